@@ -1,0 +1,34 @@
+"""White or black background, read from the pixels because headers lie (RSNA machine 29 and 210 are white throughout)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+
+def has_white_background(image: NDArray[np.uint8]) -> bool:
+    """Tell whether air is bright.
+
+    Air is the largest nearly uniform area of a mammogram, and it lies outside the breast: the commonest grey level among
+    locally flat pixels decides.
+
+    Parameters
+    ----------
+    image
+        (rows, columns) grey levels.
+    """
+    small = cv2.resize(image, (192, 192), interpolation=cv2.INTER_AREA)
+    blurred = cv2.blur(small, (5, 5)).astype(np.int16)
+    spread = np.abs(small.astype(np.int16) - blurred)
+    flat = small[cv2.blur(spread.astype(np.float32), (5, 5)) < 1.5]
+    if flat.size < 0.02 * small.size:
+        flat = small.ravel()
+    histogram = np.bincount(flat.ravel() >> 3, minlength=32)
+    middle = float(np.median(small))
+    level = float(np.argmax(histogram)) * 8 + 4
+    bright = float((small > 200).mean())
+    dark = float((small < 55).mean())
+    if abs(bright - dark) > 0.1:
+        return bright > dark and level >= middle - 8
+    return level > 160

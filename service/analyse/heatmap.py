@@ -1,0 +1,70 @@
+"""The cancer map as people and programs want it: a colour overlay, and numbers in the source's geometry."""
+
+from __future__ import annotations
+
+import io
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from models.preprocessing.geometry import Placement
+from service.domain.findings import Peak
+
+PICTURE_SIDE = 1024
+"""Longer side of previews and overlays in pixels."""
+
+OPACITY = 0.55
+
+
+def picture_shape(source: tuple[int, int]) -> tuple[int, int]:
+    """Rows, columns of a preview of a source image; never larger than the source."""
+    scale = min(1.0, PICTURE_SIDE / max(source))
+    return max(1, round(source[0] * scale)), max(1, round(source[1] * scale))
+
+
+def suspicion(logits: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Class-activation logits (h, w) to suspicion in [0, 1]: the logistic function, so that a map cell reads like a score."""
+    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))), np.float32)
+
+
+def find_peak(heat: NDArray[np.float32], placement: Placement) -> Peak:
+    """The strongest cell of a map over the crop, its centre in source pixels."""
+    row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
+    rows, columns = placement.output_shape
+    y, x = placement.to_source((row + 0.5) * rows / heat.shape[0], (column + 0.5) * columns / heat.shape[1])
+    return Peak(row=round(y, 1), column=round(x, 1), strength=round(float(heat[row, column]), 6))
+
+
+def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Blend a map over a picture of the same (rows, columns): RGB, stronger suspicion more opaque, nothing where it is low."""
+    colours = cv2.cvtColor(cv2.applyColorMap(np.asarray(heat * 255, np.uint8), cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB)
+    strength = (OPACITY * np.clip((heat - 0.15) / 0.5, 0, 1))[..., None]
+    blended = pixels[..., None] * (1 - strength) + colours * strength
+    return np.asarray(np.clip(blended, 0, 255), np.uint8)
+
+
+def shrink(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A preview of at most `PICTURE_SIDE` pixels a side."""
+    rows, columns = picture_shape((pixels.shape[0], pixels.shape[1]))
+    return np.asarray(cv2.resize(pixels, (columns, rows), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Grey (rows, columns) or RGB (rows, columns, 3) to PNG."""
+    done, data = cv2.imencode(".png", pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise ValueError("PNG encoding failed")
+    return bytes(data)
+
+
+def decode_png(data: bytes) -> NDArray[np.uint8]:
+    """PNG to RGB (rows, columns, 3)."""
+    return np.asarray(cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def encode_array(heat: NDArray[np.float32], source: tuple[int, int]) -> bytes:
+    """The map over the whole source as a compressed npz: `heat` (float16, at preview size) and `source_shape` (rows, columns)."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, heat=heat.astype(np.float16), source_shape=np.asarray(source, np.int32))
+    return buffer.getvalue()

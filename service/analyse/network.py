@@ -1,0 +1,78 @@
+"""A model in memory: its manifest is executed, never only described (size, recipe, outputs and thresholds are read from it)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from models.preprocessing.picture import Picture
+from models.preprocessing.recipe import Prepared, find_recipe
+from models.registry import Model, verify_graph
+from service.analyse.provider import open_session
+from service.domain.findings import Label, ModelIdentity
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a network says of one picture.
+
+    Parameters
+    ----------
+    scores
+        Head to (classes,) float array.
+    maps
+        (all classes in the order of the manifest's heads, h, w) class-activation maps over the crop.
+    prepared
+        The input, with the way back to source pixels.
+    """
+
+    scores: dict[str, NDArray[np.float32]]
+    maps: NDArray[np.float32]
+    prepared: Prepared
+
+
+class Network:
+    """One ONNX graph with its manifest, loaded once a process."""
+
+    def __init__(self, model: Model, provider: str, threads: int, allow_cpu_fallback: bool) -> None:
+        self.manifest = model.manifest
+        self.recipe = find_recipe(self.manifest.recipe)
+        self.session: onnxruntime.InferenceSession = open_session(str(model.path), provider, threads, allow_cpu_fallback)
+        verify_graph(
+            self.manifest,
+            {value.name: list(value.shape) for value in self.session.get_inputs()},
+            {value.name: list(value.shape) for value in self.session.get_outputs()},
+        )
+        self.identity = ModelIdentity(
+            name=self.manifest.name,
+            version=self.manifest.version,
+            sha256=self.manifest.sha256,
+            calibration=self.manifest.calibration.kind,
+        )
+
+    @property
+    def provider(self) -> str:
+        """Where it really runs, as ONNX Runtime reports it."""
+        return str(self.session.get_providers()[0])
+
+    def run(self, picture: Picture) -> Answer:
+        """Prepare a picture by the manifest's recipe and score it."""
+        prepared = self.recipe(picture.pixels, (self.manifest.rows, self.manifest.columns))
+        names = [head.output for head in self.manifest.outputs.values()]
+        *scores, maps = self.session.run([*names, self.manifest.map_output], {self.manifest.input: prepared.pixels[None, None]})
+        return Answer(dict(zip(self.manifest.outputs, (np.asarray(score)[0] for score in scores), strict=True)), np.asarray(maps)[0], prepared)
+
+    def label(self, head: str, scores: NDArray[np.float32]) -> Label:
+        """Name the best class of a head, or UNKNOWN below the manifest's confidence threshold."""
+        classes = self.manifest.outputs[head].classes
+        best = int(np.argmax(scores))
+        confidence = float(scores[best])
+        sure = confidence >= self.manifest.thresholds.get(head, 0.0)
+        return Label(
+            value=classes[best] if sure else "UNKNOWN",
+            confidence=round(confidence, 6),
+            probabilities={name: round(float(score), 6) for name, score in zip(classes, scores, strict=True)},
+        )

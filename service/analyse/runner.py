@@ -1,0 +1,141 @@
+"""One image in, one answer out: scope, decode, networks, heatmap. The same code serves the worker and ``mammotriage label``."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.errors import InvalidDicomError
+
+from models.errors import ModelsError
+from models.preprocessing.picture import Picture, picture_from_dataset, picture_from_file
+from models.preprocessing.plausibility import looks_like_mammogram
+from models.registry import Registry
+from models.vocabulary import ImageKind
+from service.analyse.heatmap import encode_array, encode_png, find_peak, overlay, picture_shape, shrink, suspicion
+from service.analyse.network import Network
+from service.analyse.provider import available_providers, choose_provider
+from service.domain.findings import Header, ImageFinding, InstanceState, Reason
+from service.domain.scope import out_of_scope, read_header
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """A finding and the pictures that go with it, PNG and npz; all empty where the image was not analysed."""
+
+    finding: ImageFinding
+    heatmap_png: bytes = b""
+    preview_png: bytes = b""
+    heatmap_npz: bytes = b""
+
+
+class Analyser:
+    """Both networks, ready to run.
+
+    Parameters
+    ----------
+    zoo
+        Folder of models.
+    provider
+        ``auto``, ``cuda``, ``tensorrt``, ``openvino`` or ``cpu``.
+    threads
+        Threads of one inference; 0 leaves the choice to ONNX Runtime.
+    """
+
+    def __init__(
+        self, zoo: Path | None = None, provider: str = "auto", allow_cpu_fallback: bool = False, threads: int = 0, max_pixels: int = 100_000_000
+    ) -> None:
+        self.max_pixels = max_pixels
+        registry = Registry(zoo) if zoo else Registry()
+        chosen = choose_provider(provider, available_providers(), allow_cpu_fallback)
+        self.labeler = Network(registry.find("labeler"), chosen, threads, allow_cpu_fallback)
+        self.cancer = Network(registry.find("cancer"), chosen, threads, allow_cpu_fallback)
+
+    @property
+    def threshold(self) -> float | None:
+        """Operating point on the study score."""
+        return self.cancer.manifest.thresholds.get("cancer")
+
+    def analyse_dataset(self, dataset: pydicom.Dataset, film: bool, header: Header | None = None) -> Analysis:
+        """Answer for one DICOM instance; whatever is wrong with it becomes the answer's reason, never an exception.
+
+        Parameters
+        ----------
+        film
+            Analyse digitised film (secondary captures) too.
+        """
+        started = time.perf_counter()
+        header = header or read_header(dataset)
+        reason = out_of_scope(header, film)
+        if reason:
+            return Analysis(_refused(header.sop_instance_uid, InstanceState.NOT_ANALYSED, reason, header.kind))
+        try:
+            picture = picture_from_dataset(dataset, self.max_pixels)
+        except ModelsError as error:
+            why = Reason(code=error.code, text=str(error))
+            return Analysis(_refused(header.sop_instance_uid, InstanceState.FAILED, why, header.kind))
+        return self.analyse_picture(picture, header.sop_instance_uid, header.kind, started)
+
+    def analyse_file(self, path: Path, film: bool) -> tuple[Analysis, Header | None]:
+        """Answer for a DICOM, PNG or JPEG file; the header is None for the latter two."""
+        try:
+            if path.suffix.lower() in {".png", ".jpg", ".jpeg"}:
+                return self.analyse_picture(picture_from_file(path), "", ImageKind.UNKNOWN, time.perf_counter()), None
+            dataset = pydicom.dcmread(path)
+            header = read_header(dataset)
+        except ModelsError as error:
+            return Analysis(_refused("", InstanceState.FAILED, Reason(code=error.code, text=str(error)), ImageKind.UNKNOWN)), None
+        except InvalidDicomError:
+            why = Reason(code="not-dicom", text="neither a DICOM part 10 file nor a PNG or JPEG picture")
+            return Analysis(_refused("", InstanceState.FAILED, why, ImageKind.UNKNOWN)), None
+        except OSError as error:
+            why = Reason(code="unreadable", text=error.strerror or "the file cannot be read")
+            return Analysis(_refused("", InstanceState.FAILED, why, ImageKind.UNKNOWN)), None
+        except Exception as error:  # pydicom raises many kinds on hostile files; none may end the run
+            why = Reason(code="unparsable", text=f"DICOM header cannot be parsed ({type(error).__name__})")
+            return Analysis(_refused("", InstanceState.FAILED, why, ImageKind.UNKNOWN)), None
+        return self.analyse_dataset(dataset, film, header), header
+
+    def analyse_picture(self, picture: Picture, uid: str, kind: ImageKind, started: float) -> Analysis:
+        """Answer for pixels with a dark background."""
+        doubt = looks_like_mammogram(picture.pixels)
+        if doubt:
+            return Analysis(_refused(uid, InstanceState.NOT_ANALYSED, Reason(code=doubt[0], text=doubt[1]), kind))
+        labels, cancer = self.labeler.run(picture), self.cancer.run(picture)
+        raw = float(cancer.scores["cancer"][0])
+        heat = suspicion(cancer.maps[0])
+        placement = cancer.prepared.placement
+        finding = ImageFinding(
+            sop_instance_uid=uid,
+            state=InstanceState.ANALYSED,
+            kind=kind,
+            view=self.labeler.label("view", labels.scores["view"]),
+            laterality=self.labeler.label("laterality", labels.scores["laterality"]),
+            density=self.labeler.label("density", labels.scores["density"]),
+            cancer_score=round(self.cancer.manifest.calibration.apply(raw), 6),
+            peak=find_peak(heat, placement),
+            chest_wall_right=_chest_wall_right(picture.pixels),
+            inverted=picture.inverted,
+            models=(self.labeler.identity, self.cancer.identity),
+            provider=self.cancer.provider,
+            seconds=round(time.perf_counter() - started, 3),
+        )
+        rows, columns = picture_shape(placement.source_shape)
+        spread = np.clip(placement.map_to_source(heat, (rows, columns)), 0, 1)
+        small = shrink(picture.pixels)
+        return Analysis(finding, encode_png(overlay(small, spread)), encode_png(small), encode_array(spread, placement.source_shape))
+
+
+def _chest_wall_right(pixels: NDArray[np.uint8]) -> bool:
+    """The breast lies against the chest wall: the half with more tissue is the chest wall's."""
+    small = shrink(pixels).astype(np.float32)
+    half = small.shape[1] // 2
+    return bool(small[:, half:].sum() > small[:, :half].sum())
+
+
+def _refused(uid: str, state: InstanceState, reason: Reason, kind: ImageKind) -> ImageFinding:
+    return ImageFinding(sop_instance_uid=uid, state=state, reason=reason, kind=kind)

@@ -1,0 +1,39 @@
+"""Does the header say what the pixels show? One rule for view and laterality."""
+
+from __future__ import annotations
+
+from models.vocabulary import Laterality, View
+from service.domain.findings import Agreement, Header, Label
+
+NORMATIVE_VIEW_SOURCES = frozenset({"ViewCodeSequence", "ViewPosition"})
+NORMATIVE_LATERALITY_SOURCES = frozenset({"ImageLaterality"})
+"""Where PS3.3 C.8.11.7 wants the labels of a mammogram. A label that stands elsewhere only (film) counts as missing."""
+
+
+def compare_view(header: Header, label: Label | None) -> Agreement:
+    """Compare the declared view with the view in the pixels.
+
+    The networks know CC and MLO only (Yi et al. 2019): any other declared view can neither be confirmed nor contradicted.
+    """
+    pixels = View(label.value) if label else View.UNKNOWN
+    if header.view not in {View.CC, View.MLO, View.UNKNOWN} or header.view_modifiers:
+        return Agreement.UNSURE
+    return _compare(header.view, pixels, header.view_source in NORMATIVE_VIEW_SOURCES)
+
+
+def compare_laterality(header: Header, label: Label | None) -> Agreement:
+    """Compare the declared side with the side in the pixels."""
+    pixels = Laterality(label.value) if label else Laterality.UNKNOWN
+    if header.laterality is Laterality.B:
+        return Agreement.UNSURE
+    return _compare(header.laterality, pixels, header.laterality_source in NORMATIVE_LATERALITY_SOURCES)
+
+
+def _compare(declared: str, pixels: str, normative: bool) -> Agreement:
+    if pixels == "UNKNOWN":
+        return Agreement.UNSURE
+    if declared == "UNKNOWN":
+        return Agreement.MISSING
+    if declared != pixels:
+        return Agreement.CONTRADICT
+    return Agreement.AGREE if normative else Agreement.MISSING

@@ -1,0 +1,195 @@
+"""What is known of an image, a study and a delivery. Frozen values that travel as JSON between rooms; no rule lives here."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.vocabulary import Density, ImageKind, Laterality, View, ViewModifier
+
+
+class _Value(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class InstanceState(StrEnum):
+    """Every received instance leaves RECEIVED for exactly one of the other three."""
+
+    RECEIVED = "received"
+    ANALYSED = "analysed"
+    NOT_ANALYSED = "not-analysed"
+    FAILED = "failed"
+
+
+class Priority(StrEnum):
+    URGENT = "urgent"
+    ROUTINE = "routine"
+    BACKGROUND = "background"
+
+
+class Reason(_Value):
+    """Why something was not done: a stable code for programs, a sentence for people (never with patient data)."""
+
+    code: str
+    text: str
+
+
+class Header(_Value):
+    """The parts of a DICOM header that rules read, parsed into enums at the door."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    transfer_syntax_uid: str
+    modality: str = ""
+    kind: ImageKind = ImageKind.UNKNOWN
+    view: View = View.UNKNOWN
+    view_modifiers: tuple[ViewModifier, ...] = ()
+    laterality: Laterality = Laterality.UNKNOWN
+    view_source: str = Field("", description="DICOM keyword that declared the view, '' where none did")
+    laterality_source: str = Field("", description="DICOM keyword that declared the laterality, '' where none did")
+    has_pixels: bool = False
+    rows: int = 0
+    columns: int = 0
+    frames: int = 1
+    presentation_intent: str = ""
+    image_type: tuple[str, ...] = ()
+    manufacturer: str = ""
+    model_name: str = ""
+    station_name: str = ""
+    software_versions: str = ""
+    institution: str = ""
+    study_date: str = ""
+    accession_number: str = ""
+    partial_view: bool = False
+    implant: bool = False
+    quality_control: bool = False
+    lossy: bool = False
+    field_of_view_flipped: bool = False
+
+
+class ModelIdentity(_Value):
+    """Which network said it."""
+
+    name: str
+    version: str
+    sha256: str
+    calibration: str = Field("none", description="name of the calibration applied to its scores; 'none' for raw scores")
+
+
+class Label(_Value):
+    """A label read from pixels. `value` is UNKNOWN where the best class stays below the manifest's confidence threshold."""
+
+    value: str
+    confidence: float
+    probabilities: dict[str, float]
+
+
+class Peak(_Value):
+    """The highest point of the heatmap, in source pixels (row, column) with its strength 0 to 1."""
+
+    row: float
+    column: float
+    strength: float
+
+
+class ImageFinding(_Value):
+    """The answer for one image: labels and score, or the reason why there are none."""
+
+    sop_instance_uid: str
+    state: InstanceState
+    reason: Reason | None = None
+    kind: ImageKind = ImageKind.UNKNOWN
+    view: Label | None = None
+    laterality: Label | None = None
+    density: Label | None = None
+    cancer_score: float | None = Field(None, description="0 to 1")
+    peak: Peak | None = None
+    chest_wall_right: bool | None = Field(None, description="the chest wall is at the right edge of the pixel matrix")
+    inverted: bool = Field(False, description="the pixels showed a white background that the header did not announce")
+    models: tuple[ModelIdentity, ...] = ()
+    provider: str = ""
+    seconds: float = 0.0
+
+
+class Agreement(StrEnum):
+    AGREE = "agree"
+    MISSING = "missing"
+    CONTRADICT = "contradict"
+    UNSURE = "unsure"
+
+
+class CorrectionState(StrEnum):
+    PROPOSED = "proposed"
+    APPROVED = "approved"
+    REPORT_ONLY = "report-only"
+
+
+class Correction(_Value):
+    """Declared labels of one image against those of its pixels, and what policy made of it."""
+
+    sop_instance_uid: str
+    view: Agreement
+    laterality: Agreement
+    declared_view: View
+    declared_laterality: Laterality
+    pixel_view: View
+    pixel_laterality: Laterality
+    state: CorrectionState
+    reason: str
+
+    @property
+    def changes_something(self) -> bool:
+        return Agreement.MISSING in (self.view, self.laterality) or Agreement.CONTRADICT in (self.view, self.laterality)
+
+
+class TriageFlag(StrEnum):
+    SUSPICIOUS = "suspicious"
+    ROUTINE = "routine"
+    NOT_SCORED = "not-scored"
+
+
+class BreastFinding(_Value):
+    laterality: Laterality
+    score: float | None
+    density: Density
+    images: tuple[str, ...]
+
+
+class Conclusion(_Value):
+    """The answer for one study. A new version supersedes the former one."""
+
+    study_instance_uid: str
+    version: int
+    fingerprint: str = Field(description="sha256 over the images concluded on and the models used: equal input, equal fingerprint")
+    concluded_at: datetime
+    complete: bool = Field(description="the pixels show R-CC, L-CC, R-MLO and L-MLO")
+    images: tuple[ImageFinding, ...]
+    breasts: tuple[BreastFinding, ...] = ()
+    density: Density = Density.UNKNOWN
+    score: float | None = None
+    threshold: float | None = None
+    flag: TriageFlag = TriageFlag.NOT_SCORED
+    corrections: tuple[Correction, ...] = ()
+    models: tuple[ModelIdentity, ...] = ()
+
+
+class ObjectKind(StrEnum):
+    """What is produced for a destination."""
+
+    REPORT = "sr"
+    HEATMAP = "sc"
+    CORRECTED = "corrected"
+
+
+class DeliveryState(StrEnum):
+    """PENDING and SENT are on the way; VERIFIED, NOT_APPLIED and FAILED are terminal."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    VERIFIED = "verified"
+    NOT_APPLIED = "not-applied"
+    FAILED = "failed"
