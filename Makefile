@@ -1,0 +1,60 @@
+# Two environments, each remade when its list of packages changes: .venv serves (no torch), .venv-test also trains, tests and lints.
+SHELL := bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+PIP_FLAGS := --quiet --disable-pip-version-check
+SERVICE_EXTRA := $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
+PYTEST_FLAGS ?=
+
+.PHONY: help demo serve test lint bench clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: .venv/.done ## send two real four-view cases through the whole stack on loopback (KEEP=1 leaves it serving)
+	.venv/bin/python -m service.cli demo $(if $(filter-out 0,$(KEEP)),--keep)
+
+serve: .venv/.done ## the whole stack in the foreground, with embedded Redis and SQLite; Ctrl-C stops it
+	.venv/bin/python -m service.cli serve
+
+test: .venv-test/.done .venv-test/.peers ## unit, contract and integration tests
+	.venv-test/bin/python -m pytest $(PYTEST_FLAGS)
+
+lint: .venv-test/.done ## style, types, floors, container files
+	.venv-test/bin/ruff check .
+	.venv-test/bin/ruff format --check .
+	.venv-test/bin/mypy
+	.venv-test/bin/lint-imports
+	.venv-test/bin/hadolint --config .hadolint.yaml Dockerfile
+	.venv-test/bin/yamllint --strict -c .yamllint.yaml docker-compose.yml docker-compose.cpu.yml
+	.venv-test/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml docker-compose.cpu.yml
+
+bench: .venv-test/.done ## seconds from the last image to the verified write-back, studies a minute, peak memory
+	.venv-test/bin/python -m benchmarks
+
+clean: ## remove environments, caches and what demo and serve wrote
+	rm -rf .venv .venv-test .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist *.egg-info demo-output mammotriage-data
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/.done: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mammotriage needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[$(SERVICE_EXTRA),demo]'
+	@touch $@
+
+.venv-test/.done: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mammotriage needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv --clear .venv-test
+	.venv-test/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[$(SERVICE_EXTRA),training,test,lint]'
+	@touch $@
+
+# Real peers for the tests: a PACS, DICOM tools, a validator, a database. Where apt does not work, the tests that want them skip and say so.
+PEERS := orthanc dcmtk dicom3tools postgresql
+.venv-test/.peers: .venv-test/.done
+	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && ! dpkg -s $(PEERS) >/dev/null 2>&1; then \
+	    echo "installing $(PEERS)"; \
+	    export DEBIAN_FRONTEND=noninteractive; \
+	    { apt-get -qq update && apt-get -qq install -y --no-install-recommends $(PEERS); } >.venv-test/peers.log 2>&1 \
+	        || echo "apt did not install all of $(PEERS) (.venv-test/peers.log says why): tests that need them will skip"; \
+	fi
+	@touch $@
