@@ -9,8 +9,8 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.preprocessing.picture import Picture
-from models.preprocessing.recipe import Prepared, find_recipe
-from models.registry import Model, verify_graph
+from models.preprocessing.recipe import Prepared
+from models.registry import Model
 from service.analyse.provider import open_session
 from service.domain.findings import Label, ModelIdentity
 
@@ -39,10 +39,8 @@ class Network:
 
     def __init__(self, model: Model, provider: str, threads: int, allow_cpu_fallback: bool) -> None:
         self.manifest = model.manifest
-        self.recipe = find_recipe(self.manifest.recipe)
         self.session: onnxruntime.InferenceSession = open_session(str(model.path), provider, threads, allow_cpu_fallback)
-        verify_graph(
-            self.manifest,
+        model.verify_graph(
             {value.name: list(value.shape) for value in self.session.get_inputs()},
             {value.name: list(value.shape) for value in self.session.get_outputs()},
         )
@@ -60,9 +58,9 @@ class Network:
 
     def run(self, picture: Picture) -> Answer:
         """Prepare a picture by the manifest's recipe and score it."""
-        prepared = self.recipe(picture.pixels, (self.manifest.rows, self.manifest.columns))
+        prepared = self.manifest.preprocessing(picture.pixels, self.manifest.shape)
         names = [head.output for head in self.manifest.outputs.values()]
-        *scores, maps = self.session.run([*names, self.manifest.map_output], {self.manifest.input: prepared.pixels[None, None]})
+        *scores, maps = self.session.run([*names, self.manifest.map_output], {self.manifest.input_name: prepared.pixels[None, None]})
         return Answer(dict(zip(self.manifest.outputs, (np.asarray(score)[0] for score in scores), strict=True)), np.asarray(maps)[0], prepared)
 
     def label(self, head: str, scores: NDArray[np.float32]) -> Label:

@@ -15,7 +15,9 @@ class Row:
     Parameters
     ----------
     view, laterality, density
-        ``CC``/``MLO``, ``L``/``R`` and ``A``-``D``; None where the set does not say, or is known to be wrong.
+        ``CC``/``MLO``, ``L``/``R`` and ``A``-``D``; None where the set does not say, or where its pixels are known to disagree.
+    breast
+        The side as the set declares it: which images belong together, whatever their orientation.
     malignant
         Biopsy-proven cancer in this breast; None where unknown.
     inverted, mirrored
@@ -27,6 +29,7 @@ class Row:
     file: Path
     view: str | None
     laterality: str | None
+    breast: str
     density: str | None
     malignant: bool | None
     manufacturer: str
@@ -54,6 +57,7 @@ def read_rsna(folder: Path) -> list[Row]:
                 file=folder / line["file"],
                 view=line["view"],
                 laterality=None if machine == MACHINE_WITH_WRONG_SIDES else line["laterality"],
+                breast=line["laterality"],
                 density=line["density"] or None,
                 malignant=line["pathology"] == "malignant",
                 manufacturer=machine,
@@ -73,6 +77,7 @@ def read_mini_mias(folder: Path) -> list[Row]:
             file=folder / line["file"],
             view="MLO",
             laterality=line["laterality"],
+            breast=line["laterality"],
             density=None,
             malignant=None,
             manufacturer="mias-film",
