@@ -1,0 +1,101 @@
+"""Everything that can be configured, read from the environment once (by the command line) and passed on as values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from service.domain.findings import ObjectKind
+
+Provider = Literal["auto", "cuda", "tensorrt", "openvino", "cpu"]
+Port = PositiveInt
+
+MEBIBYTE = 1 << 20
+
+
+class Destination(BaseModel):
+    """A DICOM peer that results are sent to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=64, description="how people and the ledger call it")
+    ae_title: str = Field(min_length=1, max_length=16, description="the peer's AE title")
+    host: str = Field(description="the peer's host name or address")
+    port: Port = Field(description="the peer's DICOM port")
+    objects: tuple[ObjectKind, ...] = Field(tuple(ObjectKind), description="which produced objects it gets: sr, sc, corrected")
+    calling_ae_title: str | None = Field(None, max_length=16, description="AE title we call with; ours where absent")
+
+
+class Settings(BaseSettings):
+    """The service's configuration. Each field is the variable `MAMMOTRIAGE_<NAME>`; lists are written as JSON."""
+
+    model_config = SettingsConfigDict(env_prefix="MAMMOTRIAGE_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path("mammotriage-data"), description="folder of received instances, results and the default ledger")
+    database_url: str | None = Field(None, description="SQLAlchemy URL of the ledger (sqlite or postgresql); SQLite in data_dir where absent")
+    redis_url: str = Field("redis://127.0.0.1:6379/0", description="broker")
+
+    ae_title: str = Field("MAMMOTRIAGE", min_length=1, max_length=16, description="our AE title")
+    dicom_host: str = Field("127.0.0.1", description="address the C-STORE listener binds")
+    dicom_port: Port = Field(11112, description="port of the C-STORE listener")
+    calling_ae_titles: tuple[str, ...] = Field((), description="AE titles that may call; empty: all")
+    require_called_ae: bool = Field(False, description="reject associations that call another AE title than ours")
+    max_pdu: PositiveInt = Field(131_072, description="largest PDU we offer to receive, bytes")
+    max_associations: PositiveInt = Field(32, description="associations served at once")
+    tls_cert: Path | None = Field(None, description="PEM certificate of the listener; with tls_key turns TLS on")
+    tls_key: Path | None = Field(None, description="PEM key of the listener")
+    tls_ca: Path | None = Field(None, description="PEM authorities that callers' certificates must come from (mutual TLS)")
+
+    http_host: str = Field("127.0.0.1", description="address the API binds")
+    http_port: Port = Field(8080, description="port of the API")
+    api_url: str | None = Field(None, description="address people reach the API under, where it differs from host and port")
+
+    zoo_dir: Path | None = Field(None, description="folder of models; the packaged zoo where absent")
+    provider: Provider = Field("auto", description="ONNX Runtime provider: auto, cuda, tensorrt, openvino, cpu")
+    allow_cpu_fallback: bool = Field(False, description="start on the CPU where the wanted GPU provider does not")
+    max_pixels: PositiveInt = Field(100_000_000, description="largest frame that is decoded, pixels")
+    worker_concurrency: PositiveInt = Field(1, description="worker processes; each loads the models")
+
+    film: bool = Field(False, description="analyse digitised film as well")
+    correction_missing: Literal["auto", "approve", "report"] = Field("auto", description="what happens to absent labels")
+    correction_contradicts: Literal["approve", "report"] = Field("approve", description="what happens to labels the pixels contradict")
+
+    quiet_seconds: PositiveFloat = Field(60.0, description="a study without a full view set is concluded after this much silence")
+    sweep_seconds: PositiveFloat = Field(15.0, description="pause between two looks of the sweeper into the ledger")
+    destinations: tuple[Destination, ...] = Field((), description="peers that results are sent to")
+    delivery_tries: PositiveInt = Field(8, description="tries before a delivery counts as failed")
+    delivery_backoff_seconds: PositiveFloat = Field(5.0, description="pause after the first failed try; doubles with each")
+
+    disk_free_min_bytes: int = Field(1024 * MEBIBYTE, ge=0, description="nothing is received while the data disk has less free space")
+    archive_max_instance_bytes: PositiveInt = Field(2048 * MEBIBYTE, description="largest instance that is kept, bytes")
+    log_json: bool = Field(False, description="log one JSON object a line")
+
+    @field_validator("data_dir", "zoo_dir", "tls_cert", "tls_key", "tls_ca")
+    @classmethod
+    def _absolute(cls, path: Path | None) -> Path | None:
+        # The stack's processes must agree on a place whatever folder they start in.
+        return path.expanduser().absolute() if path else None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [destination.name for destination in self.destinations]
+        if len(set(names)) != len(names):
+            raise ValueError("two destinations have the same name")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise ValueError("tls_cert and tls_key belong together")
+        if self.tls_ca is not None and self.tls_cert is None:
+            raise ValueError("tls_ca needs tls_cert and tls_key")
+        return self
+
+    @property
+    def ledger_url(self) -> str:
+        """SQLAlchemy URL of the ledger in use."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'ledger.sqlite'}"
+
+    @property
+    def public_api_url(self) -> str:
+        """Where people reach the API, without a slash at its end."""
+        return (self.api_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
