@@ -48,6 +48,7 @@ class Network:
             name=self.manifest.name,
             version=self.manifest.version,
             sha256=self.manifest.sha256,
+            task=self.manifest.task,
             calibration=self.manifest.calibration.kind,
         )
 

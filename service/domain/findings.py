@@ -77,6 +77,7 @@ class ModelIdentity(_Value):
     name: str
     version: str
     sha256: str
+    task: str = Field("", description="what it answers: labeler or cancer")
     calibration: str = Field("none", description="name of the calibration applied to its scores; 'none' for raw scores")
 
 

@@ -1,0 +1,1 @@
+"""Produced objects on their way into archives: send, read back, and only then call it done."""

@@ -1,0 +1,92 @@
+"""What all produced objects have in common: patient and study as in the source, our equipment, times of the conclusion."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID
+
+from service.report.identity import IMPLEMENTATION_CLASS_UID, MANUFACTURER, SYSTEM, software_version
+
+REQUIRED = (
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyDate",
+    "StudyTime",
+    "ReferringPhysicianName",
+    "StudyID",
+    "AccessionNumber",
+)
+"""Type 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): empty where the source has none."""
+OPTIONAL = (
+    "SpecificCharacterSet",
+    "TimezoneOffsetFromUTC",
+    "IssuerOfPatientID",
+    "PatientAge",
+    "PatientIdentityRemoved",
+    "DeidentificationMethod",
+    "DeidentificationMethodCodeSequence",
+    "IssuerOfAccessionNumberSequence",
+    "StudyDescription",
+)
+
+
+def copy_patient_and_study(source: Dataset, target: Dataset) -> None:
+    """Give `target` the patient and study of `source`, character set included, inventing nothing."""
+    for keyword in OPTIONAL:
+        if keyword in source:
+            target.add(source[keyword])
+        elif keyword in target:
+            delattr(target, keyword)
+    for keyword in REQUIRED:
+        if keyword in source:
+            target.add(source[keyword])
+        else:
+            setattr(target, keyword, None)
+    target.StudyInstanceUID = source.StudyInstanceUID
+
+
+def stamp_equipment(target: Dataset) -> None:
+    """General Equipment module (PS3.3 C.7.5.1)."""
+    target.Manufacturer = MANUFACTURER
+    target.ManufacturerModelName = MANUFACTURER
+    target.SoftwareVersions = software_version()
+
+
+def stamp_creation(target: Dataset, moment: datetime) -> None:
+    """Instance Creation Date and Time (PS3.3 C.12.1)."""
+    target.InstanceCreationDate, target.InstanceCreationTime = dicom_date_time(moment)
+
+
+def dicom_date_time(moment: datetime) -> tuple[str, str]:
+    """DA and TM values."""
+    return moment.strftime("%Y%m%d"), moment.strftime("%H%M%S.%f")
+
+
+def local_time(source: Dataset, moment: datetime) -> datetime:
+    """`moment` by the clock of the source: DA and TM have no zone of their own (PS3.3 C.12.1.1.8).
+
+    That is the offset which the source declares, else this machine's zone.
+    """
+    offset = str(source.get("TimezoneOffsetFromUTC") or "")
+    try:
+        sign = {"+": 1, "-": -1}[offset[:1]]
+        declared = timezone(sign * timedelta(hours=int(offset[1:3]), minutes=int(offset[3:5])))
+    except (KeyError, ValueError):
+        return moment.astimezone()
+    return moment.astimezone(declared)
+
+
+def file_meta(target: Dataset, transfer_syntax_uid: str) -> FileMetaDataset:
+    """File meta information, complete so that writing adds nothing of the writer's own (PS3.10 7.1)."""
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\x00\x01"
+    meta.MediaStorageSOPClassUID = target.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = target.SOPInstanceUID
+    meta.TransferSyntaxUID = UID(transfer_syntax_uid)
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationVersionName = SYSTEM
+    return meta

@@ -1,0 +1,53 @@
+"""Names of produced objects. They follow from what the object says, so a task that runs twice makes one object."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable
+
+from service.domain.findings import Conclusion, Correction, ImageFinding
+
+
+def derive_uid(study_uid: str, version: int, model_shas: Iterable[str], kind: str, source_uid: str = "") -> str:
+    """Derive a UID under 2.25, the root for UUIDs (PS3.5 B.2).
+
+    Parameters
+    ----------
+    study_uid, version
+        Study and version of its conclusion; 0 for what outlives a version, such as a series.
+    model_shas
+        sha256 of the models that said it, in any order.
+    kind
+        What the UID names, e.g. ``sr`` or ``corrected:L:MLO``.
+    source_uid
+        SOP Instance UID of the image in question, if one is.
+    """
+    text = "|".join((study_uid, str(version), *sorted(model_shas), kind, source_uid))
+    # Version 5 only sets the UUID's own marker bits; the value is the first 128 bits of a sha256.
+    return f"2.25.{uuid.UUID(bytes=hashlib.sha256(text.encode()).digest()[:16], version=5).int}"
+
+
+def report_uid(conclusion: Conclusion) -> str:
+    """SOP Instance UID of a conclusion's structured report: a new one with every version."""
+    return derive_uid(conclusion.study_instance_uid, conclusion.version, _shas(conclusion), "sr")
+
+
+def heatmap_uid(conclusion: Conclusion, finding: ImageFinding) -> str:
+    """SOP Instance UID of an image's heatmap. A late image concludes the study anew but leaves the others' heatmaps as they are."""
+    return derive_uid(conclusion.study_instance_uid, 0, _shas(finding), "sc", finding.sop_instance_uid)
+
+
+def corrected_uid(conclusion: Conclusion, correction: Correction, finding: ImageFinding) -> str:
+    """SOP Instance UID of a corrected image: a new one with other labels, not with a new version of the conclusion."""
+    kind = f"corrected:{correction.pixel_laterality}:{correction.pixel_view}"
+    return derive_uid(conclusion.study_instance_uid, 0, _shas(finding), kind, finding.sop_instance_uid)
+
+
+def series_uid(study_uid: str, kind: str, source_uid: str = "") -> str:
+    """Series Instance UID: one series of reports and one of heatmaps for each study, one for each corrected image."""
+    return derive_uid(study_uid, 0, (), f"series:{kind}", source_uid)
+
+
+def _shas(answer: Conclusion | ImageFinding) -> list[str]:
+    return [model.sha256 for model in answer.models]
