@@ -1,0 +1,53 @@
+"""What a task works with, opened once a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from service.analyse.runner import Analyser
+from service.domain.correction import Policy
+from service.jobs.queues import Publisher
+from service.settings import Destination, Settings
+from service.store.instances import InstanceStore
+from service.store.ledger import Ledger
+
+
+@dataclass
+class Context:
+    """Settings, store, ledger and queues; the networks are loaded when the first image needs them.
+
+    Parameters
+    ----------
+    settings, store, ledger, publisher
+        As opened by `open_context`.
+    """
+
+    settings: Settings
+    store: InstanceStore
+    ledger: Ledger
+    publisher: Publisher
+
+    @cached_property
+    def analyser(self) -> Analyser:
+        """Both networks on the configured provider. Raises `ProviderUnavailable`, `ModelCorrupt`, `ManifestInvalid`."""
+        return Analyser(
+            zoo=self.settings.zoo_dir,
+            provider=self.settings.provider,
+            allow_cpu_fallback=self.settings.allow_cpu_fallback,
+            max_pixels=self.settings.max_pixels,
+        )
+
+    @property
+    def policy(self) -> Policy:
+        """The correction policy of the settings."""
+        return Policy(self.settings.correction_missing, self.settings.correction_contradicts, self.settings.film)
+
+    def destination(self, name: str) -> Destination | None:
+        """A configured destination by its name."""
+        return next((destination for destination in self.settings.destinations if destination.name == name), None)
+
+
+def open_context(settings: Settings) -> Context:
+    """Open the store and the ledger (which must have been migrated) and prepare the queues."""
+    return Context(settings, InstanceStore(settings.data_dir), Ledger(settings.ledger_url), Publisher(settings.redis_url))

@@ -1,0 +1,90 @@
+"""The broker: three queues that carry ids. A lost message loses nothing, because the ledger is the truth."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from service.domain.errors import BrokerDown
+from service.domain.findings import Priority
+
+ANALYSE, CONCLUDE, DELIVER = "mammotriage.analyse", "mammotriage.conclude", "mammotriage.deliver"
+
+QUEUES = tuple(priority.value for priority in (Priority.URGENT, Priority.ROUTINE, Priority.BACKGROUND))
+"""In the order in which a free worker looks into them."""
+
+SILENCE_AFTER_FAILURE_S = 2.0
+log = logging.getLogger(__name__)
+
+
+def build_app(redis_url: str) -> Celery:
+    """A Celery application that fails at once where Redis does not answer, and that gives a task of a killed worker to another."""
+    app = Celery("mammotriage", broker=redis_url)
+    app.conf.update(
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_default_queue=Priority.ROUTINE.value,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_cancel_long_running_tasks_on_connection_loss=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options={
+            "queue_order_strategy": "priority",
+            "visibility_timeout": 600,
+            "socket_connect_timeout": 1.0,
+            "socket_timeout": 5.0,
+            "max_retries": 0,
+        },
+        task_publish_retry=False,
+    )
+    return app
+
+
+class Publisher:
+    """Puts ids on the queues. After a failure it keeps silent for a moment, so that a dead broker does not slow receiving down."""
+
+    def __init__(self, redis_url: str) -> None:
+        self.app = build_app(redis_url)
+        self._redis = redis.Redis.from_url(redis_url, socket_connect_timeout=1.0, socket_timeout=5.0)
+        self._silent_until = 0.0
+        self._lock = threading.Lock()
+
+    def analyse(self, sop_uid: str, priority: Priority = Priority.ROUTINE) -> None:
+        """Ask for one image. Raises `BrokerDown`; the sweeper will ask again."""
+        self._publish(ANALYSE, sop_uid, priority)
+
+    def conclude(self, study_uid: str, priority: Priority = Priority.ROUTINE) -> None:
+        """Ask for one study's conclusion."""
+        self._publish(CONCLUDE, study_uid, priority)
+
+    def deliver(self, delivery_id: int, priority: Priority = Priority.ROUTINE) -> None:
+        """Ask for one delivery."""
+        self._publish(DELIVER, delivery_id, priority)
+
+    def waiting(self) -> dict[str, int]:
+        """Messages in each queue. Raises `BrokerDown`."""
+        try:
+            return {queue: int(self._redis.llen(queue)) for queue in QUEUES}  # type: ignore[arg-type]
+        except redis.RedisError as error:
+            raise BrokerDown(f"Redis does not answer ({type(error).__name__})") from error
+
+    def ping(self) -> None:
+        """Raises `BrokerDown` where Redis does not answer."""
+        self.waiting()
+
+    def _publish(self, task: str, argument: str | int, priority: Priority) -> None:
+        with self._lock:
+            if time.monotonic() < self._silent_until:
+                raise BrokerDown("Redis did not answer a moment ago")
+            try:
+                self.app.send_task(task, (argument,), queue=priority.value, retry=False)
+            except (OperationalError, redis.RedisError, OSError) as error:
+                self._silent_until = time.monotonic() + SILENCE_AFTER_FAILURE_S
+                raise BrokerDown(f"Redis does not answer ({type(error).__name__})") from error

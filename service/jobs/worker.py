@@ -1,0 +1,67 @@
+"""The Celery worker. Tasks are thin: each hands an id to a plain function that tests call directly."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_process_init
+from sqlalchemy.exc import OperationalError
+
+from service.jobs.analysis import analyse_instance
+from service.jobs.conclusion import conclude_study
+from service.jobs.context import Context, open_context
+from service.jobs.delivery import deliver_object
+from service.jobs.queues import ANALYSE, CONCLUDE, DELIVER, QUEUES, build_app
+from service.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+def build_worker(settings: Settings) -> Celery:
+    """A Celery application with our three tasks. Each worker process opens its own ledger and loads the networks once."""
+    app = build_app(settings.redis_url)
+    opened: list[Context] = []
+
+    def context() -> Context:
+        if not opened:
+            opened.append(open_context(settings))
+        return opened[0]
+
+    @worker_process_init.connect(weak=False)
+    def warm(**_: Any) -> None:
+        opened.clear()  # what was opened before the fork is the parent's
+        assert context().analyser
+
+    options: dict[str, Any] = {"autoretry_for": (OperationalError,), "retry_backoff": 2, "max_retries": None}
+
+    @app.task(name=ANALYSE, **options)  # type: ignore[untyped-decorator]
+    def analyse(sop_uid: str) -> None:
+        analyse_instance(context(), sop_uid)
+
+    @app.task(name=CONCLUDE, **options)  # type: ignore[untyped-decorator]
+    def conclude(study_uid: str) -> None:
+        conclude_study(context(), study_uid)
+
+    @app.task(name=DELIVER, **options)  # type: ignore[untyped-decorator]
+    def deliver(delivery_id: int) -> None:
+        deliver_object(context(), delivery_id)
+
+    return app
+
+
+def run_worker(settings: Settings) -> None:
+    """Work until stopped.
+
+    Raises
+    ------
+    ProviderUnavailable, ModelCorrupt, ManifestInvalid
+        The networks cannot run as configured: better no worker than a silent fall back.
+    """
+    # Tried in a process of its own, before any worker is forked: a network loaded here would not survive the fork.
+    app = build_worker(settings)
+    app.worker_main(
+        ["worker", "--pool", "prefork", "--concurrency", str(settings.worker_concurrency), "--queues", ",".join(QUEUES),
+         "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
+    )  # fmt: skip
