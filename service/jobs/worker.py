@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
+import sys
 from typing import Any
 
 from celery import Celery
 from celery.signals import worker_process_init
 from sqlalchemy.exc import OperationalError
 
+from models.errors import ModelsError
+from service.domain.errors import ProviderUnavailable, ServiceError
 from service.jobs.analysis import analyse_instance
 from service.jobs.conclusion import conclude_study
 from service.jobs.context import Context, open_context
@@ -56,12 +60,25 @@ def run_worker(settings: Settings) -> None:
 
     Raises
     ------
-    ProviderUnavailable, ModelCorrupt, ManifestInvalid
+    ProviderUnavailable
         The networks cannot run as configured: better no worker than a silent fall back.
     """
     # Tried in a process of its own, before any worker is forked: a network loaded here would not survive the fork.
+    proof = multiprocessing.get_context("spawn").Process(target=_prove_networks, args=(settings,))
+    proof.start()
+    proof.join()
+    if proof.exitcode != 0:
+        raise ProviderUnavailable("the networks cannot run as configured: see the message above")
     app = build_worker(settings)
     app.worker_main(
         ["worker", "--pool", "prefork", "--concurrency", str(settings.worker_concurrency), "--queues", ",".join(QUEUES),
          "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
     )  # fmt: skip
+
+
+def _prove_networks(settings: Settings) -> None:
+    try:
+        analyser = open_context(settings).analyser
+    except (ServiceError, ModelsError) as error:
+        sys.exit(f"{error.code}: {error}")
+    log.info("networks ready", extra={"provider": analyser.cancer.provider})

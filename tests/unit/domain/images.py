@@ -1,0 +1,63 @@
+"""Images of a study as the rules see them, in one line each."""
+
+from __future__ import annotations
+
+from models.vocabulary import Laterality, View, ViewModifier
+from service.domain.correction import Seen
+from service.domain.findings import Header, ImageFinding, InstanceState, Label, ModelIdentity
+
+MODEL = ModelIdentity(name="mammotriage-labeler", version="1.0.0", sha256="a" * 64, task="labeler")
+
+
+def label(value: str, *classes: str) -> Label:
+    return Label(value=value, confidence=0.97, probabilities={name: 0.97 if name == value else 0.01 for name in classes})
+
+
+def seen(
+    name: str,
+    declared: tuple[View, Laterality],
+    pixels: tuple[str, str],
+    score: float | None = 0.1,
+    density: str = "B",
+    sources: tuple[str, str] = ("ViewCodeSequence", "ImageLaterality"),
+    modifiers: tuple[ViewModifier, ...] = (),
+    flipped: bool = False,
+    partial: bool = False,
+) -> Seen:
+    """An analysed image: what its header declares, what its pixels show."""
+    view, laterality = declared
+    header = Header(
+        sop_instance_uid=f"1.2.{name}",
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2",
+        study_instance_uid="1.2.3",
+        series_instance_uid="1.2.4",
+        transfer_syntax_uid="1.2.840.10008.1.2.1",
+        view=view,
+        laterality=laterality,
+        view_modifiers=modifiers,
+        view_source=sources[0] if view is not View.UNKNOWN else "",
+        laterality_source=sources[1] if laterality is not Laterality.UNKNOWN else "",
+        field_of_view_flipped=flipped,
+        partial_view=partial,
+    )
+    finding = ImageFinding(
+        sop_instance_uid=header.sop_instance_uid,
+        state=InstanceState.ANALYSED,
+        view=label(pixels[0], "CC", "MLO"),
+        laterality=label(pixels[1], "L", "R"),
+        density=label(density, "A", "B", "C", "D"),
+        cancer_score=score,
+        models=(MODEL,),
+    )
+    return Seen(header, finding)
+
+
+def standard_study(**changed: Seen) -> list[Seen]:
+    """R-CC, L-CC, R-MLO, L-MLO with right labels; `changed` replaces one by its name (rcc, lcc, rmlo, lmlo)."""
+    study = {
+        f"{side.lower()}{view.lower()}": seen(str(number), (view, side), (view, side))
+        for number, (view, side) in enumerate(
+            ((View.CC, Laterality.R), (View.CC, Laterality.L), (View.MLO, Laterality.R), (View.MLO, Laterality.L)), start=1
+        )
+    }
+    return list({**study, **changed}.values())
