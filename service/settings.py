@@ -35,7 +35,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="MAMMOTRIAGE_", frozen=True, extra="ignore")
 
     data_dir: Path = Field(Path("mammotriage-data"), description="folder of received instances, results and the default ledger")
-    database_url: str | None = Field(None, description="SQLAlchemy URL of the ledger (sqlite or postgresql); SQLite in data_dir where absent")
+    database_url: str | None = Field(None, description="URL of the ledger (sqlite or postgresql); SQLite in data_dir where absent")
     redis_url: str = Field("redis://127.0.0.1:6379/0", description="broker")
 
     ae_title: str = Field("MAMMOTRIAGE", min_length=1, max_length=16, description="our AE title")

@@ -1,0 +1,46 @@
+"""The ledger: the truth about what was received, found and delivered. Queues only carry reminders of it."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+
+from service.domain.findings import DeliveryState, InstanceState
+from service.store.intake import Intake
+from service.store.migrate import migrate
+from service.store.outbox import Outbox
+from service.store.rows import Accepted, ConflictRow, DeliveryRow, InstanceRow, StudyRow, StudyState
+from service.store.tables import conflicts, deliveries, instances, studies
+from service.store.triage_order import CursorInvalid
+from service.store.worklist import Worklist
+
+__all__ = [
+    "Accepted",
+    "ConflictRow",
+    "CursorInvalid",
+    "DeliveryRow",
+    "InstanceRow",
+    "Ledger",
+    "StudyRow",
+    "StudyState",
+    "migrate",
+]
+
+
+class Ledger(Intake, Worklist, Outbox):
+    """Instances (`Intake`), studies and conclusions (`Worklist`) and deliveries (`Outbox`) of one database.
+
+    Every method is one transaction, and committed when it returns. A ledger may be shared by threads, and any number of
+    processes may open the same database; open it after a fork, not before. `migrate` must have run.
+    """
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Count instances, studies and deliveries by state, and conflicts; states without any are there as 0."""
+        answer: dict[str, dict[str, int]] = {}
+        with self._read() as connection:
+            for table, states in ((instances, InstanceState), (studies, StudyState), (deliveries, DeliveryState)):
+                counted = {str(state): 0 for state in states}
+                for state, count in connection.execute(select(table.c.state, func.count()).group_by(table.c.state)):
+                    counted[state] = count
+                answer[table.name] = counted
+            answer["conflicts"] = {"kept": connection.execute(select(func.count()).select_from(conflicts)).scalar_one()}
+        return answer

@@ -1,0 +1,145 @@
+"""The ledger's tables. `migrations/` creates them; a test proves that both say the same."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+UID = String(64)
+WORD = String(64)
+"""Short enumerations, AE titles and names."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time, kept as UTC: SQLite has no zones and would hand back naive times."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: Any, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+studies = Table(
+    "studies",
+    metadata,
+    Column("study_uid", UID, primary_key=True),
+    Column("state", WORD, nullable=False),
+    Column("priority", WORD, nullable=False),
+    Column("first_received_at", UtcDateTime, nullable=False),
+    Column("last_received_at", UtcDateTime, nullable=False),
+    # Last time an instance came, ended or was reopened: silence is counted from here.
+    Column("changed_at", UtcDateTime, nullable=False),
+    # Something changed that the current conclusion does not know.
+    Column("unsettled", Boolean, nullable=False),
+    Column("instance_count", Integer, nullable=False),
+    Column("finished_count", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("flag", WORD, nullable=False),
+    Column("score", Float),
+    Column("density", WORD, nullable=False),
+    # The triage order as plain ascending columns, so that one index serves it and a cursor is one comparison.
+    Column("triage_rank", Integer, nullable=False),
+    Column("triage_position", Float, nullable=False),
+    Index("ix_studies_triage_order", "triage_rank", "triage_position", "first_received_at", "study_uid"),
+    Index(None, "first_received_at", "study_uid"),
+    Index(None, "unsettled", "changed_at"),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("sop_uid", UID, primary_key=True),
+    Column("study_uid", UID, ForeignKey("studies.study_uid"), nullable=False, index=True),
+    Column("header", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("path", String(255), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("calling_ae", WORD, nullable=False),
+    Column("priority", WORD, nullable=False),
+    Column("state", WORD, nullable=False),
+    Column("finding", Text),
+    Column("tries", Integer, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    # Last time it was queued or tried.
+    Column("touched_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Index(None, "state", "touched_at"),
+)
+
+conflicts = Table(
+    "conflicts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("sop_uid", UID, ForeignKey("instances.sop_uid"), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("path", String(255), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("calling_ae", WORD, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    UniqueConstraint("sop_uid", "sha256"),
+)
+
+conclusions = Table(
+    "conclusions",
+    metadata,
+    Column("study_uid", UID, ForeignKey("studies.study_uid"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("concluded_at", UtcDateTime, nullable=False),
+    Column("conclusion", Text, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_uid", UID, ForeignKey("studies.study_uid"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("kind", WORD, nullable=False),
+    Column("source_sop_uid", UID),
+    Column("destination", WORD, nullable=False),
+    Column("object_uid", UID, nullable=False),
+    Column("state", WORD, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("error", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_try_at", UtcDateTime, nullable=False),
+    Column("leased_until", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+    UniqueConstraint("object_uid", "destination"),
+    Index(None, "study_uid", "version"),
+    Index(None, "state", "next_try_at"),
+)

@@ -1,0 +1,79 @@
+"""The worklist's orders, and cursors that stay right while studies come and go (keyset, not offset)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Row, Select, literal, tuple_
+
+from service.domain.findings import TriageFlag
+from service.store.tables import studies
+
+_RANKS = {TriageFlag.SUSPICIOUS: 0, TriageFlag.ROUTINE: 1, TriageFlag.NOT_SCORED: 2}
+
+
+class CursorInvalid(ValueError):
+    """A cursor that was not handed out for this order."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """Columns that together are unique, and the direction all of them run in."""
+
+    name: str
+    columns: tuple[Column[Any], ...]
+    readers: tuple[Callable[[Any], Any], ...]
+    descending: bool = False
+
+    def page(self, wanted: Select[Any], cursor: str | None, limit: int) -> Select[Any]:
+        """Narrow a selection to the `limit` studies after `cursor`.
+
+        Raises
+        ------
+        CursorInvalid
+        """
+        if cursor is not None:
+            key = tuple_(*(literal(value, column.type) for value, column in zip(self._read_cursor(cursor), self.columns, strict=True)))
+            here = tuple_(*self.columns)
+            after: ColumnElement[bool] = here < key if self.descending else here > key
+            wanted = wanted.where(after)
+        return wanted.order_by(*(column.desc() if self.descending else column for column in self.columns)).limit(limit)
+
+    def cursor_after(self, row: Row[Any]) -> str:
+        """Write the cursor that continues behind a row."""
+        values = [getattr(row, column.name) for column in self.columns]
+        plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+        return base64.urlsafe_b64encode(json.dumps([self.name, *plain]).encode()).decode().rstrip("=")
+
+    def _read_cursor(self, cursor: str) -> list[Any]:
+        try:
+            name, *values = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+            if name != self.name:
+                raise ValueError
+            return [read(value) for read, value in zip(self.readers, values, strict=True)]
+        except (ValueError, TypeError) as error:
+            raise CursorInvalid(f"not a cursor of the order {self.name!r}") from error
+
+
+ORDERS = {
+    "triage": Order(
+        "triage",
+        (studies.c.triage_rank, studies.c.triage_position, studies.c.first_received_at, studies.c.study_uid),
+        (int, float, datetime.fromisoformat, str),
+    ),
+    "received": Order("received", (studies.c.first_received_at, studies.c.study_uid), (datetime.fromisoformat, str), descending=True),
+}
+"""triage: suspicious first, higher scores first, then oldest first; received: newest study first."""
+
+
+def triage_columns(flag: TriageFlag, score: float | None) -> dict[str, Any]:
+    """Say where a study stands in the triage order, as columns that all sort upwards."""
+    if score is not None and not math.isfinite(score):
+        raise ValueError("a score is a finite number")
+    return {"triage_rank": _RANKS[flag], "triage_position": 1.0 if score is None else -score}
