@@ -1,7 +1,7 @@
 # Two environments, each remade when its list of packages changes: .venv serves (no torch), .venv-test also trains, tests and lints.
 SHELL := bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
-PIP_FLAGS := --quiet --disable-pip-version-check
+PIP_FLAGS := -qq --disable-pip-version-check
 SERVICE_EXTRA := $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
 PYTEST_FLAGS ?=
 

@@ -1,0 +1,72 @@
+"""Is the service able to do its work? Proved by asking each part over its own protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import redis
+from pynetdicom import AE
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+
+from service.settings import Settings
+from service.store.ledger import Ledger
+
+TIMEOUT_S = 3.0
+OUR_AE_TITLE = "READYZ"
+
+Probe = Callable[[], Mapping[str, str | None]]
+"""Asks every part; the answer is None where it works, else what is broken."""
+
+
+def make_probe(settings: Settings, ledger: Ledger) -> Probe:
+    """A probe of the ledger, the broker and the DICOM listener."""
+
+    def probe() -> dict[str, str | None]:
+        return {
+            "ledger": _broken(ledger.ping),
+            "broker": _broken(lambda: ping_broker(settings.redis_url)),
+            "listener": _broken(lambda: echo_listener(settings)),
+        }
+
+    return probe
+
+
+def _broken(check: Callable[[], object]) -> str | None:
+    try:
+        check()
+    except Exception as error:  # whatever a part throws means that it is broken; the text of foreign errors may hold passwords
+        return str(error) if isinstance(error, NotReady) else type(error).__name__
+    return None
+
+
+class NotReady(Exception):
+    """A part answered, but not as it should; the message is safe to show."""
+
+
+def ping_broker(url: str) -> None:
+    """PING Redis."""
+    with redis.Redis.from_url(url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S) as client:
+        client.ping()
+
+
+def echo_listener(settings: Settings) -> None:
+    """C-ECHO our own listener (PS3.4 Annex A).
+
+    Raises
+    ------
+    NotReady
+        No association, or a status other than Success.
+    """
+    entity = AE(settings.calling_ae_titles[0] if settings.calling_ae_titles else OUR_AE_TITLE)
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = TIMEOUT_S
+    entity.add_requested_context(Verification)
+    host = "127.0.0.1" if settings.dicom_host in ("0.0.0.0", "") else settings.dicom_host
+    association = entity.associate(host, settings.dicom_port, ae_title=settings.ae_title)
+    if not association.is_established:
+        raise NotReady("no association with the listener")
+    try:
+        status = association.send_c_echo()
+    finally:
+        association.release()
+    if "Status" not in status or status.Status != 0:
+        raise NotReady("the listener did not answer a C-ECHO with Success")

@@ -1,0 +1,279 @@
+"""What the API answers. Schemas of the edge: domain values are turned into these and never leak out as they are."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.vocabulary import ImageKind
+from service.domain.findings import (
+    Agreement,
+    CorrectionState,
+    DeliveryState,
+    InstanceState,
+    ModelIdentity,
+    ObjectKind,
+    Peak,
+    Priority,
+    Reason,
+    TriageFlag,
+)
+from service.domain.hanging import LabelSource
+from service.store.rows import Accepted, StudyState
+
+STUDY_UID, SOP_UID = "2.25.201304711", "2.25.338214001"
+
+Uid = Annotated[str, Path(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="DICOM UID", examples=[STUDY_UID])]
+
+_LABEL = {"value": "MLO", "confidence": 0.9987, "probabilities": {"CC": 0.0013, "MLO": 0.9987}}
+_IMAGE = {
+    "sop_instance_uid": SOP_UID,
+    "state": "analysed",
+    "reason": None,
+    "kind": "full-field",
+    "declared": {"view": "CC", "laterality": "L"},
+    "view": _LABEL,
+    "laterality": {"value": "L", "confidence": 0.9991, "probabilities": {"L": 0.9991, "R": 0.0009}},
+    "density": {"value": "C", "confidence": 0.71, "probabilities": {"A": 0.02, "B": 0.22, "C": 0.71, "D": 0.05}},
+    "cancer": {"score": 0.41, "peak": {"row": 1804.5, "column": 932.0, "strength": 0.62}},
+    "agreement": {"view": "contradict", "laterality": "agree", "correction": "proposed", "reason": "header and pixels contradict each other: waits for approval"},
+    "links": {"heatmap": f"/api/v1/instances/{SOP_UID}/heatmap.png", "preview": f"/api/v1/instances/{SOP_UID}/preview.png"},
+}
+_SUMMARY = {
+    "study_instance_uid": STUDY_UID,
+    "state": "concluded",
+    "priority": "routine",
+    "flag": "suspicious",
+    "score": 0.44,
+    "density": "C",
+    "images": 4,
+    "finished_images": 4,
+    "version": 1,
+    "delivery": "verified",
+    "first_received_at": "2026-11-02T08:14:03Z",
+    "last_received_at": "2026-11-02T08:14:09Z",
+    "links": {"self": f"/api/v1/studies/{STUDY_UID}", "hanging": f"/api/v1/studies/{STUDY_UID}/hanging"},
+}
+_MODEL = {"name": "mammotriage-labeler", "version": "1.0.0", "sha256": "9f2c…", "calibration": "none"}
+_DETAIL = {
+    **_SUMMARY,
+    "complete": True,
+    "threshold": 0.37,
+    "concluded_at": "2026-11-02T08:14:12Z",
+    "breasts": [{"laterality": "L", "score": 0.44, "density": "C", "images": [SOP_UID]}],
+    "instances": [_IMAGE],
+    "models": [_MODEL],
+    "deliveries": [{"kind": "sr", "destination": "pacs", "object_uid": "2.25.77", "source_sop_uid": None, "state": "verified", "tries": 1, "error": None}],
+    "versions": [1],
+}
+_HUNG = {
+    "sop_instance_uid": SOP_UID,
+    "declared": {"view": "CC", "laterality": "L"},
+    "pixels": {"view": "MLO", "laterality": "L"},
+    "view_source": "pixels",
+    "laterality_source": "pixels",
+}
+_HANGING = {
+    "study_instance_uid": STUDY_UID,
+    "status": "final",
+    "slots": {"R-CC": None, "L-CC": None, "R-MLO": None, "L-MLO": _HUNG},
+    "missing": ["R-CC", "L-CC", "R-MLO"],
+    "repeated": {},
+    "extras": [],
+}
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+def _example(value: object) -> ConfigDict:
+    return ConfigDict(from_attributes=True, json_schema_extra={"examples": [value]})  # type: ignore[list-item]
+
+
+class DeclaredLabels(_Schema):
+    """What the header says; UNKNOWN where it says nothing."""
+
+    view: str
+    laterality: str
+
+
+class PixelLabels(_Schema):
+    """What the pixels show; null where the image has no labels, or none yet."""
+
+    view: str | None
+    laterality: str | None
+
+
+class LabelOut(_Schema):
+    model_config = _example(_LABEL)
+
+    value: str = Field(description="UNKNOWN where the network is not sure enough")
+    confidence: float
+    probabilities: dict[str, float]
+
+
+class CancerOut(_Schema):
+    score: float = Field(description="0 to 1")
+    peak: Peak | None = Field(description="strongest point of the heatmap, source pixels")
+
+
+class AgreementOut(_Schema):
+    view: Agreement
+    laterality: Agreement
+    correction: CorrectionState
+    reason: str
+
+
+class ImageLinks(_Schema):
+    heatmap: str
+    preview: str
+
+
+class InstanceOut(_Schema):
+    """One image: labels and score, or the reason why there are none."""
+
+    model_config = _example(_IMAGE)
+
+    sop_instance_uid: str
+    state: InstanceState
+    reason: Reason | None
+    kind: ImageKind
+    declared: DeclaredLabels
+    view: LabelOut | None
+    laterality: LabelOut | None
+    density: LabelOut | None
+    cancer: CancerOut | None
+    agreement: AgreementOut | None = Field(description="header against pixels; null before the study is concluded")
+    provider: str = Field("", description="ONNX Runtime provider that scored the image")
+    links: ImageLinks | None = Field(description="null where nothing was drawn")
+
+
+class StudyLinks(BaseModel):
+    self: str
+    hanging: str
+
+
+class StudySummary(_Schema):
+    model_config = _example(_SUMMARY)
+
+    study_instance_uid: str
+    state: StudyState
+    priority: Priority
+    flag: TriageFlag
+    score: float | None = Field(description="of the worse breast, 0 to 1")
+    density: str
+    images: int
+    finished_images: int
+    version: int = Field(description="of the current conclusion; 0 before the first")
+    delivery: DeliveryState | None = Field(description="the worst among the current version's deliveries")
+    first_received_at: datetime
+    last_received_at: datetime
+    links: StudyLinks
+
+
+class StudyPage(_Schema):
+    model_config = _example({"studies": [_SUMMARY], "next_cursor": None})
+
+    studies: list[StudySummary]
+    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
+
+
+class BreastOut(_Schema):
+    laterality: str
+    score: float | None
+    density: str
+    images: list[str]
+
+
+class DeliveryOut(_Schema):
+    kind: ObjectKind
+    destination: str
+    object_uid: str
+    source_sop_uid: str | None
+    state: DeliveryState
+    tries: int
+    error: str | None
+
+
+class StudyDetail(StudySummary):
+    """A study with its images; before the first conclusion the images' answers so far."""
+
+    model_config = _example(_DETAIL)
+
+    complete: bool = Field(description="the pixels show R-CC, L-CC, R-MLO and L-MLO")
+    threshold: float | None = Field(description="operating point that the flag was set at")
+    concluded_at: datetime | None
+    breasts: list[BreastOut]
+    instances: list[InstanceOut]
+    models: list[ModelIdentity]
+    deliveries: list[DeliveryOut]
+    versions: list[int] = Field(description="of all conclusions so far; the last one counts")
+
+
+class HungOut(_Schema):
+    model_config = _example(_HUNG)
+
+    sop_instance_uid: str
+    declared: DeclaredLabels
+    pixels: PixelLabels
+    view_source: LabelSource
+    laterality_source: LabelSource
+
+
+class HangingOut(_Schema):
+    """What hangs where. `final` once the study is concluded with a full view set and nothing is in work."""
+
+    model_config = _example(_HANGING)
+
+    study_instance_uid: str
+    status: Literal["provisional", "final"]
+    slots: dict[str, HungOut | None] = Field(description="R-CC, L-CC, R-MLO, L-MLO")
+    missing: list[str] = Field(description="slots that no image fills")
+    repeated: dict[str, list[HungOut]] = Field(description="further images for a slot that is filled")
+    extras: list[HungOut] = Field(description="images for none of the four slots")
+
+
+class ReceivedInstance(_Schema):
+    sop_instance_uid: str
+    study_instance_uid: str
+    accepted: Accepted
+
+
+class RefusedPart(_Schema):
+    part: int = Field(description="position in the request, from 0")
+    code: str
+    text: str
+
+
+class UploadAnswer(_Schema):
+    """What became of the uploaded files."""
+
+    model_config = _example(
+        {
+            "received": [{"sop_instance_uid": SOP_UID, "study_instance_uid": STUDY_UID, "accepted": "new"}],
+            "refused": [],
+            "locations": [f"/api/v1/studies/{STUDY_UID}"],
+            "studies": [],
+        }
+    )
+
+    received: list[ReceivedInstance]
+    refused: list[RefusedPart]
+    locations: list[str] = Field(description="where to ask for each study")
+    studies: list[StudyDetail] = Field(description="the labels, where they were ready in time; else empty")
+
+
+class Health(_Schema):
+    status: Literal["alive"]
+    version: str
+
+
+class Readiness(_Schema):
+    model_config = _example({"ready": False, "checks": {"ledger": "ok", "broker": "connection refused", "listener": "ok"}})
+
+    ready: bool
+    checks: dict[str, str] = Field(description="ok, or what is broken")

@@ -1,0 +1,152 @@
+"""Labels for files on disk, without any server: the worker's analysis, one answer a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, Field
+
+from models.vocabulary import ImageKind
+from service.domain.agreement import compare_laterality, compare_view
+from service.domain.findings import Agreement, Header, ImageFinding, InstanceState, Label, ModelIdentity, Reason
+
+IMAGE_SUFFIXES = frozenset({".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg"})
+"""What a folder is searched for. A file of any other name counts when it begins as DICOM part 10 does (PS3.10 section 7.1)."""
+
+DIRECTORY_FILE = "DICOMDIR"
+
+
+class Scored(BaseModel):
+    """The cancer network's answer."""
+
+    score: float = Field(description="0 to 1")
+
+
+class Reading(BaseModel):
+    """A label and what the network gave to every class."""
+
+    value: str
+    confidence: float
+    probabilities: dict[str, float]
+
+
+class Declared(BaseModel):
+    """What the DICOM header says; UNKNOWN where it says nothing, as a PNG or JPEG does."""
+
+    view: str = "UNKNOWN"
+    laterality: str = "UNKNOWN"
+
+
+class Disagreement(BaseModel):
+    """One label that the pixels contradict."""
+
+    label: Literal["view", "laterality"]
+    declared: str
+    pixels: str
+
+
+class FileAnswer(BaseModel):
+    """One line of ``mammotriage label --json``."""
+
+    path: str
+    status: Literal["analysed", "not-analysed", "failed"]
+    reason: Reason | None = None
+    kind: ImageKind = ImageKind.UNKNOWN
+    view: Reading | None = None
+    laterality: Reading | None = None
+    density: Reading | None = None
+    cancer: Scored | None = None
+    declared: Declared = Declared()
+    disagreements: list[Disagreement] = []
+    models: list[ModelIdentity] = []
+
+
+class Answered(Protocol):
+    """An analysis, as far as labels go."""
+
+    @property
+    def finding(self) -> ImageFinding: ...
+
+
+class FileAnalyser(Protocol):
+    """Reads one DICOM, PNG or JPEG file; whatever is wrong with it is the finding's reason."""
+
+    def analyse_file(self, path: Path, film: bool) -> tuple[Answered, Header | None]: ...
+
+
+def find_images(paths: Iterable[Path]) -> Iterator[Path]:
+    """Every file named, and every image in the folders named and below, in order of name.
+
+    A file that is named is taken whatever it is (and answered with a reason); in folders only what looks like an image.
+    """
+    for path in paths:
+        if path.is_dir():
+            yield from (each for each in sorted(path.rglob("*")) if each.is_file() and _looks_like_image(each))
+        else:
+            yield path
+
+
+def _looks_like_image(path: Path) -> bool:
+    if path.name.startswith(".") or path.name == DIRECTORY_FILE:
+        return False
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(132)[128:] == b"DICM"
+    except OSError:
+        return False
+
+
+def label_file(path: Path, analyser: FileAnalyser, film: bool) -> FileAnswer:
+    """Answer for one file; never raises for what the file holds.
+
+    Parameters
+    ----------
+    film
+        Analyse digitised film too.
+    """
+    if not path.is_file():
+        return FileAnswer(path=str(path), status="failed", reason=Reason(code="not-found", text="there is no such file"))
+    try:
+        analysis, header = analyser.analyse_file(path, film)
+    except Exception as error:  # hostile files reach deep into foreign decoders; one may not end the run for the others
+        return FileAnswer(path=str(path), status="failed", reason=Reason(code="internal-error", text=f"analysis broke ({type(error).__name__})"))
+    return describe(path, analysis.finding, header)
+
+
+def describe(path: Path, finding: ImageFinding, header: Header | None) -> FileAnswer:
+    """Put a finding and the header it belongs to into one line."""
+    status: Literal["analysed", "not-analysed", "failed"] = "failed"
+    if finding.state is InstanceState.ANALYSED:
+        status = "analysed"
+    elif finding.state is InstanceState.NOT_ANALYSED:
+        status = "not-analysed"
+    return FileAnswer(
+        path=str(path),
+        status=status,
+        reason=finding.reason,
+        kind=finding.kind,
+        view=_reading(finding.view),
+        laterality=_reading(finding.laterality),
+        density=_reading(finding.density),
+        cancer=None if finding.cancer_score is None else Scored(score=finding.cancer_score),
+        declared=Declared(view=header.view, laterality=header.laterality) if header else Declared(),
+        disagreements=_contradictions(header, finding) if header else [],
+        models=list(finding.models),
+    )
+
+
+def _reading(label: Label | None) -> Reading | None:
+    return Reading(**label.model_dump()) if label else None
+
+
+def _contradictions(header: Header, finding: ImageFinding) -> list[Disagreement]:
+    found = []
+    if finding.view and compare_view(header, finding.view) is Agreement.CONTRADICT:
+        found.append(Disagreement(label="view", declared=header.view, pixels=finding.view.value))
+    if finding.laterality and compare_laterality(header, finding.laterality) is Agreement.CONTRADICT:
+        found.append(Disagreement(label="laterality", declared=header.laterality, pixels=finding.laterality.value))
+    return found
