@@ -7,8 +7,7 @@ from sqlalchemy import func, select
 from service.domain.findings import DeliveryState, InstanceState
 from service.store.intake import Intake
 from service.store.migrate import migrate
-from service.store.outbox import Outbox
-from service.store.rows import Accepted, ConflictRow, DeliveryRow, InstanceRow, StudyRow, StudyState
+from service.store.rows import Accepted, ConflictRow, DeliveryRow, InstanceRow, PlannedDelivery, StudyRow, StudyState
 from service.store.tables import conflicts, deliveries, instances, studies
 from service.store.triage_order import CursorInvalid
 from service.store.worklist import Worklist
@@ -20,14 +19,15 @@ __all__ = [
     "DeliveryRow",
     "InstanceRow",
     "Ledger",
+    "PlannedDelivery",
     "StudyRow",
     "StudyState",
     "migrate",
 ]
 
 
-class Ledger(Intake, Worklist, Outbox):
-    """Instances (`Intake`), studies and conclusions (`Worklist`) and deliveries (`Outbox`) of one database.
+class Ledger(Intake, Worklist):
+    """Instances (`Intake`), studies and conclusions (`Worklist`) and deliveries (its base, `Outbox`) of one database.
 
     Every method is one transaction, and committed when it returns. A ledger may be shared by threads, and any number of
     processes may open the same database; open it after a fork, not before. `migrate` must have run.

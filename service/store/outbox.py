@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Update, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Update, or_, select, update
 
 from service.domain.findings import DeliveryState, ObjectKind
 from service.store.database import Database
-from service.store.rows import DeliveryRow
+from service.store.rows import DeliveryRow, PlannedDelivery
 from service.store.tables import deliveries
 
 ON_THE_WAY = (DeliveryState.PENDING, DeliveryState.SENT)
@@ -20,22 +20,8 @@ class Outbox(Database):
         self, study_uid: str, version: int, kind: ObjectKind, source_sop_uid: str | None, destination: str, object_uid: str
     ) -> bool:
         """Enter an object that is to reach a destination; False where that is already entered."""
-        at = self._now()
         with self._write() as connection:
-            return self._insert_once(
-                connection,
-                deliveries,
-                study_uid=study_uid,
-                version=version,
-                kind=kind,
-                source_sop_uid=source_sop_uid,
-                destination=destination,
-                object_uid=object_uid,
-                state=DeliveryState.PENDING,
-                tries=0,
-                created_at=at,
-                next_try_at=at,
-            )
+            return self._plan(connection, study_uid, version, PlannedDelivery(kind, source_sop_uid, destination, object_uid))
 
     def delivery(self, delivery_id: int) -> DeliveryRow | None:
         """Look one delivery up."""
@@ -51,9 +37,11 @@ class Outbox(Database):
             wanted = wanted.where(deliveries.c.study_uid == study_uid)
         return self._deliveries(wanted)
 
-    def due_deliveries(self, at: datetime | None = None, limit: int = 1000) -> list[DeliveryRow]:
-        """List deliveries that nobody works on and whose next try is due; the longest overdue first."""
+    def due_deliveries(self, at: datetime | None = None, study_uid: str | None = None, limit: int = 1000) -> list[DeliveryRow]:
+        """List deliveries, of one study or of all, that nobody works on and whose next try is due; the longest overdue first."""
         wanted = select(deliveries).where(_claimable(at or self._now()))
+        if study_uid is not None:
+            wanted = wanted.where(deliveries.c.study_uid == study_uid)
         return self._deliveries(wanted.order_by(deliveries.c.next_try_at, deliveries.c.id).limit(limit))
 
     def claim_delivery(self, delivery_id: int, lease_s: float) -> DeliveryRow | None:
@@ -88,6 +76,23 @@ class Outbox(Database):
     def retry_delivery(self, delivery_id: int, error: str, next_try_at: datetime) -> bool:
         """Give a delivery back for a later try; False where it has ended."""
         return self._change(delivery_id, update(deliveries).values(error=error, leased_until=None, next_try_at=next_try_at))
+
+    def _plan(self, connection: Connection, study_uid: str, version: int, planned: PlannedDelivery) -> bool:
+        at = self._now()
+        return self._insert_once(
+            connection,
+            deliveries,
+            study_uid=study_uid,
+            version=version,
+            kind=planned.kind,
+            source_sop_uid=planned.source_sop_uid,
+            destination=planned.destination,
+            object_uid=planned.object_uid,
+            state=DeliveryState.PENDING,
+            tries=0,
+            created_at=at,
+            next_try_at=at,
+        )
 
     def _change(self, delivery_id: int, change: Update) -> bool:
         with self._write() as connection:

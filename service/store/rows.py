@@ -80,6 +80,17 @@ class StudyRow:
 
 
 @dataclass(frozen=True)
+class PlannedDelivery:
+    """An object that a conclusion owes a destination. The pair of object and destination is unique in the ledger."""
+
+    kind: ObjectKind
+    source_sop_uid: str | None
+    """The image it speaks of; None for the report."""
+    destination: str
+    object_uid: str
+
+
+@dataclass(frozen=True)
 class DeliveryRow:
     id: int
     study_uid: str

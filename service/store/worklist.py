@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, Select, and_, select, update
 
 from service.domain.findings import Conclusion, DeliveryState, ImageFinding, InstanceState, Priority, TriageFlag
-from service.store.database import Database
-from service.store.rows import StudyRow, StudyState
+from service.store.outbox import Outbox
+from service.store.rows import PlannedDelivery, StudyRow, StudyState
 from service.store.tables import conclusions, deliveries, instances, studies
 from service.store.triage_order import ORDERS, triage_columns
 
@@ -23,7 +23,7 @@ _WORST_FIRST = (
 )
 
 
-class Worklist(Database):
+class Worklist(Outbox):
     def study(self, study_uid: str) -> StudyRow | None:
         """Look one study up."""
         with self._read() as connection:
@@ -66,8 +66,15 @@ class Worklist(Database):
         more = ORDERS[order].cursor_after(page[-1][1]) if len(found) > limit else None
         return [study for study, _ in page], more
 
-    def record_conclusion(self, conclusion: Conclusion) -> Conclusion | None:
-        """Enter a study's answer under the next version number.
+    def record_conclusion(
+        self, conclusion: Conclusion, plan: Callable[[Conclusion], Iterable[PlannedDelivery]] | None = None
+    ) -> Conclusion | None:
+        """Enter a study's answer under the next version number, and what it owes to whom, in one transaction.
+
+        Parameters
+        ----------
+        plan
+            Says, for the numbered conclusion, what is to be delivered.
 
         Returns
         -------
@@ -111,6 +118,8 @@ class Worklist(Database):
                     **triage_columns(numbered.flag, numbered.score),
                 )
             )
+            for planned in plan(numbered) if plan else ():
+                self._plan(connection, uid, numbered.version, planned)
             return numbered
 
     def conclusions(self, study_uid: str) -> list[Conclusion]:
@@ -119,11 +128,10 @@ class Worklist(Database):
         with self._read() as connection:
             return [Conclusion.model_validate_json(text) for text in connection.execute(wanted).scalars()]
 
-    def studies_to_conclude(self, quiet_seconds: float, limit: int = 1000) -> list[str]:
-        """Name the studies whose instances all have ended, with a change that no conclusion knows, silent for so long."""
-        wanted = (
-            select(studies.c.study_uid)
-            .where(
+    def studies_to_conclude(self, quiet_seconds: float, limit: int = 1000) -> list[StudyRow]:
+        """List studies whose instances all have ended, with a change that no conclusion knows, silent for so long."""
+        waiting = (
+            _WITH_CONCLUSION.where(
                 studies.c.unsettled,
                 studies.c.changed_at <= self._now() - timedelta(seconds=quiet_seconds),
                 studies.c.finished_count == studies.c.instance_count,
@@ -132,7 +140,7 @@ class Worklist(Database):
             .limit(limit)
         )
         with self._read() as connection:
-            return list(connection.execute(wanted).scalars())
+            return [study for study, _ in _studies(connection, waiting)]
 
 
 _WITH_CONCLUSION = select(studies, conclusions.c.conclusion).outerjoin(
