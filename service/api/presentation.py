@@ -1,0 +1,148 @@
+"""From the ledger's rows to what the API answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.api.schemas import (
+    AgreementOut,
+    BreastOut,
+    CancerOut,
+    DeclaredLabels,
+    DeliveryOut,
+    HangingOut,
+    HungOut,
+    ImageLinks,
+    InstanceOut,
+    LabelOut,
+    PixelLabels,
+    StudyDetail,
+    StudyLinks,
+    StudySummary,
+)
+from service.domain.findings import Conclusion, Correction, DeliveryState, InstanceState, Label
+from service.domain.hanging import Candidate, Hung, hang
+from service.store.ledger import Ledger
+from service.store.rows import DeliveryRow, InstanceRow, StudyRow, StudyState
+
+ROOT = "/api/v1"
+
+
+def study_location(study_uid: str) -> str:
+    """Path of a study."""
+    return f"{ROOT}/studies/{study_uid}"
+
+
+def summarise(row: StudyRow) -> StudySummary:
+    """One line of the worklist."""
+    here = study_location(row.study_uid)
+    return StudySummary(
+        study_instance_uid=row.study_uid,
+        state=row.state,
+        priority=row.priority,
+        flag=row.flag,
+        score=row.score,
+        density=row.density,
+        images=row.instance_count,
+        finished_images=row.finished_count,
+        version=row.version,
+        delivery=row.delivery_state,
+        first_received_at=row.first_received_at,
+        last_received_at=row.last_received_at,
+        links=StudyLinks(self=here, hanging=f"{here}/hanging"),
+    )
+
+
+def detail(row: StudyRow, ledger: Ledger) -> StudyDetail:
+    """Everything about one study."""
+    conclusion = row.conclusion
+    corrections = {each.sop_instance_uid: each for each in conclusion.corrections} if conclusion else {}
+    instances = [describe(each, corrections.get(each.sop_instance_uid)) for each in ledger.instances_of(row.study_uid)]
+    return StudyDetail(
+        **summarise(row).model_dump(),
+        complete=conclusion.complete if conclusion else False,
+        threshold=conclusion.threshold if conclusion else None,
+        concluded_at=conclusion.concluded_at if conclusion else None,
+        breasts=[BreastOut(**breast.model_dump()) for breast in conclusion.breasts] if conclusion else [],
+        instances=instances,
+        models=list(conclusion.models) if conclusion else [],
+        deliveries=[_delivery(each) for each in ledger.deliveries(study_uid=row.study_uid)],
+        versions=[each.version for each in ledger.conclusions(row.study_uid)],
+    )
+
+
+def describe(row: InstanceRow, correction: Correction | None) -> InstanceOut:
+    """One image."""
+    finding = row.finding
+    here = f"{ROOT}/instances/{row.sop_instance_uid}"
+    drawn = row.state is InstanceState.ANALYSED
+    score = finding.cancer_score if finding else None
+    return InstanceOut(
+        sop_instance_uid=row.sop_instance_uid,
+        state=row.state,
+        reason=finding.reason if finding else None,
+        kind=row.header.kind,
+        declared=DeclaredLabels(view=row.header.view, laterality=row.header.laterality),
+        view=_label(finding.view) if finding else None,
+        laterality=_label(finding.laterality) if finding else None,
+        density=_label(finding.density) if finding else None,
+        cancer=CancerOut(score=score, peak=finding.peak) if finding and score is not None else None,
+        agreement=_agreement(correction) if correction else None,
+        provider=finding.provider if finding else "",
+        links=ImageLinks(heatmap=f"{here}/heatmap.png", preview=f"{here}/preview.png") if drawn else None,
+    )
+
+
+def hanging(row: StudyRow, instances: Sequence[InstanceRow]) -> HangingOut:
+    """What hangs where; images that are known not to be mammograms hang nowhere."""
+    hung = hang([Candidate(each.header, each.finding) for each in instances if each.state is not InstanceState.NOT_ANALYSED])
+    settled = row.state is StudyState.CONCLUDED and _is_current(row.conclusion, instances)
+    return HangingOut(
+        study_instance_uid=row.study_uid,
+        status="final" if settled else "provisional",
+        slots={slot: _hung(each) if each else None for slot, each in hung.slots.items()},
+        missing=hung.missing,
+        repeated={slot: [_hung(each) for each in more] for slot, more in hung.repeated.items()},
+        extras=[_hung(each) for each in hung.extras],
+    )
+
+
+def _is_current(conclusion: Conclusion | None, instances: Sequence[InstanceRow]) -> bool:
+    concluded_on = {image.sop_instance_uid for image in conclusion.images} if conclusion else set()
+    return {each.sop_instance_uid for each in instances} <= concluded_on
+
+
+def _hung(hung: Hung) -> HungOut:
+    header, finding = hung.candidate
+    return HungOut(
+        sop_instance_uid=header.sop_instance_uid,
+        declared=DeclaredLabels(view=header.view, laterality=header.laterality),
+        pixels=PixelLabels(
+            view=finding.view.value if finding and finding.view else None,
+            laterality=finding.laterality.value if finding and finding.laterality else None,
+        ),
+        view_source=hung.view_source,
+        laterality_source=hung.laterality_source,
+    )
+
+
+def _label(label: Label | None) -> LabelOut | None:
+    return LabelOut(**label.model_dump()) if label else None
+
+
+def _agreement(correction: Correction) -> AgreementOut:
+    return AgreementOut(
+        view=correction.view, laterality=correction.laterality, correction=correction.state, reason=correction.reason
+    )
+
+
+def _delivery(row: DeliveryRow) -> DeliveryOut:
+    return DeliveryOut(
+        kind=row.kind,
+        destination=row.destination,
+        object_uid=row.object_uid,
+        source_sop_uid=row.source_sop_uid,
+        state=DeliveryState(row.state),
+        tries=row.tries,
+        error=row.error,
+    )

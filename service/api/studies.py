@@ -1,0 +1,155 @@
+"""``/api/v1/studies``: hand studies in, read the worklist, ask what a study holds and how it hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from http import HTTPStatus
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from service.api.ingest import Ingest, take_in
+from service.api.parts import spool_parts
+from service.api.presentation import detail, hanging, study_location, summarise
+from service.api.problems import ProblemError, problem_responses, status_of
+from service.api.schemas import HangingOut, ReceivedInstance, RefusedPart, StudyDetail, StudyPage, Uid, UploadAnswer
+from service.domain.findings import InstanceState
+from service.receive.accept import ReceiveContext
+from service.store.ledger import CursorInvalid, Ledger
+from service.store.rows import StudyRow, StudyState
+
+MAX_WAIT_S = 120.0
+POLL_S = 0.1
+
+_UPLOAD_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["files"],
+                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "DICOM part 10 files"}},
+                },
+                "example": {"files": ["<DICOM part 10 bytes>", "<DICOM part 10 bytes>"]},
+            }
+        },
+    }
+}
+
+
+def read_wait(prefer: str | None) -> float:
+    """Seconds of ``Prefer: wait=N`` (RFC 7240 section 4.3), at most `MAX_WAIT_S`; 0 where there is none."""
+    match = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?", prefer or "", re.IGNORECASE)
+    return min(float(match[1]), MAX_WAIT_S) if match else 0.0
+
+
+def build_router(context: ReceiveContext) -> APIRouter:
+    """Routes over one ledger and one store."""
+    router = APIRouter(prefix="/api/v1", tags=["studies"])
+    ledger: Ledger = context.ledger
+    spool, limit_bytes = context.store.spool_dir, context.settings.archive_max_instance_bytes
+
+    @router.post(
+        "/studies",
+        status_code=HTTPStatus.ACCEPTED,
+        response_model=UploadAnswer,
+        openapi_extra=_UPLOAD_BODY,
+        responses={
+            200: {"model": UploadAnswer, "description": "the labels were ready within `Prefer: wait=N`"},
+            202: {"headers": {"Location": {"description": "where to ask for the (first) study", "schema": {"type": "string"}}}},
+            **problem_responses(400, 413, 415, 422, 507),
+        },
+    )
+    async def upload(
+        request: Request,
+        response: Response,
+        prefer: Annotated[str | None, Header(description="`wait=N`: answer with the labels if ready in N seconds", examples=["wait=20"])] = None,
+    ) -> UploadAnswer:
+        """Hand DICOM files in, of one study or of several."""
+        parts = await spool_parts(request, spool, "multipart/form-data", limit_bytes)
+        taken = await run_in_threadpool(take_in, parts, context)
+        refused = [RefusedPart(part=each.part, code=each.error.code, text=str(each.error)) for each in taken.refusals]
+        if not taken.receipts:
+            _refuse_all(taken, refused)
+        wait_s = read_wait(prefer)
+        ready = wait_s > 0 and await _wait_until_analysed(ledger, taken, wait_s)
+        locations = [study_location(uid) for uid in taken.study_uids]
+        response.headers["Location"] = locations[0]
+        if ready:
+            response.status_code = HTTPStatus.OK
+        if wait_s > 0:
+            response.headers["Preference-Applied"] = f"wait={wait_s:.0f}"
+        return UploadAnswer(
+            received=[
+                ReceivedInstance(sop_instance_uid=each.sop_uid, study_instance_uid=each.study_uid, accepted=each.accepted) for each in taken.receipts
+            ],
+            refused=refused,
+            locations=locations,
+            studies=[await run_in_threadpool(_detail, uid) for uid in taken.study_uids] if ready else [],
+        )
+
+    @router.get("/studies", response_model=StudyPage, responses=problem_responses(422))
+    def worklist(
+        order: Annotated[Literal["triage", "received"], Query(description="triage: suspicious first, higher scores first")] = "received",
+        state: Annotated[StudyState | None, Query(description="only studies in this state")] = None,
+        cursor: Annotated[str | None, Query(description="`next_cursor` of the former page", max_length=512)] = None,
+        limit: Annotated[int, Query(ge=1, le=500, description="studies a page")] = 50,
+    ) -> StudyPage:
+        """The worklist, page by page."""
+        try:
+            rows, next_cursor = ledger.studies(order=order, state=state, cursor=cursor, limit=limit)
+        except CursorInvalid as error:
+            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-cursor", str(error)) from None
+        return StudyPage(studies=[summarise(row) for row in rows], next_cursor=next_cursor)
+
+    @router.get("/studies/{study_uid}", response_model=StudyDetail, responses=problem_responses(404, 422))
+    def study(study_uid: Uid) -> StudyDetail:
+        """One study: labels and score of each image, breasts, flag, and what was written back."""
+        return _detail(study_uid)
+
+    @router.get("/studies/{study_uid}/hanging", response_model=HangingOut, responses=problem_responses(404, 422))
+    def study_hanging(study_uid: Uid) -> HangingOut:
+        """Which image hangs where, by what the pixels show."""
+        return hanging(_row(study_uid), ledger.instances_of(study_uid))
+
+    def _row(study_uid: str) -> StudyRow:
+        row = ledger.study(study_uid)
+        if row is None:
+            raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-study", "no study has this Study Instance UID")
+        return row
+
+    def _detail(study_uid: str) -> StudyDetail:
+        return detail(_row(study_uid), ledger)
+
+    return router
+
+
+def _refuse_all(taken: Ingest, refused: list[RefusedPart]) -> None:
+    if not taken.refusals:
+        raise ProblemError(HTTPStatus.BAD_REQUEST, "no-files", "the request holds no file")
+    errors = [{"where": f"part {each.part}", "code": each.code, "what": each.text} for each in refused]
+    worst = max(status_of(each.error) for each in taken.refusals)
+    raise ProblemError(worst, refused[0].code if len({each.code for each in refused}) == 1 else "nothing-accepted", "no file was accepted", errors)
+
+
+async def _wait_until_analysed(ledger: Ledger, taken: Ingest, wait_s: float) -> bool:
+    """Wait for every accepted image to end; the waiting costs no thread."""
+    pending = {receipt.sop_uid for receipt in taken.receipts}
+    give_up_at = time.monotonic() + wait_s
+    while True:
+        ended = await run_in_threadpool(lambda: {uid for uid in pending if _has_ended(ledger, uid)})
+        pending -= ended
+        if not pending:
+            return True
+        if time.monotonic() >= give_up_at:
+            return False
+        await asyncio.sleep(POLL_S)
+
+
+def _has_ended(ledger: Ledger, sop_uid: str) -> bool:
+    row = ledger.instance(sop_uid)
+    return row is not None and row.state is not InstanceState.RECEIVED

@@ -1,0 +1,110 @@
+"""Files to a DICOM listener over one association, as a modality or a PACS would send them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+from pynetdicom import AE
+from pynetdicom.presentation import build_context
+
+from service.domain.errors import ServiceError
+
+MAX_CONTEXTS = 128
+"""PS3.8 section 9.3.2.2: odd ids from 1 to 255."""
+
+SUCCESS = 0x0000
+WARNINGS = range(0xB000, 0xC000)
+
+
+class NoListener(ServiceError):
+    """Nobody answers, or the association is refused."""
+
+    code = "no-listener"
+    transient = True
+
+
+@dataclass(frozen=True)
+class Peer:
+    """A listener and how we call it."""
+
+    host: str
+    port: int
+    ae_title: str
+    calling_ae_title: str = "MAMMOSEND"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What became of one file; `error` is '' where it was stored."""
+
+    path: Path
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class _Offer:
+    path: Path
+    sop_class_uid: str
+    transfer_syntax_uid: str
+
+
+def find_dicom(folder: Path) -> list[Path]:
+    """DICOM part 10 files of a folder and below, in order of name; a file is taken as it is."""
+    paths = [folder] if folder.is_file() else sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return [path for path in paths if _is_part10(path)]
+
+
+def _is_part10(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM" and path.name != "DICOMDIR"
+
+
+def send_files(paths: Sequence[Path], peer: Peer) -> Iterator[Sent]:
+    """C-STORE files one after the other, in the transfer syntax each has on disk.
+
+    Raises
+    ------
+    NoListener
+        There is no association to be had.
+    """
+    offers: list[_Offer] = []
+    for path in paths:
+        try:
+            meta = pydicom.filereader.read_file_meta_info(path)
+            offers.append(_Offer(path, str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)))
+        except Exception as error:  # pydicom raises anything on hostile files; the others are to be sent all the same
+            yield Sent(path, f"no readable file meta information ({type(error).__name__})")
+    while offers:
+        kinds = list(dict.fromkeys((offer.sop_class_uid, offer.transfer_syntax_uid) for offer in offers))[:MAX_CONTEXTS]
+        now = [offer for offer in offers if (offer.sop_class_uid, offer.transfer_syntax_uid) in kinds]
+        offers = [offer for offer in offers if offer not in now]
+        yield from _send(now, kinds, peer)
+
+
+def _send(offers: Sequence[_Offer], kinds: Sequence[tuple[str, str]], peer: Peer) -> Iterator[Sent]:
+    entity = AE(peer.calling_ae_title)
+    entity.maximum_pdu_size = 131_072
+    contexts = [build_context(sop_class, transfer_syntax) for sop_class, transfer_syntax in kinds]
+    association = entity.associate(peer.host, peer.port, contexts=contexts, ae_title=peer.ae_title)
+    if not association.is_established:
+        raise NoListener(f"{peer.ae_title} at {peer.host}:{peer.port} does not answer or refuses the association")
+    try:
+        for offer in offers:
+            yield Sent(offer.path, _store(association, offer.path))
+    finally:
+        association.release()
+
+
+def _store(association: object, path: Path) -> str:
+    try:
+        status = association.send_c_store(path)  # type: ignore[attr-defined]
+    except (ValueError, RuntimeError, AttributeError, OSError) as error:
+        # pynetdicom: no accepted context (ValueError), association lost (RuntimeError), unreadable file.
+        return f"not sent ({type(error).__name__}): the listener does not take this kind of file, or the association is gone"
+    code = status.get("Status")
+    if code is None:
+        return "no answer"
+    return "" if code == SUCCESS or code in WARNINGS else f"refused with status 0x{code:04X}"
