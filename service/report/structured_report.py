@@ -1,0 +1,171 @@
+"""The study's answer as a structured report: Comprehensive 3D SR (PS3.3 A.35.13) with a Measurement Report (PS3.16 TID 1500)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from highdicom.sr import (
+    CodeContentItem,
+    ContainerContentItem,
+    ContentSequence,
+    DeviceObserverIdentifyingAttributes,
+    ImageContentItem,
+    MeasurementReport,
+    ObservationContext,
+    ObserverContext,
+    RelationshipTypeValues,
+)
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian
+
+from models.vocabulary import LATERALITY_CODES, VIEW_CODES, Laterality, View
+from service.domain.findings import Conclusion
+from service.report.concepts import IMAGE_LATERALITY, IMAGE_VIEW, IMAGING_PROCEDURE, SOURCE, concept
+from service.report.envelope import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
+from service.report.identity import CODING_SCHEME, IMPLEMENTATION_CLASS_UID, MANUFACTURER
+from service.report.measurement_groups import breast_group, image_group, study_group
+from service.report.uids import report_uid, series_uid
+
+SERIES_NUMBER = 9001
+
+
+def build_report(conclusion: Conclusion, sources: Sequence[Dataset], predecessor: Dataset | None = None) -> Dataset:
+    """Build the report of one version of a study's conclusion.
+
+    Parameters
+    ----------
+    conclusion
+        The study's answer.
+    sources
+        Headers of its images, at least one, in any order; pixels are not needed.
+    predecessor
+        The report that this one supersedes.
+
+    Returns
+    -------
+    Dataset
+        Explicit VR Little Endian, with file meta. Complete but unverified: no person has looked at it (PS3.3 C.17.2).
+
+    Raises
+    ------
+    KeyError
+        An image of the conclusion is not among the sources.
+    """
+    by_uid = {str(source.SOPInstanceUID): source for source in sources}
+    ordered = [by_uid[image.sop_instance_uid] for image in conclusion.images]
+    moment = local_time(ordered[0], conclusion.concluded_at)
+
+    report = Dataset()
+    copy_patient_and_study(ordered[0], report)
+    stamp_equipment(report)
+    stamp_creation(report, moment)
+    report.SOPClassUID = Comprehensive3DSRStorage
+    report.SOPInstanceUID = report_uid(conclusion)
+    report.CodingSchemeIdentificationSequence = [_own_coding_scheme()]
+
+    report.Modality = "SR"
+    report.SeriesInstanceUID = series_uid(conclusion.study_instance_uid, "sr")
+    report.SeriesNumber = SERIES_NUMBER
+    report.SeriesDescription = "mammotriage report"
+    report.ReferencedPerformedProcedureStepSequence = []
+
+    report.InstanceNumber = conclusion.version
+    report.ContentDate, report.ContentTime = dicom_date_time(moment)
+    report.CompletionFlag = "COMPLETE" if conclusion.complete else "PARTIAL"
+    report.VerificationFlag = "UNVERIFIED"
+    report.PreliminaryFlag = "FINAL" if conclusion.complete else "PRELIMINARY"
+    report.PerformedProcedureCodeSequence = []
+    report.CurrentRequestedProcedureEvidenceSequence = _references(ordered)
+    if predecessor is not None:
+        report.PredecessorDocumentsSequence = _references([predecessor])
+
+    report.update(_plain(_content(conclusion, ordered)))
+    report.file_meta = file_meta(report, ExplicitVRLittleEndian)
+    return report
+
+
+def _content(conclusion: Conclusion, sources: Sequence[Dataset]) -> Dataset:
+    """The root of the content tree."""
+    groups = [study_group(conclusion)]
+    groups += [breast_group(conclusion, breast) for breast in conclusion.breasts]
+    groups += [image_group(conclusion, image, source) for image, source in zip(conclusion.images, sources, strict=True)]
+    observer = DeviceObserverIdentifyingAttributes(IMPLEMENTATION_CLASS_UID, name=MANUFACTURER, manufacturer_name=MANUFACTURER)
+    root = MeasurementReport(
+        observation_context=ObservationContext(observer_device_context=ObserverContext(codes.DCM.Device, observer)),
+        procedure_reported=IMAGING_PROCEDURE,
+        imaging_measurements=groups,
+    )[0]
+    children = list(root.ContentSequence)
+    # TID 1500 has the library before the measurements, which come last.
+    root.ContentSequence = ContentSequence([*children[:-1], _image_library(conclusion, sources), children[-1]])
+    return root
+
+
+def _image_library(conclusion: Conclusion, sources: Iterable[Dataset]) -> ContainerContentItem:
+    """TID 1600: the images, with the labels that their headers declared."""
+    declared = {each.sop_instance_uid: (each.declared_view, each.declared_laterality) for each in conclusion.corrections}
+    entries = []
+    for source in sources:
+        if "Rows" not in source:
+            continue
+        entry = ImageContentItem(SOURCE, source.SOPClassUID, source.SOPInstanceUID, relationship_type=RelationshipTypeValues.CONTAINS)
+        view, side = declared.get(str(source.SOPInstanceUID), (View.UNKNOWN, Laterality.UNKNOWN))
+        context = []
+        if view in VIEW_CODES:
+            context.append(CodeContentItem(IMAGE_VIEW, concept(VIEW_CODES[view]), RelationshipTypeValues.HAS_ACQ_CONTEXT))
+        if side in LATERALITY_CODES:
+            context.append(CodeContentItem(IMAGE_LATERALITY, concept(LATERALITY_CODES[side]), RelationshipTypeValues.HAS_ACQ_CONTEXT))
+        if context:
+            entry.ContentSequence = ContentSequence(context)
+        entries.append(entry)
+    group = ContainerContentItem(codes.DCM.ImageLibraryGroup, relationship_type=RelationshipTypeValues.CONTAINS)
+    if entries:
+        group.ContentSequence = ContentSequence(entries)
+    library = ContainerContentItem(codes.DCM.ImageLibrary, relationship_type=RelationshipTypeValues.CONTAINS)
+    if entries:
+        library.ContentSequence = ContentSequence([group])
+    return library
+
+
+def _references(instances: Iterable[Dataset]) -> list[Dataset]:
+    """Hierarchical SOP Instance Reference Macro (PS3.3 Table C.17-3)."""
+    series: dict[tuple[str, str], list[Dataset]] = defaultdict(list)
+    for instance in instances:
+        item = Dataset()
+        item.ReferencedSOPClassUID = instance.SOPClassUID
+        item.ReferencedSOPInstanceUID = instance.SOPInstanceUID
+        series[str(instance.StudyInstanceUID), str(instance.SeriesInstanceUID)].append(item)
+    studies: dict[str, list[Dataset]] = defaultdict(list)
+    for (study_uid, series_instance_uid), items in series.items():
+        reference = Dataset()
+        reference.SeriesInstanceUID = series_instance_uid
+        reference.ReferencedSOPSequence = items
+        studies[study_uid].append(reference)
+    references = []
+    for study_uid, items in studies.items():
+        reference = Dataset()
+        reference.StudyInstanceUID = study_uid
+        reference.ReferencedSeriesSequence = items
+        references.append(reference)
+    return references
+
+
+def _own_coding_scheme() -> Dataset:
+    item = Dataset()
+    item.CodingSchemeDesignator = CODING_SCHEME
+    item.CodingSchemeName = "mammotriage private codes"
+    item.CodingSchemeResponsibleOrganization = MANUFACTURER
+    return item
+
+
+def _plain(item: Dataset) -> Dataset:
+    """The same content as plain datasets: highdicom's own classes refuse to be compared with what an archive sends back."""
+    plain = Dataset()
+    for element in item:
+        if element.VR == "SQ":
+            plain.add_new(element.tag, "SQ", [_plain(child) for child in element.value])
+        else:
+            plain.add(element)
+    return plain
