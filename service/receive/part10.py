@@ -1,0 +1,130 @@
+"""DICOM files as they come: read tolerantly, and rewritten with our file meta in front of the sender's very bytes (PS3.10 7)."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import warnings
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, BinaryIO
+
+import pydicom
+from pydicom.dataset import FileMetaDataset
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_dataset, read_preamble
+from pydicom.filewriter import write_file_meta_info
+from pydicom.tag import BaseTag
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from service.receive.errors import InstanceTooLarge, Unparsable
+
+# What a value looks like is no reason to refuse an instance, and pydicom's warnings about values would carry them into the logs.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+LARGE_VALUE_BYTES = 1 << 16
+BLOCK_BYTES = 1 << 20
+_DAMAGED = (ValueError, TypeError, LookupError, AttributeError, EOFError, NotImplementedError, OverflowError, struct.error, zlib.error)
+"""What pydicom raises, from deep inside, for files that are not what they say."""
+
+_UID_CHARACTERS = frozenset("0123456789.")
+
+
+@dataclass(frozen=True)
+class Part10:
+    """A readable DICOM file: its elements (large values stay on the disk) and where its data set begins."""
+
+    dataset: pydicom.FileDataset
+    meta: FileMetaDataset
+    dataset_offset: int
+
+
+def read_part10(path: Path, max_inflated_bytes: int) -> Part10:
+    """Read a DICOM file without its large values.
+
+    Parameters
+    ----------
+    max_inflated_bytes
+        What a data set of the deflated transfer syntax may unfold to.
+
+    Raises
+    ------
+    Unparsable
+        No preamble, no transfer syntax, damaged elements, or a UID that identifies the object is absent or malformed.
+    InstanceTooLarge
+        A deflated data set unfolds to more than allowed.
+    """
+    try:
+        with path.open("rb") as file:
+            read_preamble(file, force=False)
+            meta = FileMetaDataset(read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_after_file_meta))
+            offset = file.tell()
+            if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+                _check_inflated_size(file, max_inflated_bytes)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = pydicom.dcmread(path, defer_size=LARGE_VALUE_BYTES)
+            uids = [dataset.get(name) for name in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")]
+            uids.append(meta.get("TransferSyntaxUID"))
+    except InvalidDicomError:
+        raise Unparsable("not a DICOM file: the preamble or the file meta is missing") from None
+    except (
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+        IndexError,
+        EOFError,
+        NotImplementedError,
+        OverflowError,
+        struct.error,
+    ) as error:
+        # The original message may quote values: only its kind goes on.
+        raise Unparsable(f"the data set cannot be read ({type(error).__name__})") from None
+    if not all(isinstance(uid, str) and 0 < len(uid) <= 64 and _UID_CHARACTERS.issuperset(uid) for uid in uids):
+        raise Unparsable("SOP class, SOP instance, study, series or transfer syntax UID is missing or malformed")
+    return Part10(dataset, meta, offset)
+
+
+def copy_with_meta(source: Path, part10: Part10, target: IO[bytes], calling_ae: str) -> str:
+    """Write a file again with the sender's AE title in its file meta; the data set stays as it is, byte by byte.
+
+    Parameters
+    ----------
+    calling_ae
+        For (0002,0016) SourceApplicationEntityTitle; empty where the sender has none.
+
+    Returns
+    -------
+    sha256 of the data set's bytes.
+    """
+    meta = part10.meta
+    meta.MediaStorageSOPClassUID = part10.dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = part10.dataset.SOPInstanceUID
+    if calling_ae:
+        meta.SourceApplicationEntityTitle = calling_ae[:16]
+    target.write(bytes(128) + b"DICM")
+    write_file_meta_info(pydicom.filebase.DicomFileLike(target), meta)
+    digest = hashlib.sha256()
+    with source.open("rb") as file:
+        file.seek(part10.dataset_offset)
+        while block := file.read(BLOCK_BYTES):
+            digest.update(block)
+            target.write(block)
+    return digest.hexdigest()
+
+
+def _check_inflated_size(file: BinaryIO, limit: int) -> None:
+    # pydicom unfolds the whole data set into memory, and a megabyte can unfold to a gigabyte.
+    inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    pending = file.read(BLOCK_BYTES)
+    while pending:
+        size += len(inflater.decompress(pending, BLOCK_BYTES))
+        if size > limit:
+            raise InstanceTooLarge(f"unfolds to more than {limit} bytes")
+        pending = inflater.unconsumed_tail or file.read(BLOCK_BYTES)
+
+
+def _after_file_meta(tag: BaseTag, _vr: str | None, _length: int) -> bool:
+    return tag >> 16 != 2
