@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from training.data.index import READERS, read_index
+from training.data.splits import split_patients, write_split
 from training.experiments.zoo import EXPERIMENTS, Experiment, gather, train
 from training.export.publish import describe, publish
 
@@ -43,6 +44,12 @@ def show_index(data: Data = Path("../shared/data")) -> None:
         counts = [" ".join(f"{k or '-'}:{v}" for k, v in sorted(Counter(getattr(r, key) or "" for r in rows).items())) for key in ("view", "laterality", "density")]
         table.add_row(name, str(len(rows)), str(len({row.patient for row in rows})), *counts, str(sum(bool(row.malignant) for row in rows)))
     Console().print(table)
+
+
+@app.command("split")
+def make_split(out: Annotated[Path, typer.Argument(help="file to write")], data: Data = Path("../shared/data"), seed: int = 20261121) -> None:
+    """Split the patients of all sets into train, tune and test, and write ``patient,part`` lines."""
+    write_split(out, split_patients(read_index(data, READERS), seed))
 
 
 @app.command("cache")

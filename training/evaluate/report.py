@@ -90,9 +90,9 @@ def confidence_threshold(scores: NDArray[np.float64], truth: NDArray[np.int64], 
     """The least confidence, not below 0.6, above which at least `wanted` of the answers are right."""
     known = truth >= 0
     confidence, right = scores[known].max(axis=1), scores[known].argmax(axis=1) == truth[known]
-    for level in np.arange(0.6, 0.96, 0.05):
+    for level in (percent / 100 for percent in range(60, 96, 5)):
         if (confidence >= level).any() and right[confidence >= level].mean() >= wanted:
-            return round(float(level), 2)
+            return level
     return 0.95
 
 
