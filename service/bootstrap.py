@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -25,7 +26,7 @@ from service.settings import Settings
 from service.store.migrate import migrate
 
 PARTS = ("listener", "api", "worker", "sweeper")
-"""Commands of the command line, in the order in which they start and stop: first nothing more is received, then work in hand is finished."""
+"""Commands of the command line, in the order in which they start and stop: receiving ends before work in hand is finished."""
 
 STOP_S = 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_AFTER_S = 1.0, 30.0, 60.0
@@ -209,9 +210,11 @@ class Stack:
         if self._log_folder:
             self._log_folder.mkdir(parents=True, exist_ok=True)
             log_file = (self._log_folder / f"{name}.log").open("ab")
+        # The settings that we were given are the children's, whatever variables this process has.
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("MAMMOTRIAGE_")}
         process = subprocess.Popen(
             [sys.executable, "-m", "service.cli", name],
-            env=os.environ | as_environment(self.settings),
+            env=inherited | as_environment(self.settings),
             stdin=subprocess.DEVNULL,
             stdout=log_file,
             stderr=subprocess.STDOUT if log_file else None,
@@ -255,8 +258,6 @@ def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
     except subprocess.TimeoutExpired:
         log.error("part does not stop and is killed", extra={"pid": process.pid})
     # Its session may outlive it (the children of a worker that was killed); it leads its own process group.
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
     process.wait()

@@ -13,7 +13,7 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 from sqlalchemy.engine import make_url
 
 from models.errors import ModelsError
@@ -71,12 +71,12 @@ def serve() -> None:
 def listener() -> None:
     """Receive by C-STORE until stopped."""
     from service.jobs.context import open_context
-    from service.logs import configure_logs
+    from service.logs import configure_logging
     from service.receive.accept import ReceiveContext
     from service.receive.listener import Listener
 
     settings = Settings()
-    configure_logs(settings)
+    configure_logging(settings.log_json)
     stop = wait_for_signal()
     context = open_context(settings)
     part = Listener(ReceiveContext(context.store, context.ledger, settings, context.publisher.analyse), settings)
@@ -93,23 +93,25 @@ def api() -> None:
     from service.api.app import create_app
     from service.api.readiness import make_probe
     from service.jobs.context import open_context
-    from service.logs import configure_logs
+    from service.logs import configure_logging
 
     settings = Settings()
-    configure_logs(settings)
+    configure_logging(settings.log_json)
     context = open_context(settings)
     application = create_app(settings, context.ledger, context.store, context.publisher.analyse, make_probe(settings, context.ledger))
-    uvicorn.run(application, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=10)
+    uvicorn.run(
+        application, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=10
+    )
 
 
 @app.command()
 def worker() -> None:
     """Analyse, conclude and deliver what the queues name, until stopped."""
     from service.jobs.worker import run_worker
-    from service.logs import configure_logs
+    from service.logs import configure_logging
 
     settings = Settings()
-    configure_logs(settings)
+    configure_logging(settings.log_json)
     run_worker(settings)
 
 
@@ -118,10 +120,10 @@ def sweeper() -> None:
     """Put back on the queues what the ledger holds as unfinished, until stopped."""
     from service.jobs.context import open_context
     from service.jobs.sweeper import run_sweeper
-    from service.logs import configure_logs
+    from service.logs import configure_logging
 
     settings = Settings()
-    configure_logs(settings)
+    configure_logging(settings.log_json)
     run_sweeper(open_context(settings), wait_for_signal())
 
 
@@ -216,7 +218,7 @@ def models() -> None:
 def show_settings() -> None:
     """Every setting: its variable, its value now, what it is for. Passwords in addresses are not shown."""
     settings = Settings()
-    table = Table("variable", "value", "set", "what it is for")
+    table = Table(Column("variable", no_wrap=True), "value", "set", "what it is for")
     for name, value in settings.model_dump(mode="json").items():
         shown = make_url(value).render_as_string() if name in {"database_url", "redis_url"} and value else str(value)
         is_set = "yes" if name in settings.model_fields_set else ""
@@ -232,7 +234,7 @@ def demo(
     """Send two real four-view cases through the whole stack on loopback and show what comes back."""
     from service.demo import run_demo
 
-    run_demo(folder, keep, wait_for_signal() if keep else None, out)
+    run_demo(folder, (lambda: wait_for_signal().wait()) if keep else None, out)
 
 
 def _with_progress(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:

@@ -113,7 +113,9 @@ def label_file(path: Path, analyser: FileAnalyser, film: bool) -> FileAnswer:
     try:
         analysis, header = analyser.analyse_file(path, film)
     except Exception as error:  # hostile files reach deep into foreign decoders; one may not end the run for the others
-        return FileAnswer(path=str(path), status="failed", reason=Reason(code="internal-error", text=f"analysis broke ({type(error).__name__})"))
+        return FileAnswer(
+            path=str(path), status="failed", reason=Reason(code="internal-error", text=f"analysis broke ({type(error).__name__})")
+        )
     return describe(path, analysis.finding, header)
 
 

@@ -27,7 +27,9 @@ _SUCCESS_EXAMPLE = {
     "00081190": {"vr": "UR"},
     "00081199": {
         "vr": "SQ",
-        "Value": [{"00081150": {"vr": "UI", "Value": ["1.2.840.10008.5.1.4.1.1.1.2"]}, "00081155": {"vr": "UI", "Value": ["2.25.338214001"]}}],
+        "Value": [
+            {"00081150": {"vr": "UI", "Value": ["1.2.840.10008.5.1.4.1.1.1.2"]}, "00081155": {"vr": "UI", "Value": ["2.25.338214001"]}}
+        ],
     },
 }
 _FAILURE_EXAMPLE = {"00081190": {"vr": "UR"}, "0008119A": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [49152]}}]}}
@@ -39,7 +41,10 @@ def _content(example: dict[str, Any]) -> dict[str, Any]:
 
 _OPENAPI: dict[int | str, dict[str, Any]] = {
     200: {"description": "every instance is stored", **_content(_SUCCESS_EXAMPLE)},
-    202: {"description": "some instances are stored, the others are named with a failure reason", **_content(_SUCCESS_EXAMPLE | _FAILURE_EXAMPLE)},
+    202: {
+        "description": "some instances are stored, the others are named with a failure reason",
+        **_content(_SUCCESS_EXAMPLE | _FAILURE_EXAMPLE),
+    },
     409: {"description": "no instance is stored", **_content(_FAILURE_EXAMPLE)},
 }
 _BODY = {

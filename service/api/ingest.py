@@ -56,8 +56,6 @@ def take_in(parts: Sequence[Part], context: ReceiveContext) -> Ingest:
             taken.receipts.append(accept(part.path, CALLING_AE, context))
         except ServiceError as error:
             taken.refusals.append(Refusal(number, error, identity))
-        finally:
-            part.path.unlink(missing_ok=True)
     return taken
 
 

@@ -7,10 +7,11 @@ from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from service.api.readiness import Probe
 from service.api.schemas import Health, Readiness
+from service.metrics import build_registry
 from service.store.ledger import Ledger
 
 
@@ -25,13 +26,16 @@ def our_version() -> str:
 def build_router(ledger: Ledger, probe: Probe) -> APIRouter:
     """Routes at the root, where orchestrators look for them."""
     router = APIRouter(tags=["operations"])
+    registry = build_registry(ledger.counts, ledger.oldest_unfinished_at)
 
     @router.get("/healthz")
     def healthz() -> Health:
         """Is this process alive? Says nothing of the others."""
         return Health(status="alive", version=our_version())
 
-    @router.get("/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "something is broken; `checks` names it"}})
+    @router.get(
+        "/readyz", response_model=Readiness, responses={503: {"model": Readiness, "description": "something is broken; `checks` names it"}}
+    )
     def readyz() -> Response:
         """Can the service work? Proved by a C-ECHO to the listener, a PING to the broker and a query to the ledger."""
         checks = {name: broken or "ok" for name, broken in probe().items()}
@@ -39,19 +43,13 @@ def build_router(ledger: Ledger, probe: Probe) -> APIRouter:
         status = HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE
         return JSONResponse(Readiness(ready=ready, checks=checks).model_dump(), status)
 
-    @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {"example": 'mammotriage_instances{state="analysed"} 8.0\n'}}}})
+    @router.get(
+        "/metrics",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"example": 'mammotriage_instances{state="analysed"} 8.0\n'}}}},
+    )
     def metrics() -> Response:
         """Counts of the ledger in the Prometheus text format: true over restarts and over all processes."""
-        return Response(render_counts(ledger.counts()), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return router
-
-
-def render_counts(counts: dict[str, dict[str, int]]) -> bytes:
-    """Write the ledger's counts in the Prometheus text format, one gauge a table, one label value a state."""
-    registry = CollectorRegistry()
-    for table, states in counts.items():
-        gauge = Gauge(f"mammotriage_{table}", f"{table} in the ledger by state", ["state"], registry=registry)
-        for state, count in states.items():
-            gauge.labels(state).set(count)
-    return generate_latest(registry)

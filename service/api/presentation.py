@@ -131,9 +131,7 @@ def _label(label: Label | None) -> LabelOut | None:
 
 
 def _agreement(correction: Correction) -> AgreementOut:
-    return AgreementOut(
-        view=correction.view, laterality=correction.laterality, correction=correction.state, reason=correction.reason
-    )
+    return AgreementOut(view=correction.view, laterality=correction.laterality, correction=correction.state, reason=correction.reason)
 
 
 def _delivery(row: DeliveryRow) -> DeliveryOut:

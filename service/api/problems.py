@@ -47,7 +47,9 @@ class Problem(BaseModel):
 class ProblemError(Exception):
     """Raised by routes: the request cannot be answered, and this is why."""
 
-    def __init__(self, status: int, code: str, detail: str, errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, status: int, code: str, detail: str, errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None
+    ) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail = status, code, detail
         self.errors = errors or []
@@ -72,10 +74,17 @@ def status_of(error: ServiceError) -> int:
     return int(HTTPStatus.SERVICE_UNAVAILABLE if error.transient else HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def answer(status: int, code: str, detail: str = "", errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None) -> JSONResponse:
+def answer(
+    status: int, code: str, detail: str = "", errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None
+) -> JSONResponse:
     """Build the problem response."""
     problem = Problem(
-        type=f"urn:mammotriage:problem:{code}", title=HTTPStatus(status).phrase, status=status, detail=detail, code=code, errors=errors or []
+        type=f"urn:mammotriage:problem:{code}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        errors=errors or [],
     )
     return JSONResponse(problem.model_dump(exclude_defaults=True), status, headers, MEDIA_TYPE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping
 
 import redis
@@ -61,7 +62,7 @@ def echo_listener(settings: Settings) -> None:
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = TIMEOUT_S
     entity.add_requested_context(Verification)
     host = "127.0.0.1" if settings.dicom_host in ("0.0.0.0", "") else settings.dicom_host
-    association = entity.associate(host, settings.dicom_port, ae_title=settings.ae_title)
+    association = entity.associate(host, settings.dicom_port, ae_title=settings.ae_title, tls_args=_tls(settings))
     if not association.is_established:
         raise NotReady("no association with the listener")
     try:
@@ -70,3 +71,14 @@ def echo_listener(settings: Settings) -> None:
         association.release()
     if "Status" not in status or status.Status != 0:
         raise NotReady("the listener did not answer a C-ECHO with Success")
+
+
+def _tls(settings: Settings) -> tuple[ssl.SSLContext, str] | None:
+    """TLS to ourselves: our own certificate is shown, and the listener's is not checked (its name is not that of loopback)."""
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    return context, ""

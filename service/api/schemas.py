@@ -39,7 +39,12 @@ _IMAGE = {
     "laterality": {"value": "L", "confidence": 0.9991, "probabilities": {"L": 0.9991, "R": 0.0009}},
     "density": {"value": "C", "confidence": 0.71, "probabilities": {"A": 0.02, "B": 0.22, "C": 0.71, "D": 0.05}},
     "cancer": {"score": 0.41, "peak": {"row": 1804.5, "column": 932.0, "strength": 0.62}},
-    "agreement": {"view": "contradict", "laterality": "agree", "correction": "proposed", "reason": "header and pixels contradict each other: waits for approval"},
+    "agreement": {
+        "view": "contradict",
+        "laterality": "agree",
+        "correction": "proposed",
+        "reason": "header and pixels contradict each other: waits for approval",
+    },
     "links": {"heatmap": f"/api/v1/instances/{SOP_UID}/heatmap.png", "preview": f"/api/v1/instances/{SOP_UID}/preview.png"},
 }
 _SUMMARY = {
@@ -66,7 +71,17 @@ _DETAIL = {
     "breasts": [{"laterality": "L", "score": 0.44, "density": "C", "images": [SOP_UID]}],
     "instances": [_IMAGE],
     "models": [_MODEL],
-    "deliveries": [{"kind": "sr", "destination": "pacs", "object_uid": "2.25.77", "source_sop_uid": None, "state": "verified", "tries": 1, "error": None}],
+    "deliveries": [
+        {
+            "kind": "sr",
+            "destination": "pacs",
+            "object_uid": "2.25.77",
+            "source_sop_uid": None,
+            "state": "verified",
+            "tries": 1,
+            "error": None,
+        }
+    ],
     "versions": [1],
 }
 _HUNG = {

@@ -32,7 +32,9 @@ _UPLOAD_BODY: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "required": ["files"],
-                    "properties": {"files": {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "DICOM part 10 files"}},
+                    "properties": {
+                        "files": {"type": "array", "items": {"type": "string", "format": "binary"}, "description": "DICOM part 10 files"}
+                    },
                 },
                 "example": {"files": ["<DICOM part 10 bytes>", "<DICOM part 10 bytes>"]},
             }
@@ -67,7 +69,9 @@ def build_router(context: ReceiveContext) -> APIRouter:
     async def upload(
         request: Request,
         response: Response,
-        prefer: Annotated[str | None, Header(description="`wait=N`: answer with the labels if ready in N seconds", examples=["wait=20"])] = None,
+        prefer: Annotated[
+            str | None, Header(description="`wait=N`: answer with the labels if ready in N seconds", examples=["wait=20"])
+        ] = None,
     ) -> UploadAnswer:
         """Hand DICOM files in, of one study or of several."""
         parts = await spool_parts(request, spool, "multipart/form-data", limit_bytes)
@@ -85,7 +89,8 @@ def build_router(context: ReceiveContext) -> APIRouter:
             response.headers["Preference-Applied"] = f"wait={wait_s:.0f}"
         return UploadAnswer(
             received=[
-                ReceivedInstance(sop_instance_uid=each.sop_uid, study_instance_uid=each.study_uid, accepted=each.accepted) for each in taken.receipts
+                ReceivedInstance(sop_instance_uid=each.sop_uid, study_instance_uid=each.study_uid, accepted=each.accepted)
+                for each in taken.receipts
             ],
             refused=refused,
             locations=locations,
@@ -133,7 +138,9 @@ def _refuse_all(taken: Ingest, refused: list[RefusedPart]) -> None:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "no-files", "the request holds no file")
     errors = [{"where": f"part {each.part}", "code": each.code, "what": each.text} for each in refused]
     worst = max(status_of(each.error) for each in taken.refusals)
-    raise ProblemError(worst, refused[0].code if len({each.code for each in refused}) == 1 else "nothing-accepted", "no file was accepted", errors)
+    raise ProblemError(
+        worst, refused[0].code if len({each.code for each in refused}) == 1 else "nothing-accepted", "no file was accepted", errors
+    )
 
 
 async def _wait_until_analysed(ledger: Ledger, taken: Ingest, wait_s: float) -> bool:
@@ -141,8 +148,7 @@ async def _wait_until_analysed(ledger: Ledger, taken: Ingest, wait_s: float) -> 
     pending = {receipt.sop_uid for receipt in taken.receipts}
     give_up_at = time.monotonic() + wait_s
     while True:
-        ended = await run_in_threadpool(lambda: {uid for uid in pending if _has_ended(ledger, uid)})
-        pending -= ended
+        pending = await run_in_threadpool(_not_ended, ledger, pending)
         if not pending:
             return True
         if time.monotonic() >= give_up_at:
@@ -150,6 +156,6 @@ async def _wait_until_analysed(ledger: Ledger, taken: Ingest, wait_s: float) -> 
         await asyncio.sleep(POLL_S)
 
 
-def _has_ended(ledger: Ledger, sop_uid: str) -> bool:
-    row = ledger.instance(sop_uid)
-    return row is not None and row.state is not InstanceState.RECEIVED
+def _not_ended(ledger: Ledger, sop_uids: set[str]) -> set[str]:
+    rows = {uid: ledger.instance(uid) for uid in sop_uids}
+    return {uid for uid, row in rows.items() if row is None or row.state is InstanceState.RECEIVED}
