@@ -95,4 +95,5 @@ class Database:
     def _insert_once(self, connection: Connection, table: Table, **values: Any) -> bool:
         """Insert a row unless its key is taken; tells whether it was inserted. Safe against another process doing the same."""
         insert = insert_postgresql if connection.dialect.name == "postgresql" else insert_sqlite
-        return bool(connection.execute(insert(table).values(**values).on_conflict_do_nothing()).rowcount)
+        once = insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key)
+        return connection.execute(once).first() is not None

@@ -161,8 +161,10 @@ def _covers(conclusion: Conclusion, findings: Iterable[ImageFinding]) -> bool:
 def _studies(connection: Connection, wanted: Select[Any]) -> list[tuple[StudyRow, Row[Any]]]:
     rows = connection.execute(wanted).all()
     delivery_states: dict[str, list[DeliveryState]] = {}
-    current = select(deliveries.c.study_uid, deliveries.c.state).distinct().join(
-        studies, and_(studies.c.study_uid == deliveries.c.study_uid, studies.c.version == deliveries.c.version)
+    current = (
+        select(deliveries.c.study_uid, deliveries.c.state)
+        .distinct()
+        .join(studies, and_(studies.c.study_uid == deliveries.c.study_uid, studies.c.version == deliveries.c.version))
     )
     for uid, state in connection.execute(current.where(studies.c.study_uid.in_([row.study_uid for row in rows]))):
         delivery_states.setdefault(uid, []).append(DeliveryState(state))

@@ -1,0 +1,52 @@
+"""Small values to enter into a ledger, and a clock to turn by hand."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from service.domain.findings import Conclusion, Header, ImageFinding, InstanceState, TriageFlag
+from service.store.ledger import Ledger
+
+
+class Clock:
+    """Stands still until told to advance."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+def header(sop_uid: str, study_uid: str = "1.2.3") -> Header:
+    return Header(
+        sop_instance_uid=sop_uid,
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2",
+        study_instance_uid=study_uid,
+        series_instance_uid=f"{study_uid}.7",
+        transfer_syntax_uid="1.2.840.10008.1.2.1",
+    )
+
+
+def analysed(sop_uid: str, score: float = 0.5) -> ImageFinding:
+    return ImageFinding(sop_instance_uid=sop_uid, state=InstanceState.ANALYSED, cancer_score=score, seconds=0.1)
+
+
+def conclusion_of(
+    ledger: Ledger, study_uid: str, score: float | None = None, flag: TriageFlag = TriageFlag.NOT_SCORED, complete: bool = True
+) -> Conclusion:
+    """A conclusion on all that has ended in the study so far."""
+    images = tuple(row.finding for row in ledger.instances_of(study_uid) if row.finding)
+    return Conclusion(
+        study_instance_uid=study_uid,
+        version=0,
+        fingerprint=f"{score} {flag} " + " ".join(sorted(image.sop_instance_uid for image in images)),
+        concluded_at=datetime(2026, 11, 2, 9, 0, tzinfo=UTC),
+        complete=complete,
+        images=images,
+        score=score,
+        flag=flag,
+    )
