@@ -27,7 +27,7 @@ lint: .venv-test/.done ## style, types, floors, container files
 	.venv-test/bin/lint-imports
 	.venv-test/bin/hadolint --config .hadolint.yaml Dockerfile
 	.venv-test/bin/yamllint --strict -c .yamllint.yaml docker-compose.yml docker-compose.cpu.yml
-	.venv-test/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml docker-compose.cpu.yml
+	.venv-test/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
 bench: .venv-test/.done ## seconds from the last image to the verified write-back, studies a minute, peak memory
 	.venv-test/bin/python -m benchmarks

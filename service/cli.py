@@ -138,6 +138,18 @@ def migrate() -> None:
 
 
 @app.command()
+def health(part: Annotated[str, typer.Argument(help="listener, api, worker or sweeper")]) -> None:
+    """Ask one part of the stack whether it works (exit status 0) or not (1): for container health checks."""
+    from service.api.readiness import NotReady, check_part
+
+    try:
+        check_part(part, Settings())
+    except NotReady as error:
+        err.print(str(error), markup=False)
+        raise typer.Exit(1) from None
+
+
+@app.command()
 def label(
     paths: Annotated[list[Path], typer.Argument(help="files and folders: DICOM, PNG, JPEG", metavar="PATH...")],
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line on standard output")] = False,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 
+import httpx
 import redis
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
@@ -44,6 +45,40 @@ class NotReady(Exception):
     """A part answered, but not as it should; the message is safe to show."""
 
 
+def check_part(part: str, settings: Settings) -> None:
+    """Ask one part, from the machine or container it runs on.
+
+    Worker and sweeper have no port: they work as long as they reach the broker and the ledger (and end where they cannot start).
+
+    Raises
+    ------
+    NotReady
+        It does not work, or there is no such part.
+    """
+    checks: dict[str, tuple[Callable[[], object], ...]] = {
+        "listener": (lambda: echo_listener(settings),),
+        "api": (lambda: ask_api(settings),),
+        "worker": (lambda: ping_broker(settings.redis_url), Ledger(settings.ledger_url).ping),
+    }
+    checks["sweeper"] = checks["worker"]
+    if part not in checks:
+        raise NotReady(f"no such part: {part}")
+    for check in checks[part]:
+        if broken := _broken(check):
+            raise NotReady(broken)
+
+
+def ask_api(settings: Settings) -> None:
+    """GET our own ``/healthz``."""
+    url = f"http://{reachable(settings.http_host)}:{settings.http_port}/healthz"
+    httpx.get(url, timeout=TIMEOUT_S, trust_env=False).raise_for_status()
+
+
+def reachable(host: str) -> str:
+    """The address to call a part at that binds `host`: loopback where it binds every address."""
+    return "127.0.0.1" if host in ("0.0.0.0", "") else host
+
+
 def ping_broker(url: str) -> None:
     """PING Redis."""
     with redis.Redis.from_url(url, socket_connect_timeout=TIMEOUT_S, socket_timeout=TIMEOUT_S) as client:
@@ -61,8 +96,7 @@ def echo_listener(settings: Settings) -> None:
     entity = AE(settings.calling_ae_titles[0] if settings.calling_ae_titles else OUR_AE_TITLE)
     entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = entity.connection_timeout = TIMEOUT_S
     entity.add_requested_context(Verification)
-    host = "127.0.0.1" if settings.dicom_host in ("0.0.0.0", "") else settings.dicom_host
-    association = entity.associate(host, settings.dicom_port, ae_title=settings.ae_title, tls_args=_tls(settings))
+    association = entity.associate(reachable(settings.dicom_host), settings.dicom_port, ae_title=settings.ae_title, tls_args=_tls(settings))
     if not association.is_established:
         raise NotReady("no association with the listener")
     try:
