@@ -7,12 +7,13 @@ approved is written.
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from datetime import datetime
 
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as Items
-from pydicom.uid import UID
+from pydicom.uid import UID, DigitalMammographyXRayImageStorageForPresentation
 
 from models.vocabulary import READABLE_SCHEMES, VIEW_CODES, Laterality, View
 from service.domain.findings import Agreement, Conclusion, Correction, CorrectionState, ImageFinding
@@ -126,17 +127,22 @@ def _write_view(changes: _Changes, view: View) -> None:
     said = first.get("CodeValue"), first.get("CodingSchemeDesignator")
     if len(declared) != 1 or said[0] not in (code.value, *code.legacy) or said[1] not in READABLE_SCHEMES:
         item = code_item(code.value, code.scheme, code.meaning)
-        item.ViewModifierCodeSequence = first.get("ViewModifierCodeSequence") or []
+        modifiers = first.get("ViewModifierCodeSequence")
+        if modifiers or changes.source.SOPClassUID == DigitalMammographyXRayImageStorageForPresentation:
+            # Type 2 in the Mammography Image module (PS3.3 C.8.11.7), never empty elsewhere.
+            item.ViewModifierCodeSequence = modifiers or []
         changes.write("ViewCodeSequence", [item])
     if changes.source.get("ViewPosition") != view.value:
         changes.write("ViewPosition", view.value)
 
 
 def _write_laterality(changes: _Changes, side: Laterality) -> None:
-    if changes.source.get("ImageLaterality") != side.value:
+    incomplete = changes.source.get("ImageLaterality") != side.value
+    if incomplete:
         changes.write("ImageLaterality", side.value)
-    if changes.source.get("Laterality") not in (None, "", side.value):
-        # The series' side: this image is a series of its own now, and its own side is stated already.
+    series_side = changes.source.get("Laterality")
+    if "Laterality" in changes.source and (incomplete or series_side not in (None, "", side.value)):
+        # The side of the series must not stand beside that of the image (PS3.3 C.7.3.1).
         changes.write("Laterality", None)
 
 
@@ -193,8 +199,10 @@ def _malformed(element: DataElement) -> Dataset:
 
 
 def _shallow_copy(source: Dataset) -> Dataset:
-    """A dataset of its own that shares the source's elements: pixels are not copied, unread text is written back byte for byte."""
-    copied = Dataset({tag: source.get_item(tag) for tag in source.keys()})  # noqa: SIM118  (iterating a dataset decodes its elements)
+    """A dataset of its own that shares the source's values: pixels are not copied, unread text is written back byte for byte."""
+    items = ((tag, source.get_item(tag)) for tag in source.keys())  # noqa: SIM118  (iterating a dataset decodes its elements)
+    # Setting an attribute changes the element in place, so a decoded element must not be shared.
+    copied = Dataset({tag: item if isinstance(item, RawDataElement) else copy(item) for tag, item in items})
     implicit_vr, little_endian = source.original_encoding
     copied.set_original_encoding(implicit_vr, little_endian, source.original_character_set)
     return copied

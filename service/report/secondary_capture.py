@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
+from models.vocabulary import Laterality
 from service.domain.findings import Conclusion, ImageFinding
 from service.report.coding import code_item
 from service.report.envelope import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
@@ -54,6 +55,10 @@ def build_heatmap(conclusion: Conclusion, finding: ImageFinding, source: Dataset
     capture.ContentDate, capture.ContentTime = dicom_date_time(moment)
     capture.ImageType = ["DERIVED", "SECONDARY"]
     capture.PatientOrientation = None
+    if finding.laterality and finding.laterality.value in (Laterality.L, Laterality.R):
+        capture.ImageLaterality = finding.laterality.value
+    else:
+        capture.Laterality = None
     capture.DerivationDescription = "Heatmap of a cancer score blended with the image. Not for diagnosis."
     capture.SourceImageSequence = [_reference(source)]
 
