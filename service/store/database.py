@@ -29,14 +29,15 @@ def open_engine(database_url: str) -> Engine:
         For another kind of database.
     """
     url = make_url(database_url)
+    # Parameters stay out of error messages: they hold headers.
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     if url.get_backend_name() == "postgresql":
-        return create_engine(url, pool_pre_ping=True)
+        return create_engine(url, pool_pre_ping=True, hide_parameters=True)
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         raise ValueError("the ledger is a SQLite file or a PostgreSQL database")
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_TIMEOUT_S})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine

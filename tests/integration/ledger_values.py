@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 from service.domain.findings import Conclusion, Header, ImageFinding, InstanceState, TriageFlag
@@ -43,7 +44,7 @@ def conclusion_of(
     return Conclusion(
         study_instance_uid=study_uid,
         version=0,
-        fingerprint=f"{score} {flag} " + " ".join(sorted(image.sop_instance_uid for image in images)),
+        fingerprint=hashlib.sha256(f"{score} {flag} {sorted(image.sop_instance_uid for image in images)}".encode()).hexdigest(),
         concluded_at=datetime(2026, 11, 2, 9, 0, tzinfo=UTC),
         complete=complete,
         images=images,

@@ -298,3 +298,9 @@ def test_ping_answers_only_where_the_tables_are(database_url: str) -> None:
     migrate(database_url)
     ledger.ping()
     ledger.close()
+
+
+def test_a_failed_statement_tells_no_values(ledger: Ledger) -> None:
+    with pytest.raises(SQLAlchemyError) as failure:
+        ledger.plan_delivery("no such study", 1, ObjectKind.REPORT, None, "pacs", "2.25.4711")
+    assert "2.25.4711" not in str(failure.value)
