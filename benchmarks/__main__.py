@@ -1,0 +1,154 @@
+"""``python -m benchmarks``: the whole way measured on this machine, against a small receiving PACS that answers read-backs.
+
+Printed, and written as JSON with ``--json FILE``: seconds from the last C-STORE of a four-view study to its conclusion and to its
+verified write-back; studies a minute with all of them sent at once; peak memory of every process of the stack.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pydicom
+from pydicom.uid import generate_uid
+from rich.console import Console
+from rich.table import Table
+
+from service.bootstrap import Stack, free_port
+from service.deliver.small_pacs import SmallPacs
+from service.demo import prepare_cases
+from service.sender import Peer, send_files
+from service.settings import Destination, Settings
+
+PATIENCE_S = 600.0
+
+
+class MemoryWatch(threading.Thread):
+    """Samples the resident memory of every process of the stack, by part."""
+
+    def __init__(self, stack: Stack) -> None:
+        super().__init__(daemon=True)
+        self.stack, self.peak, self.done = stack, defaultdict[str, int](int), threading.Event()
+
+    def run(self) -> None:
+        while not self.done.wait(0.1):
+            total = 0
+            for part in list(self.stack.parts.values()):
+                try:
+                    process = psutil.Process(part.process.pid)
+                    used = sum(each.memory_info().rss for each in (process, *process.children(recursive=True)))
+                except psutil.Error:
+                    continue
+                self.peak[part.name] = max(self.peak[part.name], used)
+                total += used
+            self.peak["all"] = max(self.peak["all"], total)
+
+
+def renew(folder: Path, target: Path) -> tuple[str, list[Path]]:
+    """Copy a study under new UIDs, so that the service sees it for the first time."""
+    study, paths = str(generate_uid()), []
+    target.mkdir(parents=True)
+    for path in sorted(folder.glob("*.dcm")):
+        dataset = pydicom.dcmread(path)
+        dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.SOPInstanceUID = study, generate_uid(), generate_uid()
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        paths.append(target / path.name)
+        dataset.save_as(paths[-1])
+    return study, paths
+
+
+def send(paths: list[Path], settings: Settings) -> None:
+    peer = Peer(settings.dicom_host, settings.dicom_port, settings.ae_title)
+    if refused := [sent.error for sent in send_files(paths, peer) if sent.error]:
+        raise SystemExit(f"the listener refused: {refused[0]}")
+
+
+def wait(client: httpx.Client, studies: list[str], field: str, wanted: str) -> dict[str, float]:
+    """Seconds on the clock when each study's `field` became `wanted`."""
+    reached: dict[str, float] = {}
+    deadline = time.perf_counter() + PATIENCE_S
+    while len(reached) < len(studies):
+        for uid in studies:
+            if uid not in reached:
+                answer = client.get(f"/api/v1/studies/{uid}")
+                if answer.status_code == httpx.codes.OK and answer.json()[field] == wanted:
+                    reached[uid] = time.perf_counter()
+        if time.perf_counter() > deadline:
+            raise SystemExit(f"{len(studies) - len(reached)} studies never came to {field} {wanted}")
+        time.sleep(0.02)
+    return reached
+
+
+def measure(folder: Path, rounds: int, burst: int) -> dict[str, Any]:
+    cases = prepare_cases(folder / "cases")
+    pacs = SmallPacs(folder / "pacs", "BENCHPACS", free_port())
+    destination = Destination(name="pacs", ae_title="BENCHPACS", host="127.0.0.1", port=pacs.port)
+    settings = Settings(data_dir=folder / "data", dicom_port=free_port(), http_port=free_port(), film=True, quiet_seconds=30, sweep_seconds=5, destinations=(destination,))
+    pacs.start()
+    try:
+        with Stack(settings, log_folder=folder / "logs") as stack, httpx.Client(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=30, trust_env=False) as client:
+            stack.wait_until_ready()
+            watch = MemoryWatch(stack)
+            watch.start()
+            concluded, verified = [], []
+            for number in range(rounds + 1):
+                study, paths = renew(cases[number % len(cases)], folder / "single" / str(number))
+                send(paths, settings)
+                start = time.perf_counter()
+                concluded.append(wait(client, [study], "state", "concluded")[study] - start)
+                verified.append(wait(client, [study], "delivery", "verified")[study] - start)
+            start = time.perf_counter()
+            studies = []
+            for number in range(burst):
+                study, paths = renew(cases[number % len(cases)], folder / "burst" / str(number))
+                studies.append(study)
+                send(paths, settings)
+            last = max(wait(client, studies, "delivery", "verified").values())
+            watch.done.set()
+            provider = client.get(f"/api/v1/studies/{studies[0]}").json().get("models", [])
+    finally:
+        pacs.stop()
+    return {
+        "cold_seconds_to_conclusion": round(concluded[0], 2),
+        "seconds_to_conclusion": round(statistics.median(concluded[1:]), 2),
+        "seconds_to_verified_write_back": round(statistics.median(verified[1:]), 2),
+        "studies_a_minute": round(burst / (last - start) * 60, 1),
+        "peak_memory_mib": {name: used >> 20 for name, used in watch.peak.items()},
+        "rounds": rounds,
+        "burst": burst,
+        "cores": psutil.cpu_count(),
+        "models": [f"{model['name']} {model['version']}" for model in provider],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5, help="studies sent one at a time, after one to warm up")
+    parser.add_argument("--burst", type=int, default=8, help="studies sent at once")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="mammotriage-bench-"))
+    try:
+        figures = measure(folder, arguments.rounds, arguments.burst)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    table = Table("figure", "value", title="four CBIS-DDSM images a study, RLE, about 4600x2800, 16 bit")
+    for name, value in figures.items():
+        table.add_row(name.replace("_", " "), ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value))
+    Console().print(table)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
