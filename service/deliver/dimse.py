@@ -1,0 +1,143 @@
+"""Sending one object over C-STORE (PS3.4 Annex B): negotiate, send, and say what an answer means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE
+from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+
+from service.deliver.errors import Refused, Unreachable
+from service.settings import Destination
+
+NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
+MAXIMUM_PDU = 131_072
+CONNECT_TIMEOUT_S = 10.0
+ANSWER_TIMEOUT_S = 60.0
+REJECTED_PERMANENTLY = 1
+DUPLICATE_SOP_INSTANCE = 0x0111
+TRANSIENT_STATUSES = frozenset({0x0110, 0x0210, 0x0213})
+"""Processing failure, duplicate invocation, resource limitation (PS3.7 Annex C)."""
+
+
+def send(instance: Dataset | Path, destination: Destination, our_ae: str) -> None:
+    """Send an object, in its own transfer syntax where the peer takes it, else decompressed.
+
+    Parameters
+    ----------
+    instance
+        A dataset with file meta, or the path of a part 10 file.
+    our_ae
+        AE title we call with, unless the destination wants another one.
+
+    Raises
+    ------
+    Unreachable
+        Nobody answers, or the connection broke.
+    Refused
+        The peer rejects us, does not take such objects, or does not take this one.
+    """
+    dataset = pydicom.dcmread(instance) if isinstance(instance, Path) else instance
+    own = UID(dataset.file_meta.TransferSyntaxUID)
+    with associate(destination, our_ae, storage_contexts(dataset)) as association:
+        accepted = {UID(context.transfer_syntax[0]) for context in association.accepted_contexts}
+        if own.is_compressed and own not in accepted:
+            dataset = _decompressed(dataset)
+        try:
+            answer = association.send_c_store(dataset)
+        except RuntimeError as error:
+            raise Unreachable(f"{destination.name}: the association ended before the object was sent") from error
+        except (ValueError, AttributeError) as error:
+            raise Refused(f"{destination.name}: the object cannot be encoded for this peer ({type(error).__name__})") from error
+    status = answer.get("Status")
+    if status is None:
+        raise Unreachable(f"{destination.name}: no answer to C-STORE within {ANSWER_TIMEOUT_S:.0f} s")
+    if not is_accepted(int(status)):
+        raise Refused(f"{destination.name}: C-STORE refused with status 0x{status:04X}", int(status), is_permanent(int(status)))
+
+
+def storage_contexts(dataset: Dataset) -> list[tuple[UID, list[UID]]]:
+    """What to propose for an object: its own transfer syntax, and the native ones as another context."""
+    own = UID(dataset.file_meta.TransferSyntaxUID)
+    sop_class = UID(dataset.SOPClassUID)
+    native = [syntax for syntax in (own, *NATIVE) if not syntax.is_compressed]
+    contexts = [(sop_class, list(dict.fromkeys(native)))]
+    return [(sop_class, [own]), *contexts] if own.is_compressed else contexts
+
+
+def is_accepted(status: int) -> bool:
+    """Success, a warning (PS3.4 Table B.2-1), or that the object is there already: the read-back settles what is really there."""
+    return status in (0x0000, 0xB000, 0xB006, 0xB007, DUPLICATE_SOP_INSTANCE)
+
+
+def is_permanent(status: int) -> bool:
+    """Tell a refusal that will come again from want of resources (A7xx) and passing failures."""
+    return status not in TRANSIENT_STATUSES and status >> 8 != 0xA7
+
+
+@contextmanager
+def associate(
+    destination: Destination,
+    our_ae: str,
+    contexts: Iterable[tuple[str, Sequence[str]]],
+    roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
+    handlers: Sequence[Any] = (),
+) -> Iterator[Association]:
+    """An association with at least one accepted context, released at the end.
+
+    Raises
+    ------
+    Unreachable, Refused
+        It does not come about.
+    """
+    ae = AE(ae_title=destination.calling_ae_title or our_ae)
+    ae.maximum_pdu_size = MAXIMUM_PDU
+    ae.connection_timeout = ae.acse_timeout = CONNECT_TIMEOUT_S
+    ae.dimse_timeout = ae.network_timeout = ANSWER_TIMEOUT_S
+    for abstract_syntax, transfer_syntaxes in contexts:
+        ae.add_requested_context(abstract_syntax, list(transfer_syntaxes))
+    association = ae.associate(
+        destination.host,
+        destination.port,
+        ae_title=destination.ae_title,
+        ext_neg=list(roles),
+        evt_handlers=list(handlers),
+        max_pdu=MAXIMUM_PDU,
+    )
+    if not association.is_established:
+        raise _failure(association, destination)
+    try:
+        yield association
+    finally:
+        association.release()
+
+
+def _failure(association: Association, destination: Destination) -> Refused | Unreachable:
+    if association.is_rejected:
+        answer = association.acceptor.primitive
+        permanent = answer is not None and answer.result == REJECTED_PERMANENTLY
+        return Refused(f"{destination.name}: association rejected, check the AE titles on both sides", permanent=permanent)
+    if association.rejected_contexts:
+        context = association.rejected_contexts[0]
+        name = UID(context.abstract_syntax or "").name
+        syntaxes = ", ".join(UID(syntax).name for each in association.rejected_contexts for syntax in each.transfer_syntax)
+        return Refused(f"{destination.name}: does not take {name} in {syntaxes or 'any transfer syntax offered'}")
+    return Unreachable(f"{destination.name}: no association with {destination.host}:{destination.port}")
+
+
+def _decompressed(dataset: Dataset) -> Dataset:
+    native = deepcopy(dataset)
+    try:
+        native.decompress(generate_instance_uid=False)
+    except (RuntimeError, ValueError, NotImplementedError) as error:
+        syntax = UID(dataset.file_meta.TransferSyntaxUID).name
+        raise Refused(f"the peer does not take {syntax}, and the pixels cannot be decompressed for it") from error
+    return native
