@@ -99,18 +99,18 @@ VIEW_CODES: dict[View, Code] = {
 MODIFIER_CODES: dict[ViewModifier, Code] = {
     ViewModifier.CV: Code("399161006", "Cleavage", ("R-102D2",)),
     ViewModifier.AT: Code("399011000", "Axillary Tail", ("R-102D1",)),
-    ViewModifier.RL: Code("399197002", "Rolled Lateral", ()),
-    ViewModifier.RM: Code("399226006", "Rolled Medial", ()),
-    ViewModifier.RI: Code("414493004", "Rolled Inferior", ()),
-    ViewModifier.RS: Code("415670009", "Rolled Superior", ()),
+    ViewModifier.RL: Code("399197002", "Rolled Lateral", ("R-102D3",)),
+    ViewModifier.RM: Code("399226006", "Rolled Medial", ("R-102D4",)),
+    ViewModifier.RI: Code("414493004", "Rolled Inferior", ("R-102CA",)),
+    ViewModifier.RS: Code("415670009", "Rolled Superior", ("R-102C9",)),
     ViewModifier.ID: Code("399209000", "Implant Displaced", ("R-102D5",)),
     ViewModifier.M: Code("399163009", "Magnification", ("R-102D6",)),
     ViewModifier.S: Code("399055006", "Spot Compression", ("R-102D7",)),
-    ViewModifier.TAN: Code("399110001", "Tangential", ()),
-    ViewModifier.NP: Code("442581004", "Nipple in profile", ()),
-    ViewModifier.AC: Code("441752004", "Anterior compression", ()),
-    ViewModifier.IMF: Code("442593008", "Infra-mammary fold", ()),
-    ViewModifier.AX: Code("442580003", "Axillary tissue", ()),
+    ViewModifier.TAN: Code("399110001", "Tangential", ("R-102C2",)),
+    ViewModifier.NP: Code("442581004", "Nipple in profile", ("R-40AB3",)),
+    ViewModifier.AC: Code("441752004", "Anterior compression", ("P2-00161",)),
+    ViewModifier.IMF: Code("442593008", "Infra-mammary fold", ("R-40ABE",)),
+    ViewModifier.AX: Code("442580003", "Axillary tissue", ("R-40AB2",)),
 }
 
 DENSITY_CODES: dict[Density, Code] = {
@@ -125,6 +125,14 @@ LATERALITY_CODES: dict[Laterality, Code] = {
     Laterality.L: Code("7771000", "Left"),
     Laterality.B: Code("51440002", "Right and left"),
 }
+"""CID 244: the side, as a modifier of an anatomic region."""
+
+BREAST_CODES: dict[Laterality, Code] = {
+    Laterality.R: Code("73056007", "Right breast"),
+    Laterality.L: Code("80248007", "Left breast"),
+    Laterality.B: Code("63762007", "Both breasts"),
+}
+"""CID 6022: the breast itself, as Image Laterality (111027, DCM) of a report."""
 
 READABLE_SCHEMES = frozenset({"SCT", "SRT", "SNM3", "99SDM"})
 """Coding schemes read as equal; only SCT is written (dciodvfy calls SNM3 deprecated)."""

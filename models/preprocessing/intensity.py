@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
+from models.attributes import read_items, read_number, read_term
+
 DARKEST_PERCENTILE, BRIGHTEST_PERCENTILE = 0.1, 99.9
 """Range shown where the header names no window: a few dead or saturated pixels must not decide it."""
 
@@ -60,10 +62,10 @@ def stretch_to_grey(pixels: NDArray[Any]) -> NDArray[np.uint8]:
 
 def _padding(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.bool_]:
     """Stored values that stand for no tissue: Pixel Padding Value, up to Pixel Padding Range Limit (PS3.3 C.7.5.1.1.2)."""
-    first = _number(dataset, "PixelPaddingValue")
+    first = read_number(dataset, "PixelPaddingValue")
     if first is None:
         return np.zeros(values.shape, np.bool_)
-    last = _number(dataset, "PixelPaddingRangeLimit")
+    last = read_number(dataset, "PixelPaddingRangeLimit")
     ends = [_as_signed_like(end, values) for end in (first, first if last is None else last)]
     return np.asarray((values >= min(ends)) & (values <= max(ends)))
 
@@ -74,7 +76,7 @@ def _apply_modality(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np
     if table is not None:
         entries, first, _ = table
         return _look_up(values, entries, _as_signed_like(first, values))
-    slope, intercept = _number(dataset, "RescaleSlope"), _number(dataset, "RescaleIntercept")
+    slope, intercept = read_number(dataset, "RescaleSlope"), read_number(dataset, "RescaleIntercept")
     return values * (1.0 if slope in (None, 0.0) else slope) + (intercept or 0.0)
 
 
@@ -84,10 +86,10 @@ def _apply_voi(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.floa
     if table is not None:
         entries, first, top = table
         return _look_up(values, entries, _as_signed_like(first, values)) / top
-    centre, width = _number(dataset, "WindowCenter"), _number(dataset, "WindowWidth")
+    centre, width = read_number(dataset, "WindowCenter"), read_number(dataset, "WindowWidth")
     if centre is None or width is None or width <= 0:
         return None
-    match _text(dataset, "VOILUTFunction"):
+    match read_term(dataset, "VOILUTFunction"):
         case "SIGMOID":
             return np.asarray(1.0 / (1.0 + np.exp(np.clip(-4.0 * (values - centre) / width, -700.0, 700.0))))
         case "LINEAR_EXACT":
@@ -112,14 +114,14 @@ def _stretch(modality: NDArray[np.float64], stored: NDArray[Any], padding: NDArr
 
 def _is_inverse(dataset: Dataset) -> bool:
     """Presentation LUT Shape decides; without one MONOCHROME1 does (PS3.3 C.11.4, C.7.6.3.1.2)."""
-    shape = _text(dataset, "PresentationLUTShape")
-    return shape == "INVERSE" if shape else _text(dataset, "PhotometricInterpretation") == "MONOCHROME1"
+    shape = read_term(dataset, "PresentationLUTShape")
+    return shape == "INVERSE" if shape else read_term(dataset, "PhotometricInterpretation") == "MONOCHROME1"
 
 
 def _read_table(dataset: Dataset, keyword: str) -> tuple[NDArray[np.float64], float, float] | None:
     """Entries, first mapped value and largest output of the first item of a LUT sequence (PS3.3 C.11.1.1.1); None for an unusable one."""
     try:
-        item = dataset[keyword].value[0]
+        item = read_items(dataset, keyword)[0]
         length, first, bits = (int(number) for number in item.LUTDescriptor)
         data = item.LUTData
         length = length & 0xFFFF or 65536
@@ -144,20 +146,3 @@ def _as_signed_like(number: float, values: NDArray[np.float64]) -> float:
     """Undo the VR guess of implicit transfer syntaxes: 65535 among values that go below zero was -1."""
     lowest, size = float(values.min()), values.size
     return number - size if lowest < 0 and number >= size / 2 else number
-
-
-def _number(dataset: Dataset, keyword: str) -> float | None:
-    """The first value of an attribute as a finite number."""
-    try:
-        value = dataset[keyword].value
-        number = float(value if isinstance(value, str | int | float) or not hasattr(value, "__getitem__") else value[0])
-    except Exception:  # as above: absent, empty or unreadable
-        return None
-    return number if np.isfinite(number) else None
-
-
-def _text(dataset: Dataset, keyword: str) -> str:
-    try:
-        return str(dataset[keyword].value or "").strip().upper()
-    except Exception:
-        return ""

@@ -55,6 +55,8 @@ class Header(_Value):
     rows: int = 0
     columns: int = 0
     frames: int = 1
+    samples_per_pixel: int = 1
+    magnification: float = Field(1.0, description="estimated radiographic magnification factor, 1 for contact")
     presentation_intent: str = ""
     image_type: tuple[str, ...] = ()
     manufacturer: str = ""

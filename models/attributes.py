@@ -1,0 +1,69 @@
+"""Attributes of a DICOM data set that nobody vouches for: absent, empty and unreadable ones all answer as empty."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+
+def read(dataset: Dataset, keyword: str) -> Any:
+    """The value of an attribute, None where there is none.
+
+    pydicom converts a value on first access and raises whatever its bytes provoke; at this door that means "no value".
+    """
+    try:
+        return dataset[keyword].value
+    except Exception:
+        return None
+
+
+def read_text(dataset: Dataset, keyword: str) -> str:
+    """The value as text; several values joined by backslashes, as in the file."""
+    return "\\".join(str(value).strip() for value in _values(read(dataset, keyword)))
+
+
+def read_term(dataset: Dataset, keyword: str) -> str:
+    """The value as an upper-case term, for comparing."""
+    return read_text(dataset, keyword).upper()
+
+
+def read_terms(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    """Every value as an upper-case term."""
+    return tuple(str(value).strip().upper() for value in _values(read(dataset, keyword)))
+
+
+def read_words(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    """The upper-case words and numbers of a text."""
+    return tuple(re.findall(r"[A-Z0-9]+", read_term(dataset, keyword)))
+
+
+def read_number(dataset: Dataset, keyword: str) -> float | None:
+    """The first value as a finite number."""
+    try:
+        number = float(_values(read(dataset, keyword))[0])
+    except (IndexError, TypeError, ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def read_count(dataset: Dataset, keyword: str, default: int = 0) -> int:
+    """The first value as a whole number that is not negative."""
+    number = read_number(dataset, keyword)
+    return int(number) if number is not None and number >= 0 else default
+
+
+def read_items(dataset: Dataset, keyword: str) -> tuple[Dataset, ...]:
+    """The items of a sequence."""
+    return tuple(item for item in _values(read(dataset, keyword)) if isinstance(item, Dataset))
+
+
+def _values(value: Any) -> Sequence[Any]:
+    if value is None or value == "":
+        return ()
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        return (value,)
+    return value
