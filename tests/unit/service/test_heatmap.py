@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+
+from models.preprocessing.geometry import Box, Placement
+from service.analyse.heatmap import PICTURE_SIDE, decode_png, encode_array, encode_png, find_peak, overlay, picture_shape, shrink, suspicion
+
+PLACEMENT = Placement(source_shape=(4000, 3000), box=Box(1000, 1500, 3000, 3000), output_shape=(448, 288))
+
+
+def test_the_peak_is_found_in_source_pixels() -> None:
+    heat = np.zeros((14, 9), np.float32)
+    heat[7, 3] = 0.8
+    peak = find_peak(heat, PLACEMENT)
+    assert (peak.row, peak.column) == (pytest.approx(1000 + 7.5 / 14 * 2000, abs=0.1), pytest.approx(1500 + 3.5 / 9 * 1500, abs=0.1))
+    assert peak.strength == pytest.approx(0.8)
+
+
+def test_the_map_lies_where_the_breast_was_cut_out() -> None:
+    spread = PLACEMENT.map_to_source(np.ones((14, 9), np.float32), (400, 300))
+    assert spread.shape == (400, 300)
+    assert spread[:100].max() == 0 and spread[:, :149].max() == 0 and spread[110:290, 160:].min() > 0.99
+
+
+def test_an_overlay_changes_only_what_is_suspicious() -> None:
+    grey = np.full((60, 40), 120, np.uint8)
+    heat = np.zeros((60, 40), np.float32)
+    heat[20:30, 10:20] = 0.9
+    blended = overlay(grey, heat)
+    assert (blended[0, 0] == 120).all() and np.ptp(blended[25, 15].astype(int)) > 50
+
+
+def test_pictures_survive_png_and_previews_are_bounded() -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (30, 20, 3)).astype(np.uint8)
+    assert np.array_equal(decode_png(encode_png(colours)), colours)
+    assert max(shrink(np.zeros((4600, 2800), np.uint8)).shape) == PICTURE_SIDE
+    assert picture_shape((300, 200)) == (300, 200), "small pictures are not blown up"
+
+
+def test_the_array_says_which_source_it_covers() -> None:
+    stored = np.load(io.BytesIO(encode_array(np.full((10, 8), 0.25, np.float32), (4000, 3200))))
+    assert stored["source_shape"].tolist() == [4000, 3200] and stored["heat"].dtype == np.float16 and stored["heat"].max() == 0.25
+
+
+def test_suspicion_reads_like_a_score_and_survives_any_logit() -> None:
+    assert suspicion(np.array([[-1e9, 0, 1e9]], np.float32))[0].tolist() == [pytest.approx(0, abs=1e-6), 0.5, pytest.approx(1)]
