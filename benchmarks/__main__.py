@@ -26,7 +26,7 @@ from rich.table import Table
 
 from service.bootstrap import Stack, free_port
 from service.deliver.small_pacs import SmallPacs
-from service.demo import prepare_cases
+from service.demo import CASES, DemoSettings, prepare_case
 from service.sender import Peer, send_files
 from service.settings import Destination, Settings
 
@@ -90,10 +90,14 @@ def wait(client: httpx.Client, studies: list[str], field: str, wanted: str) -> d
 
 
 def measure(folder: Path, rounds: int, burst: int) -> dict[str, Any]:
-    cases = prepare_cases(folder / "cases")
-    pacs = SmallPacs(folder / "pacs", "BENCHPACS", free_port())
-    destination = Destination(name="pacs", ae_title="BENCHPACS", host="127.0.0.1", port=pacs.port)
-    settings = Settings(data_dir=folder / "data", dicom_port=free_port(), http_port=free_port(), film=True, quiet_seconds=30, sweep_seconds=5, destinations=(destination,))
+    cases = [folder / "cases" / patient for patient in CASES.values()]
+    for case, patient in CASES.items():
+        prepare_case(case, patient, folder / "cases" / patient)
+    destination = Destination(name="pacs", ae_title="BENCHPACS", host="127.0.0.1", port=free_port())
+    pacs = SmallPacs(folder / "pacs", destination.ae_title, destination.port)
+    settings = DemoSettings(
+        data_dir=folder / "data", dicom_port=free_port(), http_port=free_port(), film=True, quiet_seconds=30, sweep_seconds=5, destinations=(destination,)
+    )
     pacs.start()
     try:
         with Stack(settings, log_folder=folder / "logs") as stack, httpx.Client(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=30, trust_env=False) as client:

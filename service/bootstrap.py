@@ -137,8 +137,8 @@ class Stack:
     """
 
     def __init__(self, settings: Settings, log_folder: Path | None = None) -> None:
-        self._redis = None if "redis_url" in settings.model_fields_set else EmbeddedRedis(settings.data_dir / "redis")
-        self.settings = settings if self._redis is None else settings.model_copy(update={"redis_url": self._redis.url})
+        self.broker = None if "redis_url" in settings.model_fields_set else EmbeddedRedis(settings.data_dir / "redis")
+        self.settings = settings if self.broker is None else settings.model_copy(update={"redis_url": self.broker.url})
         self.parts: dict[str, Part] = {}
         self._log_folder = log_folder
         self._stopping = threading.Event()
@@ -160,8 +160,8 @@ class Stack:
             Redis does not come up.
         """
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
-        if self._redis:
-            self._redis.start()
+        if self.broker:
+            self.broker.start()
         migrate(self.settings.ledger_url)
         for name in PARTS:
             self.parts[name] = self._spawn(name)
@@ -202,8 +202,8 @@ class Stack:
             if part.log_file:
                 part.log_file.close()
         self.parts.clear()
-        if self._redis:
-            self._redis.stop()
+        if self.broker:
+            self.broker.stop()
 
     def _spawn(self, name: str) -> Part:
         log_file = None

@@ -86,7 +86,7 @@ def operating_point(scores: NDArray[np.float64], positive: NDArray[np.bool_]) ->
     return float(candidates[int(np.argmax(gains))])
 
 
-def confidence_threshold(scores: NDArray[np.float64], truth: NDArray[np.int64], wanted: float = 0.995) -> float:
+def confidence_threshold(scores: NDArray[np.float64], truth: NDArray[np.int64], wanted: float = 0.99) -> float:
     """The least confidence, not below 0.6, above which at least `wanted` of the answers are right."""
     known = truth >= 0
     confidence, right = scores[known].max(axis=1), scores[known].argmax(axis=1) == truth[known]

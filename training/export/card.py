@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from training.experiments.zoo import Experiment
 
 LIMITS = {
-    "labeler": """- Knows CC and MLO only. ML, LM, exaggerated and spot views get one of the two, or UNKNOWN below the threshold.
+    "labeler": """- On machine 49 some labels of the set are wrong themselves (images called CC that show the whole pectoral muscle, and the other way round), which
+  bounds the view AUC there; laterality is neither trained nor scored on it, because 40 % of its images are mirrored.
+- Knows CC and MLO only. ML, LM, exaggerated and spot views get one of the two, or UNKNOWN below the threshold.
 - Reads laterality from orientation: a mirrored left breast is a right one to it. The service never contradicts a header's side on this alone.
 - Density follows the readers of one RSNA site (BI-RADS A-D); class D is rare there (59 images in all).
 - No implants, magnification, tomosynthesis or unprocessed images were trained; the service refuses them by header.""",

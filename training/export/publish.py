@@ -13,6 +13,7 @@ import torch
 from models.manifest import Calibration, Manifest, Output
 from models.preprocessing.recipe import normalise
 from models.registry import ZOO, Registry, sha256_of
+from training.data.index import MACHINE_WITH_WRONG_SIDES
 from training.evaluate.report import (
     Scores,
     combine_breasts,
@@ -105,8 +106,10 @@ def _thresholds(experiment: Experiment, material: Material, scores: Scores) -> d
     if experiment.name == "cancer":
         _, values, malignant = combine_patients(combine_breasts(rows, scores["cancer"][:, 0]))
         return {"cancer": round(operating_point(values, malignant), 4)}
+    # Machine 49's labels are at times wrong (CC with the whole pectoral muscle in it): a threshold chosen on them would only be too shy.
+    trusted = np.array([row.manufacturer != MACHINE_WITH_WRONG_SIDES for row in rows])
     truth = targets(experiment, rows)
-    return {head: confidence_threshold(scores[head], truth[head]) for head in ("view", "laterality")}
+    return {head: confidence_threshold(scores[head][trusted], truth[head][trusted]) for head in ("view", "laterality")}
 
 
 def describe(folder: Path) -> str:
