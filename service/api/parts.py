@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from dataclasses import dataclass, field
 from email.message import Message
@@ -17,7 +18,6 @@ from python_multipart.multipart import MultipartParser
 from service.api.problems import ProblemError
 
 MAX_PARTS = 4096
-MAX_HEADER_BYTES = 8192
 
 
 @dataclass
@@ -60,22 +60,15 @@ class _PartWriter:
     def on_part_begin(self) -> None:
         if len(self.parts) >= MAX_PARTS:
             raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too-many-parts", f"a request holds at most {MAX_PARTS} parts")
-        # Not a context manager: the file outlives this call, and on_part_end or close() closes it.
-        handle = tempfile.NamedTemporaryFile(dir=self.spool, prefix="http-", suffix=".part", delete=False)  # noqa: SIM115
-        self._file = handle.file  # type: ignore[assignment]
-        self.parts.append(Part(Path(handle.name)))
+        descriptor, path = tempfile.mkstemp(dir=self.spool, prefix="http-", suffix=".part")
+        self._file = os.fdopen(descriptor, "wb")
+        self.parts.append(Part(Path(path)))
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._field += data[start:end]
-        self._limit_headers()
 
     def on_header_value(self, data: bytes, start: int, end: int) -> None:
         self._value += data[start:end]
-        self._limit_headers()
-
-    def _limit_headers(self) -> None:
-        if len(self._field) + len(self._value) > MAX_HEADER_BYTES:
-            raise ProblemError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "part-header-too-large", "a part's header is too long")
 
     def on_header_end(self) -> None:
         self.parts[-1].headers[self._field.decode("latin-1").lower()] = self._value.decode("latin-1")
