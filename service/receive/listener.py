@@ -73,10 +73,17 @@ class Listener:
 
     def stop(self) -> None:
         """Stop listening and end open associations."""
-        if self._server is not None:
-            self._server.ae.shutdown()
-            self._server = None
-            tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET = self._former
+        if self._server is None:
+            return
+        for association in self._server.ae.active_associations:
+            if association.is_established:
+                association.abort()
+            elif association.dul.socket is not None:
+                # A caller that has said nothing yet (a health check): there is no association to abort, only a connection.
+                association.dul.socket.close()
+        self._server.shutdown()
+        self._server = None
+        tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET = self._former
 
     def _store(self, event: evt.Event) -> int | Dataset:
         # Many senders leave LOW in place (it is pynetdicom's default), so only HIGH means something.

@@ -8,15 +8,14 @@ import warnings
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO
 
 import pydicom
 from pydicom.dataset import FileMetaDataset
 from pydicom.errors import InvalidDicomError
-from pydicom.filereader import read_dataset, read_preamble
 from pydicom.filewriter import write_file_meta_info
-from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
+from pynetdicom.dsutils import split_dataset
 
 from service.receive.errors import InstanceTooLarge, Unparsable
 
@@ -56,12 +55,10 @@ def read_part10(path: Path, max_inflated_bytes: int) -> Part10:
         A deflated data set unfolds to more than allowed.
     """
     try:
-        with path.open("rb") as file:
-            read_preamble(file, force=False)
-            meta = FileMetaDataset(read_dataset(file, is_implicit_VR=False, is_little_endian=True, stop_when=_after_file_meta))
-            offset = file.tell()
-            if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-                _check_inflated_size(file, max_inflated_bytes)
+        elements, offset = split_dataset(path)
+        meta = FileMetaDataset(elements)
+        if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+            _check_inflated_size(path, offset, max_inflated_bytes)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             dataset = pydicom.dcmread(path, defer_size=LARGE_VALUE_BYTES)
@@ -115,16 +112,14 @@ def copy_with_meta(source: Path, part10: Part10, target: IO[bytes], calling_ae: 
     return digest.hexdigest()
 
 
-def _check_inflated_size(file: BinaryIO, limit: int) -> None:
+def _check_inflated_size(path: Path, offset: int, limit: int) -> None:
     # pydicom unfolds the whole data set into memory, and a megabyte can unfold to a gigabyte.
     inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    pending = file.read(BLOCK_BYTES)
-    while pending:
-        size += len(inflater.decompress(pending, BLOCK_BYTES))
-        if size > limit:
-            raise InstanceTooLarge(f"unfolds to more than {limit} bytes")
-        pending = inflater.unconsumed_tail or file.read(BLOCK_BYTES)
-
-
-def _after_file_meta(tag: BaseTag, _vr: str | None, _length: int) -> bool:
-    return tag >> 16 != 2
+    with path.open("rb") as file:
+        file.seek(offset)
+        pending = file.read(BLOCK_BYTES)
+        while pending:
+            size += len(inflater.decompress(pending, BLOCK_BYTES))
+            if size > limit:
+                raise InstanceTooLarge(f"unfolds to more than {limit} bytes")
+            pending = inflater.unconsumed_tail or file.read(BLOCK_BYTES)

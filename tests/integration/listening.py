@@ -1,0 +1,80 @@
+"""A real listener on a real port, and peers that talk to it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pydicom import Dataset, dcmread
+from pynetdicom import AE
+from pynetdicom.association import Association
+
+from service.receive.accept import ReceiveContext
+from service.receive.listener import Listener
+from service.settings import Settings
+from service.store.instances import InstanceStore
+from service.store.ledger import Ledger, migrate
+
+VERIFICATION = "1.2.840.10008.1.1"
+EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+class Receiving:
+    """A running listener with its store, its ledger, and the ids it has published."""
+
+    def __init__(self, data_dir: Path, **settings: object) -> None:
+        values = {"data_dir": data_dir, "dicom_port": free_port(), "disk_free_min_bytes": 0, **settings}
+        self.settings = Settings.model_validate(values)
+        migrate(self.settings.ledger_url)
+        self.store, self.ledger = InstanceStore(data_dir), Ledger(self.settings.ledger_url)
+        self.published: list[str] = []
+        self.context = ReceiveContext(self.store, self.ledger, self.settings, lambda uid, _priority: self.published.append(uid))
+
+    @contextmanager
+    def listening(self) -> Iterator[Receiving]:
+        listener = Listener(self.context, self.settings)
+        listener.start()
+        try:
+            yield self
+        finally:
+            listener.stop()
+            self.ledger.close()
+
+    def stored(self, sop_uid: str) -> Dataset:
+        row = self.ledger.instance(sop_uid)
+        assert row is not None
+        return dcmread(self.store.path(row.path))
+
+
+@contextmanager
+def associated(
+    settings: Settings, contexts: dict[str, list[str]], calling: str = "MODALITY", called: str | None = None
+) -> Iterator[Association]:
+    """Propose SOP classes with their transfer syntaxes; the association may turn out rejected."""
+    entity = AE(calling)
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
+    for sop_class, syntaxes in contexts.items():
+        for syntax in syntaxes:
+            entity.add_requested_context(sop_class, syntax)
+    association = entity.associate("127.0.0.1", settings.dicom_port, ae_title=called or settings.ae_title)
+    try:
+        yield association
+    finally:
+        with suppress(RuntimeError):
+            association.release()
+
+
+def send(settings: Settings, dataset: Dataset, calling: str = "MODALITY") -> Dataset:
+    """C-STORE one data set and return the response."""
+    with associated(settings, {dataset.SOPClassUID: [dataset.file_meta.TransferSyntaxUID]}, calling) as association:
+        assert association.is_established
+        return association.send_c_store(dataset)
