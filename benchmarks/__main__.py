@@ -96,11 +96,20 @@ def measure(folder: Path, rounds: int, burst: int) -> dict[str, Any]:
     destination = Destination(name="pacs", ae_title="BENCHPACS", host="127.0.0.1", port=free_port())
     pacs = SmallPacs(folder / "pacs", destination.ae_title, destination.port)
     settings = DemoSettings(
-        data_dir=folder / "data", dicom_port=free_port(), http_port=free_port(), film=True, quiet_seconds=30, sweep_seconds=5, destinations=(destination,)
+        data_dir=folder / "data",
+        dicom_port=free_port(),
+        http_port=free_port(),
+        film=True,
+        quiet_seconds=30,
+        sweep_seconds=5,
+        destinations=(destination,),
     )
     pacs.start()
     try:
-        with Stack(settings, log_folder=folder / "logs") as stack, httpx.Client(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=30, trust_env=False) as client:
+        with (
+            Stack(settings, log_folder=folder / "logs") as stack,
+            httpx.Client(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=30, trust_env=False) as client,
+        ):
             stack.wait_until_ready()
             watch = MemoryWatch(stack)
             watch.start()

@@ -27,7 +27,9 @@ def list_experiments() -> None:
     table = Table("experiment", "data sets", "input", "epochs", "batch")
     for experiment in EXPERIMENTS.values():
         rows, columns = experiment.shape
-        table.add_row(experiment.name, ", ".join(experiment.datasets), f"{rows}x{columns}", str(experiment.plan.epochs), str(experiment.plan.batch))
+        table.add_row(
+            experiment.name, ", ".join(experiment.datasets), f"{rows}x{columns}", str(experiment.plan.epochs), str(experiment.plan.batch)
+        )
     Console().print(table)
 
 
@@ -41,13 +43,18 @@ def show_index(data: Data = Path("../shared/data")) -> None:
         except FileNotFoundError as error:
             Console(stderr=True).print(f"[yellow]{error}")
             continue
-        counts = [" ".join(f"{k or '-'}:{v}" for k, v in sorted(Counter(getattr(r, key) or "" for r in rows).items())) for key in ("view", "laterality", "density")]
+        counts = [
+            " ".join(f"{k or '-'}:{v}" for k, v in sorted(Counter(getattr(r, key) or "" for r in rows).items()))
+            for key in ("view", "laterality", "density")
+        ]
         table.add_row(name, str(len(rows)), str(len({row.patient for row in rows})), *counts, str(sum(bool(row.malignant) for row in rows)))
     Console().print(table)
 
 
 @app.command("split")
-def make_split(out: Annotated[Path, typer.Argument(help="file to write")], data: Data = Path("../shared/data"), seed: int = 20261121) -> None:
+def make_split(
+    out: Annotated[Path, typer.Argument(help="file to write")], data: Data = Path("../shared/data"), seed: int = 20261121
+) -> None:
     """Split the patients of all sets into train, tune and test, and write ``patient,part`` lines."""
     write_split(out, split_patients(read_index(data, READERS), seed))
 
@@ -55,7 +62,7 @@ def make_split(out: Annotated[Path, typer.Argument(help="file to write")], data:
 @app.command("cache")
 def build_crops(name: Name, data: Data = Path("../shared/data"), runs: Runs = Path("runs")) -> None:
     """Decode and crop an experiment's images once."""
-    print(gather(_experiment(name), data, runs).crops.shape)
+    Console().print(gather(_experiment(name), data, runs).crops.shape)
 
 
 @app.command("train")
@@ -66,11 +73,14 @@ def run_training(name: Name, data: Data = Path("../shared/data"), runs: Runs = P
 
 @app.command("publish")
 def run_publish(
-    name: Name, version: Annotated[str, typer.Option(help="version in the zoo, like 1.0.0")], data: Data = Path("../shared/data"), runs: Runs = Path("runs")
+    name: Name,
+    version: Annotated[str, typer.Option(help="version in the zoo, like 1.0.0")],
+    data: Data = Path("../shared/data"),
+    runs: Runs = Path("runs"),
 ) -> None:
     """Export to ONNX, measure on held-out patients, write manifest and card into models/zoo."""
     folder = publish(_experiment(name), version, data, runs)
-    print(describe(folder))
+    Console().print_json(describe(folder))
 
 
 def _experiment(name: str) -> Experiment:

@@ -108,8 +108,8 @@ def breast_mask(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     rim = max(2, round(0.012 * WORKING_SIDE))
     foreground[:rim] = foreground[-rim:] = 0
     foreground[:, :rim] = foreground[:, -rim:] = 0
-    foreground = cv2.morphologyEx(foreground, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13)))
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(foreground, connectivity=4)
+    opened = cv2.morphologyEx(foreground, cv2.MORPH_OPEN, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (13, 13)))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     if count < 2:
         return np.zeros(small.shape, np.bool_)
     breast = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))

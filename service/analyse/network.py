@@ -62,7 +62,9 @@ class Network:
         prepared = self.manifest.preprocessing(picture.pixels, self.manifest.shape)
         names = [head.output for head in self.manifest.outputs.values()]
         *scores, maps = self.session.run([*names, self.manifest.map_output], {self.manifest.input_name: prepared.pixels[None, None]})
-        return Answer(dict(zip(self.manifest.outputs, (np.asarray(score)[0] for score in scores), strict=True)), np.asarray(maps)[0], prepared)
+        return Answer(
+            dict(zip(self.manifest.outputs, (np.asarray(score)[0] for score in scores), strict=True)), np.asarray(maps)[0], prepared
+        )
 
     def label(self, head: str, scores: NDArray[np.float32]) -> Label:
         """Name the best class of a head, or UNKNOWN below the manifest's confidence threshold."""

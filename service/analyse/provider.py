@@ -60,7 +60,9 @@ def open_session(path: str, provider: str, threads: int, allow_cpu_fallback: boo
     chain: list[Any] = [(PROVIDERS[provider], details), *([] if provider == "cpu" else [PROVIDERS["cpu"]])]
     session = onnxruntime.InferenceSession(path, options, providers=chain)
     if session.get_providers()[0] != PROVIDERS[provider] and not allow_cpu_fallback:
-        raise ProviderUnavailable(f"{provider} was asked for but ONNX Runtime runs on {session.get_providers()[0]}: see its log for the missing library")
+        raise ProviderUnavailable(
+            f"{provider} was asked for but ONNX Runtime runs on {session.get_providers()[0]}: see its log for the missing library"
+        )
     return session
 
 

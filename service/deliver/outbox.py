@@ -57,10 +57,8 @@ def deliver(delivery: DeliveryRow, dataset: Dataset, destination: Destination, l
             ledger.finish_delivery(delivery.id, DeliveryState.NOT_APPLIED, message)
             return DeliveryState.NOT_APPLIED
         case Unproven(reason):
-            ledger.finish_delivery(
-                delivery.id, DeliveryState.FAILED, f"{destination.name} accepted the object, but it is not proven: {reason}"
-            )
-            return DeliveryState.FAILED
+            # Often a matter of the archive's configuration: once that is put right, the next look proves it.
+            return _retry(delivery, state, f"{destination.name} accepted the object, but that is not proven: {reason}", ledger, settings)
         case Missing():
             # Accepted, yet not listed: an archive may take its time.
             return _retry(delivery, state, f"{destination.name} accepted the object but does not list it", ledger, settings)

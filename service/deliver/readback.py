@@ -21,7 +21,6 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from service.deliver.dimse import NATIVE, associate, storage_contexts
-from service.deliver.errors import Unreachable
 from service.settings import Destination
 
 IDENTITY = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
@@ -67,7 +66,7 @@ class Missing:
 
 @dataclass(frozen=True)
 class Unproven:
-    """The archive lets nobody look."""
+    """The archive did not let us look."""
 
     reason: str
 
@@ -103,14 +102,15 @@ def verify(dataset: Dataset, destination: Destination, our_ae: str) -> Proof:
             if StudyRootGet not in offered:
                 return Unproven("the peer offers no C-GET: the object cannot be read back")
             failure = _get(association, dataset)
-        except RuntimeError as error:
-            raise Unreachable(f"{destination.name}: the association ended during the read-back") from error
+        except RuntimeError:
+            # Orthanc, for one, hangs up on those who are not allowed to ask.
+            return Unproven("the peer ended the association during the read-back: allow C-FIND and C-GET for our AE title")
     if arrived:
         different = differences(dataset, arrived[0])
         return NotApplied(tuple(different)) if different else Verified()
     if failure is None and StudyRootFind not in offered:
         return Missing()
-    return Unproven(f"C-GET gave no object (status {failure or 0:#06x}): allow C-FIND and C-GET for our AE title")
+    return Unproven(f"C-GET gave no object (status 0x{failure or 0:04X}): allow C-FIND and C-GET for our AE title")
 
 
 def differences(sent: Dataset, held: Dataset) -> list[str]:

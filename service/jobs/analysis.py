@@ -28,7 +28,9 @@ def analyse_instance(context: Context, sop_uid: str) -> None:
         return
     tries = context.ledger.count_try(sop_uid)
     if tries > MOST_TRIES:
-        why = Reason(code="gave-up", text=f"analysis ended without an answer {MOST_TRIES} times: the process was killed or ran out of memory")
+        why = Reason(
+            code="gave-up", text=f"analysis ended without an answer {MOST_TRIES} times: the process was killed or ran out of memory"
+        )
         finding = ImageFinding(sop_instance_uid=sop_uid, state=InstanceState.FAILED, reason=why, kind=row.header.kind)
     else:
         analysis = _analyse(context, row)
@@ -52,7 +54,9 @@ def _analyse(context: Context, row: InstanceRow) -> Analysis:
     except FileNotFoundError:
         reason = Reason(code="file-missing", text="the stored file is gone: receive the instance again")
     except MemoryError:
-        reason = Reason(code="out-of-memory", text="the image does not fit into memory: lower MAMMOTRIAGE_MAX_PIXELS or give the worker more")
+        reason = Reason(
+            code="out-of-memory", text="the image does not fit into memory: lower MAMMOTRIAGE_MAX_PIXELS or give the worker more"
+        )
     except (ValueError, TypeError, KeyError, AttributeError, EOFError, NotImplementedError) as error:
         # Hostile or odd DICOM raises these from deep inside pydicom; the image has its answer, the queue goes on.
         log.exception("instance failed", extra={"sop_uid": row.sop_instance_uid})

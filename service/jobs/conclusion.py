@@ -40,7 +40,9 @@ def conclude_study(context: Context, study_uid: str) -> None:
     recorded = context.ledger.record_conclusion(conclusion, lambda numbered: list(plan(numbered, context.settings.destinations)))
     if recorded is None:
         return
-    log.info("study concluded", extra={"study_uid": study_uid, "version": recorded.version, "flag": recorded.flag, "complete": recorded.complete})
+    log.info(
+        "study concluded", extra={"study_uid": study_uid, "version": recorded.version, "flag": recorded.flag, "complete": recorded.complete}
+    )
     queue_deliveries(context, study_uid)
 
 

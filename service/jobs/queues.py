@@ -71,7 +71,7 @@ class Publisher:
     def waiting(self) -> dict[str, int]:
         """Messages in each queue. Raises `BrokerDown`."""
         try:
-            return {queue: int(self._redis.llen(queue)) for queue in QUEUES}  # type: ignore[arg-type]
+            return {queue: int(self._redis.llen(queue)) for queue in QUEUES}
         except redis.RedisError as error:
             raise BrokerDown(f"Redis does not answer ({type(error).__name__})") from error
 

@@ -33,7 +33,7 @@ def build_worker(settings: Settings) -> Celery:
             opened.append(open_context(settings))
         return opened[0]
 
-    @worker_process_init.connect(weak=False)
+    @worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def warm(**_: Any) -> None:
         opened.clear()  # what was opened before the fork is the parent's
         assert context().analyser

@@ -33,7 +33,9 @@ def routed(hospital: Hospital, cbis_cases: dict[str, list[Path]], tmp_path_facto
     return study, paths
 
 
-def test_orthanc_routes_a_study_and_then_holds_report_heatmaps_and_corrected_images(hospital: Hospital, routed: tuple[str, list[Path]]) -> None:
+def test_orthanc_routes_a_study_and_then_holds_report_heatmaps_and_corrected_images(
+    hospital: Hospital, routed: tuple[str, list[Path]]
+) -> None:
     study, _ = routed
     answer = hospital.study(study)
     assert labels_of(answer) == FULL_SET and answer["complete"] and answer["flag"] in {"suspicious", "routine"}
@@ -86,7 +88,9 @@ def test_a_late_image_makes_a_result_that_supersedes_the_former(hospital: Hospit
     assert predecessor.ReferencedSOPInstanceUID == reports[0].SOPInstanceUID and "PredecessorDocumentsSequence" not in reports[0]
 
 
-def test_the_listener_receives_while_redis_is_down_and_everything_is_analysed_after(hospital: Hospital, cbis_cases: dict[str, list[Path]], tmp_path: Path) -> None:
+def test_the_listener_receives_while_redis_is_down_and_everything_is_analysed_after(
+    hospital: Hospital, cbis_cases: dict[str, list[Path]], tmp_path: Path
+) -> None:
     study, paths = renew(cbis_cases["sfm-benign-0"], tmp_path / "study")
     broker = hospital.stack.broker
     assert broker is not None
@@ -99,7 +103,9 @@ def test_the_listener_receives_while_redis_is_down_and_everything_is_analysed_af
     assert labels_of(answer) == FULL_SET and answer["state"] == "concluded"
 
 
-def test_a_worker_killed_in_mid_task_leaves_one_result_in_the_pacs(hospital: Hospital, cbis_cases: dict[str, list[Path]], tmp_path: Path) -> None:
+def test_a_worker_killed_in_mid_task_leaves_one_result_in_the_pacs(
+    hospital: Hospital, cbis_cases: dict[str, list[Path]], tmp_path: Path
+) -> None:
     study, paths = renew(cbis_cases["sfm-benign-0"], tmp_path / "study")
     for path in paths:
         hospital.orthanc.upload(path.read_bytes())

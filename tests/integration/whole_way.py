@@ -59,7 +59,9 @@ class Hospital:
 
         def ended() -> dict[str, Any] | None:
             study = self.study(uid)
-            done = study and study["version"] >= version and study["deliveries"] and all(d["state"] in TERMINAL for d in study["deliveries"])
+            done = (
+                study and study["version"] >= version and study["deliveries"] and all(d["state"] in TERMINAL for d in study["deliveries"])
+            )
             return study if done else None
 
         answer: dict[str, Any] = self.wait(f"delivery of version {version}", ended)
@@ -69,7 +71,9 @@ class Hospital:
         """Every instance that Orthanc holds of a study."""
         found = httpx.post(f"{self.orthanc.url}/tools/lookup", content=uid, timeout=30).json()
         identifiers = [match["ID"] for match in found if match["Type"] == "Study"]
-        instances = [each["ID"] for study in identifiers for each in httpx.get(f"{self.orthanc.url}/studies/{study}/instances", timeout=30).json()]
+        instances = [
+            each["ID"] for study in identifiers for each in httpx.get(f"{self.orthanc.url}/studies/{study}/instances", timeout=30).json()
+        ]
         return [pydicom.dcmread(BytesIO(self.orthanc.file(instance))) for instance in instances]
 
     def route(self, paths: list[Path]) -> None:

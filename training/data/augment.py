@@ -30,7 +30,7 @@ class Augmentation:
         centre = np.array((columns / 2, rows / 2))
         stretch = np.diag(scale)
         matrix = np.column_stack((stretch @ matrix[:, :2], stretch @ (matrix[:, 2] - centre) + centre))
-        matrix[:, 2] += chance.uniform(-self.shift, self.shift, 2) * (columns, rows)
+        matrix[:, 2] += chance.uniform(-self.shift, self.shift, 2) * np.array((columns, rows))
         changed = cv2.warpAffine(pixels, matrix, (columns, rows), flags=cv2.INTER_LINEAR)
         if self.horizontal_flip and chance.random() < 0.5:
             changed = changed[:, ::-1]

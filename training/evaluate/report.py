@@ -43,9 +43,7 @@ def evaluate_labels(rows: list[Row], scores: Scores, truth: dict[str, NDArray[np
 def evaluate_cancer(rows: list[Row], scores: NDArray[np.float64]) -> dict[str, Any]:
     """Cancer AUC by image, by breast (mean of views) and by patient (larger breast), with intervals; by machine for images."""
     truth = np.array([bool(row.malignant) for row in rows])
-    answer: dict[str, Any] = {
-        "image": _by_machine("auc", rows, np.arange(len(rows)), lambda chosen: auc(scores[chosen], truth[chosen]))
-    }
+    answer: dict[str, Any] = {"image": _by_machine("auc", rows, np.arange(len(rows)), lambda chosen: auc(scores[chosen], truth[chosen]))}
     breasts = combine_breasts(rows, scores)
     for name, (patients, values, malignant) in {"breast": breasts, "patient": combine_patients(breasts)}.items():
         answer[name] = _figure("auc", patients, lambda c, v=values, m=malignant: auc(v[c], m[c]))  # type: ignore[misc]
@@ -102,9 +100,7 @@ def _label_statistic(head: str, values: NDArray[np.float64], truth: NDArray[np.i
     return lambda chosen: auc(values[chosen, 1], truth[chosen] == 1)
 
 
-def _by_machine(
-    name: str, rows: list[Row], known: NDArray[np.int64], statistic: Callable[[NDArray[np.int64]], float]
-) -> dict[str, Any]:
+def _by_machine(name: str, rows: list[Row], known: NDArray[np.int64], statistic: Callable[[NDArray[np.int64]], float]) -> dict[str, Any]:
     def over(chosen: NDArray[np.int64]) -> dict[str, Any]:
         return _figure(name, [rows[i].patient for i in chosen], lambda draw: statistic(chosen[draw]))
 

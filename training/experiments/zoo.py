@@ -93,7 +93,9 @@ def train(experiment: Experiment, data: Path, runs: Path) -> nn.Module:
     material = gather(experiment, data, runs)
     chosen, held = material.where("train"), material.where("tune")
     truth = targets(experiment, material.rows)
-    crops = Crops(material.crops[chosen], {head: values[chosen] for head, values in truth.items()}, experiment.plan.augmentation, experiment.plan.seed)
+    crops = Crops(
+        material.crops[chosen], {head: values[chosen] for head, values in truth.items()}, experiment.plan.augmentation, experiment.plan.seed
+    )
 
     def after_epoch(epoch: int, network: nn.Module) -> dict[str, float]:
         logits = predict(network, material.crops[held])
@@ -102,7 +104,9 @@ def train(experiment: Experiment, data: Path, runs: Path) -> nn.Module:
     weights = None
     if "density" in truth:  # half of the pictures have no density: draw the others twice as often
         weights = np.where(truth["density"][chosen] >= 0, 1.5, 1.0)
-    return fit(experiment.network(), crops, masked_cross_entropy(smoothing=0.05), experiment.plan, runs / experiment.name, weights, after_epoch)
+    return fit(
+        experiment.network(), crops, masked_cross_entropy(smoothing=0.05), experiment.plan, runs / experiment.name, weights, after_epoch
+    )
 
 
 def _quality(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:

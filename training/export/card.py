@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from training.experiments.zoo import Experiment
 
 LIMITS = {
-    "labeler": """- On machine 49 some labels of the set are wrong themselves (images called CC that show the whole pectoral muscle, and the other way round), which
-  bounds the view AUC there; laterality is neither trained nor scored on it, because 40 % of its images are mirrored.
+    "labeler": """- On machine 49 some labels of the set are wrong themselves (images called CC that show the whole pectoral muscle, and the
+  other way round), which bounds the view AUC there; laterality is neither trained nor scored on it, because 40 % of its images are mirrored.
 - Knows CC and MLO only. ML, LM, exaggerated and spot views get one of the two, or UNKNOWN below the threshold.
-- Reads laterality from orientation: a mirrored left breast is a right one to it. The service never contradicts a header's side on this alone.
+- Reads laterality from orientation: a mirrored left breast is a right one to it. The service never contradicts a side on this alone.
 - Density follows the readers of one RSNA site (BI-RADS A-D); class D is rare there (59 images in all).
 - No implants, magnification, tomosynthesis or unprocessed images were trained; the service refuses them by header.""",
-    "cancer": """- Trained on an enriched set (35 % of the images show the breast with a proven cancer): the score is **not** a probability in screening, and is not
-  calibrated. The operating point is a starting value: choose it on the site's own data.
+    "cancer": """- Trained on an enriched set (35 % of the images show the breast with a proven cancer): the score is **not** a probability in
+  screening, and is not calibrated. The operating point is a starting value: choose it on the site's own data.
 - Whole-image labels only, no lesion outlines: the map shows what moved the score, which is not always the lesion.
 - Images of 640x640 pixels were the source: micro-calcifications are mostly lost.
 - The share of cancers depends on the machine in this set: read the figures by machine.""",
@@ -27,16 +27,20 @@ LIMITS = {
 
 def write_card(path: Path, manifest: Manifest, experiment: Experiment, parts: dict[str, int]) -> None:
     """Write CARD.md for a manifest."""
+    chosen = ", ".join(f"{head} {value}" for head, value in manifest.thresholds.items())
+    counts = ", ".join(f"{count} {part}" for part, count in parts.items())
+    size = f"{manifest.rows}x{manifest.columns}"
+    rates = ", ".join(f"{rate:g}" for rate in experiment.plan.rates.values())
     lines = [
         f"# {manifest.name} {manifest.version}",
         "",
         "A research model for triage and labelling. **Not a diagnosis, not a medical device.**",
         "",
-        f"* Task: {manifest.task}; input {manifest.rows}x{manifest.columns}, recipe `{manifest.recipe}`; weights stored as {manifest.storage}",
+        f"* Task: {manifest.task}; input {size}, recipe `{manifest.recipe}`; weights stored as {manifest.storage}",
         f"* sha256 of model.onnx: `{manifest.sha256}`; created {manifest.created:%Y-%m-%d}",
-        f"* Data: {manifest.data}; images: {', '.join(f'{count} {part}' for part, count in parts.items())}; split by patient",
-        f"* Schedule: {experiment.plan.epochs} epochs, batch {experiment.plan.batch}, AdamW, one cycle, peak rates {list(experiment.plan.rates.values())}",
-        f"* Thresholds, chosen on the tune part: {', '.join(f'{k} {v}' for k, v in manifest.thresholds.items())}; calibration: {manifest.calibration.kind}",
+        f"* Data: {manifest.data}; images: {counts}; split by patient",
+        f"* Schedule: {experiment.plan.epochs} epochs, batch {experiment.plan.batch}, AdamW, one cycle, peak rates {rates}",
+        f"* Thresholds, chosen on the tune part: {chosen}; calibration: {manifest.calibration.kind}",
         f"* Largest difference between torch and the stored graph on 32 real images: {manifest.metrics['parity_max_difference']}",
         f"* Licence: {manifest.licence}",
         "",

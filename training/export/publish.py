@@ -63,7 +63,9 @@ def publish(experiment: Experiment, version: str, data: Path, runs: Path, zoo: P
     test, tune = material.where("test"), material.where("tune")
     difference = parity(network, heads, graph, np.stack([normalise(material.crops[i]) for i in test[:32]])[:, None])
     if difference > LARGEST_DIFFERENCE:
-        raise ParityBroken(f"largest difference {difference:.4f} on 32 real images, allowed {LARGEST_DIFFERENCE}: keep fp32 or look at the graph")
+        raise ParityBroken(
+            f"largest difference {difference:.4f} on 32 real images, allowed {LARGEST_DIFFERENCE}: keep fp32 or look at the graph"
+        )
     held, chosen = score_crops(graph, heads, material.crops[test]), score_crops(graph, heads, material.crops[tune])
     metrics = {"parity_max_difference": round(difference, 6), "epochs": int(state["epoch"]), **_measure(experiment, material, held, "test")}
     manifest = Manifest(

@@ -31,8 +31,6 @@ def patient_interval(
     names = np.asarray(patients)
     members = [np.flatnonzero(names == name) for name in np.unique(names)]
     chance = np.random.default_rng(seed)
-    draws = [
-        statistic(np.concatenate([members[pick] for pick in chance.integers(len(members), size=len(members))])) for _ in range(rounds)
-    ]
+    draws = [statistic(np.concatenate([members[pick] for pick in chance.integers(len(members), size=len(members))])) for _ in range(rounds)]
     low, high = np.nanpercentile(draws, (2.5, 97.5))
     return float(low), float(high)

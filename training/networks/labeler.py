@@ -51,5 +51,5 @@ class Labeler(nn.Module):
 
     def maps(self, features: Tensor) -> Tensor:
         """Class-activation maps (n, all classes in the order of `HEADS`, h, w): Zhou et al. as used in Yi et al., Fig. 3."""
-        weight = torch.cat([head.weight for head in self.heads.values()])  # type: ignore[arg-type]
+        weight = torch.cat([head.weight for head in self.heads.values() if isinstance(head, nn.Linear)])
         return nn.functional.conv2d(features, weight[:, :, None, None])

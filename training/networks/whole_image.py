@@ -49,6 +49,9 @@ class WholeImageNetwork(nn.Module):
 
 
 class _Vgg16(nn.Module):
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, imagenet: bool) -> None:
         super().__init__()
         self.features = torchvision_models.vgg16(weights="DEFAULT" if imagenet else None).features

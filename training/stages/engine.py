@@ -116,7 +116,9 @@ def fit(
                 logits, _ = network(pixels)
             value = loss({k: v.float() for k, v in logits.items()}, {k: v.to(device) for k, v in targets.items()})
             if not torch.isfinite(value):
-                raise FloatingPointError(f"loss is {value.item()} in epoch {epoch + 1}: lower the rates {plan.rates}, or look for empty crops")
+                raise FloatingPointError(
+                    f"loss is {value.item()} in epoch {epoch + 1}: lower the rates {plan.rates}, or look for empty crops"
+                )
             optimiser.zero_grad(set_to_none=True)
             value.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -126,7 +128,12 @@ def fit(
             bar.set_postfix(loss=f"{total / (step + 1):.4f}", refresh=False)
         measured = after_epoch(epoch, network) if after_epoch else {}
         _log(folder / "log.csv", {"epoch": epoch + 1, "loss": total / max(len(loader), 1), **measured})
-        state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict(), "epoch": epoch + 1}
+        state = {
+            "network": network.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "schedule": schedule.state_dict(),
+            "epoch": epoch + 1,
+        }
         torch.save(state, checkpoint.with_suffix(".part"))
         checkpoint.with_suffix(".part").rename(checkpoint)
     return network.eval()
@@ -160,7 +167,9 @@ def _log(path: Path, values: dict[str, float]) -> None:
         writer.writerow(f"{value:.5g}" for value in values.values())
 
 
-def masked_cross_entropy(weights: dict[str, Sequence[float]] | None = None, smoothing: float = 0.0) -> Callable[[dict[str, Tensor], dict[str, Tensor]], Tensor]:
+def masked_cross_entropy(
+    weights: dict[str, Sequence[float]] | None = None, smoothing: float = 0.0
+) -> Callable[[dict[str, Tensor], dict[str, Tensor]], Tensor]:
     """Sum over heads of the cross-entropy on the images whose label is known (binary for a head of one output)."""
 
     def loss(logits: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:

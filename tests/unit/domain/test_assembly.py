@@ -19,7 +19,10 @@ def answer(study: list[Seen], threshold: float | None = 0.5) -> Conclusion:
 
 
 def test_the_view_set_is_read_from_pixels_not_from_headers() -> None:
-    study = [seen(str(i), (View.UNKNOWN, Laterality.UNKNOWN), pixels) for i, pixels in enumerate((("CC", "R"), ("CC", "L"), ("MLO", "R"), ("MLO", "L")))]
+    study = [
+        seen(str(i), (View.UNKNOWN, Laterality.UNKNOWN), pixels)
+        for i, pixels in enumerate((("CC", "R"), ("CC", "L"), ("MLO", "R"), ("MLO", "L")))
+    ]
     assert has_full_view_set([image.finding for image in study])
     assert not has_full_view_set([image.finding for image in study[:3]])
 

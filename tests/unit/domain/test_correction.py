@@ -11,7 +11,10 @@ R, L = Laterality.R, Laterality.L
 ABSENT = (View.UNKNOWN, Laterality.UNKNOWN)
 
 
-def judge(study: list, index: int = 0, policy: Policy = Policy()) -> Correction:
+DEFAULT = Policy()
+
+
+def judge(study: list, index: int = 0, policy: Policy = DEFAULT) -> Correction:
     return compare_labels(study[index], study, policy)
 
 

@@ -70,7 +70,14 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path: Path) -> None:
     crops, sick = pictures()
     torch.manual_seed(0)
     with pytest.raises(Killed):
-        fit(Tiny(), Crops(crops, {"cancer": sick}, PLAN.augmentation, PLAN.seed), masked_cross_entropy(), PLAN, tmp_path / "killed", after_epoch=kill)
+        fit(
+            Tiny(),
+            Crops(crops, {"cancer": sick}, PLAN.augmentation, PLAN.seed),
+            masked_cross_entropy(),
+            PLAN,
+            tmp_path / "killed",
+            after_epoch=kill,
+        )
     resumed = run(tmp_path / "killed").state_dict()
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
 
@@ -92,7 +99,9 @@ def test_unknown_labels_do_not_pull_at_the_network() -> None:
     [(Labeler(), list(HEADS), (64, 40)), (WholeImageNetwork(imagenet=False), ["cancer"], (96, 64))],
     ids=["labeler", "cancer"],
 )
-def test_the_stored_graph_answers_what_the_network_answers(network: nn.Module, heads: list[str], shape: tuple[int, int], tmp_path: Path) -> None:
+def test_the_stored_graph_answers_what_the_network_answers(
+    network: nn.Module, heads: list[str], shape: tuple[int, int], tmp_path: Path
+) -> None:
     path = tmp_path / "model.onnx"
     export(network, heads, shape, path)
     assert parity(network, heads, path, np.random.default_rng(0).random((3, 1, *shape), np.float32)) < 0.01
