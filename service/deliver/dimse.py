@@ -104,14 +104,17 @@ def associate(
     ae.dimse_timeout = ae.network_timeout = ANSWER_TIMEOUT_S
     for abstract_syntax, transfer_syntaxes in contexts:
         ae.add_requested_context(abstract_syntax, list(transfer_syntaxes))
-    association = ae.associate(
-        destination.host,
-        destination.port,
-        ae_title=destination.ae_title,
-        ext_neg=list(roles),
-        evt_handlers=list(handlers),
-        max_pdu=MAXIMUM_PDU,
-    )
+    try:
+        association = ae.associate(
+            destination.host,
+            destination.port,
+            ae_title=destination.ae_title,
+            ext_neg=list(roles),
+            evt_handlers=list(handlers),
+            max_pdu=MAXIMUM_PDU,
+        )
+    except OSError as error:
+        raise Unreachable(f"{destination.name}: host {destination.host} is not known") from error
     if not association.is_established:
         raise _failure(association, destination)
     try:
