@@ -31,6 +31,8 @@ PARTS = ("listener", "api", "worker", "sweeper")
 STOP_S = 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_AFTER_S = 1.0, 30.0, 60.0
 WATCH_S = 0.2
+HOPELESS_AFTER = 2
+"""Restarts of one part after which `wait_until_ready` waits no longer."""
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +175,7 @@ class Stack:
         Raises
         ------
         NotStarted
-            Not in time; the message holds the last answer.
+            Not in time, or a part ends again and again; the message says where to look.
         """
         host = "127.0.0.1" if self.settings.http_host in ("0.0.0.0", "") else self.settings.http_host
         answer = "the API does not answer"
@@ -186,6 +188,9 @@ class Stack:
                     return
             except httpx.HTTPError:
                 pass
+            failing = [part.name for part in self.parts.values() if part.restarts >= HOPELESS_AFTER]
+            if failing:
+                raise NotStarted(f"{', '.join(failing)} ended {HOPELESS_AFTER} times and more: {self._where_to_look()}")
             time.sleep(0.1)
         raise NotStarted(f"not ready after {timeout_s:.0f} s: {answer}")
 
@@ -204,6 +209,9 @@ class Stack:
         self.parts.clear()
         if self.broker:
             self.broker.stop()
+
+    def _where_to_look(self) -> str:
+        return f"the logs are in {self._log_folder}" if self._log_folder else "see the messages above"
 
     def _spawn(self, name: str) -> Part:
         log_file = None

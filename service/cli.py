@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -30,7 +31,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out, err = Console(), Console(stderr=True)
+WIDTH_WITHOUT_TERMINAL = 140
+out = Console() if sys.stdout.isatty() else Console(width=WIDTH_WITHOUT_TERMINAL)
+err = Console(stderr=True)
 
 Item = TypeVar("Item")
 
@@ -49,8 +52,10 @@ def wait_for_signal() -> threading.Event:
 def serve() -> None:
     """Run the whole stack in the foreground: embedded Redis (unless MAMMOTRIAGE_REDIS_URL is set), listener, API, worker, sweeper."""
     from service.bootstrap import Stack
+    from service.logs import configure_logging
 
     settings = Settings()
+    configure_logging(settings.log_json)
     stop = wait_for_signal()
     with Stack(settings) as stack:
         stack.wait_until_ready()
@@ -70,16 +75,18 @@ def serve() -> None:
 @app.command()
 def listener() -> None:
     """Receive by C-STORE until stopped."""
-    from service.jobs.context import open_context
+    from service.jobs.queues import Publisher
     from service.logs import configure_logging
     from service.receive.accept import ReceiveContext
     from service.receive.listener import Listener
+    from service.store.instances import InstanceStore
+    from service.store.ledger import Ledger
 
     settings = Settings()
     configure_logging(settings.log_json)
     stop = wait_for_signal()
-    context = open_context(settings)
-    part = Listener(ReceiveContext(context.store, context.ledger, settings, context.publisher.analyse), settings)
+    publish = Publisher(settings.redis_url).analyse
+    part = Listener(ReceiveContext(InstanceStore(settings.data_dir), Ledger(settings.ledger_url), settings, publish), settings)
     part.start()
     stop.wait()
     part.stop()
@@ -92,13 +99,15 @@ def api() -> None:
 
     from service.api.app import create_app
     from service.api.readiness import make_probe
-    from service.jobs.context import open_context
+    from service.jobs.queues import Publisher
     from service.logs import configure_logging
+    from service.store.instances import InstanceStore
+    from service.store.ledger import Ledger
 
     settings = Settings()
     configure_logging(settings.log_json)
-    context = open_context(settings)
-    application = create_app(settings, context.ledger, context.store, context.publisher.analyse, make_probe(settings, context.ledger))
+    ledger, publish = Ledger(settings.ledger_url), Publisher(settings.redis_url).analyse
+    application = create_app(settings, ledger, InstanceStore(settings.data_dir), publish, make_probe(settings, ledger))
     uvicorn.run(
         application, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=10
     )
@@ -245,7 +254,9 @@ def demo(
 ) -> None:
     """Send two real four-view cases through the whole stack on loopback and show what comes back."""
     from service.demo import run_demo
+    from service.logs import configure_logging
 
+    configure_logging(as_json=False, level=logging.WARNING)
     run_demo(folder, (lambda: wait_for_signal().wait()) if keep else None, out)
 
 

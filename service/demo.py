@@ -36,6 +36,7 @@ PACS_AE_TITLE = "SMALLPACS"
 MARKER = ".mammotriage-demo"
 TIMEOUT_S = 240.0
 ENDED = frozenset({DeliveryState.VERIFIED, DeliveryState.NOT_APPLIED, DeliveryState.FAILED})
+OUTCOMES = {"approved": "filled in", "proposed": "waits for approval", "report-only": "nothing changed"}
 FILE_NAMES = {"sr": "report.dcm", "sc": "heatmap.dcm", "corrected": "corrected.dcm"}
 
 
@@ -252,7 +253,7 @@ def image_table(patient: str, study: dict[str, Any]) -> Table:
             f"{confidence:.3f}",
             image["density"]["value"],
             f"{image['cancer']['score']:.3f}",
-            f"view {agreement['view']}, side {agreement['laterality']}: {agreement['reason']}" if agreement else "",
+            f"view {agreement['view']}, side {agreement['laterality']}: {OUTCOMES[agreement['correction']]}" if agreement else "",
         )
     return table
 
