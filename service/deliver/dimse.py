@@ -10,7 +10,7 @@ from typing import Any
 
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
@@ -49,8 +49,8 @@ def send(instance: Dataset | Path, destination: Destination, our_ae: str) -> Non
     own = UID(dataset.file_meta.TransferSyntaxUID)
     with associate(destination, our_ae, storage_contexts(dataset)) as association:
         accepted = {UID(context.transfer_syntax[0]) for context in association.accepted_contexts}
-        if own.is_compressed and own not in accepted:
-            dataset = _decompressed(dataset)
+        if own not in (*NATIVE, *accepted):
+            dataset = _as_native(dataset)
         try:
             answer = association.send_c_store(dataset)
         except RuntimeError as error:
@@ -65,12 +65,11 @@ def send(instance: Dataset | Path, destination: Destination, our_ae: str) -> Non
 
 
 def storage_contexts(dataset: Dataset) -> list[tuple[UID, list[UID]]]:
-    """What to propose for an object: its own transfer syntax, and the native ones as another context."""
+    """What to propose for an object: its own transfer syntax, and the native ones that every peer reads."""
     own = UID(dataset.file_meta.TransferSyntaxUID)
-    sop_class = UID(dataset.SOPClassUID)
-    native = [syntax for syntax in (own, *NATIVE) if not syntax.is_compressed]
-    contexts = [(sop_class, list(dict.fromkeys(native)))]
-    return [(sop_class, [own]), *contexts] if own.is_compressed else contexts
+    native = sorted(NATIVE, key=lambda syntax: syntax != own)
+    proposals = [native] if own in NATIVE else [[own], native]
+    return [(UID(dataset.SOPClassUID), syntaxes) for syntaxes in proposals]
 
 
 def is_accepted(status: int) -> bool:
@@ -136,10 +135,13 @@ def _failure(association: Association, destination: Destination) -> Refused | Un
     return Unreachable(f"{destination.name}: no association with {destination.host}:{destination.port}")
 
 
-def _decompressed(dataset: Dataset) -> Dataset:
+def _as_native(dataset: Dataset) -> Dataset:
     native = deepcopy(dataset)
     try:
-        native.decompress(generate_instance_uid=False)
+        if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
+            native.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        else:
+            native.decompress(generate_instance_uid=False)
     except (RuntimeError, ValueError, NotImplementedError) as error:
         syntax = UID(dataset.file_meta.TransferSyntaxUID).name
         raise Refused(f"the peer does not take {syntax}, and the pixels cannot be decompressed for it") from error

@@ -10,11 +10,11 @@ from typing import Any
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification
 
-from service.deliver.dimse import send
+from service.deliver.dimse import associate, send
 from service.deliver.errors import Refused, Unreachable
 from service.deliver.outbox import backoff_s
 from service.deliver.readback import Missing, Unproven, Verified, differences, verify
@@ -138,6 +138,19 @@ def test_a_peer_that_takes_plain_pixels_only_gets_them_decompressed() -> None:
     assert received[0].PixelData == plain
     assert received[0].SOPInstanceUID == image.SOPInstanceUID
     assert image.PixelData == compressed, "what we hold is not changed"
+
+
+def test_a_deflated_object_is_inflated_for_a_peer_that_asks_for_it(tmp_path: Path) -> None:
+    image = full_field()
+    image.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    with peer() as (destination, received):
+        send(as_received(image, tmp_path), destination, US)
+    assert received[0].PixelData == image.PixelData
+
+
+def test_the_small_pacs_answers_an_echo(small_pacs: SmallPacs) -> None:
+    with associate(to_port(small_pacs.port), US, [(Verification, [ImplicitVRLittleEndian])]) as association:
+        assert association.send_c_echo().Status == 0x0000
 
 
 def test_a_peer_that_takes_the_compression_gets_the_very_bytes(tmp_path: Path) -> None:
