@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from multiprocessing.context import SpawnProcess
+from multiprocessing.synchronize import Event
 from pathlib import Path
 
 from pydicom import Dataset, dcmread
@@ -53,6 +57,28 @@ class Receiving:
         row = self.ledger.instance(sop_uid)
         assert row is not None
         return dcmread(self.store.path(row.path))
+
+
+@contextmanager
+def listener_process(receiving: Receiving) -> Iterator[SpawnProcess]:
+    """The listener as it really runs: in a process of its own, which a test may kill."""
+    spawn = multiprocessing.get_context("spawn")
+    ready = spawn.Event()
+    process = spawn.Process(target=_serve, args=(receiving.settings.model_dump(mode="json"), ready))
+    process.start()
+    try:
+        assert ready.wait(60)
+        yield process
+    finally:
+        process.kill()
+        process.join()
+
+
+def _serve(settings: dict[str, object], ready: Event) -> None:
+    receiving = Receiving(Path(str(settings.pop("data_dir"))), **settings)
+    with receiving.listening():
+        ready.set()
+        threading.Event().wait()
 
 
 @contextmanager

@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import socket
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -25,7 +23,7 @@ from pynetdicom.association import Association
 from pynetdicom.dsutils import encode
 
 from service.domain.findings import Priority
-from service.receive.listener import ORPHAN_S, TRANSFER_SYNTAXES, Listener
+from service.receive.listener import TRANSFER_SYNTAXES, Listener
 from service.store.ledger import Ledger
 from tests.integration.listening import EXPLICIT, VERIFICATION, Receiving, associated, send
 
@@ -264,44 +262,6 @@ class TestAssociations:
         with pytest.raises(OSError, match="in use"):
             Listener(receiving.context, receiving.settings).start()
         assert tempfile.gettempdir() == str(receiving.store.spool_dir)
-
-
-SENDER = """
-import sys
-from pydicom import dcmread
-from pynetdicom import AE
-data = dcmread(sys.argv[1])
-peer = AE("DYING")
-peer.add_requested_context(data.SOPClassUID, data.file_meta.TransferSyntaxUID)
-association = peer.associate("127.0.0.1", int(sys.argv[2]), max_pdu=4096)
-send, sent = association.dul.socket.send, [0]
-def die_half_way(content):
-    sent[0] += len(content)
-    if sent[0] > 200_000:
-        import os
-        os.kill(os.getpid(), 9)
-    send(content)
-association.dul.socket.send = die_half_way
-association.send_c_store(data)
-"""
-
-
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pynetdicom leaves such a file to the garbage collector
-def test_a_peer_killed_in_mid_transfer_leaves_an_orphan_that_the_sweep_removes(
-    receiving: Receiving, cbis_cases: dict[str, list[Path]]
-) -> None:
-    film = cbis_cases["sfm-benign-0"][0]
-    killed = subprocess.run([sys.executable, "-c", SENDER, film, str(receiving.settings.dicom_port)], capture_output=True, timeout=60)
-    assert killed.returncode == -9, killed.stderr.decode()
-    deadline = time.monotonic() + 10
-    while not (orphans := list(receiving.store.spool_dir.iterdir())) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert len(orphans) == 1 and receiving.ledger.counts()["instances"]["received"] == 0
-    assert send(receiving.settings, small_image()).Status == 0x0000
-    assert receiving.store.sweep_spool(ORPHAN_S) == 0
-    past = time.time() - ORPHAN_S - 1
-    os.utime(orphans[0], (past, past))
-    assert receiving.store.sweep_spool(ORPHAN_S) == 1 and list(receiving.store.spool_dir.iterdir()) == []
 
 
 def test_connections_that_say_nothing_stop_neither_others_nor_the_end(tmp_path: Path) -> None:
