@@ -166,9 +166,11 @@ def label(
 ) -> None:
     """Label files without any server. A file that fails gets its line, and exit status 1 at the end."""
     from service.analyse.runner import Analyser
+    from service.logs import configure_logging
     from service.offline import find_images, label_file
 
     settings = Settings()
+    configure_logging(as_json=False, level=logging.ERROR)  # what pydicom warns of may quote the data
     analyser = Analyser(settings.zoo_dir, settings.provider, settings.allow_cpu_fallback, max_pixels=settings.max_pixels)
     files = list(find_images(paths))
     answers: list[FileAnswer] = []
@@ -196,9 +198,11 @@ def send(
     calling: Annotated[str, typer.Option(help="AE title to call with")] = "MAMMOSEND",
 ) -> None:
     """C-STORE a folder of DICOM files to the configured listener."""
+    from service.logs import configure_logging
     from service.sender import Peer, find_dicom, send_files
 
     settings = Settings()
+    configure_logging(as_json=False, level=logging.CRITICAL)  # each failure is said below, in one line
     here = "127.0.0.1" if settings.dicom_host == "0.0.0.0" else settings.dicom_host
     peer = Peer(host or here, port or settings.dicom_port, ae_title or settings.ae_title, calling)
     files = find_dicom(folder)

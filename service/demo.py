@@ -121,9 +121,7 @@ def run_demo(folder: Path, keep: Callable[[], object] | None, console: Console) 
         console.print(verdict(results))
         console.print(f"everything is in {folder}")
         if keep:
-            console.print(
-                f"still serving: {settings.public_api_url}/docs, C-STORE to {settings.ae_title} on port {settings.dicom_port}; Ctrl-C stops it"
-            )
+            console.print(f"still serving {settings.public_api_url}/docs and C-STORE on port {settings.dicom_port}; Ctrl-C stops it")
             keep()
     finally:
         with watch.step("stopped"):
@@ -212,8 +210,8 @@ def collect(client: httpx.Client, study_uid: str, folder: Path, pacs_folder: Pat
     (folder / "hanging.json").write_text(json.dumps(hanging, indent=2))
     for image in study["instances"]:
         for name, link in (image["links"] or {}).items():
-            (folder / f"{short_name(image)}-{name}.png").write_bytes(client.get(link).raise_for_status().content)
-    named = {image["sop_instance_uid"]: short_name(image) for image in study["instances"]}
+            (folder / f"{file_name(image)}-{name}.png").write_bytes(client.get(link).raise_for_status().content)
+    named = {image["sop_instance_uid"]: file_name(image) for image in study["instances"]}
     stored = {read_uid(path): path for path in pacs_folder.rglob("*") if path.is_file()}
     for delivery in study["deliveries"]:
         if delivery["object_uid"] in stored:
@@ -228,10 +226,13 @@ def read_uid(path: Path) -> str:
 
 
 def short_name(image: dict[str, Any]) -> str:
-    """``R-MLO`` as the pixels show it, with the end of the UID where there are no labels."""
-    if image["view"] and image["laterality"]:
-        return f"{image['laterality']['value']}-{image['view']['value']}"
-    return f"image-{image['sop_instance_uid'][-6:]}"
+    """``R-MLO`` as the pixels show it; '' where there are no labels."""
+    return f"{image['laterality']['value']}-{image['view']['value']}" if image["view"] and image["laterality"] else ""
+
+
+def file_name(image: dict[str, Any]) -> str:
+    """Label and end of the UID: two images may show the same view."""
+    return "-".join(filter(None, (short_name(image), image["sop_instance_uid"][-6:])))
 
 
 def image_table(patient: str, study: dict[str, Any]) -> Table:

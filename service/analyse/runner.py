@@ -91,6 +91,10 @@ class Analyser:
             if path.suffix.lower() in {".png", ".jpg", ".jpeg"}:
                 return self.analyse_picture(picture_from_file(path), "", ImageKind.UNKNOWN, time.perf_counter()), None
             dataset = pydicom.dcmread(path)
+            # pydicom answers a file that ends within its encapsulated pixel data with an empty data set.
+            if "SOPClassUID" not in dataset:
+                why = Reason(code="unparsable", text="the file is truncated, or is no image")
+                return Analysis(_refused("", InstanceState.FAILED, why, ImageKind.UNKNOWN)), None
             header = read_header(dataset)
         except ModelsError as error:
             return Analysis(_refused("", InstanceState.FAILED, Reason(code=error.code, text=str(error)), ImageKind.UNKNOWN)), None
