@@ -12,8 +12,9 @@ from rich.table import Table
 
 from training.data.index import READERS, read_index
 from training.data.splits import split_patients, write_split
-from training.experiments.zoo import EXPERIMENTS, Experiment, gather, train
+from training.experiments.zoo import EXPERIMENTS
 from training.export.publish import describe, publish
+from training.stages.experiment import Experiment, gather, train
 
 app = typer.Typer(help="Train the networks of mammotriage on public data and publish them to the zoo.", no_args_is_help=True)
 Data = Annotated[Path, typer.Option(help="folder that holds the data sets, one sub-folder each", envvar="MAMMOTRIAGE_TRAINING_DATA")]

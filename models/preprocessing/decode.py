@@ -42,7 +42,8 @@ FAST_DECODERS: dict[str, Callable[[bytes], NDArray[Any]]] = {
     JPEG2000Lossless: imagecodecs.jpeg2k_decode,
     JPEG2000: imagecodecs.jpeg2k_decode,
 }
-"""imagecodecs releases the GIL and is the fastest at JPEG Lossless; what is not listed here goes to pydicom's pylibjpeg plugins."""
+"""imagecodecs releases the GIL and is the fastest at JPEG Lossless; what is not listed here goes to pydicom's pylibjpeg plugins.
+RLE must not be listed: imagecodecs 2026.3 crashes the process on a truncated RLE segment."""
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,9 @@ def _read_compressed(dataset: Dataset, data: bytes, layout: _Layout, max_pixels:
             if layout.syntax in FAST_DECODERS:
                 return FAST_DECODERS[layout.syntax](frame)
         stored, _ = get_decoder(layout.syntax).as_array(dataset, index=0, raw=True)
-    except (Undecodable, ImageTooLarge):
+    except (Undecodable, ImageTooLarge, KeyboardInterrupt, SystemExit):
         raise
-    except Exception as error:  # every codec has errors of its own; their texts may quote the file
+    except BaseException as error:  # every codec has errors of its own, and a panic in pylibjpeg-rle (Rust) is no Exception
         raise Undecodable(f"no decoder reads this {layout.syntax.name} pixel data ({type(error).__name__})") from None
     return stored
 

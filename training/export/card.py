@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from models.manifest import Manifest
-
-if TYPE_CHECKING:
-    from training.experiments.zoo import Experiment
+from training.stages.experiment import Experiment
 
 LIMITS = {
-    "labeler": """- On machine 49 some labels of the set are wrong themselves (images called CC that show the whole pectoral muscle, and the
-  other way round), which bounds the view AUC there; laterality is neither trained nor scored on it, because 40 % of its images are mirrored.
+    "labeler": """- On machine 49 some labels of the set itself are wrong (images called CC that show the whole pectoral muscle, and the
+  other way round), which bounds the view AUC there; laterality is neither trained nor scored on it: 40 % of its images are mirrored.
 - Knows CC and MLO only. ML, LM, exaggerated and spot views get one of the two, or UNKNOWN below the threshold.
 - Reads laterality from orientation: a mirrored left breast is a right one to it. The service never contradicts a side on this alone.
 - Density follows the readers of one RSNA site (BI-RADS A-D); class D is rare there (59 images in all).
 - No implants, magnification, tomosynthesis or unprocessed images were trained; the service refuses them by header.""",
-    "cancer": """- Trained on an enriched set (35 % of the images show the breast with a proven cancer): the score is **not** a probability in
+    "cancer": """- Trained on an enriched set (35 % of the images show the breast with a proven cancer): the score is **no** probability in
   screening, and is not calibrated. The operating point is a starting value: choose it on the site's own data.
 - Whole-image labels only, no lesion outlines: the map shows what moved the score, which is not always the lesion.
 - Images of 640x640 pixels were the source: micro-calcifications are mostly lost.

@@ -24,9 +24,9 @@ from training.evaluate.report import (
     operating_point,
     score_crops,
 )
-from training.experiments.zoo import Experiment, Material, gather, targets
 from training.export.card import write_card
 from training.export.onnx_graph import OPSET, export, parity
+from training.stages.experiment import Experiment, Material, gather, targets
 
 LARGEST_DIFFERENCE = 0.01
 """A stored graph may differ from torch by this much in any probability; more is a broken export."""
@@ -52,10 +52,10 @@ def publish(experiment: Experiment, version: str, data: Path, runs: Path, zoo: P
         ONNX and torch disagree on real images.
     """
     material = gather(experiment, data, runs)
-    network = experiment.network()
+    network = experiment.build()
     state = torch.load(runs / experiment.name / "checkpoint.pt", map_location="cpu", weights_only=True)
     network.load_state_dict(state["network"])
-    heads = list(experiment.heads())
+    heads = list(experiment.heads)
     folder = zoo / f"mammotriage-{experiment.name}" / version
     folder.mkdir(parents=True, exist_ok=True)
     graph = folder / "model.onnx"
@@ -71,11 +71,11 @@ def publish(experiment: Experiment, version: str, data: Path, runs: Path, zoo: P
     manifest = Manifest(
         name=folder.parent.name,
         version=version,
-        task="cancer" if experiment.name == "cancer" else "labeler",
+        task=experiment.task,
         recipe="breast-stretch@1",
         rows=experiment.shape[0],
         columns=experiment.shape[1],
-        outputs={head: Output(output=head, classes=classes) for head, classes in experiment.heads().items()},
+        outputs={head: Output(output=head, classes=classes) for head, classes in experiment.heads.items()},
         thresholds=_thresholds(experiment, material, chosen),
         calibration=Calibration(),
         metrics=metrics,
@@ -95,7 +95,7 @@ def publish(experiment: Experiment, version: str, data: Path, runs: Path, zoo: P
 def _measure(experiment: Experiment, material: Material, scores: Scores, part: str) -> dict[str, Any]:
     chosen = material.where(part)
     rows = [material.rows[i] for i in chosen]
-    if experiment.name == "cancer":
+    if experiment.task == "cancer":
         return evaluate_cancer(rows, scores["cancer"][:, 0])
     # Films of another set would flatter or hide the figures: those that the issue asks for are of rsna-bcd-640 alone.
     rsna = np.array([i for i, row in enumerate(rows) if row.dataset == "rsna-bcd-640"])
@@ -105,7 +105,7 @@ def _measure(experiment: Experiment, material: Material, scores: Scores, part: s
 
 def _thresholds(experiment: Experiment, material: Material, scores: Scores) -> dict[str, float]:
     rows = [material.rows[i] for i in material.where("tune")]
-    if experiment.name == "cancer":
+    if experiment.task == "cancer":
         _, values, malignant = combine_patients(combine_breasts(rows, scores["cancer"][:, 0]))
         return {"cancer": round(operating_point(values, malignant), 4)}
     # Machine 49's labels are at times wrong (CC with the whole pectoral muscle in it): a threshold chosen on them would only be too shy.

@@ -9,7 +9,8 @@ from training.data.augment import Augmentation
 from training.data.cache import build_cache
 from training.data.index import READERS, Row, read_index
 from training.data.splits import read_split, split_patients, write_split
-from training.experiments.zoo import LABELER, SPLIT, targets
+from training.experiments.zoo import LABELER, SPLIT
+from training.stages.experiment import targets
 
 
 def test_no_patient_crosses_the_split_and_cancers_are_spread_evenly(data_folder: Path, tmp_path: Path) -> None:
