@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
-from models.preprocessing.plausibility import looks_like_mammogram
 from numpy.typing import NDArray
 from pydicom.errors import InvalidDicomError
 
 from models.errors import ModelsError
 from models.preprocessing.picture import Picture, picture_from_dataset, picture_from_file
+from models.preprocessing.plausibility import looks_like_mammogram
 from models.registry import Registry
 from models.vocabulary import ImageKind
 from service.analyse.heatmap import encode_array, encode_png, find_peak, overlay, picture_shape, shrink, suspicion
