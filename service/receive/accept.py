@@ -56,7 +56,9 @@ def accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prior
         Unparsable, SopClassMismatch, InstanceTooLarge, DiskFull or StoreDown: nothing was kept.
     """
     try:
-        return _accept(path, calling_ae.strip(), context, priority)
+        # Some senders pad their title with NULs, which neither a file meta nor PostgreSQL takes.
+        title = "".join(character for character in calling_ae if character.isprintable()).strip()
+        return _accept(path, title, context, priority)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("out of disk space: try again later") from error

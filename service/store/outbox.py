@@ -70,12 +70,12 @@ class Outbox(Database):
         """End a delivery as verified, not-applied or failed; False where it had ended before."""
         if state in ON_THE_WAY:
             raise ValueError("a delivery ends verified, not-applied or failed")
-        end = update(deliveries).values(state=state, error=error, leased_until=None, finished_at=self._now())
+        end = update(deliveries).values(state=state, error=_plain(error), leased_until=None, finished_at=self._now())
         return self._change(delivery_id, end)
 
     def retry_delivery(self, delivery_id: int, error: str, next_try_at: datetime) -> bool:
         """Give a delivery back for a later try; False where it has ended."""
-        return self._change(delivery_id, update(deliveries).values(error=error, leased_until=None, next_try_at=next_try_at))
+        return self._change(delivery_id, update(deliveries).values(error=_plain(error), leased_until=None, next_try_at=next_try_at))
 
     def _plan(self, connection: Connection, study_uid: str, version: int, planned: PlannedDelivery) -> bool:
         at = self._now()
@@ -102,6 +102,11 @@ class Outbox(Database):
     def _deliveries(self, wanted: Select[Any]) -> list[DeliveryRow]:
         with self._read() as connection:
             return [_delivery(row) for row in connection.execute(wanted)]
+
+
+def _plain(error: str | None) -> str | None:
+    # A peer's comment may hold anything; PostgreSQL takes no NUL.
+    return error.replace("\0", "") if error else error
 
 
 def _claimable(at: datetime) -> ColumnElement[bool]:

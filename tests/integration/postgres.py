@@ -38,7 +38,19 @@ def run_cluster(binaries: Path, owner: str) -> Iterator[Path]:
     try:
         if user:
             shutil.chown(folder, user)
-        initialise = [binaries / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
+        initialise: list[str | Path] = [
+            binaries / "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "--no-sync",
+            "-E",
+            "UTF8",
+            "--locale=C",
+        ]
         subprocess.run(initialise, check=True, capture_output=True, user=user, cwd=folder)
         options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
         with (folder / "server.log").open("wb") as log:

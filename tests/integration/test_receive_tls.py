@@ -21,7 +21,21 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
         pytest.skip("no openssl here")
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, "-keyout", key, "-out", certificate]
+    make: list[str | Path] = [
+        "openssl",
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        *subject,
+        "-keyout",
+        key,
+        "-out",
+        certificate,
+    ]
     subprocess.run(make, check=True, capture_output=True)
     return certificate, key
 

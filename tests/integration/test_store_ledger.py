@@ -244,7 +244,7 @@ class TestDeliveries:
     def test_a_delivery_given_back_waits_for_its_time(self, ledger: Ledger, clock: Clock) -> None:
         delivery = plan_one(ledger)
         ledger.claim_delivery(delivery, lease_s=60)
-        assert ledger.retry_delivery(delivery, "peer away", clock.time + timedelta(seconds=10))
+        assert ledger.retry_delivery(delivery, "peer\0 away", clock.time + timedelta(seconds=10))
         assert ledger.claim_delivery(delivery, lease_s=60) is None and ledger.due_deliveries() == []
         clock.advance(10)
         assert [row.error for row in ledger.due_deliveries(study_uid=STUDY)] == ["peer away"]
