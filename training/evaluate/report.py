@@ -84,16 +84,6 @@ def operating_point(scores: NDArray[np.float64], positive: NDArray[np.bool_]) ->
     return float(candidates[int(np.argmax(gains))])
 
 
-def confidence_threshold(scores: NDArray[np.float64], truth: NDArray[np.int64], wanted: float = 0.99) -> float:
-    """The least confidence, not below 0.6, above which at least `wanted` of the answers are right."""
-    known = truth >= 0
-    confidence, right = scores[known].max(axis=1), scores[known].argmax(axis=1) == truth[known]
-    for level in (percent / 100 for percent in range(60, 96, 5)):
-        if (confidence >= level).any() and right[confidence >= level].mean() >= wanted:
-            return level
-    return 0.95
-
-
 def _label_statistic(head: str, values: NDArray[np.float64], truth: NDArray[np.int64]) -> Callable[[NDArray[np.int64]], float]:
     if head == "density":
         return lambda chosen: accuracy(values[chosen].argmax(axis=1), truth[chosen])

@@ -9,8 +9,8 @@ from models.manifest import Manifest
 from training.stages.experiment import Experiment
 
 LIMITS = {
-    "labeler": """- On machine 49 some labels of the set itself are wrong (images called CC that show the whole pectoral muscle, and the
-  other way round), which bounds the view AUC there; laterality is neither trained nor scored on it: 40 % of its images are mirrored.
+    "labeler": """- Some labels of the set itself are wrong (one image called CC shows a burned-in "L MLO"; on machine 49 several show the whole
+  pectoral muscle): they bound the view AUC. Laterality is neither trained nor scored on machine 49: 40 % of its images are mirrored.
 - Knows CC and MLO only. ML, LM, exaggerated and spot views get one of the two, or UNKNOWN below the threshold.
 - Reads laterality from orientation: a mirrored left breast is a right one to it. The service never contradicts a side on this alone.
 - Density follows the readers of one RSNA site (BI-RADS A-D); class D is rare there (59 images in all).
@@ -38,7 +38,7 @@ def write_card(path: Path, manifest: Manifest, experiment: Experiment, parts: di
         f"* sha256 of model.onnx: `{manifest.sha256}`; created {manifest.created:%Y-%m-%d}",
         f"* Data: {manifest.data}; images: {counts}; split by patient",
         f"* Schedule: {experiment.plan.epochs} epochs, batch {experiment.plan.batch}, AdamW, one cycle, peak rates {rates}",
-        f"* Thresholds, chosen on the tune part: {chosen}; calibration: {manifest.calibration.kind}",
+        f"* Thresholds: {chosen}; calibration: {manifest.calibration.kind}",
         f"* Largest difference between torch and the stored graph on 32 real images: {manifest.metrics['parity_max_difference']}",
         f"* Licence: {manifest.licence}",
         "",

@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from training.data.index import Row
-from training.evaluate.report import combine_breasts, combine_patients, confidence_threshold, evaluate_cancer, operating_point
+from training.evaluate.report import combine_breasts, combine_patients, evaluate_cancer, operating_point
 from training.metrics.ranking import auc, patient_interval
 
 
@@ -41,8 +41,5 @@ def test_breasts_take_the_mean_of_their_views_and_patients_their_worse_breast() 
     assert evaluate_cancer(rows, np.array([0.8, 0.4, 0.3, 0.2]))["patient"]["auc"] == 1.0
 
 
-def test_thresholds_are_chosen_where_they_separate() -> None:
+def test_the_operating_point_is_where_the_classes_separate() -> None:
     assert operating_point(np.array([0.1, 0.2, 0.6, 0.7]), np.array([False, False, True, True])) == 0.6
-    scores = np.array([[0.7, 0.3]] * 5 + [[0.9, 0.1]] * 200)
-    truth = np.array([1] * 5 + [0] * 200)
-    assert 0.7 < confidence_threshold(scores, truth) <= 0.75
