@@ -79,7 +79,7 @@ def picture_from_file(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
         source, complete, size = "jpeg", END_OF_IMAGE in data[-65536:], image_size(data)
     else:
         raise Undecodable("the file is neither DICOM nor PNG nor JPEG")
-    if size is None or not complete:
+    if size is None or 0 in size or not complete:
         raise Undecodable(f"the {source.upper()} file is truncated or damaged")
     if size[0] * size[1] > max_pixels:
         raise ImageTooLarge(f"{size[0]} x {size[1]} pixels are more than the limit of {max_pixels}")
@@ -87,6 +87,8 @@ def picture_from_file(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
         decoded = imagecodecs.png_decode(data) if source == "png" else imagecodecs.jpeg_decode(data)
     except Exception as error:  # the codecs have errors of their own
         raise Undecodable(f"the {source.upper()} file is damaged ({type(error).__name__})") from None
+    if decoded.shape[:2] != size:
+        raise Undecodable(f"the {source.upper()} file is damaged: its size is not that of its pixels")
     pixels = stretch_to_grey(_one_sample(decoded))
     white = has_white_background(pixels)
     return Picture(255 - pixels if white else pixels, white, source)

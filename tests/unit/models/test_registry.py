@@ -12,8 +12,9 @@ import pytest
 from models.errors import ManifestInvalid, ModelCorrupt, ModelUnknown, RecipeUnknown
 from models.manifest import Calibration, Manifest
 from models.preprocessing.recipe import breast_stretch
-from models.registry import Registry, sha256_of
+from models.registry import Axes, Registry, sha256_of
 
+Graph = dict[str, Axes]
 GRAPH = b"not really a graph: the registry never opens it"
 
 
@@ -42,7 +43,7 @@ def manifest_fields(**changes: Any) -> dict[str, Any]:
 
 def put(zoo: Path, graph: bytes = GRAPH, **changes: Any) -> Path:
     fields = manifest_fields(**changes)
-    folder = zoo / fields["name"] / fields["version"]
+    folder = zoo / str(fields["name"]) / str(fields["version"])
     folder.mkdir(parents=True)
     (folder / "model.onnx").write_bytes(graph)
     (folder / "manifest.json").write_text(json.dumps(fields))
@@ -118,14 +119,14 @@ def test_the_newest_version_is_found_by_number_not_by_text(tmp_path: Path) -> No
 
 def test_what_is_not_there_is_unknown(tmp_path: Path) -> None:
     put(tmp_path)
-    for ask in (
-        lambda: Registry(tmp_path).find("cancer"),
-        lambda: Registry(tmp_path).load("other"),
-        lambda: Registry(tmp_path).load("mammotriage-labeler", "2.0.0"),
-        lambda: Registry(tmp_path / "nowhere").find("labeler"),
-    ):
-        with pytest.raises(ModelUnknown):
-            ask()
+    with pytest.raises(ModelUnknown):
+        Registry(tmp_path).find("cancer")
+    with pytest.raises(ModelUnknown):
+        Registry(tmp_path).load("other")
+    with pytest.raises(ModelUnknown):
+        Registry(tmp_path).load("mammotriage-labeler", "2.0.0")
+    with pytest.raises(ModelUnknown):
+        Registry(tmp_path / "nowhere").find("labeler")
 
 
 def test_a_changed_or_missing_graph_is_corrupt(tmp_path: Path) -> None:
@@ -147,17 +148,18 @@ def test_a_manifest_in_the_wrong_folder_is_invalid(tmp_path: Path) -> None:
 def test_a_graph_is_compared_with_the_manifest(tmp_path: Path) -> None:
     put(tmp_path)
     model = Registry(tmp_path).find("labeler")
-    inputs = {"pixels": ["n", 1, 384, 320]}
-    outputs = {"view": ["n", 2], "laterality": ["n", 2], "density": [None, 4], "maps": ["n", 8, 12, 10]}
+    inputs: Graph = {"pixels": ["n", 1, 384, 320]}
+    outputs: Graph = {"view": ["n", 2], "laterality": ["n", 2], "density": [None, 4], "maps": ["n", 8, 12, 10]}
     model.verify_graph(inputs, outputs)
-    for wrong_inputs, wrong_outputs in (
+    wrong: list[tuple[Graph, Graph]] = [
         ({"image": ["n", 1, 384, 320]}, outputs),
         ({"pixels": ["n", 1, 320, 384]}, outputs),
         ({"pixels": [1, 384, 320]}, outputs),
         (inputs, outputs | {"density": ["n", 5]}),
         (inputs, outputs | {"extra": ["n", 5]}),
         (inputs, {"view": ["n", 2]}),
-    ):
+    ]
+    for wrong_inputs, wrong_outputs in wrong:
         with pytest.raises(ManifestInvalid):
             model.verify_graph(wrong_inputs, wrong_outputs)
 
