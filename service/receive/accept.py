@@ -81,6 +81,9 @@ def _accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prio
     _check_announced(part10)
     part10.dataset.file_meta = part10.meta
     header = read_header(part10.dataset)
+    if context.ledger.is_produced(header.sop_instance_uid):
+        log.info("a result of ours came back", extra={"sop_uid": header.sop_instance_uid})
+        return Receipt(header.sop_instance_uid, header.study_instance_uid, Accepted.OWN)
     with NamedTemporaryFile(dir=store.spool_dir, suffix=".dcm", delete=False) as rewritten:
         try:
             sha256 = copy_with_meta(path, part10, rewritten, calling_ae)

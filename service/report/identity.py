@@ -1,10 +1,8 @@
-"""Who made an object: the marks that every produced object carries, and by which we know our own when an archive sends it back."""
+"""Who made an object: the marks that every produced object carries."""
 
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-
-from pydicom.dataset import Dataset
 
 MANUFACTURER = "mammotriage"
 SYSTEM = "MAMMOTRIAGE"
@@ -19,10 +17,3 @@ def software_version() -> str:
         return version("mammotriage")
     except PackageNotFoundError:
         return "0"
-
-
-def is_own(dataset: Dataset) -> bool:
-    """Tell whether this service produced an object, so that an archive's copy of it is not taken for a new image."""
-    if dataset.get("Manufacturer", "") == MANUFACTURER:
-        return True
-    return any(item.get("Manufacturer", "") == MANUFACTURER for item in dataset.get("ContributingEquipmentSequence") or ())

@@ -37,6 +37,11 @@ class Outbox(Database):
             wanted = wanted.where(deliveries.c.study_uid == study_uid)
         return self._deliveries(wanted)
 
+    def is_produced(self, uid: str) -> bool:
+        """Tell whether a SOP Instance UID names an object of our own making."""
+        with self._read() as connection:
+            return connection.execute(select(deliveries.c.id).where(deliveries.c.object_uid == uid).limit(1)).scalar() is not None
+
     def due_deliveries(self, at: datetime | None = None, study_uid: str | None = None, limit: int = 1000) -> list[DeliveryRow]:
         """List deliveries, of one study or of all, that nobody works on and whose next try is due; the longest overdue first."""
         wanted = select(deliveries).where(_claimable(at or self._now()))

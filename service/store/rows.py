@@ -18,6 +18,8 @@ class Accepted(StrEnum):
     """Same UID, same bytes: nothing new."""
     CONFLICT = "conflict"
     """Same UID, other bytes: the first stays in use, the other is kept beside it."""
+    OWN = "own"
+    """A result of ours that an archive routed back: were it entered, each conclusion would bring about the next one."""
 
 
 class StudyState(StrEnum):

@@ -41,11 +41,10 @@ def test_orthanc_routes_a_study_and_then_holds_report_heatmaps_and_corrected_ima
     assert labels_of(answer) == FULL_SET and answer["complete"] and answer["flag"] in {"suspicious", "routine"}
     assert {delivery["state"] for delivery in answer["deliveries"]} == {"verified"}
     assert hospital.counts(study) == {"original": 4, "SR": 1, "heatmap": 4, "corrected": 4}
-    held = hospital.holds(study)
-    corrected = Counter((image.ImageLaterality, image.ViewPosition) for image in held["corrected"])
-    assert corrected == FULL_SET
-    by_uid = {image.SOPInstanceUID: image for image in held["original"]}
-    for image in held["corrected"]:
+    corrected = hospital.fetch(study, "corrected")
+    assert Counter((image.ImageLaterality, image.ViewPosition) for image in corrected) == FULL_SET
+    by_uid = {image.SOPInstanceUID: image for image in hospital.fetch(study, "original")}
+    for image in corrected:
         source = by_uid[image.SourceImageSequence[0].ReferencedSOPInstanceUID]
         assert image.PixelData == source.PixelData and image.SeriesInstanceUID != source.SeriesInstanceUID
         assert "ImageLaterality" not in source, "the original is untouched"
@@ -73,6 +72,16 @@ def test_the_same_study_sent_again_changes_nothing(hospital: Hospital, routed: t
     assert hospital.counts(study) == {"original": 4, "SR": 1, "heatmap": 4, "corrected": 4}
 
 
+def test_results_that_the_archive_routes_back_to_us_start_nothing(hospital: Hospital, routed: tuple[str, list[Path]]) -> None:
+    study, _ = routed
+    before = hospital.study(study)
+    hospital.orthanc.send_to("mammotriage", hospital.archived_ids(study))
+    time.sleep(2 * hospital.settings.quiet_seconds)
+    after = hospital.study(study)
+    assert (after["version"], after["images"]) == (before["version"], before["images"])
+    assert hospital.counts(study) == {"original": 4, "SR": 1, "heatmap": 4, "corrected": 4}
+
+
 def test_a_late_image_makes_a_result_that_supersedes_the_former(hospital: Hospital, routed: tuple[str, list[Path]], tmp_path: Path) -> None:
     study, paths = routed
     before = hospital.study(study)["version"]
@@ -83,7 +92,7 @@ def test_a_late_image_makes_a_result_that_supersedes_the_former(hospital: Hospit
     answer = hospital.wait_delivered(study, version=before + 1)
     assert answer["images"] == 5 and {delivery["state"] for delivery in answer["deliveries"]} == {"verified"}
     assert hospital.counts(study) == {"original": 4, "SR": 2, "heatmap": 5, "corrected": 5}
-    reports = sorted(hospital.holds(study)["SR"], key=lambda report: "PredecessorDocumentsSequence" in report)
+    reports = sorted(hospital.fetch(study, "SR"), key=lambda report: "PredecessorDocumentsSequence" in report)
     predecessor = reports[1].PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
     assert predecessor.ReferencedSOPInstanceUID == reports[0].SOPInstanceUID and "PredecessorDocumentsSequence" not in reports[0]
 

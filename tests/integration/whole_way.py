@@ -67,35 +67,40 @@ class Hospital:
         answer: dict[str, Any] = self.wait(f"delivery of version {version}", ended)
         return answer
 
-    def archived(self, uid: str) -> list[pydicom.Dataset]:
-        """Every instance that Orthanc holds of a study."""
+    def archived_ids(self, uid: str) -> list[str]:
+        """Orthanc's own ids of every instance that it holds of a study."""
         found = httpx.post(f"{self.orthanc.url}/tools/lookup", content=uid, timeout=30).json()
         identifiers = [match["ID"] for match in found if match["Type"] == "Study"]
         instances = [
             each["ID"] for study in identifiers for each in httpx.get(f"{self.orthanc.url}/studies/{study}/instances", timeout=30).json()
         ]
-        return [pydicom.dcmread(BytesIO(self.orthanc.file(instance))) for instance in instances]
+        return [str(instance) for instance in instances]
 
     def route(self, paths: list[Path]) -> None:
         """Put images into Orthanc and let it C-STORE them to us."""
         self.orthanc.send_to("mammotriage", [self.orthanc.upload(path.read_bytes()) for path in paths])
 
-    def holds(self, uid: str) -> dict[str, list[pydicom.Dataset]]:
-        """What Orthanc holds of a study, by modality and series kind: originals, corrected, SR, SC."""
-        found: dict[str, list[pydicom.Dataset]] = {"original": [], "corrected": [], "SR": [], "heatmap": []}
-        for dataset in self.archived(uid):
-            if dataset.Modality == "SR":
-                found["SR"].append(dataset)
-            elif "OriginalAttributesSequence" in dataset:
-                found["corrected"].append(dataset)
-            elif dataset.SOPInstanceUID.startswith("2.25."):
-                found["heatmap"].append(dataset)
+    def kinds(self, uid: str) -> dict[str, list[str]]:
+        """Orthanc's ids of what it holds of a study: originals, reports, heatmaps, corrected images."""
+        found: dict[str, list[str]] = {"original": [], "SR": [], "heatmap": [], "corrected": []}
+        for identifier in self.archived_ids(uid):
+            tags = self.orthanc.tags(identifier)
+            if tags["Modality"] == "SR":
+                found["SR"].append(identifier)
+            elif "OriginalAttributesSequence" in tags:
+                found["corrected"].append(identifier)
+            elif tags["SOPInstanceUID"].startswith("2.25."):
+                found["heatmap"].append(identifier)
             else:
-                found["original"].append(dataset)
+                found["original"].append(identifier)
         return found
 
+    def fetch(self, uid: str, kind: str) -> list[pydicom.Dataset]:
+        """What Orthanc holds of one kind, whole."""
+        return [pydicom.dcmread(BytesIO(self.orthanc.file(identifier))) for identifier in self.kinds(uid)[kind]]
+
     def counts(self, uid: str) -> dict[str, int]:
-        return {kind: len(held) for kind, held in self.holds(uid).items()}
+        return {kind: len(held) for kind, held in self.kinds(uid).items()}
 
 
 @contextmanager
