@@ -7,7 +7,11 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import pydicom
 from pydicom.dataset import Dataset
+
+# What a value looks like is no reason to refuse an instance, and pydicom's warnings about values would carry them into logs.
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 
 def read(dataset: Dataset, keyword: str) -> Any:

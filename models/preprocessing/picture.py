@@ -23,6 +23,12 @@ COLOUR_SPREAD, COLOURED_SHARE = 24, 0.005
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 
+def is_picture(path: Path) -> bool:
+    """Tell whether a file begins like a PNG or a JPEG, whatever it is called. Raises OSError where it cannot be read."""
+    with path.open("rb") as file:
+        return file.read(len(PNG)).startswith((PNG, JPEG))
+
+
 @dataclass(frozen=True)
 class Picture:
     """A picture ready for a recipe.

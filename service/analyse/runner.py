@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydicom.errors import InvalidDicomError
 
 from models.errors import ModelsError
-from models.preprocessing.picture import Picture, picture_from_dataset, picture_from_file
+from models.preprocessing.picture import Picture, is_picture, picture_from_dataset, picture_from_file
 from models.preprocessing.plausibility import looks_like_mammogram
 from models.registry import Registry
 from models.vocabulary import ImageKind
@@ -88,8 +88,9 @@ class Analyser:
     def analyse_file(self, path: Path, film: bool) -> tuple[Analysis, Header | None]:
         """Answer for a DICOM, PNG or JPEG file; the header is None for the latter two."""
         try:
-            if path.suffix.lower() in {".png", ".jpg", ".jpeg"}:
-                return self.analyse_picture(picture_from_file(path), "", ImageKind.UNKNOWN, time.perf_counter()), None
+            if is_picture(path):
+                started = time.perf_counter()
+                return self.analyse_picture(picture_from_file(path, self.max_pixels), "", ImageKind.UNKNOWN, started), None
             dataset = pydicom.dcmread(path)
             # pydicom answers a file that ends within its encapsulated pixel data with an empty data set.
             if "SOPClassUID" not in dataset:

@@ -19,9 +19,6 @@ from pynetdicom.dsutils import split_dataset
 
 from service.receive.errors import InstanceTooLarge, Unparsable
 
-# What a value looks like is no reason to refuse an instance, and pydicom's warnings about values would carry them into the logs.
-pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
-
 LARGE_VALUE_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 20
 _DAMAGED = (ValueError, TypeError, LookupError, AttributeError, EOFError, NotImplementedError, OverflowError, struct.error, zlib.error)

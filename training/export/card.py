@@ -9,7 +9,7 @@ from models.manifest import Manifest
 from training.stages.experiment import Experiment
 
 LIMITS = {
-    "labeler": """- Some labels of the set itself are wrong (one image called CC shows a burned-in "L MLO"; on machine 49 several show the whole
+    "labeler": """- Some labels of the set are wrong (one image called CC shows a burned-in "L MLO"; on machine 49 several show the whole
   pectoral muscle): they bound the view AUC. Laterality is neither trained nor scored on machine 49: 40 % of its images are mirrored.
 - Knows CC and MLO only. ML, LM, exaggerated and spot views get one of the two, or UNKNOWN below the threshold.
 - Reads laterality from orientation: a mirrored left breast is a right one to it. The service never contradicts a side on this alone.
