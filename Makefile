@@ -1,6 +1,7 @@
 # Two environments, each remade when its list of packages changes: .venv serves (no torch), .venv-test also trains, tests and lints.
 SHELL := bash
-PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do \
+    $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 PIP_FLAGS := -qq --disable-pip-version-check
 SERVICE_EXTRA := $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
 PYTEST_FLAGS ?=
@@ -37,13 +38,13 @@ clean: ## remove environments, caches and what demo and serve wrote
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/.done: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mammotriage needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(if $(PYTHON),,$(error mammotriage needs Python 3.11 or newer: make PYTHON=/path/to/python3.11))
 	$(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[$(SERVICE_EXTRA),demo]'
 	@touch $@
 
 .venv-test/.done: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "mammotriage needs Python 3.11 or newer: make PYTHON=/path/to/python3.11")'
+	$(if $(PYTHON),,$(error mammotriage needs Python 3.11 or newer: make PYTHON=/path/to/python3.11))
 	$(PYTHON) -m venv --clear .venv-test
 	.venv-test/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[$(SERVICE_EXTRA),training,test,lint]'
 	@touch $@
@@ -54,7 +55,7 @@ PEERS := orthanc dcmtk dicom3tools postgresql
 	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && ! dpkg -s $(PEERS) >/dev/null 2>&1; then \
 	    echo "installing $(PEERS)"; \
 	    export DEBIAN_FRONTEND=noninteractive; \
-	    { apt-get -qq update && apt-get -qq install -y --no-install-recommends $(PEERS); } >.venv-test/peers.log 2>&1 \
+	    { timeout 120 apt-get -qq update && timeout 300 apt-get -qq install -y --no-install-recommends $(PEERS); } >.venv-test/peers.log 2>&1 \
 	        || echo "apt did not install all of $(PEERS) (.venv-test/peers.log says why): tests that need them will skip"; \
 	fi
 	@touch $@

@@ -101,29 +101,25 @@ _HANGING = {
 }
 
 
-class _Schema(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-
 def _example(value: object) -> ConfigDict:
-    return ConfigDict(from_attributes=True, json_schema_extra={"examples": [value]})  # type: ignore[list-item]
+    return ConfigDict(json_schema_extra={"examples": [value]})  # type: ignore[list-item]
 
 
-class DeclaredLabels(_Schema):
+class DeclaredLabels(BaseModel):
     """What the header says; UNKNOWN where it says nothing."""
 
     view: str
     laterality: str
 
 
-class PixelLabels(_Schema):
+class PixelLabels(BaseModel):
     """What the pixels show; null where the image has no labels, or none yet."""
 
     view: str | None
     laterality: str | None
 
 
-class LabelOut(_Schema):
+class LabelOut(BaseModel):
     model_config = _example(_LABEL)
 
     value: str = Field(description="UNKNOWN where the network is not sure enough")
@@ -131,24 +127,24 @@ class LabelOut(_Schema):
     probabilities: dict[str, float]
 
 
-class CancerOut(_Schema):
+class CancerOut(BaseModel):
     score: float = Field(description="0 to 1")
     peak: Peak | None = Field(description="strongest point of the heatmap, source pixels")
 
 
-class AgreementOut(_Schema):
+class AgreementOut(BaseModel):
     view: Agreement
     laterality: Agreement
     correction: CorrectionState
     reason: str
 
 
-class ImageLinks(_Schema):
+class ImageLinks(BaseModel):
     heatmap: str
     preview: str
 
 
-class InstanceOut(_Schema):
+class InstanceOut(BaseModel):
     """One image: labels and score, or the reason why there are none."""
 
     model_config = _example(_IMAGE)
@@ -172,7 +168,7 @@ class StudyLinks(BaseModel):
     hanging: str
 
 
-class StudySummary(_Schema):
+class StudySummary(BaseModel):
     model_config = _example(_SUMMARY)
 
     study_instance_uid: str
@@ -190,21 +186,21 @@ class StudySummary(_Schema):
     links: StudyLinks
 
 
-class StudyPage(_Schema):
+class StudyPage(BaseModel):
     model_config = _example({"studies": [_SUMMARY], "next_cursor": None})
 
     studies: list[StudySummary]
     next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
 
 
-class BreastOut(_Schema):
+class BreastOut(BaseModel):
     laterality: str
     score: float | None
     density: str
     images: list[str]
 
 
-class DeliveryOut(_Schema):
+class DeliveryOut(BaseModel):
     kind: ObjectKind
     destination: str
     object_uid: str
@@ -229,7 +225,7 @@ class StudyDetail(StudySummary):
     versions: list[int] = Field(description="of all conclusions so far; the last one counts")
 
 
-class HungOut(_Schema):
+class HungOut(BaseModel):
     model_config = _example(_HUNG)
 
     sop_instance_uid: str
@@ -239,7 +235,7 @@ class HungOut(_Schema):
     laterality_source: LabelSource
 
 
-class HangingOut(_Schema):
+class HangingOut(BaseModel):
     """What hangs where. `final` once the study is concluded with a full view set and nothing is in work."""
 
     model_config = _example(_HANGING)
@@ -252,19 +248,19 @@ class HangingOut(_Schema):
     extras: list[HungOut] = Field(description="images for none of the four slots")
 
 
-class ReceivedInstance(_Schema):
+class ReceivedInstance(BaseModel):
     sop_instance_uid: str
     study_instance_uid: str
     accepted: Accepted
 
 
-class RefusedPart(_Schema):
+class RefusedPart(BaseModel):
     part: int = Field(description="position in the request, from 0")
     code: str
     text: str
 
 
-class UploadAnswer(_Schema):
+class UploadAnswer(BaseModel):
     """What became of the uploaded files."""
 
     model_config = _example(
@@ -282,12 +278,12 @@ class UploadAnswer(_Schema):
     studies: list[StudyDetail] = Field(description="the labels, where they were ready in time; else empty")
 
 
-class Health(_Schema):
+class Health(BaseModel):
     status: Literal["alive"]
     version: str
 
 
-class Readiness(_Schema):
+class Readiness(BaseModel):
     model_config = _example({"ready": False, "checks": {"ledger": "ok", "broker": "connection refused", "listener": "ok"}})
 
     ready: bool

@@ -1,0 +1,56 @@
+"""``make demo`` as a newcomer runs it, but for the virtual environment."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import psutil
+import pydicom
+
+
+def start(folder: Path, log: Path, *options: str) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "service.cli", "demo", "--output", str(folder), *options]
+    with log.open("wb") as file:
+        return subprocess.Popen(command, stdout=file, stderr=file)
+
+
+def test_the_demonstration_labels_eight_films_right_and_ends_cleanly(tmp_path: Path) -> None:
+    folder, log = tmp_path / "demo-output", tmp_path / "demo.log"
+    demo = start(folder, log, "--keep")
+    deadline = time.monotonic() + 150
+    while not (serving := re.search(r"still serving (\S+)/docs", log.read_text())):
+        assert demo.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+    said = log.read_text()
+    assert "view and side right in 8 of 8 images; 18 of 18 objects verified in the PACS" in said
+    assert httpx.get(f"{serving[1]}/healthz", trust_env=False).status_code == 200
+    family = psutil.Process(demo.pid).children(recursive=True)
+    demo.send_signal(signal.SIGINT)
+    assert demo.wait(40) == 0
+    assert "Traceback" not in log.read_text()
+    assert [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE] == []
+    for patient in ("P_00173", "P_00820"):
+        results = folder / patient
+        study = json.loads((results / "result.json").read_text())
+        assert study["complete"]
+        assert len(list(results.glob("*-heatmap.png"))) == len(list(results.glob("*-preview.png"))) == 4
+        corrected = [pydicom.dcmread(path, stop_before_pixels=True) for path in results.glob("*-corrected.dcm")]
+        assert {(image.ImageLaterality, image.ViewPosition) for image in corrected} == {(s, v) for s in "RL" for v in ("CC", "MLO")}
+        assert {image.PatientID for image in corrected} == {patient}
+        assert pydicom.dcmread(results / "report.dcm").StudyInstanceUID == study["study_instance_uid"]
+
+
+def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("the only copy")
+    demo = start(tmp_path, tmp_path / "demo.log")
+    assert demo.wait(60) == 2
+    assert "demo-failed" in (tmp_path / "demo.log").read_text()
+    assert (tmp_path / "thesis.txt").read_text() == "the only copy"
