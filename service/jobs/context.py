@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from service.analyse.runner import Analyser
 from service.domain.correction import Policy
 from service.jobs.queues import Publisher
 from service.settings import Destination, Settings
 from service.store.instances import InstanceStore
 from service.store.ledger import Ledger
+
+if TYPE_CHECKING:
+    from service.analyse.runner import Analyser
 
 
 @dataclass
@@ -31,6 +34,8 @@ class Context:
     @cached_property
     def analyser(self) -> Analyser:
         """Both networks on the configured provider. Raises `ProviderUnavailable`, `ModelCorrupt`, `ManifestInvalid`."""
+        from service.analyse.runner import Analyser  # the sweeper opens a context too, and needs no ONNX Runtime
+
         return Analyser(
             zoo=self.settings.zoo_dir,
             provider=self.settings.provider,
