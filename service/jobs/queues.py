@@ -15,8 +15,12 @@ from service.domain.findings import Priority
 
 ANALYSE, CONCLUDE, DELIVER = "mammotriage.analyse", "mammotriage.conclude", "mammotriage.deliver"
 
-QUEUES = tuple(priority.value for priority in (Priority.URGENT, Priority.ROUTINE, Priority.BACKGROUND))
-"""In the order in which a free worker looks into them."""
+QUEUES = {
+    Priority.URGENT: "mammotriage.1-urgent",
+    Priority.ROUTINE: "mammotriage.2-routine",
+    Priority.BACKGROUND: "mammotriage.3-background",
+}
+"""A free worker looks into them by name: kombu keeps its queues in a set, so only ``sorted`` gives an order that one can rely on."""
 
 SILENCE_AFTER_FAILURE_S = 2.0
 log = logging.getLogger(__name__)
@@ -29,14 +33,14 @@ def build_app(redis_url: str) -> Celery:
         task_ignore_result=True,
         task_acks_late=True,
         task_reject_on_worker_lost=True,
-        task_default_queue=Priority.ROUTINE.value,
+        task_default_queue=QUEUES[Priority.ROUTINE],
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_cancel_long_running_tasks_on_connection_loss=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
-            "queue_order_strategy": "priority",
+            "queue_order_strategy": "sorted",
             "visibility_timeout": 600,
             "socket_connect_timeout": 1.0,
             "socket_timeout": 5.0,
@@ -69,9 +73,9 @@ class Publisher:
         self._publish(DELIVER, delivery_id, priority)
 
     def waiting(self) -> dict[str, int]:
-        """Messages in each queue. Raises `BrokerDown`."""
+        """Messages waiting, by priority. Raises `BrokerDown`."""
         try:
-            return {queue: int(self._redis.llen(queue)) for queue in QUEUES}
+            return {priority.value: int(self._redis.llen(queue)) for priority, queue in QUEUES.items()}
         except redis.RedisError as error:
             raise BrokerDown(f"Redis does not answer ({type(error).__name__})") from error
 
@@ -84,7 +88,7 @@ class Publisher:
             if time.monotonic() < self._silent_until:
                 raise BrokerDown("Redis did not answer a moment ago")
             try:
-                self.app.send_task(task, (argument,), queue=priority.value, retry=False)
+                self.app.send_task(task, (argument,), queue=QUEUES[priority], retry=False)
             except (OperationalError, redis.RedisError, OSError) as error:
                 self._silent_until = time.monotonic() + SILENCE_AFTER_FAILURE_S
                 raise BrokerDown(f"Redis does not answer ({type(error).__name__})") from error

@@ -71,7 +71,7 @@ def run_worker(settings: Settings) -> None:
         raise ProviderUnavailable("the networks cannot run as configured: see the message above")
     app = build_worker(settings)
     app.worker_main(
-        ["worker", "--pool", "prefork", "--concurrency", str(settings.worker_concurrency), "--queues", ",".join(QUEUES),
+        ["worker", "--pool", "prefork", "--concurrency", str(settings.worker_concurrency), "--queues", ",".join(QUEUES.values()),
          "--loglevel", "INFO", "--without-gossip", "--without-mingle"]
     )  # fmt: skip
 
