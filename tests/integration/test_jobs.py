@@ -1,0 +1,133 @@
+"""The plain functions behind the tasks, on a real ledger, store and networks; the broker is dead, which must not matter."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from service.analyse.runner import Analyser
+from service.bootstrap import free_port
+from service.domain.errors import BrokerDown
+from service.domain.findings import DeliveryState, InstanceState, ObjectKind
+from service.jobs.analysis import MOST_TRIES, analyse_instance
+from service.jobs.conclusion import conclude_study, is_ready
+from service.jobs.context import Context, open_context
+from service.jobs.delivery import deliver_object
+from service.jobs.sweeper import sweep
+from service.receive.accept import Receipt, ReceiveContext, accept
+from service.settings import Destination, Settings
+from service.store.ledger import migrate
+
+PACS = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
+
+
+@pytest.fixture(scope="module")
+def analyser() -> Analyser:
+    return Analyser()
+
+
+@pytest.fixture
+def context(tmp_path: Path, analyser: Analyser, clean_environment: pytest.MonkeyPatch) -> Context:
+    settings = Settings(
+        data_dir=tmp_path / "data",
+        redis_url=f"redis://127.0.0.1:{free_port()}/0",
+        film=True,
+        disk_free_min_bytes=0,
+        quiet_seconds=0.01,
+        destinations=(PACS,),
+    )
+    settings.data_dir.mkdir()
+    migrate(settings.ledger_url)
+    opened = open_context(settings)
+    opened.analyser = analyser  # loaded once for all tests, as a worker loads it once for all images
+    return opened
+
+
+def receive(context: Context, path: Path) -> Receipt:
+    copy = context.store.spool_dir / path.name
+    shutil.copy(path, copy)
+    return accept(copy, "TEST", ReceiveContext(context.store, context.ledger, context.settings, context.publisher.analyse))
+
+
+@pytest.fixture
+def film(context: Context, cbis_cases: dict[str, list[Path]]) -> Receipt:
+    return receive(context, cbis_cases["sfm-malign-0"][0])
+
+
+def state_of(context: Context, receipt: Receipt) -> tuple[InstanceState, str | None]:
+    row = context.ledger.instance(receipt.sop_uid)
+    assert row is not None
+    return row.state, row.finding.reason.code if row.finding and row.finding.reason else None
+
+
+def test_an_image_is_analysed_once_and_its_pictures_are_kept(context: Context, film: Receipt) -> None:
+    analyse_instance(context, film.sop_uid)
+    first = context.ledger.instance(film.sop_uid)
+    assert first is not None and first.state is InstanceState.ANALYSED and first.finding is not None
+    assert first.finding.provider and {model.task for model in first.finding.models} == {"labeler", "cancer"}
+    assert sorted(path.name for path in context.store.results_dir(film.sop_uid).iterdir()) == ["heatmap.npz", "heatmap.png", "preview.png"]
+    analyse_instance(context, film.sop_uid)
+    again = context.ledger.instance(film.sop_uid)
+    assert again is not None and again.tries == 1 and again.finding == first.finding
+
+
+def test_an_image_that_kills_its_workers_is_given_up(context: Context, film: Receipt) -> None:
+    for _ in range(MOST_TRIES):
+        context.ledger.count_try(film.sop_uid)  # what a worker leaves behind that dies in the middle
+    analyse_instance(context, film.sop_uid)
+    assert state_of(context, film) == (InstanceState.FAILED, "gave-up")
+
+
+def test_a_file_that_is_gone_is_an_answer_too(context: Context, film: Receipt) -> None:
+    row = context.ledger.instance(film.sop_uid)
+    assert row is not None
+    context.store.path(row.path).unlink()
+    analyse_instance(context, film.sop_uid)
+    assert state_of(context, film) == (InstanceState.FAILED, "file-missing")
+
+
+def test_ids_that_nobody_knows_do_no_harm(context: Context) -> None:
+    analyse_instance(context, "1.2.3")
+    conclude_study(context, "1.2.3")
+    deliver_object(context, 4711)
+
+
+def test_a_study_waits_for_its_last_image_and_is_concluded_once(context: Context, cbis_cases: dict[str, list[Path]]) -> None:
+    (receipt,) = [receive(context, path) for path in cbis_cases["sfm-benign-0"][:1]]
+    conclude_study(context, receipt.study_uid)
+    assert context.ledger.conclusions(receipt.study_uid) == []
+    analyse_instance(context, receipt.sop_uid)
+    assert not is_ready(context, receipt.study_uid), "one view is no full view set: the quiet timer decides"
+    conclude_study(context, receipt.study_uid)
+    conclude_study(context, receipt.study_uid)
+    (conclusion,) = context.ledger.conclusions(receipt.study_uid)
+    assert conclusion.version == 1 and not conclusion.complete
+    planned = [delivery.kind for delivery in context.ledger.deliveries(study_uid=receipt.study_uid)]
+    assert planned == [ObjectKind.REPORT, ObjectKind.HEATMAP, ObjectKind.CORRECTED]
+
+
+def test_a_study_of_which_nothing_can_be_analysed_still_owes_its_report(context: Context, dicom_test_files: Path) -> None:
+    receipt = receive(context, next(dicom_test_files.rglob("*CT_small.dcm")))
+    analyse_instance(context, receipt.sop_uid)
+    conclude_study(context, receipt.study_uid)
+    assert [delivery.kind for delivery in context.ledger.deliveries(study_uid=receipt.study_uid)] == [ObjectKind.REPORT]
+
+
+def test_a_destination_that_is_no_longer_configured_ends_its_deliveries(context: Context, film: Receipt) -> None:
+    analyse_instance(context, film.sop_uid)
+    conclude_study(context, film.study_uid)
+    without = replace(context, settings=context.settings.model_copy(update={"destinations": ()}))
+    for delivery in context.ledger.deliveries(study_uid=film.study_uid):
+        deliver_object(without, delivery.id)
+    ended = context.ledger.deliveries(study_uid=film.study_uid)
+    assert {delivery.state for delivery in ended} == {DeliveryState.FAILED}
+    assert all("no longer configured" in (delivery.error or "") for delivery in ended)
+
+
+def test_a_sweep_without_a_broker_loses_nothing(context: Context, film: Receipt) -> None:
+    with pytest.raises(BrokerDown):
+        sweep(context, older_than_s=0.0)
+    assert [row.sop_instance_uid for row in context.ledger.unfinished_instances(0.0)] == [film.sop_uid]
