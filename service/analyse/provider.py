@@ -56,7 +56,7 @@ def open_session(path: str, provider: str, threads: int, allow_cpu_fallback: boo
     options.log_severity_level = 3
     details: dict[str, Any] = {}
     if provider == "openvino":
-        details = {"device_type": "CPU", "num_of_threads": str(threads or 1), "precision": "FP32"}
+        details = {"device_type": "CPU", "precision": "FP32"} | ({"num_of_threads": str(threads)} if threads else {})
     chain: list[Any] = [(PROVIDERS[provider], details), *([] if provider == "cpu" else [PROVIDERS["cpu"]])]
     session = onnxruntime.InferenceSession(path, options, providers=chain)
     if session.get_providers()[0] != PROVIDERS[provider] and not allow_cpu_fallback:
