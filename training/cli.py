@@ -29,7 +29,11 @@ def list_experiments() -> None:
     for experiment in EXPERIMENTS.values():
         rows, columns = experiment.shape
         table.add_row(
-            experiment.name, ", ".join(experiment.datasets), f"{rows}x{columns}", str(experiment.plan.epochs), str(experiment.plan.batch)
+            experiment.name,
+            ", ".join(experiment.datasets),
+            f"{rows}x{columns}",
+            "+".join(str(plan.epochs) for plan in experiment.plans),
+            str(experiment.plans[0].batch),
         )
     Console().print(table)
 

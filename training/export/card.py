@@ -28,7 +28,10 @@ def write_card(path: Path, manifest: Manifest, experiment: Experiment, parts: di
     chosen = ", ".join(f"{head} {value}" for head, value in manifest.thresholds.items())
     counts = ", ".join(f"{count} {part}" for part, count in parts.items())
     size = f"{manifest.rows}x{manifest.columns}"
-    rates = ", ".join(f"{rate:g}" for rate in experiment.plan.rates.values())
+    schedule = "; then ".join(
+        f"{plan.epochs} epochs, batch {plan.batch}, AdamW, one cycle, peak rates {', '.join(f'{rate:g}' for rate in plan.rates.values())}"
+        for plan in experiment.plans
+    )
     lines = [
         f"# {manifest.name} {manifest.version}",
         "",
@@ -37,7 +40,7 @@ def write_card(path: Path, manifest: Manifest, experiment: Experiment, parts: di
         f"* Task: {manifest.task}; input {size}, recipe `{manifest.recipe}`; weights stored as {manifest.storage}",
         f"* sha256 of model.onnx: `{manifest.sha256}`; created {manifest.created:%Y-%m-%d}",
         f"* Data: {manifest.data}; images: {counts}; split by patient",
-        f"* Schedule: {experiment.plan.epochs} epochs, batch {experiment.plan.batch}, AdamW, one cycle, peak rates {rates}",
+        f"* Schedule: {schedule}",
         f"* Thresholds: {chosen}; calibration: {manifest.calibration.kind}",
         f"* Largest difference between torch and the stored graph on 32 real images: {manifest.metrics['parity_max_difference']}",
         f"* Licence: {manifest.licence}",

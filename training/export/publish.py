@@ -24,7 +24,7 @@ from training.evaluate.report import (
 )
 from training.export.card import write_card
 from training.export.onnx_graph import OPSET, export, parity
-from training.stages.experiment import Experiment, Material, gather, targets
+from training.stages.experiment import Experiment, Material, gather, stage_folder, targets
 
 LARGEST_DIFFERENCE = 0.01
 """A stored graph may differ from torch by this much in any probability; more is a broken export."""
@@ -55,7 +55,7 @@ def publish(experiment: Experiment, version: str, data: Path, runs: Path, zoo: P
     """
     material = gather(experiment, data, runs)
     network = experiment.build()
-    state = torch.load(runs / experiment.name / "checkpoint.pt", map_location="cpu", weights_only=True)
+    state = torch.load(stage_folder(experiment, runs, len(experiment.plans)) / "checkpoint.pt", map_location="cpu", weights_only=True)
     network.load_state_dict(state["network"])
     heads = list(experiment.heads)
     folder = zoo / f"mammotriage-{experiment.name}" / version
@@ -69,7 +69,11 @@ def publish(experiment: Experiment, version: str, data: Path, runs: Path, zoo: P
             f"largest difference {difference:.4f} on 32 real images, allowed {LARGEST_DIFFERENCE}: keep fp32 or look at the graph"
         )
     held, chosen = score_crops(graph, heads, material.crops[test]), score_crops(graph, heads, material.crops[tune])
-    metrics = {"parity_max_difference": round(difference, 6), "epochs": int(state["epoch"]), **_measure(experiment, material, held, "test")}
+    metrics = {
+        "parity_max_difference": round(difference, 6),
+        "epochs": sum(plan.epochs for plan in experiment.plans),
+        **_measure(experiment, material, held, "test"),
+    }
     manifest = Manifest(
         name=folder.parent.name,
         version=version,

@@ -49,6 +49,8 @@ class Experiment:
         Makes the network as it starts.
     heads
         The network's heads with their classes, in the order of its outputs.
+    plans
+        The stages of training, each from where the former ended (Shen et al. 2017, 3.1.2: stages of falling rates).
     """
 
     name: str
@@ -58,7 +60,7 @@ class Experiment:
     shape: tuple[int, int]
     build: Callable[[], nn.Module]
     heads: dict[str, tuple[str, ...]]
-    plan: Plan
+    plans: tuple[Plan, ...]
 
 
 def gather(experiment: Experiment, data: Path, runs: Path) -> Material:
@@ -78,25 +80,31 @@ def targets(experiment: Experiment, rows: list[Row]) -> dict[str, NDArray[np.int
     }
 
 
+def stage_folder(experiment: Experiment, runs: Path, number: int) -> Path:
+    """Where stage `number` (from 1) keeps its checkpoint and its log."""
+    return runs / experiment.name / f"stage{number}"
+
+
 def train(experiment: Experiment, data: Path, runs: Path) -> nn.Module:
-    """Train an experiment to its end, resuming where an earlier run stopped."""
+    """Train an experiment through all its stages, resuming where an earlier run stopped."""
     material = gather(experiment, data, runs)
     chosen, held = material.where("train"), material.where("tune")
     truth = targets(experiment, material.rows)
-    crops = Crops(
-        material.crops[chosen], {head: values[chosen] for head, values in truth.items()}, experiment.plan.augmentation, experiment.plan.seed
-    )
+    known = {head: values[chosen] for head, values in truth.items()}
 
     def after_epoch(epoch: int, network: nn.Module) -> dict[str, float]:
         logits = predict(network, material.crops[held])
         return {head: _quality(values, truth[head][held]) for head, values in logits.items()}
 
     weights = None
-    if "density" in truth:  # half of the pictures have no density: draw the others twice as often
-        weights = np.where(truth["density"][chosen] >= 0, 1.5, 1.0)
-    return fit(
-        experiment.build(), crops, masked_cross_entropy(smoothing=0.05), experiment.plan, runs / experiment.name, weights, after_epoch
-    )
+    if "density" in truth:  # half of the pictures have no density: the others are drawn more often
+        weights = np.where(known["density"] >= 0, 1.5, 1.0)
+    network = experiment.build()
+    for number, plan in enumerate(experiment.plans, start=1):
+        crops = Crops(material.crops[chosen], known, plan.augmentation, plan.seed)
+        folder = stage_folder(experiment, runs, number)
+        network = fit(network, crops, masked_cross_entropy(smoothing=0.05), plan, folder, weights, after_epoch)
+    return network
 
 
 def _quality(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
