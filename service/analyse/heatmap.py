@@ -16,6 +16,9 @@ PICTURE_SIDE = 1024
 
 OPACITY = 0.55
 
+LEAST_SHOWN = 0.3
+"""Suspicion below this is left uncoloured: it is about what the network says of air."""
+
 
 def picture_shape(source: tuple[int, int]) -> tuple[int, int]:
     """Rows, columns of a preview of a source image; never larger than the source."""
@@ -39,7 +42,7 @@ def find_peak(heat: NDArray[np.float32], placement: Placement) -> Peak:
 def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Blend a map over a picture of the same (rows, columns): RGB, stronger suspicion more opaque, nothing where it is low."""
     colours = cv2.cvtColor(cv2.applyColorMap(np.asarray(heat * 255, np.uint8), cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB)
-    strength = (OPACITY * np.clip((heat - 0.15) / 0.5, 0, 1))[..., None]
+    strength = (OPACITY * np.clip((heat - LEAST_SHOWN) / 0.4, 0, 1))[..., None]
     blended = pixels[..., None] * (1 - strength) + colours * strength
     return np.asarray(np.clip(blended, 0, 255), np.uint8)
 
