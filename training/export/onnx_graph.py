@@ -48,6 +48,7 @@ def export(network: nn.Module, heads: list[str], shape: tuple[int, int], path: P
         )  # fmt: skip
     graph = onnx.load(path)
     halve(graph)
+    strip(graph)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
 
@@ -65,6 +66,22 @@ def halve(model: onnx.ModelProto) -> None:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+
+
+def strip(model: onnx.ModelProto) -> None:
+    """Remove what the exporter notes about its own machine: stack traces, with paths, in every node."""
+    for part in (
+        model,
+        model.graph,
+        *model.graph.node,
+        *model.graph.value_info,
+        *model.graph.input,
+        *model.graph.output,
+        *model.graph.initializer,
+    ):
+        del part.metadata_props[:]
+        if hasattr(part, "doc_string"):
+            part.doc_string = ""
 
 
 def parity(network: nn.Module, heads: list[str], path: Path, pictures: NDArray[np.float32]) -> float:

@@ -104,6 +104,7 @@ def test_the_stored_graph_answers_what_the_network_answers(
 ) -> None:
     path = tmp_path / "model.onnx"
     export(network, heads, shape, path)
+    assert b".py" not in path.read_bytes(), "a published graph says nothing about the machine that made it"
     assert parity(network, heads, path, np.random.default_rng(0).random((3, 1, *shape), np.float32)) < 0.01
     shutil.rmtree(tmp_path)
 
