@@ -30,8 +30,8 @@ LARGEST_DIFFERENCE = 0.01
 """A stored graph may differ from torch by this much in any probability; more is a broken export."""
 
 LEAST_CONFIDENCE = 0.85
-"""Below it a label is UNKNOWN. Not chosen by accuracy on the tune part, whose own view labels are wrong in 2 to 3 % of the images (one
-says CC and shows a burned-in "L MLO"): every threshold would come out as the highest tried."""
+"""Below it a label is UNKNOWN. Not chosen by accuracy on the tune part: outside machine 49 the labeler disagrees there with 5 of 138 view
+labels, at least one of them wrong (it says CC and shows a burned-in "L MLO"), so every threshold would come out as the highest tried."""
 
 LICENCE = (
     "Weights trained on RSNA-2022 (non-commercial academic research and education, no re-identification)"
