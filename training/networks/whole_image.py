@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
 from training.networks.efficientnet_lite import EfficientNetLite0
+from training.networks.googlenet import GoogLeNet
 
 
 class WholeImageNetwork(nn.Module):
@@ -22,10 +25,16 @@ class WholeImageNetwork(nn.Module):
         Start from ImageNet weights.
     """
 
-    def __init__(self, backbone: str = "efficientnet-lite0", imagenet: bool = True, depths: tuple[int, int] = (256, 128)) -> None:
+    def __init__(
+        self, backbone: str = "efficientnet-lite0", imagenet: bool = True, depths: tuple[int, int] = (256, 128), weights: Path | None = None
+    ) -> None:
         super().__init__()
         self.backbone: nn.Module
-        if backbone == "vgg16":
+        if backbone == "googlenet":
+            self.backbone = GoogLeNet(weights)
+            self.backbone.freeze_stem()
+            channels = GoogLeNet.channels
+        elif backbone == "vgg16":
             self.backbone = _Vgg16(imagenet)
             channels = 512
         else:
