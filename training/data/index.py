@@ -1,113 +1,90 @@
-"""Public data sets as one table: a row an image, the same columns for each set."""
+"""Public data sets as one table: a reader a layout, the same columns for each (see `training.data.table`)."""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from training.data.readers.mini_mias import read_mini_mias
+from training.data.readers.rsna_flat import read_rsna_flat
+from training.data.table import Index, Row, Skipped
 
-@dataclass(frozen=True)
-class Row:
-    """One image.
+__all__ = ["READERS", "Index", "Reader", "Row", "Skipped", "locate", "read_index", "read_set", "summarise"]
 
-    Parameters
-    ----------
-    view, laterality, density
-        ``CC``/``MLO``, ``L``/``R`` and ``A``-``D``; None where the set does not say, or where its pixels are known to disagree.
-    breast
-        The side as the set declares it: which images belong together, whatever their orientation.
-    malignant
-        Biopsy-proven cancer in this breast; None where unknown.
-    inverted, mirrored
-        The file shows air bright, or is flipped left to right against the standard orientation: undo it on reading.
-    """
+log = logging.getLogger(__name__)
 
-    dataset: str
-    patient: str
-    file: Path
-    view: str | None
-    laterality: str | None
-    breast: str
-    density: str | None
-    malignant: bool | None
-    manufacturer: str
-    age: float | None
-    inverted: bool = False
-    mirrored: bool = False
+Reader = Callable[[Path], Index]
+
+READERS: dict[str, Reader] = {
+    "mini-mias": read_mini_mias,
+    "rsna-bcd-640": read_rsna_flat,
+}
+"""Reader by the name of its layout. ``NAME`` reads the sub-folder NAME of the data folder, ``NAME:/a/path`` reads that path."""
+
+NAMED_IN_SUMMARY = 3
+"""Examples that a summary names for each reason; `read_set` answers all of them."""
 
 
-MACHINE_WITH_WRONG_SIDES = "49"
-"""On this machine of RSNA-2022 the chest wall disagrees with the label in 40 % of the images (measured, see data README)."""
-
-
-def read_rsna(folder: Path) -> list[Row]:
-    """RSNA-2022 in the flat layout: labels.csv and images/*.jpg. Blank images and views other than CC and MLO are dropped."""
-    rows = []
-    for line in _lines(folder / "labels.csv"):
-        notes = dict(note.split("=", 1) for note in line["notes"].split(";") if "=" in note)
-        if notes.get("blank") == "1" or line["view"] not in {"CC", "MLO"}:
-            continue
-        machine = notes["machine_id"]
-        rows.append(
-            Row(
-                dataset="rsna-bcd-640",
-                patient=f"rsna-{line['patient_id']}",
-                file=folder / line["file"],
-                view=line["view"],
-                laterality=None if machine == MACHINE_WITH_WRONG_SIDES else line["laterality"],
-                breast=line["laterality"],
-                density=line["density"] or None,
-                malignant=line["pathology"] == "malignant",
-                manufacturer=machine,
-                age=float(notes["age"]) if notes.get("age") else None,
-                inverted=notes.get("inverted") == "1",
-            )
-        )
-    return rows
-
-
-def read_mini_mias(folder: Path) -> list[Row]:
-    """mini-MIAS: digitised films, all MLO, every one mirrored. Its F/G/D tissue classes are not BI-RADS and are not read as such."""
-    return [
-        Row(
-            dataset="mini-mias",
-            patient=f"mias-{line['patient_id']}",
-            file=folder / line["file"],
-            view="MLO",
-            laterality=line["laterality"],
-            breast=line["laterality"],
-            density=None,
-            malignant=None,
-            manufacturer="mias-film",
-            age=None,
-            mirrored=True,
-        )
-        for line in _lines(folder / "labels.csv")
-    ]
-
-
-READERS: dict[str, Callable[[Path], list[Row]]] = {"rsna-bcd-640": read_rsna, "mini-mias": read_mini_mias}
-
-
-def read_index(data: Path, names: Iterable[str]) -> list[Row]:
-    """Read the named sets below `data`; a file that is missing is left out.
+def locate(data: Path, name: str) -> tuple[Reader, Path]:
+    """The reader and the folder behind ``NAME`` or ``NAME:/a/path``.
 
     Raises
     ------
+    ValueError
+        No reader has that name.
     FileNotFoundError
-        A set's folder is absent: the message names it.
+        The set's folder is absent: the message names it.
     """
-    rows = []
+    kind, _, place = name.partition(":")
+    if kind not in READERS:
+        raise ValueError(f"no reader named {kind!r}; there are: {', '.join(READERS)}")
+    folder = Path(place).expanduser() if place else data / kind
+    if not folder.exists():
+        raise FileNotFoundError(f"no folder {folder}: point --data at the folder that holds {kind}/, or name the place as {kind}:/path")
+    return READERS[kind], folder
+
+
+def read_set(folder: Path, name: str) -> Index:
+    """Read the folder of one set with the reader `name`: its rows, and every file and table line that was skipped."""
+    reader, place = locate(folder.parent, f"{name}:{folder}")
+    return reader(place)
+
+
+def read_index(data: Path, names: Iterable[str]) -> list[Row]:
+    """Read the named sets; what cannot be read is skipped, and a summary of it is logged as a warning.
+
+    Parameters
+    ----------
+    data
+        Folder that holds a sub-folder for each set.
+    names
+        ``NAME`` or ``NAME:/a/path``, names as in `READERS`.
+
+    Raises
+    ------
+    ValueError
+        No reader has that name.
+    FileNotFoundError
+        A set's folder, or the table in it, is absent: the message names it.
+    """
+    rows: list[Row] = []
     for name in names:
-        folder = data / name
-        if not folder.is_dir():
-            raise FileNotFoundError(f"no folder {folder}: point --data at the folder that holds {name}/labels.csv")
-        rows += [row for row in READERS[name](folder) if row.file.is_file()]
+        reader, folder = locate(data, name)
+        index = reader(folder)
+        rows += index.rows
+        for line in summarise(index.skipped):
+            log.warning("%s: %s", name, line)
     return rows
 
 
-def _lines(path: Path) -> list[dict[str, str]]:
-    with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+def summarise(skipped: Sequence[Skipped]) -> list[str]:
+    """One line a reason: how many, and the first few by name."""
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for item in skipped:
+        by_reason[item.why].append(item.what)
+    return [
+        f"skipped {len(names)} ({why}): {', '.join(names[:NAMED_IN_SUMMARY])}{', ...' if len(names) > NAMED_IN_SUMMARY else ''}"
+        for why, names in by_reason.items()
+    ]

@@ -1,0 +1,54 @@
+"""RSNA-2022 in the flat layout: ``labels.csv`` and ``images/*.jpg``, the facts of the set in a notes column."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training.data.readers.csv_lines import parse_notes, parse_number, read_lines
+from training.data.table import Index, Row, Skipped
+
+NAME = "rsna-bcd-640"
+
+MACHINE_WITH_WRONG_SIDES = "49"
+"""On this machine of RSNA-2022 the chest wall disagrees with the label in 40 % of the images (measured, see data README)."""
+
+
+def read_rsna_flat(folder: Path) -> Index:
+    """Read ``labels.csv``; blank images and views other than CC and MLO are skipped.
+
+    Raises
+    ------
+    FileNotFoundError
+        No labels.csv.
+    """
+    rows, skipped = [], []
+    for line in read_lines(folder / "labels.csv", ("file", "patient_id", "view", "laterality", "pathology", "notes")):
+        notes = parse_notes(line["notes"])
+        file = folder / line["file"]
+        if notes.get("blank") == "1":
+            skipped.append(Skipped(line["file"], "blank image"))
+        elif line["view"] not in {"CC", "MLO"}:
+            skipped.append(Skipped(line["file"], f"view {line['view'] or 'unknown'} is neither CC nor MLO"))
+        elif not file.is_file():
+            skipped.append(Skipped(line["file"], "no such file"))
+        else:
+            machine = notes.get("machine_id", "")
+            rows.append(
+                Row(
+                    dataset=NAME,
+                    patient=f"rsna-{line['patient_id']}",
+                    exam=f"rsna-{line['patient_id']}",  # the set has one exam a patient
+                    image=file.stem.split("_")[-1],
+                    file=file,
+                    view=line["view"],
+                    laterality=None if machine == MACHINE_WITH_WRONG_SIDES else line["laterality"],
+                    breast=line["laterality"],
+                    density=line["density"] or None,
+                    # BI-RADS 1 is normal and 2 benign, but half of the images have none: no cancer is all that is known of every image.
+                    pathology="malignant" if line["pathology"] == "malignant" else "negative",
+                    manufacturer=machine,
+                    age=parse_number(notes.get("age", "")),
+                    inverted=notes.get("inverted") == "1",
+                )
+            )
+    return Index(tuple(rows), tuple(skipped))
