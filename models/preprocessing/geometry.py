@@ -48,7 +48,7 @@ class Placement:
     source_shape
         Rows, columns of the source image in pixels.
     box
-        The part that was cut out, in source pixels.
+        The part that was cut out, in source pixels; it passes the image's edges where the input was padded.
     output_shape
         Rows, columns of the network input in pixels.
     """
@@ -58,14 +58,14 @@ class Placement:
     output_shape: tuple[int, int]
 
     def to_source(self, row: float, column: float) -> tuple[float, float]:
-        """Map a point of the network input (pixels, top-left origin) to source pixels."""
+        """Map a point of the network input (pixels, top-left origin) to source pixels; one in the padding goes to the image's edge."""
         return (
-            self.box.top + row * self.box.height / self.output_shape[0],
-            self.box.left + column * self.box.width / self.output_shape[1],
+            min(max(self.box.top + row * self.box.height / self.output_shape[0], 0.0), float(self.source_shape[0])),
+            min(max(self.box.left + column * self.box.width / self.output_shape[1], 0.0), float(self.source_shape[1])),
         )
 
     def map_to_source(self, heatmap: NDArray[np.float32], shape: tuple[int, int] | None = None) -> NDArray[np.float32]:
-        """Lay a map over the whole source image; outside the crop it is 0.
+        """Lay a map over the whole source image; outside the crop it is 0, and what covers padding is dropped.
 
         Parameters
         ----------
@@ -81,7 +81,9 @@ class Placement:
         answer = np.zeros((rows, columns), np.float32)
         size = (max(right - left, 1), max(bottom - top, 1))
         patch = cv2.resize(np.asarray(heatmap, np.float32), size, interpolation=cv2.INTER_CUBIC)
-        answer[top : top + size[1], left : left + size[0]] = patch[: rows - top, : columns - left]
+        patch = patch[max(-top, 0) : rows - top, max(-left, 0) : columns - left]
+        top, left = max(top, 0), max(left, 0)
+        answer[top : top + patch.shape[0], left : left + patch.shape[1]] = patch
         return answer
 
 
@@ -115,6 +117,15 @@ def breast_mask(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
     breast = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     grown = cv2.copyMakeBorder(breast.astype(np.uint8)[rim:-rim, rim:-rim], rim, rim, rim, rim, cv2.BORDER_REPLICATE)
     return np.asarray(grown, np.bool_)
+
+
+def chest_is_left(mask: NDArray[np.bool_]) -> bool:
+    """Tell at which edge the chest wall is: the breast touches it along most rows. An empty mask answers True."""
+    edge = max(2, mask.shape[1] // 50)
+    left, right = int(mask[:, :edge].sum()), int(mask[:, -edge:].sum())
+    if left == right:  # touches both edges or neither: its bulk decides
+        left, right = (int(half.sum()) for half in (mask[:, : mask.shape[1] // 2], mask[:, -(mask.shape[1] // 2) :]))
+    return left >= right
 
 
 def breast_box(mask: NDArray[np.bool_], source_shape: tuple[int, int], margin: float = 0.01) -> Box:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import RecipeUnknown
-from models.preprocessing.geometry import Placement, breast_box, breast_mask, cut
+from models.preprocessing.geometry import Box, Placement, breast_box, breast_mask, chest_is_left, cut
 
 LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.5
 
@@ -33,14 +34,36 @@ class Prepared:
     breast_fraction: float
 
 
-class Recipe(Protocol):
-    """Turns (rows, columns) uint8 with a dark background into a `Prepared` of the asked shape."""
-
-    def __call__(self, image: NDArray[np.uint8], shape: tuple[int, int]) -> Prepared: ...
+Cropped = tuple[NDArray[np.uint8], Placement, float]
+"""A crop of the asked shape, where it came from, and the share of the source that is breast, 0 to 1."""
 
 
-def crop(image: NDArray[np.uint8], shape: tuple[int, int]) -> tuple[NDArray[np.uint8], Placement, float]:
-    """The geometric half of `breast_stretch`: breast box cut out and stretched; grey levels untouched."""
+@dataclass(frozen=True)
+class Recipe:
+    """A named way from a grey picture to a network input, in two halves: geometry first, so that crops can be cached as bytes.
+
+    Parameters
+    ----------
+    name
+        ``name@version``, as manifests and caches write it.
+    crop
+        From (rows, columns) uint8 with a dark background and a shape to the crop, its placement and the breast's share of the source.
+    normalise
+        From a crop to float32 in [0, 1].
+    """
+
+    name: str
+    crop: Callable[[NDArray[np.uint8], tuple[int, int]], Cropped]
+    normalise: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+    def __call__(self, image: NDArray[np.uint8], shape: tuple[int, int]) -> Prepared:
+        """Both halves, as serving runs them: (rows, columns) uint8 with a dark background to a network input of `shape`."""
+        pixels, placement, fraction = self.crop(image, shape)
+        return Prepared(self.normalise(pixels), placement, fraction)
+
+
+def crop(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
+    """The geometry of ``breast-stretch@1``: breast box cut out and stretched; grey levels untouched."""
     mask = breast_mask(image)
     rows, columns = image.shape
     pixels, placement = cut(image, breast_box(mask, (rows, columns)), shape)
@@ -48,7 +71,7 @@ def crop(image: NDArray[np.uint8], shape: tuple[int, int]) -> tuple[NDArray[np.u
 
 
 def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The intensity half of `breast_stretch`: percentiles 1 and 99.5 of the non-air pixels become 0 and 1.
+    """The intensity half of ``breast-stretch@1``: percentiles 1 and 99.5 of the non-air pixels become 0 and 1.
 
     Vendors window their presentations differently; ranks inside the breast survive that where absolute levels do not.
     """
@@ -58,17 +81,78 @@ def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(np.clip(scaled, 0.0, 1.0), np.float32)
 
 
+def keep_levels(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Grey levels as they were windowed, 0 to 255 as 0 to 1; networks that want another range shift it themselves."""
+    return pixels.astype(np.float32) / np.float32(255)
+
+
+def whole_stretch(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
+    """The geometry of ``whole-stretch@1``: the whole image, aspect ratio not kept (Shen et al., 3.1.1: 1152 x 896)."""
+    pixels, placement = cut(image, Box(0, 0, *image.shape[:2]), shape)
+    return pixels, placement, float(breast_mask(image).mean())
+
+
+def whole_unmarked(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
+    """The geometry of ``whole-unmarked@1``: as `whole_stretch`, all but the breast black, so that no burned-in letter tells the side.
+
+    Yi et al. (Methods, "Image Processing") crop the laterality markers out; a mask needs no hand and leaves the breast where it was.
+    """
+    mask = breast_mask(image)
+    fraction = float(mask.mean())
+    if fraction > 0:  # else nothing stands out, and blanking would leave nothing
+        grown = cv2.dilate(mask.astype(np.uint8), np.ones((MASK_MARGIN, MASK_MARGIN), np.uint8))
+        rows, columns = image.shape
+        image = np.asarray(image * cv2.resize(grown, (columns, rows), interpolation=cv2.INTER_NEAREST), np.uint8)
+    pixels, placement = cut(image, Box(0, 0, *image.shape[:2]), shape)
+    return pixels, placement, fraction
+
+
+def pad_square(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
+    """The geometry of ``pad-square@1``: the image scaled to fit `shape`, aspect ratio kept, zeros on its air side.
+
+    Kim et al. 2018, "Training Set-up": the longer side becomes 1600, padded on the left of right breasts and on the right of left ones.
+    The side is found from the pixels: a header may lie, and a mirrored picture must be padded by what it shows. An image that is too wide
+    for `shape` is padded below.
+    """
+    rows, columns = image.shape
+    mask = breast_mask(image)
+    scale = min(shape[0] / rows, shape[1] / columns)
+    # In source pixels: the cut-out is larger than the image, which is what maps it back without a second kind of placement.
+    height, width = max(rows, round(shape[0] / scale)), max(columns, round(shape[1] / scale))
+    left = 0 if chest_is_left(mask) else columns - width
+    size = (min(max(round(rows * scale), 1), shape[0]), min(max(round(columns * scale), 1), shape[1]))
+    scaled, _ = cut(image, Box(0, 0, rows, columns), size)
+    pixels = np.zeros(shape, np.uint8)
+    start = 0 if left == 0 else shape[1] - size[1]
+    pixels[: size[0], start : start + size[1]] = scaled
+    return pixels, Placement((rows, columns), Box(0, left, height, left + width), shape), float(mask.mean())
+
+
+def patch_stretch(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
+    """The geometry of ``patch-stretch@1``: a patch that somebody cut out is taken as it is; all of it counts as breast."""
+    pixels, placement = cut(image, Box(0, 0, *image.shape[:2]), shape)
+    return pixels, placement, 1.0
+
+
 LEVEL_OF_AIR = 12
 """Grey levels up to this one are air in an 8-bit presentation."""
 
+MASK_MARGIN = 9
+"""Pixels, at the mask's working size, by which `whole_unmarked` grows the breast: the skin line is darker than the threshold."""
 
-def breast_stretch(image: NDArray[np.uint8], shape: tuple[int, int]) -> Prepared:
-    """``breast-stretch@1``: crop to the breast, stretch to `shape`, normalise inside the breast."""
-    pixels, placement, fraction = crop(image, shape)
-    return Prepared(normalise(pixels), placement, fraction)
+breast_stretch = Recipe("breast-stretch@1", crop, normalise)
+"""Crop to the breast, stretch to the shape, normalise inside the breast."""
 
-
-RECIPES: dict[str, Recipe] = {"breast-stretch@1": breast_stretch}
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        breast_stretch,
+        Recipe("whole-stretch@1", whole_stretch, keep_levels),
+        Recipe("whole-unmarked@1", whole_unmarked, keep_levels),
+        Recipe("pad-square@1", pad_square, keep_levels),
+        Recipe("patch-stretch@1", patch_stretch, keep_levels),
+    )
+}
 """Every recipe by its name. A published recipe never changes: a changed one gets the next version."""
 
 
