@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from datetime import datetime
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
@@ -16,6 +18,9 @@ CANCER = "cancer"
 
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 VersionText = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
+Task = Literal["labeler", "cancer", "view", "laterality", "density", "mass-patch", "lesion-patch"]
+"""What a model is for. The service asks the zoo for a labeler and for a cancer model; the others serve studies."""
+
 Shape = tuple[int | None, ...]
 """Length of every axis of a tensor; None where the graph may choose (the batch, the size of a map)."""
 
@@ -32,19 +37,45 @@ class Output(_Part):
 
 
 class Calibration(_Part):
-    """From a raw probability to one that means what it says. Platt (1999): a logistic regression on the logit."""
+    """From a raw probability to one that means what it says: ``platt`` (Platt 1999, a logistic regression on the logit), ``temperature``
+    (Guo et al. 2017, the logit divided) or ``isotonic`` (Zadrozny & Elkan 2002, a rising line through knots, flat beyond the outer two).
+    """
 
-    kind: Literal["none", "platt"] = "none"
+    kind: Literal["none", "platt", "temperature", "isotonic"] = "none"
     slope: float = 1.0
     intercept: float = 0.0
+    temperature: float = Field(1.0, gt=0.0)
+    scores: tuple[Probability, ...] = Field((), description="knots of isotonic: raw scores, strictly rising")
+    values: tuple[Probability, ...] = Field((), description="knots of isotonic: calibrated scores, never falling")
+
+    @model_validator(mode="after")
+    def _knots_rise(self) -> Self:
+        if len(self.scores) != len(self.values):
+            raise ValueError("isotonic needs a value for every score")
+        if bool(self.scores) != (self.kind == "isotonic"):
+            raise ValueError("isotonic needs knots, and nothing else has them")
+        if any(a >= b for a, b in pairwise(self.scores)) or any(a > b for a, b in pairwise(self.values)):
+            raise ValueError("isotonic knots must rise: a falling map would turn the order of cases round")
+        return self
 
     def apply(self, score: float) -> float:
-        """Calibrate one raw probability, 0 to 1; a monotone map for a positive slope, so ranks and the AUC stay."""
+        """Calibrate one raw probability, 0 to 1; a rising map (for a positive slope), so ranks stay (isotonic may make ties)."""
         if self.kind == "none":
             return score
+        if self.kind == "isotonic":
+            return self._along_knots(score)
         kept = min(max(score, 1e-7), 1.0 - 1e-7)
-        logit = self.slope * math.log(kept / (1.0 - kept)) + self.intercept
+        logit = math.log(kept / (1.0 - kept))
+        logit = logit / self.temperature if self.kind == "temperature" else self.slope * logit + self.intercept
         return 1.0 / (1.0 + math.exp(-logit)) if logit >= 0 else math.exp(logit) / (1.0 + math.exp(logit))
+
+    def _along_knots(self, score: float) -> float:
+        after = bisect_right(self.scores, score)
+        if after == 0 or after == len(self.scores):
+            return self.values[0] if after == 0 else self.values[-1]
+        left, right = self.scores[after - 1], self.scores[after]
+        low, high = self.values[after - 1], self.values[after]
+        return low + (high - low) * (score - left) / (right - left)
 
 
 class Manifest(_Part):
@@ -57,12 +88,12 @@ class Manifest(_Part):
 
     name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
     version: VersionText
-    task: Literal["labeler", "cancer"]
+    task: Task
     recipe: str = Field(description="name@version of the preprocessing")
     rows: int = Field(gt=0, le=4096)
     columns: int = Field(gt=0, le=4096)
     input_name: str = "pixels"
-    outputs: dict[str, Output] = Field(min_length=1, description="by head: view, laterality, density, cancer")
+    outputs: dict[str, Output] = Field(min_length=1, description="by head: view, laterality, density, cancer, or a study's own")
     map_output: str = "maps"
     thresholds: dict[str, Probability] = Field(
         default_factory=dict,
@@ -75,7 +106,7 @@ class Manifest(_Part):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of model.onnx")
     created: datetime
     opset: int = Field(gt=0)
-    storage: Literal["fp16", "fp32"] = "fp32"
+    storage: Literal["fp16", "fp32", "int8"] = "fp32"
 
     @model_validator(mode="after")
     def _heads_fit(self) -> Self:
