@@ -10,6 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from training.networks.imagenet import MEAN, STD, fill, read_file
+
 INCEPTIONS: dict[str, tuple[int, int, int, int, int, int]] = {
     "inception3a": (64, 96, 128, 16, 32, 32),
     "inception3b": (128, 128, 192, 32, 96, 64),
@@ -72,6 +74,11 @@ class GoogLeNet(nn.Module):
     ----------
     weights
         A safetensors file with the published weights; None starts at random (Xavier).
+
+    Raises
+    ------
+    training.networks.imagenet.WeightsUnavailable
+        The file is absent, unreadable or of another network.
     """
 
     channels = 1024
@@ -80,8 +87,8 @@ class GoogLeNet(nn.Module):
 
     def __init__(self, weights: Path | None = None) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor((0.485, 0.456, 0.406))[:, None, None])
-        self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225))[:, None, None])
+        self.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
+        self.register_buffer("std", torch.tensor(STD)[:, None, None])
         self.conv1 = nn.Conv2d(3, 64, 7, stride=2, padding=3)
         self.conv2_reduce = nn.Conv2d(64, 64, 1)
         self.conv2 = nn.Conv2d(64, 192, 3, padding=1)
@@ -96,10 +103,7 @@ class GoogLeNet(nn.Module):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.constant_(module.bias, 0.1)
         if weights is not None:
-            from safetensors.torch import load_file
-
-            published = load_file(weights)
-            self.load_state_dict({name: value.float() for name, value in published.items() if not name.startswith("fc.")}, strict=False)
+            fill(self, read_file(weights), but=("mean", "std"))
 
     def freeze_stem(self) -> None:
         """Keep the layers before the first inception block as published: they hold edges and blobs, and half of the memory traffic."""
@@ -114,7 +118,8 @@ class GoogLeNet(nn.Module):
         return nn.functional.max_pool2d(self.response2(x), 3, 2, ceil_mode=True)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.conv1.weight.requires_grad):
+        learns = self.conv1.weight.requires_grad or pixels.requires_grad  # a saliency picture asks for the gradient of the pixels
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
             x = self.stem(pixels)
         for name in INCEPTIONS:
             x = self.get_submodule(name)(x)

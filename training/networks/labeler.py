@@ -1,13 +1,19 @@
-"""Semantic labels from one picture: a ResNet with a head each for view, laterality and density (Yi et al. 2019, "DCNN Development")."""
+"""Semantic labels from one picture: a ResNet with a linear layer a label (Yi et al. 2019, "DCNN Development and Testing")."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
+from training.networks.imagenet import RANDOM, fill, read_weights
+
 HEADS: dict[str, tuple[str, ...]] = {"view": ("CC", "MLO"), "laterality": ("L", "R"), "density": ("A", "B", "C", "D")}
-"""Each head's classes, in the order of its outputs."""
+"""Each label's classes, in the order of its outputs. The paper trains a network for each; the one that we serve has all three heads."""
+
+BACKBONES = ("resnet18", "resnet34", "resnet50")
 
 
 class Labeler(nn.Module):
@@ -16,22 +22,45 @@ class Labeler(nn.Module):
     Parameters
     ----------
     backbone
-        ``resnet18``, ``resnet34`` or ``resnet50`` (the paper's).
+        One of `BACKBONES`; ``resnet50`` is the paper's.
     weights
-        Name of torchvision weights (``DEFAULT``: ImageNet, fetched by torchvision), or None to start at random.
+        ``imagenet`` (torchvision's download), ``random``, or a local file with torchvision's tensors of this backbone.
+    heads
+        Classes by head; the outputs and maps come in this order.
+    dropout
+        Share of the pooled features left out in training; 0 in the paper.
+
+    Raises
+    ------
+    ValueError
+        There is no such backbone.
+    training.networks.imagenet.WeightsUnavailable
+        The weights cannot be had or do not fit.
     """
 
-    def __init__(self, backbone: str = "resnet18", weights: str | None = None) -> None:
+    def __init__(
+        self,
+        backbone: str = "resnet18",
+        weights: str = RANDOM,
+        heads: Mapping[str, tuple[str, ...]] = HEADS,
+        dropout: float = 0.2,
+    ) -> None:
         super().__init__()
-        resnet = getattr(torchvision_models, backbone)(weights=weights)
+        if backbone not in BACKBONES:
+            raise ValueError(f"no backbone {backbone!r} for the labeler; --backbone takes one of {', '.join(BACKBONES)}")
+        resnet = getattr(torchvision_models, backbone)(weights=None)
+        published = read_weights(backbone, weights)
+        if published is not None:
+            fill(resnet, published, but=("fc.",))
+        # Grey repeated to three channels meets the sum of the three kernels: one channel does the same with a third of the work.
         first = nn.Conv2d(1, resnet.conv1.out_channels, 7, stride=2, padding=3, bias=False)
         with torch.no_grad():
             first.weight.copy_(resnet.conv1.weight.sum(dim=1, keepdim=True))
         self.features = nn.Sequential(
             first, resnet.bn1, resnet.relu, resnet.maxpool, resnet.layer1, resnet.layer2, resnet.layer3, resnet.layer4
         )
-        self.dropout = nn.Dropout(0.2)
-        self.heads = nn.ModuleDict({name: nn.Linear(resnet.fc.in_features, len(classes)) for name, classes in HEADS.items()})
+        self.dropout = nn.Dropout(dropout)
+        self.heads = nn.ModuleDict({name: nn.Linear(resnet.fc.in_features, len(classes)) for name, classes in heads.items()})
 
     def forward(self, pixels: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """Score pictures.
@@ -50,6 +79,6 @@ class Labeler(nn.Module):
         return {name: head(pooled) for name, head in self.heads.items()}, features
 
     def maps(self, features: Tensor) -> Tensor:
-        """Class-activation maps (n, all classes in the order of `HEADS`, h, w): Zhou et al. as used in Yi et al., Fig. 3."""
+        """Class-activation maps (n, all classes in the order of the heads, h, w): Zhou et al. as used in Yi et al., Figs. 1 to 3."""
         weight = torch.cat([head.weight for head in self.heads.values() if isinstance(head, nn.Linear)])
         return nn.functional.conv2d(features, weight[:, :, None, None])
