@@ -1,8 +1,8 @@
 """One synthetic mammogram: outline, pectoral muscle, density texture, lesions and marker, drawn with known truth.
 
-It is no physical simulation. It has what the four papers' systems learn from (side of the chest wall, pectoral muscle, share of glandular tissue,
-margins of masses, shape and spread of calcifications) and what they must not (machine, window, marker), so that a system that
-works learns it within a minute and one that is broken does not.
+It is no physical simulation. It has what the four papers' systems learn from (side of the chest wall, pectoral muscle, share of glandular
+tissue, margins of masses, shape and spread of calcifications) and what they must not (machine, window, marker), so that a system that works
+learns it within a minute and one that is broken does not.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def draw_view(breast: Breast, view: View, machine: Machine, size: tuple[int, int
     edge, nipple = _skin_profile(breast, view, size, chance)
     inside = np.arange(columns, dtype=np.float32)[None] < edge[:, None]
     cv2.circle(shape := inside.astype(np.uint8), (int(edge[nipple]), nipple), max(2, round(0.014 * rows)), 1, -1)
-    to_skin = cv2.distanceTransform(shape, cv2.DIST_L2, 3)
+    to_skin = np.asarray(cv2.distanceTransform(shape, cv2.DIST_L2, 3), np.float32)
     levels = _tissue(breast, to_skin, float(edge[nipple]), nipple, chance)
     muscle = _muscle(edge, size, chance) if view == "MLO" else np.zeros(size, np.float32)
     levels += muscle * (MUSCLE + 0.04 * _fractal(chance, size, 3, 4) - levels)
@@ -127,12 +127,12 @@ def draw_view(breast: Breast, view: View, machine: Machine, size: tuple[int, int
         outlines.append(_draw_lesion(levels, lesion, place))
     levels *= 1 - 0.5 * np.exp(to_skin / np.float32(-0.025 * rows))
     levels += 0.22 * np.exp(-(((to_skin - 2) / np.float32(0.0022 * rows + 0.6)) ** 2))
-    levels = np.where(shape > 0, levels, 0)
+    levels = np.where(shape > 0, np.maximum(levels, 0), np.float32(0))
     if marker:
         _burn_marker(levels, f"{breast.side}-{view}", breast.side == "R")
-    shown = np.clip(machine.gain * np.power(np.maximum(levels, 0), machine.gamma), 0, 1) + np.float32(machine.air)
-    shown += np.float32(machine.noise) * (0.25 + np.sqrt(levels.clip(0))) * chance.standard_normal(size, np.float32)
-    shown = np.clip(shown, 0, 1)
+    shown = np.minimum(machine.gain * np.power(levels, np.float32(machine.gamma)), 1) + np.float32(machine.air)
+    shown += np.float32(machine.noise) * (0.25 + np.sqrt(levels)) * chance.standard_normal(size, np.float32)
+    np.clip(shown, 0, 1, out=shown)
     if breast.side == "R":
         shown = shown[:, ::-1]
         outlines = [_mirror(outline, columns) for outline in outlines]
@@ -185,7 +185,7 @@ def _muscle(edge: Levels, size: tuple[int, int], chance: np.random.Generator) ->
 
 
 def _place(lesion: Lesion, view: View, edge: Levels, nipple: int, to_skin: Levels, muscle: Levels) -> tuple[int, int, float]:
-    """Column, row and radius in pixels; moved towards the breast's middle until the lesion is clear of skin, muscle and the picture's edge."""
+    """Column, row and radius in pixels; moved towards the breast's middle until clear of skin, muscle and the picture's edge."""
     rows = len(edge)
     radius = lesion.radius * max(to_skin.shape)
     side = lesion.across if view == "CC" else -lesion.height
@@ -269,10 +269,11 @@ def _draw_calcifications(malignant: bool, radius: float, half: int, chance: np.r
             ball = np.clip(grain + 0.5 - np.hypot(x - centre[0], y - centre[1]), 0, 1)
             drawn = np.maximum(drawn, np.float32(chance.uniform(0.3, 0.42)) * ball.astype(np.float32))
     hull = cv2.convexHull(np.rint(np.array(places)).astype(np.int32))
-    core = cv2.fillPoly(np.zeros(drawn.shape, np.uint8), [hull], 1)
+    core = np.asarray(cv2.fillPoly(np.zeros(drawn.shape, np.uint8), [hull], 1), np.bool_)
     reach = max(2, round((0.2 if malignant else 0.35) * radius))
-    core |= (cv2.GaussianBlur(drawn, (0, 0), 0.6) > 0.05).astype(np.uint8)
-    return drawn, cv2.dilate(core, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1)))
+    core |= cv2.GaussianBlur(drawn, (0, 0), 0.6) > 0.05
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
+    return drawn, np.asarray(cv2.dilate(core.astype(np.uint8), disc), np.uint8)
 
 
 def _burn_marker(levels: Levels, text: str, flipped: bool) -> None:
@@ -296,12 +297,14 @@ def _mirror(outline: Outline, columns: int) -> Outline:
 
 
 def _fractal(chance: np.random.Generator, size: tuple[int, int], cells: int, octaves: int) -> Levels:
-    """Noise of unit spread, made of octaves from `cells` cells a side upwards, each half as strong as the former."""
-    total = np.zeros(size, np.float32)
-    strength = 1.0
-    for octave in range(octaves):
-        side = min(cells * 2**octave, max(size))
-        grid = chance.standard_normal((side, side), np.float32)
-        total += np.float32(strength) * cv2.resize(grid, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
-        strength *= 0.6
-    return np.asarray(total / (total.std() + np.float32(1e-6)), np.float32)
+    """Noise of about unit spread, made of octaves from `cells` cells a side upwards, each weaker than the former.
+
+    Every octave is laid over the former ones on its own small grid: the full size is computed once.
+    """
+    total = chance.standard_normal((cells, cells), np.float32)
+    for octave in range(1, octaves):
+        side = cells * 2**octave
+        finer = chance.standard_normal((side, side), np.float32)
+        total = cv2.resize(total, (side, side), interpolation=cv2.INTER_CUBIC) + np.float32(0.6**octave) * finer
+    total /= total.std() + np.float32(1e-6)
+    return np.asarray(cv2.resize(total, (size[1], size[0]), interpolation=cv2.INTER_CUBIC), np.float32)

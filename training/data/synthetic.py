@@ -12,11 +12,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import cv2
 import numpy as np
@@ -26,6 +26,7 @@ from training.data.phantom import Breast, Density, Drawing, Lesion, Machine, Sid
 from training.data.synthetic_dicom import full_field_dataset
 
 NAME = "synthetic"
+T = TypeVar("T")
 COLUMNS = ("file", "dataset", "patient_id", "view", "laterality", "density", "pathology", "notes", "source_repo", "licence")
 
 MACHINES = (
@@ -44,7 +45,7 @@ FINDINGS: tuple[tuple[Literal["mass", "calcification"], Literal["malignant", "be
     ("mass", "malignant"),
     None,
 )
-"""What every six patients have, in an order drawn anew for each six: small sets hold every class."""
+"""What six patients in a row have, in some order: half have cancer, one has nothing."""
 
 VIEWS: tuple[tuple[Side, View], ...] = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
 
@@ -67,13 +68,14 @@ class Patient:
 def imagine_patients(count: int, seed: int) -> Iterator[Patient]:
     """Patients 1 to `count`, the same for the same seed; the first n are the same whatever the count.
 
-    Density, machine and marker are drawn without regard to the finding: nothing but the lesion tells it. Age does a little, as in life.
+    Findings, densities and machines take turns, each in an order drawn anew for each round, so that small sets hold them all. They do so
+    without regard to one another: nothing but the lesion tells the finding. Age does a little, as in life.
     """
     for number in range(1, count + 1):
-        block, place = divmod(number - 1, len(FINDINGS))
-        finding = FINDINGS[np.random.default_rng((seed, 0, block)).permutation(len(FINDINGS))[place]]
-        chance = np.random.default_rng((seed, 1, number))
-        density: Density = get_args(Density)[chance.integers(4)]
+        finding = _take_turns(FINDINGS, number, (seed, 0))
+        density: Density = _take_turns(get_args(Density), number, (seed, 1))
+        machine = _take_turns(MACHINES, number, (seed, 2))
+        chance = np.random.default_rng((seed, 3, number))
         reach, spread = chance.uniform(0.46, 0.76), chance.uniform(0.32, 0.43)
         lesion = _imagine_lesion(finding[0], finding[1], chance) if finding else None
         affected: Side = "R" if chance.random() < 0.5 else "L"
@@ -90,8 +92,13 @@ def imagine_patients(count: int, seed: int) -> Iterator[Patient]:
         }
         old = finding is not None and finding[1] == "malignant"
         age = int(np.clip(chance.normal(60 if old else 53, 10), 35, 89))
-        machine = MACHINES[chance.integers(len(MACHINES))]
         yield Patient(f"s{seed}-{number:04}", age, machine, breasts["R"], breasts["L"], marker=bool(chance.random() < 0.8))
+
+
+def _take_turns(values: Sequence[T], number: int, seed: tuple[int, int]) -> T:
+    """The value of the `number`-th (from 1) when all take turns, in a new order each round."""
+    turn, place = divmod(number - 1, len(values))
+    return values[np.random.default_rng((*seed, turn)).permutation(len(values))[place]]
 
 
 def _imagine_lesion(
@@ -172,7 +179,8 @@ def _write_rois(folder: Path, name: str, drawing: Drawing) -> list[dict[str, obj
 
 def to_integers(levels: NDArray[np.float32], bits: int) -> NDArray[np.uint8] | NDArray[np.uint16]:
     """Levels of 0 to 1 as grey levels of `bits` bits: uint8 up to 8 of them, else uint16."""
-    return np.rint(levels * (2**bits - 1)).astype(np.uint8 if bits <= 8 else np.uint16)
+    whole = np.rint(levels * (2**bits - 1))
+    return np.asarray(whole, np.uint8) if bits <= 8 else np.asarray(whole, np.uint16)
 
 
 def write_png(path: Path, pixels: NDArray[np.uint8] | NDArray[np.uint16]) -> None:

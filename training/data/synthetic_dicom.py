@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
+from pydicom.uid import UID, DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 from models.vocabulary import LATERALITY_CODES, VIEW_CODES, Code, Laterality, View
 
@@ -92,8 +92,8 @@ def _describe_detector(dataset: Dataset, rows: int, columns: int) -> None:
 def new_file(sop_class: str, instance: str) -> FileDataset:
     """An empty data set with its file meta information."""
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = sop_class, instance
-    meta.TransferSyntaxUID, meta.ImplementationClassUID = ExplicitVRLittleEndian, make_uid("mammotriage", "synthetic")
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = UID(sop_class), UID(instance)
+    meta.TransferSyntaxUID, meta.ImplementationClassUID = ExplicitVRLittleEndian, UID(make_uid("mammotriage", "synthetic"))
     dataset = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
     dataset.SOPClassUID, dataset.SOPInstanceUID = sop_class, instance
     dataset.SpecificCharacterSet = "ISO_IR 100"
