@@ -3,69 +3,24 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch import nn
+from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from models.preprocessing.recipe import normalise
-from training.data.augment import Augmentation
+from training.stages.losses import Loss, masked_cross_entropy
+from training.stages.plan import Plan
+from training.stages.samples import Samples, SeededBatches
 
-Targets = dict[str, NDArray[np.int64]]
-"""Head to one class index an image; -1 where the label is unknown."""
-Loss = Callable[[dict[str, Tensor], dict[str, Tensor]], Tensor]
+__all__ = ["Crops", "Loss", "Plan", "fit", "masked_cross_entropy", "predict"]
 
-
-@dataclass(frozen=True)
-class Plan:
-    """How to train. Rates are the one-cycle peaks; parts of the network whose name starts with a key of `rates` get that rate."""
-
-    epochs: int
-    batch: int
-    rates: dict[str, float]
-    weight_decay: float = 1e-2
-    warm_fraction: float = 0.2
-    seed: int = 0
-    augmentation: Augmentation = field(default_factory=Augmentation)
-
-
-class Crops(Dataset[tuple[Tensor, dict[str, Tensor]]]):
-    """Cached crops with their targets, augmented afresh each epoch; (1, rows, columns) float32 in [0, 1]."""
-
-    def __init__(self, pixels: NDArray[np.uint8], targets: Targets, augmentation: Augmentation | None, seed: int = 0) -> None:
-        self.pixels, self.targets, self.augmentation, self.seed, self.epoch = pixels, targets, augmentation, seed, 0
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, dict[str, Tensor]]:
-        picture = normalise(self.pixels[index])
-        if self.augmentation:
-            picture = self.augmentation(picture, np.random.default_rng((self.seed, self.epoch, index)))
-        return torch.from_numpy(picture)[None], {name: torch.tensor(values[index]) for name, values in self.targets.items()}
-
-
-class SeededOrder(Sampler[int]):
-    """A new order each epoch, the same after a resume; `weights` draws some images more often than others."""
-
-    def __init__(self, count: int, seed: int, weights: NDArray[np.float64] | None = None) -> None:
-        self.count, self.seed, self.epoch, self.weights = count, seed, 0, weights
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __iter__(self) -> Iterator[int]:
-        chance = np.random.default_rng((self.seed, self.epoch))
-        if self.weights is None:
-            return iter(chance.permutation(self.count).tolist())
-        share = self.weights / self.weights.sum()
-        return iter(chance.choice(self.count, self.count, p=share).tolist())
+Crops = Samples
 
 
 def fit(
@@ -93,8 +48,8 @@ def fit(
         for key, rate in plan.rates.items()
     ]
     optimiser = torch.optim.AdamW(groups, weight_decay=plan.weight_decay)
-    order = SeededOrder(len(crops), plan.seed, weights)
-    loader = DataLoader(crops, plan.batch, sampler=order, drop_last=True, num_workers=0)
+    order = SeededBatches(len(crops), plan.batch, plan.seed, weights)
+    loader = DataLoader(crops, batch_sampler=order, num_workers=0)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, list(plan.rates.values()), epochs=plan.epochs, steps_per_epoch=len(loader), pct_start=plan.warm_fraction
     )
@@ -165,24 +120,3 @@ def _log(path: Path, values: dict[str, float]) -> None:
         if fresh:
             writer.writerow(values)
         writer.writerow(f"{value:.5g}" for value in values.values())
-
-
-def masked_cross_entropy(
-    weights: dict[str, Sequence[float]] | None = None, smoothing: float = 0.0
-) -> Callable[[dict[str, Tensor], dict[str, Tensor]], Tensor]:
-    """Sum over heads of the cross-entropy on the images whose label is known (binary for a head of one output)."""
-
-    def loss(logits: dict[str, Tensor], targets: dict[str, Tensor]) -> Tensor:
-        total = torch.zeros((), device=next(iter(logits.values())).device)
-        for name, values in logits.items():
-            known = targets[name] >= 0
-            if not known.any():
-                continue
-            if values.shape[1] == 1:
-                total = total + nn.functional.binary_cross_entropy_with_logits(values[known, 0], targets[name][known].float())
-            else:
-                weight = torch.tensor(weights[name]) if weights and name in weights else None
-                total = total + nn.functional.cross_entropy(values[known], targets[name][known], weight=weight, label_smoothing=smoothing)
-        return total
-
-    return loss
