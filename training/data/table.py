@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels of the picture as it stands after `Row.mirrored` and `Row.inverted` are undone; the ends are exclusive."""
+"""Left, top, right, bottom in pixels of the picture as it stands after `Row.mirrored` and `Row.inverted` are undone; ends are exclusive."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,8 @@ class Row:
     pathology
         Of this breast. ``negative``: no cancer, benign or normal not told apart. None where unknown.
     inverted, mirrored
-        The file shows air bright, or is flipped left to right against the standard orientation: undo it on reading.
+        The file shows air bright, or is flipped left to right against the standard orientation: undo it on reading. Where a set does not
+        say whether its air is bright (None), the pixels decide, as they do in the service.
     """
 
     dataset: str
@@ -70,7 +71,7 @@ class Row:
     manufacturer: str
     age: float | None
     rois: tuple[Roi, ...] = ()
-    inverted: bool = False
+    inverted: bool | None = None
     mirrored: bool = False
 
     @property

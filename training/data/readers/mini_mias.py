@@ -93,6 +93,7 @@ def _index(folder: Path, found: dict[str, list[Lesion]], sides: dict[str, str], 
                 manufacturer="mias-film",
                 age=None,
                 rois=tuple(roi for lesion in lesions if (roi := _roi(lesion))),
+                inverted=False,
                 mirrored=True,
             )
         )

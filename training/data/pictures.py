@@ -1,0 +1,75 @@
+"""One image of the table as grey levels: what the service would see of the same file, with what its set did to it undone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from pydicom.errors import InvalidDicomError
+
+from models.errors import ModelsError, Undecodable
+from models.preprocessing.picture import Picture, is_picture, picture_from_dataset, picture_from_file
+from models.preprocessing.polarity import has_white_background
+from training.data.table import Row
+
+UNREADABLE = (ModelsError, OSError)
+"""What reading an image may raise: the file is named and skipped."""
+
+
+def read_picture(row: Row) -> NDArray[np.uint8]:
+    """Decode one image (JPEG, PNG, DICOM, or the PGM of mini-MIAS, told by its content).
+
+    Returns
+    -------
+    (rows, columns) grey levels, dark air, not mirrored: the picture that the boxes of `row.rois` are in.
+
+    Raises
+    ------
+    ModelsError
+        `Undecodable`, `ImageTooLarge` or `NotGrey`; the message does not name the file.
+    OSError
+        The file cannot be read.
+    """
+    picture = read_file(row.file)
+    pixels = picture.pixels
+    # The set's word counts where there is one: a film's white frame looks like bright air. DICOM has a header and is rendered with it.
+    if picture.source != "dicom" and row.inverted is not None and picture.inverted != row.inverted:
+        pixels = 255 - pixels
+    return np.ascontiguousarray(pixels[:, ::-1] if row.mirrored else pixels)
+
+
+def read_file(path: Path) -> Picture:
+    """The picture in a file with a dark background, as the service renders it. Raises as `read_picture`."""
+    if is_picture(path):
+        return picture_from_file(path)
+    with path.open("rb") as stream:
+        if stream.read(2) == b"P5":
+            return _picture_from_pgm(path)
+    try:
+        dataset = pydicom.dcmread(path)
+    except InvalidDicomError:
+        raise Undecodable("the file is neither DICOM nor PNG, JPEG or PGM") from None
+    except OSError:
+        raise
+    except Exception as error:  # pydicom raises whatever the bad bytes provoke
+        raise Undecodable(f"the DICOM file is damaged ({type(error).__name__})") from None
+    return picture_from_dataset(dataset)
+
+
+def _picture_from_pgm(path: Path) -> Picture:
+    pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    if pixels is None:
+        raise Undecodable("the PGM file is truncated or damaged")
+    grey = np.asarray(pixels, np.uint8)
+    white = has_white_background(grey)
+    return Picture(255 - grey if white else grey, white, "png")
+
+
+def reason(error: Exception) -> str:
+    """Why a file is skipped, without its name, so that a summary can count equal reasons."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    return str(error)
