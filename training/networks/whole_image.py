@@ -1,72 +1,123 @@
-"""Cancer from a whole image: convolutions from the pixels to the score (Shen et al. 2017, 2.2 and Fig. 1, heatmap removed)."""
+"""Cancer from a whole image: a patch classifier made all-convolutional, with every top of Shen et al. 2017 (2.2, Tables 2 and 3)."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torchvision import models as torchvision_models
 
-from training.networks.efficientnet_lite import EfficientNetLite0
 from training.networks.googlenet import GoogLeNet
+from training.networks.imagenet import IMAGENET, RANDOM, WeightsUnavailable, fill
+from training.networks.patch_classifier import LESIONS, PATCH, slide
+from training.networks.tops import Block, FcTop, FullyConnected, VggBlock, build_blocks
+from training.networks.trunks import STRIDE, build_trunk
+
+MALIGNANT = tuple(index for index, name in enumerate(LESIONS) if name.startswith("malignant"))
 
 
 class WholeImageNetwork(nn.Module):
-    """A feature extractor, two 3x3 convolution blocks (Table 3: 256x1 and 128x1 were best), global average pooling, one output.
+    """A trunk, optionally the heatmap of its patch classifier, a top, global average pooling, one output.
 
-    The blocks keep the map's size (the paper halves it twice): at 512x320 pixels the map has 16x10 cells, and it is what readers see.
+    The paper's output is a softmax over two classes; one logistic output is the same function with half of the weights. Blocks given as
+    `depths` keep the map's size (the paper halves it twice): at 512x320 pixels the map has 16x10 cells, and it is what readers see.
 
     Parameters
     ----------
     backbone
-        ``efficientnet-lite0`` or ``vgg16`` (the paper's; 20 times the arithmetic).
+        One of `training.networks.trunks.TRUNKS`.
     imagenet
-        Start from ImageNet weights.
+        Start from ImageNet weights where `weights` names no file.
+    depths
+        Two 3x3 convolutions of these depths (256 and 128 were best in Tables 2 and 3); not used where `top` is given.
+    weights
+        A file of published weights of the backbone.
+    top
+        Blocks, or the pooling and FC layers on a heatmap.
+    heatmap
+        Insert the patch classifier's outputs between trunk and top, through a ReLU (the paper's default) or a softmax. A `FcTop` always has
+        one.
+    patch
+        Side in pixels of the patches of the classifier whose heatmap it is.
+    dropout
+        Before the output.
     """
 
     def __init__(
-        self, backbone: str = "efficientnet-lite0", imagenet: bool = True, depths: tuple[int, int] = (256, 128), weights: Path | None = None
+        self,
+        backbone: str = "efficientnet-lite0",
+        imagenet: bool = True,
+        depths: tuple[int, int] = (256, 128),
+        weights: Path | str | None = None,
+        *,
+        top: tuple[Block, ...] | FcTop | None = None,
+        heatmap: Literal["relu", "softmax"] | None = None,
+        patch: int = PATCH,
+        dropout: float = 0.3,
     ) -> None:
         super().__init__()
-        self.backbone: nn.Module
-        if backbone == "googlenet":
-            self.backbone = GoogLeNet(weights)
+        start = str(weights) if weights is not None else IMAGENET if imagenet else RANDOM
+        self.backbone, channels = build_trunk(backbone, start)
+        if isinstance(self.backbone, GoogLeNet) and start != RANDOM:
             self.backbone.freeze_stem()
-            channels = GoogLeNet.channels
-        elif backbone == "vgg16":
-            self.backbone = _Vgg16(imagenet)
-            channels = 512
+        top = top if top is not None else tuple(VggBlock(depth, pool=False) for depth in depths)
+        self.activation = heatmap or ("relu" if isinstance(top, FcTop) else None)
+        self.window = max(patch // STRIDE, 1)
+        if self.activation:
+            self.heatmap = nn.Conv2d(channels, len(LESIONS), 1)
+            channels = len(LESIONS)
+        self.top: nn.Module
+        if isinstance(top, FcTop):
+            self.top = FullyConnected(top, channels)
+            outputs = self.top.outputs
         else:
-            self.backbone = EfficientNetLite0(imagenet)
-            channels = EfficientNetLite0.channels
-        self.top = nn.Sequential(
-            nn.Conv2d(channels, depths[0], 3, padding=1, bias=False), nn.BatchNorm2d(depths[0]), nn.ReLU(inplace=True),
-            nn.Conv2d(depths[0], depths[1], 3, padding=1, bias=False), nn.BatchNorm2d(depths[1]), nn.ReLU(inplace=True),
-        )  # fmt: skip
-        self.dropout = nn.Dropout(0.3)
-        self.output = nn.Linear(depths[1], 1)
+            self.top, outputs = build_blocks(top, channels)
+        self.spatial = not isinstance(top, FcTop)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(outputs, 1)
 
     def forward(self, pixels: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """(n, 1, rows, columns) in [0, 1] to a logit (n, 1) and the last feature map (n, depths[1], rows / 32, columns / 32)."""
-        features = self.top(self.backbone(pixels))
-        return {"cancer": self.output(self.dropout(features.mean(dim=(2, 3))))}, features
+        """(n, 1, rows, columns) in [0, 1] to a logit (n, 1) and the map that `maps` explains it with.
+
+        That is the last feature map, or the heatmap's five logits (n, 5, h, w) where FC layers leave no map behind.
+        """
+        x = self.backbone(pixels)
+        heat = None
+        if self.activation:
+            heat = self.heatmap(slide(x, self.window))
+            x = torch.relu(heat) if self.activation == "relu" else torch.softmax(heat, dim=1)
+        features = self.top(x)
+        if self.spatial:
+            return {"cancer": self.output(self.dropout(features.mean(dim=(2, 3))))}, features
+        assert heat is not None
+        return {"cancer": self.output(self.dropout(features))}, heat
 
     def maps(self, features: Tensor) -> Tensor:
-        """Class-activation map (n, 1, h, w): its mean is the logit less the bias."""
-        return nn.functional.conv2d(features, self.output.weight[:, :, None, None])
+        """(n, 1, h, w): the class-activation map, its mean the logit less the bias; for FC tops the heatmap's log-odds of malignancy."""
+        if self.spatial:
+            return nn.functional.conv2d(features, self.output.weight[:, :, None, None])
+        rest = [index for index in range(len(LESIONS)) if index not in MALIGNANT]
+        return features[:, list(MALIGNANT)].logsumexp(dim=1, keepdim=True) - features[:, rest].logsumexp(dim=1, keepdim=True)
 
+    def load_patch_classifier(self, weights: dict[str, Tensor]) -> None:
+        """Take the trunk of a trained `PatchClassifier`, and its last layer as the heatmap where there is one (Shen et al., 2.1).
 
-class _Vgg16(nn.Module):
-    mean: Tensor
-    std: Tensor
+        Parameters
+        ----------
+        weights
+            Its state dict.
 
-    def __init__(self, imagenet: bool) -> None:
-        super().__init__()
-        self.features = torchvision_models.vgg16(weights="DEFAULT" if imagenet else None).features
-        self.register_buffer("mean", torch.tensor((0.485, 0.456, 0.406))[:, None, None])
-        self.register_buffer("std", torch.tensor((0.229, 0.224, 0.225))[:, None, None])
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        answer: Tensor = self.features((pixels.expand(-1, 3, -1, -1) - self.mean) / self.std)
-        return answer
+        Raises
+        ------
+        WeightsUnavailable
+            They are not those of a patch classifier on this backbone.
+        """
+        if "output.weight" not in weights or weights["output.weight"].shape[0] != len(LESIONS):
+            raise WeightsUnavailable(
+                "the weights are not those of a patch classifier with five classes: --weights takes a run of a patches-... experiment here"
+            )
+        trunk = {name.removeprefix("backbone."): value for name, value in weights.items() if name.startswith("backbone.")}
+        fill(self.backbone, trunk)
+        if self.activation:
+            fill(self.heatmap, {"weight": weights["output.weight"][:, :, None, None], "bias": weights["output.bias"]})
