@@ -216,7 +216,7 @@ def _draw_lesion(levels: Levels, lesion: Lesion, place: tuple[int, int, float]) 
     mask[top:bottom, left:right] = 255 * core[window]
     contours, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_TC89_L1)
     largest = max(contours, key=cv2.contourArea)
-    x, y, width, height = cv2.boundingRect(largest)
+    x, y, width, height = cv2.boundingRect(mask)
     polygon = tuple((float(point[0][0]), float(point[0][1])) for point in largest)
     return Outline(lesion, mask, (x, y, x + width, y + height), polygon)
 

@@ -98,7 +98,7 @@ def imagine_patients(count: int, seed: int) -> Iterator[Patient]:
 def _take_turns(values: Sequence[T], number: int, seed: tuple[int, int]) -> T:
     """The value of the `number`-th (from 1) when all take turns, in a new order each round."""
     turn, place = divmod(number - 1, len(values))
-    return values[np.random.default_rng((*seed, turn)).permutation(len(values))[place]]
+    return values[int(np.random.default_rng((*seed, turn)).permutation(len(values))[place])]
 
 
 def _imagine_lesion(
