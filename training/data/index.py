@@ -9,6 +9,7 @@ from pathlib import Path
 
 from training.data.readers.mini_mias import read_mini_mias
 from training.data.readers.rsna_flat import read_rsna_flat
+from training.data.readers.synthetic import read_synthetic
 from training.data.table import Index, Row, Skipped
 
 __all__ = ["READERS", "Index", "Reader", "Row", "Skipped", "locate", "read_index", "read_set", "summarise"]
@@ -20,6 +21,7 @@ Reader = Callable[[Path], Index]
 READERS: dict[str, Reader] = {
     "mini-mias": read_mini_mias,
     "rsna-bcd-640": read_rsna_flat,
+    "synthetic": read_synthetic,
 }
 """Reader by the name of its layout. ``NAME`` reads the sub-folder NAME of the data folder, ``NAME:/a/path`` reads that path."""
 

@@ -6,40 +6,114 @@ import csv
 import random
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from training.data.index import Row
+from training.data.table import Row
 
 PARTS = ("train", "tune", "test")
-FRACTIONS = (0.72, 0.08, 0.20)
-"""20 % of the patients are held out; a tenth of the rest chooses thresholds and calibration."""
 
 
-def split_patients(rows: Sequence[Row], seed: int, fractions: Sequence[float] = FRACTIONS) -> dict[str, str]:
+@dataclass(frozen=True)
+class Rule:
+    """How large each of `PARTS` is, as shares of all patients.
+
+    Parameters
+    ----------
+    balanced
+        Tune and test hold as many patients with cancer as without (the rest of either trains); as stratified as the whole otherwise.
+    """
+
+    shares: tuple[float, float, float]
+    balanced: bool = False
+
+
+RULES: dict[str, Rule] = {
+    "72/8/20": Rule((0.72, 0.08, 0.20)),
+    "70/10/20": Rule((0.70, 0.10, 0.20)),
+    "80/10/10": Rule((0.80, 0.10, 0.10)),
+    "80/10/10-balanced": Rule((0.80, 0.10, 0.10), balanced=True),
+    "85/15": Rule((0.85 * 0.9, 0.85 * 0.1, 0.15)),
+    "70/30": Rule((0.70, 0.30, 0.0)),
+    "5:1:1": Rule((5 / 7, 1 / 7, 1 / 7)),
+}
+"""By name.
+
+72/8/20
+    The split of the models that we ship: 20 % held out; a tenth of the rest chooses thresholds and calibration.
+70/10/20
+    Yi et al. 2019, Methods.
+80/10/10, 80/10/10-balanced
+    Levy and Jain 2016, 3: tune and test "constrained to be balanced".
+85/15
+    Shen et al. 2017, 3.1.1: 15 % test; 10 % of the rest isolated for tuning. 70/30 is that of its transfer to INbreast, 3.2.1.
+5:1:1
+    Kim et al. 2018, Data sets.
+"""
+
+DEFAULT_RULE = "72/8/20"
+
+
+def split_patients(rows: Sequence[Row], seed: int, rule: str = DEFAULT_RULE) -> dict[str, str]:
     """Assign every patient to a part, the same share of each (data set, machine, cancer) stratum to each part.
+
+    The answer depends on the patients and the seed, not on the order of the rows.
+
+    Parameters
+    ----------
+    rule
+        A name of `RULES`.
 
     Returns
     -------
     Patient to one of `PARTS`.
+
+    Raises
+    ------
+    ValueError
+        No rule has that name.
     """
-    by_patient: dict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        by_patient[row.patient].append(row)
-    strata: dict[tuple[str, str, bool], list[str]] = defaultdict(list)
-    for patient, images in by_patient.items():
-        cancer = any(image.malignant for image in images)
-        strata[images[0].dataset, images[0].manufacturer, cancer].append(patient)
-    chance = random.Random(seed)
-    answer, carried = {}, [0.0] * len(fractions)
-    for key in sorted(strata):
-        patients = sorted(strata[key])
-        chance.shuffle(patients)
-        for patient in patients:
-            carried = [owed + fraction for owed, fraction in zip(carried, fractions, strict=True)]
-            part = max(range(len(fractions)), key=lambda index: (carried[index], -index))
-            carried[part] -= 1
-            answer[patient] = PARTS[part]
+    if rule not in RULES:
+        raise ValueError(f"no split rule {rule!r}; there are: {', '.join(RULES)}, and k-fold with a number of folds")
+    chosen = RULES[rule]
+    strata = _strata(rows)
+    if not chosen.balanced:
+        return {patient: PARTS[part] for patient, part in _deal(strata, chosen.shares, seed).items()}
+    total = sum(map(len, strata.values()))
+    answer = {}
+    for cancer in (False, True):
+        mine = {key: patients for key, patients in strata.items() if key[2] is cancer}
+        count = max(sum(map(len, mine.values())), 1)
+        # Half of a held-out part, of all patients, as a share of those with (or without) cancer; never more than half of them.
+        tune, test = (min(share * total / 2 / count, share / (1 - chosen.shares[0]) / 2) for share in chosen.shares[1:])
+        answer |= {patient: PARTS[part] for patient, part in _deal(mine, (1 - tune - test, tune, test), seed).items()}
     return answer
+
+
+def k_folds(rows: Sequence[Row], k: int, seed: int, tune_share: float = 0.1) -> list[dict[str, str]]:
+    """Make k splits: each patient is tested in exactly one of them, stratified as `split_patients`.
+
+    Parameters
+    ----------
+    tune_share
+        Of the patients that a fold does not test.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two folds, or fewer patients than folds.
+    """
+    strata = _strata(rows)
+    count = sum(map(len, strata.values()))
+    if not 2 <= k <= count:
+        raise ValueError(f"{k} folds of {count} patients: ask for at least 2, and for no more than there are patients")
+    tested = _deal(strata, (1 / k,) * k, seed)
+    folds = []
+    for fold in range(k):
+        rest = {key: [patient for patient in patients if tested[patient] != fold] for key, patients in strata.items()}
+        tuned = _deal(rest, (1 - tune_share, tune_share), seed + 1 + fold)
+        folds.append({patient: PARTS[tuned[patient]] if patient in tuned else "test" for patient in tested})
+    return folds
 
 
 def write_split(path: Path, split: dict[str, str]) -> None:
@@ -52,6 +126,56 @@ def write_split(path: Path, split: dict[str, str]) -> None:
 
 
 def read_split(path: Path) -> dict[str, str]:
-    """Read what `write_split` wrote."""
+    """Read what `write_split` wrote.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file.
+    ValueError
+        Not a split: another header, an unknown part, or one patient in two parts. The message names the line.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no split file {path}: write one with `python -m training split {path}`")
+    split: dict[str, str] = {}
     with path.open(newline="", encoding="utf-8") as stream:
-        return {line["patient"]: line["part"] for line in csv.DictReader(stream)}
+        reader = csv.DictReader(stream)
+        if not {"patient", "part"} <= set(reader.fieldnames or ()):
+            raise ValueError(f"{path} is no split file: its first line must be patient,part")
+        for line in reader:
+            patient, part = line["patient"], line["part"]
+            if part not in PARTS:
+                raise ValueError(f"{path}, line {reader.line_num}: part {part!r} is none of {', '.join(PARTS)}")
+            if split.setdefault(patient, part) != part:
+                raise ValueError(f"{path}, line {reader.line_num}: patient {patient} is in {split[patient]} and in {part}")
+    return split
+
+
+Strata = dict[tuple[str, str, bool], list[str]]
+"""Patients by data set, machine and whether any of their breasts has cancer."""
+
+
+def _strata(rows: Sequence[Row]) -> Strata:
+    by_patient: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_patient[row.patient].append(row)
+    strata: Strata = defaultdict(list)
+    for patient, images in by_patient.items():
+        first = min((image.dataset, image.manufacturer) for image in images)
+        strata[(*first, any(image.malignant for image in images))].append(patient)
+    return strata
+
+
+def _deal(strata: Strata, shares: Sequence[float], seed: int) -> dict[str, int]:
+    """Deal the shuffled patients of each stratum so that every part has its share after every card: what is owed carries over."""
+    chance = random.Random(seed)
+    answer, owed = {}, [0.0] * len(shares)
+    for key in sorted(strata):
+        patients = sorted(strata[key])
+        chance.shuffle(patients)
+        for patient in patients:
+            owed = [debt + share for debt, share in zip(owed, shares, strict=True)]
+            part = max(range(len(shares)), key=lambda index: (owed[index], -index))
+            owed[part] -= 1
+            answer[patient] = part
+    return answer
