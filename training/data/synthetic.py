@@ -37,7 +37,8 @@ MACHINES = (
 )
 """Invented manufacturers; the last one shows air white."""
 
-FINDINGS: tuple[tuple[Literal["mass", "calcification"], Literal["malignant", "benign"]] | None, ...] = (
+Finding = tuple[Literal["mass", "calcification"], Literal["malignant", "benign"]]
+FINDINGS: tuple[Finding | None, ...] = (
     ("mass", "malignant"),
     ("mass", "benign"),
     ("calcification", "malignant"),
@@ -65,14 +66,14 @@ class Patient:
         return self.right if side == "R" else self.left
 
 
-def imagine_patients(count: int, seed: int) -> Iterator[Patient]:
+def imagine_patients(count: int, seed: int, findings: Sequence[Finding | None] = FINDINGS) -> Iterator[Patient]:
     """Patients 1 to `count`, the same for the same seed; the first n are the same whatever the count.
 
     Findings, densities and machines take turns, each in an order drawn anew for each round, so that small sets hold them all. They do so
     without regard to one another: nothing but the lesion tells the finding. Age does a little, as in life.
     """
     for number in range(1, count + 1):
-        finding = _take_turns(FINDINGS, number, (seed, 0))
+        finding = _take_turns(findings, number, (seed, 0))
         density: Density = _take_turns(get_args(Density), number, (seed, 1))
         machine = _take_turns(MACHINES, number, (seed, 2))
         chance = np.random.default_rng((seed, 3, number))
@@ -109,7 +110,13 @@ def _imagine_lesion(
 
 
 def write_synthetic(
-    folder: Path, patients: int, seed: int, size: tuple[int, int] = (640, 512), dicom: bool = False, bits: Literal[8, 16] = 8
+    folder: Path,
+    patients: int,
+    seed: int,
+    size: tuple[int, int] = (640, 512),
+    dicom: bool = False,
+    bits: Literal[8, 16] = 8,
+    findings: Sequence[Finding | None] = FINDINGS,
 ) -> None:
     """Write `patients` four-view exams below `folder`.
 
@@ -125,6 +132,8 @@ def write_synthetic(
         Write Digital Mammography X-Ray Image Storage - For Presentation with the tags that a hospital sends, instead of PNG.
     bits
         Of the PNG files; DICOM has 12 bits in 16.
+    findings
+        What the patients have, in turns; None is nothing.
 
     Raises
     ------
@@ -135,8 +144,9 @@ def write_synthetic(
         raise FileExistsError(f"{folder} holds a set already: name an empty folder, or remove it")
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / "masks").mkdir(exist_ok=True)
+    imagined = imagine_patients(patients, seed, findings)
     with ThreadPoolExecutor() as pool:
-        written = list(pool.map(lambda patient: _write_patient(folder, patient, seed, size, dicom, bits), imagine_patients(patients, seed)))
+        written = list(pool.map(lambda patient: _write_patient(folder, patient, seed, size, dicom, bits), imagined))
     lines = [line for each, _ in written for line in each]
     rois = {file: found for _, each in written for file, found in each.items()}
     (folder / "rois.json").write_text(json.dumps(rois, indent=1), encoding="utf-8")
