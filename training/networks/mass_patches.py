@@ -48,6 +48,7 @@ class _PatchNetwork(nn.Module):
         A class-activation map needs global pooling, which this network has not. Its fully connected layers with ReLU are linear around
         any one input, though: a logit is the sum of its gradient times the features, plus what the biases add. This is that product,
         summed over the channels and written out as matrix products, so that the stored graph needs no autograd. Dropout counts as off.
+        Times the number of cells, so that, as for a class-activation map, the mean is the logit less the biases' part.
         """
         layers = [layer for layer in self.top if isinstance(layer, nn.Linear)]
         flat, passed = features.flatten(1), []
@@ -58,7 +59,7 @@ class _PatchNetwork(nn.Module):
         for layer, gate in zip(reversed(layers[:-1]), reversed(passed), strict=True):
             effects = (effects * gate[:, None]) @ layer.weight
         answer: Tensor = (effects.reshape(len(features), -1, *features.shape[1:]) * features[:, None]).sum(dim=2)
-        return answer
+        return answer * self.cells**2
 
 
 class BaselineCnn(_PatchNetwork):
