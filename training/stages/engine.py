@@ -1,122 +1,265 @@
-"""One training loop for every network: bf16 autocast, one-cycle schedule, a checkpoint an epoch, resume after a kill."""
+"""One training loop for every network, on Lightning Fabric: it moves, casts and synchronises; the loop stays here to be read.
+
+A run that is killed goes on from its last epoch's checkpoint to the same weights: every order, augmentation and dropout mask is
+decided by the seed and the epoch's number, and the checkpoint holds the rest.
+"""
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from models.preprocessing.recipe import normalise
+from models.preprocessing.recipe import normalise as breast_stretch_levels
+from training.stages.checkpoint import BEST, LAST, load, save
+from training.stages.devices import algorithms, explain, open_fabric
+from training.stages.errors import LossBroken
+from training.stages.journal import Journal
 from training.stages.losses import Loss, masked_cross_entropy
-from training.stages.plan import Plan
-from training.stages.samples import Samples, SeededBatches
+from training.stages.plan import Plan, Precision
+from training.stages.rates import freeze, make_optimiser, make_schedule, start_epoch
+from training.stages.samples import Normalise, Samples, SeededBatches
 
-__all__ = ["Crops", "Loss", "Plan", "fit", "masked_cross_entropy", "predict"]
+__all__ = ["AfterEpoch", "Loss", "Plan", "Samples", "fit", "masked_cross_entropy", "predict"]
 
-Crops = Samples
+AfterEpoch = Callable[[int, nn.Module], dict[str, float]]
+"""From the epoch's number (from 0) and the network to figures on the tune part; larger is better."""
+
+LOOK_EVERY = 10
+"""Batches between two looks at the loss: each look makes a GPU wait."""
+
+
+@dataclass
+class _Progress:
+    """What a resume needs besides the tensors."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best: float = -np.inf
+    stopped: bool = False
+    history: list[dict[str, float]] = field(default_factory=list)
 
 
 def fit(
     network: nn.Module,
-    crops: Crops,
+    samples: Samples,
     loss: Loss,
     plan: Plan,
     folder: Path,
     weights: NDArray[np.float64] | None = None,
-    after_epoch: Callable[[int, nn.Module], dict[str, float]] | None = None,
+    after_epoch: AfterEpoch | None = None,
+    fabric: Fabric | None = None,
+    workers: int | None = None,
 ) -> nn.Module:
-    """Train `network`, continuing from ``folder/checkpoint.pt`` where there is one; log.csv gets a line an epoch.
+    """Train `network` in place, going on from ``folder/checkpoint.pt`` where there is one.
+
+    Parameters
+    ----------
+    network
+        From pixels to logits by head and features.
+    folder
+        Gets ``checkpoint.pt``, ``best.pt`` (the epoch with the best mean of `after_epoch`'s figures), ``log.csv`` and ``tensorboard/``.
+    weights
+        How often each sample is drawn, relative to the others.
+    fabric
+        Launched, where several devices train; None: this machine's first GPU, or its CPU.
+    workers
+        Processes that load samples; None: none on a CPU.
+
+    Returns
+    -------
+    The network after its last epoch, or after its best where the plan has patience; in evaluation mode.
 
     Raises
     ------
-    FloatingPointError
-        The loss became NaN or infinite; the message says what to change.
+    LossBroken, MemoryFull, DiskFull
+        The message says what to change.
     """
+    fabric = fabric or open_fabric(plan.precision)
     folder.mkdir(parents=True, exist_ok=True)
-    torch.manual_seed(plan.seed)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    groups = [
-        {"params": [p for name, p in network.named_parameters() if _key(name, plan.rates) == key], "lr": rate}
-        for key, rate in plan.rates.items()
-    ]
-    optimiser = torch.optim.AdamW(groups, weight_decay=plan.weight_decay)
-    order = SeededBatches(len(crops), plan.batch, plan.seed, weights)
-    loader = DataLoader(crops, batch_sampler=order, num_workers=0)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, list(plan.rates.values()), epochs=plan.epochs, steps_per_epoch=len(loader), pct_start=plan.warm_fraction
-    )
-    checkpoint, start = folder / "checkpoint.pt", 0
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        network.load_state_dict(saved["network"])
-        optimiser.load_state_dict(saved["optimiser"])
-        schedule.load_state_dict(saved["schedule"])
-        start = saved["epoch"]
-    for epoch in range(start, plan.epochs):
-        order.epoch = crops.epoch = epoch
-        torch.manual_seed(plan.seed * 1000 + epoch)
-        network.train()
-        bar, total = tqdm(loader, desc=f"epoch {epoch + 1}/{plan.epochs}", unit_scale=plan.batch, unit="image", mininterval=20), 0.0
-        for step, (pixels, targets) in enumerate(bar):
-            pixels = pixels.to(device, memory_format=torch.channels_last)
-            with torch.autocast(device.type, torch.bfloat16):
-                logits, _ = network(pixels)
-            value = loss({k: v.float() for k, v in logits.items()}, {k: v.to(device) for k, v in targets.items()})
-            if not torch.isfinite(value):
-                raise FloatingPointError(
-                    f"loss is {value.item()} in epoch {epoch + 1}: lower the rates {plan.rates}, or look for empty crops"
-                )
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
-            optimiser.step()
-            schedule.step()
-            total += value.item()
-            bar.set_postfix(loss=f"{total / (step + 1):.4f}", refresh=False)
-        measured = after_epoch(epoch, network) if after_epoch else {}
-        _log(folder / "log.csv", {"epoch": epoch + 1, "loss": total / max(len(loader), 1), **measured})
-        state = {
-            "network": network.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "schedule": schedule.state_dict(),
-            "epoch": epoch + 1,
-        }
-        torch.save(state, checkpoint.with_suffix(".part"))
-        checkpoint.with_suffix(".part").rename(checkpoint)
+    with explain(plan, samples.pixels.shape, str(folder)), algorithms(plan.deterministic), freeze(network, plan.rates):
+        _Fit(network, samples, loss, plan, folder, weights, after_epoch, fabric, workers).run()
+    if plan.patience and (folder / BEST).exists():
+        network.load_state_dict(load(folder / BEST, fabric.device)["network"])
     return network.eval()
 
 
+class _Fit:
+    def __init__(
+        self,
+        network: nn.Module,
+        samples: Samples,
+        loss: Loss,
+        plan: Plan,
+        folder: Path,
+        weights: NDArray[np.float64] | None,
+        after_epoch: AfterEpoch | None,
+        fabric: Fabric,
+        workers: int | None,
+    ) -> None:
+        self.network, self.samples, self.loss, self.plan = network, samples, loss, plan
+        self.folder, self.after_epoch, self.fabric = folder, after_epoch, fabric
+        self.batches = SeededBatches(len(samples), plan.batch, plan.seed, weights, fabric.global_rank, fabric.world_size)
+        if workers is None:
+            workers = min(8, os.cpu_count() or 1) if fabric.device.type == "cuda" else 0
+        self.loader = DataLoader(samples, batch_sampler=self.batches, num_workers=workers, pin_memory=fabric.device.type == "cuda")
+        self.steps = -(-len(self.batches) // plan.accumulate)
+        torch.manual_seed(plan.seed)
+        network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.optimiser = make_optimiser(network, plan)
+        self.schedule = make_schedule(self.optimiser, plan, self.steps)
+        self.progress = self._resume()
+        self.module, self.stepper = fabric.setup(network, self.optimiser)
+
+    def run(self) -> None:
+        done, plan = self.progress, self.plan
+        if not self.fabric.is_global_zero:
+            while done.epoch < plan.epochs and not done.stopped:
+                self._finish_epoch(*self._epoch(None), None)
+            return
+        with Journal(self.folder, done.history, done.epoch * self.steps) as journal:
+            while done.epoch < plan.epochs and not done.stopped:
+                self._finish_epoch(*self._epoch(journal), journal)
+
+    def _epoch(self, journal: Journal | None) -> tuple[float, float]:
+        """One pass over the samples; mean loss and seconds."""
+        plan, epoch = self.plan, self.progress.epoch
+        self.batches.epoch = self.samples.epoch = epoch
+        torch.manual_seed(plan.seed * 1000 + epoch + 1_000_003 * self.fabric.global_rank)
+        start_epoch(self.network, plan.rates)
+        self.optimiser.zero_grad(set_to_none=True)
+        began, total, count = time.perf_counter(), torch.zeros((), device=self.fabric.device), len(self.batches)
+        bar = tqdm(
+            total=count * self.batches.batch,
+            desc=f"epoch {epoch + 1}/{plan.epochs}",
+            unit="image",
+            mininterval=0.5 if sys.stderr.isatty() else 20.0,
+            disable=journal is None,
+        )
+        with bar:
+            for number, (pixels, targets) in enumerate(self.loader):
+                first = number - number % plan.accumulate
+                last = number + 1 in (first + plan.accumulate, count)
+                with self.fabric.no_backward_sync(self.module, enabled=not last):
+                    value = self._loss(pixels, targets)
+                    self.fabric.backward(value / min(plan.accumulate, count - first))
+                total += value.detach()
+                if last:
+                    self._step()
+                if number % LOOK_EVERY == 0 or number + 1 == count:
+                    mean = self._look(total / (number + 1))
+                    bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
+                    if journal:
+                        figures = {"loss": mean, "rate": self.optimiser.param_groups[0]["lr"]}
+                        journal.step(epoch * self.steps + number // plan.accumulate + 1, figures)
+                bar.update(self.batches.batch)
+        return mean, time.perf_counter() - began
+
+    def _loss(self, pixels: Tensor, targets: dict[str, Tensor]) -> Tensor:
+        device = self.fabric.device
+        pixels = pixels.to(device, non_blocking=True)
+        if pixels.ndim == 4:
+            pixels = pixels.to(memory_format=torch.channels_last)
+        logits, _ = self.module(pixels)
+        return self.loss({k: v.float() for k, v in logits.items()}, {k: v.to(device, non_blocking=True) for k, v in targets.items()})
+
+    def _step(self) -> None:
+        if self.plan.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip)
+        self.stepper.step()
+        self.stepper.zero_grad(set_to_none=True)
+        self.schedule.step()
+
+    def _look(self, mean: Tensor) -> float:
+        """The mean loss over all devices; every one of them stops where it is broken, or the others would wait for it forever."""
+        value = float(self.fabric.all_reduce(mean, reduce_op="mean"))  # type: ignore[arg-type]
+        if not np.isfinite(value):
+            raise LossBroken(
+                f"the loss is {value} in epoch {self.progress.epoch + 1}: lower the rates {self.plan.rates} (now {self.plan.optimiser}), "
+                "train in --precision fp32, or look for pictures or targets that are not finite"
+            )
+        return value
+
+    def _finish_epoch(self, mean: float, seconds: float, journal: Journal | None) -> None:
+        done, plan = self.progress, self.plan
+        measured: dict[str, float] = {}
+        if self.after_epoch and self.fabric.is_global_zero:
+            measured = self.after_epoch(done.epoch, self.network)
+        measured = self.fabric.broadcast(measured)
+        done.epoch += 1
+        speed = len(self.batches) * self.batches.batch / seconds
+        figures = {"epoch": float(done.epoch), "loss": mean, "images_per_s": speed, "seconds": seconds, **measured}
+        done.history.append(figures)
+        value = float(np.mean(list(measured.values()))) if measured else np.nan
+        better = value > done.best  # a value that is not a number is never better
+        if better:
+            done.best, done.best_epoch = value, done.epoch
+        done.stopped = bool(plan.patience and np.isfinite(done.best) and done.epoch - done.best_epoch >= plan.patience)
+        if journal is None:
+            return
+        tensors = self.network.state_dict()
+        if better:
+            save(self.folder / BEST, {"network": tensors, "epoch": done.epoch, "value": value})
+        save(
+            self.folder / LAST,
+            {"network": tensors, "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(), **vars(done)},
+        )
+        journal.epoch(done.epoch * self.steps, figures)
+
+    def _resume(self) -> _Progress:
+        path = self.folder / LAST
+        if not path.exists():
+            return _Progress()
+        saved: dict[str, Any] = load(path, self.fabric.device)
+        self.network.load_state_dict(saved["network"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.schedule.load_state_dict(saved["schedule"])
+        return _Progress(**{name: saved[name] for name in vars(_Progress()) if name in saved})
+
+
 @torch.no_grad()
-def predict(network: nn.Module, pixels: NDArray[np.uint8], batch: int = 16) -> dict[str, NDArray[np.float64]]:
-    """Logits of every crop by head, (n, classes), computed in bf16 where the device has it."""
+def predict(
+    network: nn.Module,
+    pixels: NDArray[np.uint8],
+    batch: int = 16,
+    normalise: Normalise = breast_stretch_levels,
+    precision: Precision = "bf16",
+) -> dict[str, NDArray[np.float64]]:
+    """Logits of every sample by head, (n, classes).
+
+    Parameters
+    ----------
+    pixels
+        (n, rows, columns) uint8, or (n, views, rows, columns) for exams.
+    normalise
+        The recipe's.
+    """
     network.eval()
     device = next(network.parameters()).device
     answers: dict[str, list[NDArray[np.float64]]] = {}
     for start in range(0, len(pixels), batch):
-        pictures = np.stack([normalise(picture) for picture in pixels[start : start + batch]])[:, None]
-        with torch.autocast(device.type, torch.bfloat16):
-            logits, _ = network(torch.from_numpy(pictures).to(device, memory_format=torch.channels_last))
+        pictures = _normalised(pixels[start : start + batch], normalise).to(device)
+        if pictures.ndim == 4:
+            pictures = pictures.to(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            logits, _ = network(pictures)
         for name, values in logits.items():
             answers.setdefault(name, []).append(values.double().cpu().numpy())
     return {name: np.concatenate(parts) for name, parts in answers.items()}
 
 
-def _key(name: str, rates: dict[str, float]) -> str:
-    return max((key for key in rates if name.startswith(key)), key=len)
-
-
-def _log(path: Path, values: dict[str, float]) -> None:
-    fresh = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        if fresh:
-            writer.writerow(values)
-        writer.writerow(f"{value:.5g}" for value in values.values())
+def _normalised(pixels: NDArray[np.uint8], normalise: Normalise) -> Tensor:
+    flat: Sequence[NDArray[np.uint8]] = list(pixels.reshape(-1, *pixels.shape[-2:]))
+    return torch.from_numpy(np.stack([normalise(picture) for picture in flat])).reshape(*pixels.shape[:-2], 1, *pixels.shape[-2:])

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -15,11 +15,16 @@ from torch import nn
 from models.preprocessing.recipe import find_recipe
 from training.data.cache import build_cache
 from training.data.index import Row, read_index
+from training.data.splits import write_split
 from training.metrics.ranking import accuracy, auc
-from training.stages.engine import fit, predict
+from training.stages.checkpoint import BEST, LAST, find_checkpoint, fits, read_network
+from training.stages.devices import open_fabric
+from training.stages.engine import AfterEpoch, fit, predict
+from training.stages.errors import ClassEmpty, NotTrained, SplitUnfit
 from training.stages.losses import Loss, masked_cross_entropy
 from training.stages.parts import assign_parts, limit_patients
 from training.stages.plan import Plan, share_epochs
+from training.stages.record import SETTINGS, read_record, write_record
 from training.stages.samples import Samples, Targets
 from training.stages.setting import Material, Setting, Start
 
@@ -32,11 +37,15 @@ __all__ = [
     "gather_images",
     "load_network",
     "part_of_rows",
+    "recall",
     "run_folder",
     "stage_folder",
     "targets",
     "train",
 ]
+
+SPLIT_FILE = "split.csv"
+"""Of a run: the part of each of its patients."""
 
 Task = Literal["labeler", "cancer", "view", "laterality", "density", "mass-patch", "lesion-patch"]
 
@@ -153,30 +162,153 @@ def stage_folder(experiment: Experiment, setting: Setting, number: int) -> Path:
 
 
 def train(experiment: Experiment, setting: Setting) -> Path:
-    """Train an experiment through all its stages, resuming where an earlier run stopped; the run's folder."""
+    """Train an experiment through all its stages, going on where an earlier run stopped; answers the run's folder.
+
+    The folder gets ``settings.json``, ``split.csv`` and a folder for each stage (`training.stages.engine.fit`).
+
+    Raises
+    ------
+    TrainingError
+        One of `training.stages.errors`: the message says what to change.
+    """
+    plans, folder = experiment.stages(setting), run_folder(experiment, setting)
+    fabric = open_fabric(plans[0].precision, setting.devices)
     material = experiment.gather(experiment, setting)
-    chosen, held = material.where("train"), material.where("tune")
+    check_classes(experiment, material)
+    if fabric.is_global_zero:
+        write_record(folder, _describe(experiment, setting, material), str(fabric.device))
+        # Patients that this run leaves out are training patients still: the same split serves a run with more of them.
+        patients = {row.patient: "train" if part == "spare" else str(part) for row, part in zip(material.rows, material.parts, strict=True)}
+        write_split(folder / SPLIT_FILE, patients)
+    fabric.barrier()
+    chosen = material.where("train")
     known = {head: values[chosen] for head, values in material.targets.items()}
-
-    def after_epoch(epoch: int, network: nn.Module) -> dict[str, float]:
-        logits = predict(network, material.crops[held])
-        return {head: _quality(values, material.targets[head][held]) for head, values in logits.items()}
-
+    normalise = find_recipe(experiment.recipe).normalise
     torch.manual_seed(setting.seed)
-    network = experiment.build(setting.start)
-    for number, plan in enumerate(experiment.stages(setting), start=1):
-        samples = Samples(material.crops[chosen], known, plan.augmentation, plan.seed, find_recipe(experiment.recipe).normalise)
-        folder = stage_folder(experiment, setting, number)
-        network = fit(network, samples, experiment.loss(), plan, folder, experiment.draws(known), after_epoch)
-    return run_folder(experiment, setting)
+    network = begin(experiment, setting.start)
+    for number, plan in enumerate(plans, start=1):
+        samples = Samples(material.crops[chosen], known, plan.augmentation, plan.seed, normalise)
+        network = fit(
+            network,
+            samples,
+            experiment.loss(),
+            plan,
+            stage_folder(experiment, setting, number),
+            experiment.draws(known),
+            _measure_tune(experiment, material, plan),
+            fabric,
+            setting.workers,
+        )
+    return folder
+
+
+def begin(experiment: Experiment, start: Start) -> nn.Module:
+    """The network as it starts: another run's of the same architecture as a whole, anything else as the experiment builds it."""
+    place = Path(start.weights)
+    if place.is_dir() or (place.is_file() and place.name in (LAST, BEST)):
+        network, tensors = experiment.build(replace(start, weights="random")), read_network(place)
+        if fits(network, tensors):
+            network.load_state_dict(tensors)
+            return network
+    return experiment.build(start)
 
 
 def load_network(experiment: Experiment, setting: Setting) -> nn.Module:
-    """The trained network of a run, on the CPU, in evaluation mode: the best epoch of the last stage."""
-    network = experiment.build(replace(setting.start, weights="random"))
-    saved = torch.load(stage_folder(experiment, setting, len(experiment.plans)) / "checkpoint.pt", map_location="cpu", weights_only=True)
-    network.load_state_dict(saved["network"])
+    """The trained network of a run, on the CPU, in evaluation mode: of its last stage the best epoch on the tune part.
+
+    Raises
+    ------
+    NotTrained
+        The run has not come to its last stage.
+    """
+    last = stage_folder(experiment, setting, len(experiment.plans))
+    if not (last / BEST).exists() and not (last / LAST).exists():
+        raise NotTrained(f"no checkpoint in {last}: `python -m training train {experiment.name}` with the same --runs and --tag makes it")
+    backbone = setting.start.backbone
+    if backbone is None and (run_folder(experiment, setting) / SETTINGS).exists():
+        backbone = read_record(run_folder(experiment, setting))["start"]["backbone"]
+    network = experiment.build(Start("random", backbone))
+    network.load_state_dict(read_network(find_checkpoint(last)))
     return network.eval()
+
+
+def recall(experiment: Experiment, setting: Setting) -> tuple[Experiment, Setting]:
+    """An experiment and a setting as a run of that tag was trained: so that evaluating it needs none of its options again.
+
+    Raises
+    ------
+    NotTrained
+        No run began there.
+    """
+    folder = run_folder(experiment, setting)
+    record = read_record(folder)
+    rows, columns = record["shape"]
+    return replace(experiment, datasets=tuple(record["datasets"])), replace(
+        setting,
+        split=folder / SPLIT_FILE,
+        fold=None,
+        shape=(rows, columns),
+        seed=record["seed"],
+        patients=record["patients"],
+        start=Start(**record["start"]),
+    )
+
+
+def check_classes(experiment: Experiment, material: Material) -> None:
+    """See that there is something to learn from.
+
+    Raises
+    ------
+    SplitUnfit
+        The train part is empty.
+    ClassEmpty
+        It has no sample of a class.
+    """
+    chosen = material.where("train")
+    if not chosen.size:
+        raise SplitUnfit(f"no sample of {', '.join(experiment.datasets)} is in the train part: choose another --split")
+    for head, classes in experiment.heads.items():
+        names = classes if len(classes) > 1 else (f"not {classes[0]}", classes[0])
+        found = material.targets[head][chosen]
+        absent = [name for index, name in enumerate(names) if not (found == index).any()]
+        if absent:
+            raise ClassEmpty(
+                f"the train part has no sample of {head} {' or '.join(absent)} among its {chosen.size}: "
+                "use more --patients, another --split, or data that has it"
+            )
+
+
+def _measure_tune(experiment: Experiment, material: Material, plan: Plan) -> AfterEpoch | None:
+    held, normalise = material.where("tune"), find_recipe(experiment.recipe).normalise
+    if not held.size:
+        return None
+
+    def after_epoch(epoch: int, network: nn.Module) -> dict[str, float]:
+        logits = predict(network, material.crops[held], plan.batch, normalise, plan.precision)
+        return {head: _quality(values, material.targets[head][held]) for head, values in logits.items()}
+
+    return after_epoch
+
+
+def _describe(experiment: Experiment, setting: Setting, material: Material) -> dict[str, Any]:
+    source = experiment.split if setting.split is None else setting.split
+    named = f"fold {setting.fold}" if setting.fold is not None else str(source)
+    return {
+        "experiment": experiment.name,
+        "task": experiment.task,
+        "paper": experiment.paper,
+        "datasets": experiment.datasets,
+        "split": named,
+        "shape": experiment.input_shape(setting),
+        "recipe": experiment.recipe,
+        "heads": experiment.heads,
+        "seed": setting.seed,
+        "patients": setting.patients,
+        "start": asdict(setting.start),
+        "plans": [asdict(plan) for plan in experiment.stages(setting)],
+        "samples": {part: int(material.where(part).size) for part in ("train", "tune", "test", "spare")},
+        "devices": setting.devices,
+    }
 
 
 def _quality(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:

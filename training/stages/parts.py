@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.data.index import Row
-from training.data.splits import read_split
+from training.data.splits import RULES, k_folds, read_split, split_patients
 from training.stages.errors import SplitUnfit
 
 SPLIT_SEED = 20261121
@@ -28,10 +28,16 @@ def assign_parts(rows: Sequence[Row], split: str | Path, fold: int | None = None
         No such rule or file, a fold that does not exist, or patients that the file does not name.
     """
     patients = sorted({row.patient for row in rows})
-    if Path(split).is_file():
+    if fold is not None or str(split) == FOLD_RULE:
+        if fold is None or not 1 <= fold <= FOLDS:
+            raise SplitUnfit(f"no fold {fold}: choose one of 1 to {FOLDS} with --fold")
+        assigned, source = k_folds(rows, FOLDS, SPLIT_SEED)[fold - 1], f"fold {fold}"
+    elif str(split) in RULES:
+        assigned, source = split_patients(rows, SPLIT_SEED, str(split)), f"rule {split}"
+    elif Path(split).is_file():
         assigned, source = read_split(Path(split)), f"split file {split}"
     else:
-        raise SplitUnfit(f"no split file {split}, and no rule of that name")
+        raise SplitUnfit(f"no split file {split}, and no rule of that name; rules: {', '.join(RULES)}, {FOLD_RULE}")
     absent = [patient for patient in patients if patient not in assigned]
     if absent:
         raise SplitUnfit(

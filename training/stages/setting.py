@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +96,7 @@ class Material:
     rows: list[Row]
     crops: NDArray[np.uint8]
     parts: NDArray[np.str_]
-    targets: Targets = field(default_factory=dict)
+    targets: Targets
 
     def where(self, part: str) -> NDArray[np.int64]:
         """Indices of the samples of a part."""
