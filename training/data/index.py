@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from training.data.readers.cbis_ddsm import read_cbis_ddsm
+from training.data.readers.dicom_folder import read_dicom_folder
 from training.data.readers.mini_mias import read_mini_mias
 from training.data.readers.rsna_flat import read_rsna_flat
 from training.data.readers.synthetic import read_synthetic
@@ -19,6 +21,8 @@ log = logging.getLogger(__name__)
 Reader = Callable[[Path], Index]
 
 READERS: dict[str, Reader] = {
+    "cbis-ddsm": read_cbis_ddsm,
+    "dicom-folder": read_dicom_folder,
     "mini-mias": read_mini_mias,
     "rsna-bcd-640": read_rsna_flat,
     "synthetic": read_synthetic,

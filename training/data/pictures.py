@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
+from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
 from models.errors import ModelsError, Undecodable
+from models.preprocessing.decode import decode
 from models.preprocessing.picture import Picture, is_picture, picture_from_dataset, picture_from_file
 from models.preprocessing.polarity import has_white_background
 from training.data.table import Row
@@ -45,18 +48,7 @@ def read_file(path: Path) -> Picture:
     """The picture in a file with a dark background, as the service renders it. Raises as `read_picture`."""
     if is_picture(path):
         return picture_from_file(path)
-    with path.open("rb") as stream:
-        if stream.read(2) == b"P5":
-            return _picture_from_pgm(path)
-    try:
-        dataset = pydicom.dcmread(path)
-    except InvalidDicomError:
-        raise Undecodable("the file is neither DICOM nor PNG, JPEG or PGM") from None
-    except OSError:
-        raise
-    except Exception as error:  # pydicom raises whatever the bad bytes provoke
-        raise Undecodable(f"the DICOM file is damaged ({type(error).__name__})") from None
-    return picture_from_dataset(dataset)
+    return _picture_from_pgm(path) if _begins_like_pgm(path) else picture_from_dataset(read_dataset(path))
 
 
 def _picture_from_pgm(path: Path) -> Picture:
@@ -73,3 +65,30 @@ def reason(error: Exception) -> str:
     if isinstance(error, OSError):
         return error.strerror or type(error).__name__
     return str(error)
+
+
+def read_levels(path: Path) -> NDArray[Any]:
+    """The stored values of a DICOM file or the levels of a picture, not windowed and not turned: for masks. Raises as `read_picture`."""
+    if is_picture(path) or _begins_like_pgm(path):
+        levels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH)
+        if levels is None:
+            raise Undecodable("the picture is truncated or damaged")
+        return np.asarray(levels)
+    return decode(read_dataset(path))
+
+
+def read_dataset(path: Path, pixels: bool = True) -> Dataset:
+    """Parse a DICOM file, or only its header. Raises Undecodable, or OSError."""
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=not pixels)
+    except InvalidDicomError:
+        raise Undecodable("the file is neither DICOM nor PNG, JPEG or PGM") from None
+    except OSError:
+        raise
+    except Exception as error:  # pydicom raises whatever the bad bytes provoke
+        raise Undecodable(f"the DICOM file is damaged ({type(error).__name__})") from None
+
+
+def _begins_like_pgm(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(2) == b"P5"

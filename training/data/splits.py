@@ -80,7 +80,7 @@ def split_patients(rows: Sequence[Row], seed: int, rule: str = DEFAULT_RULE) -> 
     if not chosen.balanced:
         return {patient: PARTS[part] for patient, part in _deal(strata, chosen.shares, seed).items()}
     total = sum(map(len, strata.values()))
-    answer = {}
+    answer: dict[str, str] = {}
     for cancer in (False, True):
         mine = {key: patients for key, patients in strata.items() if key[2] is cancer}
         count = max(sum(map(len, mine.values())), 1)
