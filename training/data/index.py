@@ -8,10 +8,15 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from training.data.readers.cbis_ddsm import read_cbis_ddsm
+from training.data.readers.cmmd import read_cmmd
 from training.data.readers.dicom_folder import read_dicom_folder
+from training.data.readers.inbreast import read_inbreast
 from training.data.readers.mini_mias import read_mini_mias
+from training.data.readers.own_table import read_own_table
+from training.data.readers.rsna_2022 import read_rsna_2022
 from training.data.readers.rsna_flat import read_rsna_flat
 from training.data.readers.synthetic import read_synthetic
+from training.data.readers.vindr_mammo import read_vindr_mammo
 from training.data.table import Index, Row, Skipped
 
 __all__ = ["READERS", "Index", "Reader", "Row", "Skipped", "locate", "read_index", "read_set", "summarise"]
@@ -22,9 +27,14 @@ Reader = Callable[[Path], Index]
 
 READERS: dict[str, Reader] = {
     "cbis-ddsm": read_cbis_ddsm,
-    "dicom-folder": read_dicom_folder,
+    "inbreast": read_inbreast,
     "mini-mias": read_mini_mias,
+    "rsna-2022": read_rsna_2022,
     "rsna-bcd-640": read_rsna_flat,
+    "vindr-mammo": read_vindr_mammo,
+    "cmmd": read_cmmd,
+    "dicom-folder": read_dicom_folder,
+    "table": read_own_table,
     "synthetic": read_synthetic,
 }
 """Reader by the name of its layout. ``NAME`` reads the sub-folder NAME of the data folder, ``NAME:/a/path`` reads that path."""
