@@ -91,6 +91,7 @@ def fit(
     folder.mkdir(parents=True, exist_ok=True)
     with explain(plan, samples.pixels.shape, str(folder)), algorithms(plan.deterministic), freeze(network, plan.rates):
         _Fit(network, samples, loss, plan, folder, weights, after_epoch, fabric, workers).run()
+    fabric.barrier()  # only the first process writes: the others may read after it
     if plan.patience and (folder / BEST).exists():
         network.load_state_dict(load(folder / BEST, fabric.device)["network"])
     return network.eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from training.stages.devices import open_fabric
 from training.stages.engine import AfterEpoch, fit, predict
 from training.stages.errors import ClassEmpty, NotTrained, SplitUnfit
 from training.stages.losses import Loss, masked_cross_entropy
-from training.stages.parts import assign_parts, limit_patients
+from training.stages.parts import FOLDS, assign_parts, limit_patients
 from training.stages.plan import Plan, share_epochs
 from training.stages.record import SETTINGS, read_record, write_record
 from training.stages.samples import Samples, Targets
@@ -43,9 +44,6 @@ __all__ = [
     "targets",
     "train",
 ]
-
-SPLIT_FILE = "split.csv"
-"""Of a run: the part of each of its patients."""
 
 Task = Literal["labeler", "cancer", "view", "laterality", "density", "mass-patch", "lesion-patch"]
 
@@ -164,7 +162,7 @@ def stage_folder(experiment: Experiment, setting: Setting, number: int) -> Path:
 def train(experiment: Experiment, setting: Setting) -> Path:
     """Train an experiment through all its stages, going on where an earlier run stopped; answers the run's folder.
 
-    The folder gets ``settings.json``, ``split.csv`` and a folder for each stage (`training.stages.engine.fit`).
+    The folder gets ``settings.json``, ``split-NAME.csv`` and a folder for each stage (`training.stages.engine.fit`).
 
     Raises
     ------
@@ -179,7 +177,7 @@ def train(experiment: Experiment, setting: Setting) -> Path:
         write_record(folder, _describe(experiment, setting, material), str(fabric.device))
         # Patients that this run leaves out are training patients still: the same split serves a run with more of them.
         patients = {row.patient: "train" if part == "spare" else str(part) for row, part in zip(material.rows, material.parts, strict=True)}
-        write_split(folder / SPLIT_FILE, patients)
+        write_split(_split_file(experiment, setting), patients)
     fabric.barrier()
     chosen = material.where("train")
     known = {head: values[chosen] for head, values in material.targets.items()}
@@ -245,9 +243,11 @@ def recall(experiment: Experiment, setting: Setting) -> tuple[Experiment, Settin
     rows, columns = record["shape"]
     return replace(experiment, datasets=tuple(record["datasets"])), replace(
         setting,
-        split=folder / SPLIT_FILE,
+        split=folder / record["split_file"],
         fold=None,
         shape=(rows, columns),
+        epochs=record["epochs"],
+        batch=record["batch"],
         seed=record["seed"],
         patients=record["patients"],
         start=Start(**record["start"]),
@@ -290,19 +290,33 @@ def _measure_tune(experiment: Experiment, material: Material, plan: Plan) -> Aft
     return after_epoch
 
 
-def _describe(experiment: Experiment, setting: Setting, material: Material) -> dict[str, Any]:
+def _split_name(experiment: Experiment, setting: Setting) -> str:
+    if setting.fold is not None:
+        return f"fold {setting.fold} of {FOLDS}"
     source = experiment.split if setting.split is None else setting.split
-    named = f"fold {setting.fold}" if setting.fold is not None else str(source)
+    return Path(source).name if Path(source).is_file() else str(source)
+
+
+def _split_file(experiment: Experiment, setting: Setting) -> Path:
+    """A copy of the split in the run's folder, named after it: whatever becomes of the data, a run is tested on patients it never saw."""
+    name = re.sub(r"[^A-Za-z0-9]+", "-", _split_name(experiment, setting).removesuffix(".csv"))
+    return run_folder(experiment, setting) / f"split-{name}.csv"
+
+
+def _describe(experiment: Experiment, setting: Setting, material: Material) -> dict[str, Any]:
     return {
         "experiment": experiment.name,
         "task": experiment.task,
         "paper": experiment.paper,
         "datasets": experiment.datasets,
-        "split": named,
+        "split": _split_name(experiment, setting),
+        "split_file": _split_file(experiment, setting).name,
         "shape": experiment.input_shape(setting),
         "recipe": experiment.recipe,
         "heads": experiment.heads,
         "seed": setting.seed,
+        "epochs": setting.epochs,
+        "batch": setting.batch,
         "patients": setting.patients,
         "start": asdict(setting.start),
         "plans": [asdict(plan) for plan in experiment.stages(setting)],
