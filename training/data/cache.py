@@ -200,5 +200,9 @@ def _alone(path: Path) -> Iterator[None]:
     """Wait while another process builds the same cache; the lock goes with the process that holds it."""
     with path.open("ab") as stream:
         if fcntl is not None:
-            fcntl.flock(stream, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                log.warning("cache: waiting for another process that builds %s", path.name)
+                fcntl.flock(stream, fcntl.LOCK_EX)
         yield

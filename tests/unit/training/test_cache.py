@@ -13,6 +13,7 @@ import sys
 import textwrap
 import time
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -161,6 +162,23 @@ def test_a_killed_build_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: py
     assert [Path(skipped.what).name for skipped in cached.skipped] == ["002.png"]
     for row, pixels in zip(cached.rows, cached.pixels, strict=True):
         assert np.array_equal(pixels, find_recipe("breast-stretch@1").crop(known(row), SHAPE)[0])
+
+
+def test_two_builders_of_one_cache_do_the_work_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the processes of one distributed run: one builds, the other waits and reads."""
+    rows = draw_files(tmp_path / "set", 8)
+    decoded: list[str] = []
+    known = cache.read_picture
+
+    def counting(row: Row) -> np.ndarray:
+        decoded.append(row.file.stem)
+        time.sleep(0.02)
+        return known(row)
+
+    monkeypatch.setattr(cache, "read_picture", counting)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(lambda _: build_cache(rows, SHAPE, tmp_path / "cache"), range(2))
+    assert len(decoded) == 8 and np.array_equal(first.pixels, second.pixels) and len(first.rows) == 8
 
 
 def test_a_full_disk_is_told_with_the_bytes_that_are_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

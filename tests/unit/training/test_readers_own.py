@@ -56,6 +56,15 @@ def test_unknown_and_missing_columns_are_named(tmp_path: Path) -> None:
         read_set(table, "table")
 
 
+def test_a_comma_that_was_not_quoted_and_a_file_that_is_no_table(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("file,patient,manufacturer\none.png,7,Acme, Inc.\n")
+    with pytest.raises(ValueError, match=r"line 2: 'Inc\.' stands behind the last column"):
+        read_set(tmp_path / "t.csv", "table")
+    (tmp_path / "t.csv").write_text("file,patient\n" + "x" * 200_000 + ",7\n")
+    with pytest.raises(ValueError, match=r"t\.csv, line 2: no CSV"):
+        read_set(tmp_path / "t.csv", "table")
+
+
 @pytest.mark.parametrize(
     ("column", "cell", "message"),
     [
@@ -92,6 +101,10 @@ def test_dicom_folder_reads_what_headers_say(tmp_path: Path) -> None:
     write_dicom(tmp_path / "noside.dcm", PatientID="q", ViewPosition="CC")
     write_dicom(tmp_path / "chest.dcm", PatientID="q", Modality="CR", BodyPartExamined="CHEST")
     write_dicom(tmp_path / "tomo.dcm", PatientID="q", ViewPosition="CC", ImageLaterality="L", NumberOfFrames=30)
+    write_dicom(tmp_path / "raw.dcm", PatientID="q", ViewPosition="CC", ImageLaterality="L", PresentationIntentType="FOR PROCESSING")
+    magnified = view_code("399162004")
+    magnified[0].ViewModifierCodeSequence = view_code("399163009")
+    write_dicom(tmp_path / "mag.dcm", PatientID="q", ViewCodeSequence=magnified, ImageLaterality="L")
     write_dicom(tmp_path / "roi.dcm", PatientID="Mass-Training_P_00001_LEFT_CC_1", ViewPosition="CC", ImageLaterality="L")
     (tmp_path / "notes.txt").write_text("nothing to see")
     (tmp_path / "empty.dcm").write_bytes(b"")
@@ -110,6 +123,8 @@ def test_dicom_folder_reads_what_headers_say(tmp_path: Path) -> None:
         "noside.dcm": "side unknown",
         "chest.dcm": "modality CR is no mammogram",
         "tomo.dcm": "several frames: tomosynthesis is not read",
+        "raw.dcm": "For Processing: detector values, not what a reader sees",
+        "mag.dcm": "a magnification or spot view shows a part of the breast",
         "roi.dcm": "a lesion's crop or mask, not a whole mammogram",
     }
 

@@ -20,11 +20,14 @@ class Line:
         Line of the file on which the record ends, from 1.
     values
         Cell by column name; names in lower case with ``_`` for spaces, cells stripped of blanks and newlines at their ends.
+    surplus
+        Cells beyond the last column: somebody forgot to quote a comma.
     """
 
     table: Path
     number: int
     values: dict[str, str]
+    surplus: tuple[str, ...] = ()
 
     def __getitem__(self, column: str) -> str:
         """The cell, empty where the table has no such column."""
@@ -48,7 +51,7 @@ def read_lines(table: Path, required: Sequence[str] = ()) -> list[Line]:
     FileNotFoundError
         No such table: the message names it.
     ValueError
-        A required column is absent: the message names it and those that are there.
+        A required column is absent: the message names it and those that are there. Or the file is no CSV at all.
     """
     if not table.is_file():
         raise FileNotFoundError(f"no table {table}: it comes with the data set and says what its images are")
@@ -56,7 +59,10 @@ def read_lines(table: Path, required: Sequence[str] = ()) -> list[Line]:
         header = stream.readline()
         stream.seek(0)
         reader = csv.reader(stream, delimiter=";" if header.count(";") > header.count(",") else ",")
-        return as_lines(table, ((reader.line_num, cells) for cells in reader), required)
+        try:
+            return as_lines(table, ((reader.line_num, cells) for cells in reader), required)
+        except csv.Error as error:
+            raise ValueError(f"{table}, line {reader.line_num}: no CSV ({error})") from None
 
 
 def as_lines(table: Path, records: Iterable[tuple[int, Sequence[str]]], required: Sequence[str] = ()) -> list[Line]:
@@ -67,7 +73,8 @@ def as_lines(table: Path, records: Iterable[tuple[int, Sequence[str]]], required
         if not any(cell.strip() for cell in cells):
             continue
         if names:
-            lines.append(Line(table, number, dict(zip(names, (cell.strip() for cell in cells), strict=False))))
+            values = dict(zip(names, (cell.strip() for cell in cells), strict=False))
+            lines.append(Line(table, number, values, tuple(filter(None, map(str.strip, cells[len(names) :])))))
         else:
             names = [column_name(cell) for cell in cells]
     absent = [name for name in required if name not in names]

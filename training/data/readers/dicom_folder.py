@@ -7,6 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from models.errors import Undecodable
+from models.vocabulary import ViewModifier
 from training.data.pictures import read_dataset, reason
 from training.data.readers.header import CBIS, Header, read_header
 from training.data.table import Index, Row, Skipped
@@ -66,6 +67,10 @@ def unfit(header: Header) -> str:
         return "several frames: tomosynthesis is not read"
     if header.part:
         return "a lesion's crop or mask, not a whole mammogram"
+    if header.raw:
+        return "For Processing: detector values, not what a reader sees"
+    if {ViewModifier.M, ViewModifier.S} & set(header.modifiers):
+        return "a magnification or spot view shows a part of the breast"
     if header.view not in {"CC", "MLO"}:
         return f"view {header.view or 'unknown'} is neither CC nor MLO"
     if header.laterality is None:

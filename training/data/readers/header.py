@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 
 from models.attributes import read_count, read_items, read_term, read_text, read_words
-from models.vocabulary import READABLE_SCHEMES, VIEW_CODES
+from models.vocabulary import MODIFIER_CODES, READABLE_SCHEMES, VIEW_CODES, ViewModifier
 
 CBIS = "cbis"
 """Prefix of CBIS-DDSM's patients in the table, whichever reader finds them: a woman must not be two patients."""
 
 _VIEW_BY_CODE = {value: view.value for view, code in VIEW_CODES.items() for value in (code.value, *code.legacy)}
+_MODIFIER_BY_CODE = {value: modifier for modifier, code in MODIFIER_CODES.items() for value in (code.value, *code.legacy)}
 _VIEW_IN_TEXT = ("ViewPosition", "PatientOrientation", "SeriesDescription", "ProtocolName")
 """Where the view stands when it is not coded; CBIS-DDSM keeps it in Patient Orientation."""
 
@@ -34,6 +35,10 @@ class Header:
         Patient ID; of CBIS-DDSM `CBIS` and the patient inside it, since there every image has a Patient ID of its own.
     part
         Not a whole mammogram but a lesion's crop or mask (CBIS-DDSM).
+    raw
+        For Processing: detector values that no reader sees.
+    modifiers
+        Of the view, as far as they are coded.
     modality
         Upper case; empty where absent.
     shape
@@ -53,6 +58,8 @@ class Header:
     shape: tuple[int, int]
     description: str
     part: bool
+    raw: bool
+    modifiers: tuple[ViewModifier, ...]
 
 
 def read_header(dataset: Dataset) -> Header:
@@ -72,6 +79,13 @@ def read_header(dataset: Dataset) -> Header:
         shape=(read_count(dataset, "Rows"), read_count(dataset, "Columns")),
         description=read_text(dataset, "SeriesDescription"),
         part=bool(case and case["abnormality"]),
+        raw=read_term(dataset, "PresentationIntentType") == "FOR PROCESSING",
+        modifiers=tuple(
+            modifier
+            for item in read_items(dataset, "ViewCodeSequence")
+            for code in read_items(item, "ViewModifierCodeSequence")
+            if (modifier := _MODIFIER_BY_CODE.get(read_term(code, "CodeValue")))
+        ),
     )
 
 

@@ -20,7 +20,7 @@ rois                  lesions as ``kind left top right bottom pathology`` with `
                       calcification 5 5 9 9``. Pixels of the picture as it stands after `inverted` and `mirrored` are undone
 ====================  ==================================================================================================
 
-An empty cell is "unknown".
+An empty cell is "unknown". In split files a patient is ``dataset-patient``, such as ``table-7``.
 """
 
 from __future__ import annotations
@@ -70,6 +70,8 @@ def read_own_table(place: Path) -> Index:
 
 def _row(line: Line, folder: Path, mistakes: list[str]) -> Row | None:
     cells: dict[str, Any] = {}
+    if line.surplus:
+        mistakes.append(f"{line.place}: {line.surplus[0]!r} stands behind the last column; quote cells that hold a comma")
     for column in REQUIRED:
         if not line[column]:
             mistakes.append(f"{line.place}, column {column}: must not be empty")
