@@ -231,7 +231,10 @@ def load_network(experiment: Experiment, setting: Setting) -> nn.Module:
 
 
 def recall(experiment: Experiment, setting: Setting) -> tuple[Experiment, Setting]:
-    """An experiment and a setting as a run of that tag was trained: so that evaluating it needs none of its options again.
+    """An experiment and a setting as a run of that tag was trained, so that evaluating it needs none of its options again.
+
+    What `setting` says itself counts more: another shape, split or backbone. A run of a former version, which kept no settings, takes
+    everything from `setting`.
 
     Raises
     ------
@@ -239,18 +242,20 @@ def recall(experiment: Experiment, setting: Setting) -> tuple[Experiment, Settin
         No run began there.
     """
     folder = run_folder(experiment, setting)
+    if (folder / "stage1").is_dir() and not (folder / SETTINGS).exists():
+        return experiment, setting
     record = read_record(folder)
     rows, columns = record["shape"]
+    resplit = setting.split is not None or setting.fold is not None
     return replace(experiment, datasets=tuple(record["datasets"])), replace(
         setting,
-        split=folder / record["split_file"],
-        fold=None,
-        shape=(rows, columns),
+        split=setting.split if resplit else folder / record["split_file"],
+        shape=setting.shape or (rows, columns),
         epochs=record["epochs"],
-        batch=record["batch"],
+        batch=setting.batch or record["batch"],
         seed=record["seed"],
         patients=record["patients"],
-        start=Start(**record["start"]),
+        start=replace(Start(**record["start"]), backbone=setting.start.backbone or record["start"]["backbone"]),
     )
 
 
