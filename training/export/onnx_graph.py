@@ -1,8 +1,9 @@
-"""A trained network as an ONNX graph: probabilities and class-activation maps as outputs, weights stored in half precision."""
+"""A trained network as an ONNX graph: probabilities and class-activation maps as named outputs, nothing about the machine that made it."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,44 +11,79 @@ import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
-from torch import Tensor, nn
+from torch import nn
+
+from training.networks.served import Served
 
 OPSET = 18
 SMALLEST_HALVED = 256
 """Initialisers with fewer elements (biases, shapes) stay in full precision."""
 
+LARGEST_BATCH = 64
+PIXELS, MAPS = "pixels", "maps"
 
-class Served(nn.Module):
-    """What a graph answers: one probability tensor a head, then the maps.
 
-    A head of one output gives the logistic function and a map whose mean is the logit; others give the softmax.
+class SizeFixed(Exception):
+    """The network works at one size, or one batch, only."""
+
+
+def export(
+    network: nn.Module,
+    heads: Sequence[str],
+    shape: tuple[int, int],
+    path: Path,
+    storage: str = "fp16",
+    dynamic_size: bool = False,
+    pictures: NDArray[np.float32] | None = None,
+) -> None:
+    """Write ``path`` with input ``pixels`` (n, 1, rows, columns) and outputs `heads` and ``maps``.
+
+    Parameters
+    ----------
+    storage
+        ``fp32``; ``fp16``: weights in half precision behind a cast that every runtime folds away when it loads, arithmetic in fp32;
+        ``int8``: convolutions and products on 8-bit integers, their ranges found on `pictures`.
+    dynamic_size
+        Let the graph take other rows and columns than `shape` too.
+    pictures
+        (n, 1, rows, columns) real network inputs; ``int8`` needs them.
+
+    Raises
+    ------
+    SizeFixed
+        `dynamic_size` was asked for, and a layer of the network fixes the size.
+    ValueError
+        An unknown storage, or int8 without pictures.
     """
-
-    def __init__(self, network: nn.Module) -> None:
-        super().__init__()
-        self.network = network
-
-    def forward(self, pixels: Tensor) -> tuple[Tensor, ...]:
-        logits, features = self.network(pixels)
-        scores = [torch.sigmoid(v) if v.shape[1] == 1 else torch.softmax(v, dim=1) for v in logits.values()]
-        maps = self.network.maps(features)  # type: ignore[operator]
-        if len(logits) == 1:
-            maps = maps + self.network.output.bias[None, :, None, None]  # type: ignore[union-attr, index]
-        return (*scores, maps)
-
-
-def export(network: nn.Module, heads: list[str], shape: tuple[int, int], path: Path) -> None:
-    """Write ``path`` with input ``pixels`` (n, 1, rows, columns) and outputs `heads` and ``maps``; weights in fp16, arithmetic in fp32."""
+    if storage not in ("fp32", "fp16", "int8"):
+        raise ValueError(f"no storage {storage!r}: choose fp32, fp16 or int8")
     served = Served(network.cpu().float().eval())
-    example = torch.rand(2, 1, *shape)
-    with warnings.catch_warnings():
+    axes: dict[int, object] = {0: torch.export.Dim("n", min=1, max=LARGEST_BATCH)}
+    if dynamic_size:
+        axes |= {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            served, (example,), str(path), input_names=["pixels"], output_names=[*heads, "maps"], opset_version=OPSET,
-            dynamic_shapes={"pixels": {0: torch.export.Dim("n", min=1, max=64)}}, dynamo=True, external_data=False, verbose=False,
+            served, (torch.rand(2, 1, *shape),), str(path), input_names=[PIXELS], output_names=[*heads, MAPS], opset_version=OPSET,
+            dynamic_shapes={"pixels": axes}, dynamo=True, external_data=False, verbose=False,
         )  # fmt: skip
     graph = onnx.load(path)
-    halve(graph)
+    batch, _, *sizes = graph.graph.input[0].type.tensor_type.shape.dim
+    if batch.HasField("dim_value"):
+        path.unlink()
+        raise SizeFixed(f"a layer of this network fixes the batch at {batch.dim_value}: write it without the number of pictures")
+    if dynamic_size and any(size.HasField("dim_value") for size in sizes):
+        path.unlink()
+        raise SizeFixed(f"a layer of this network works at {shape[0]}x{shape[1]} only: export it without a dynamic size")
+    if storage == "fp16":
+        halve(graph)
+    if storage == "int8":
+        from training.export.quantise import quantise
+
+        if pictures is None or not len(pictures):
+            raise ValueError("int8 needs real pictures to find the ranges of its integers on: give it a part with images")
+        onnx.save(graph, path)
+        graph = quantise(path, pictures)
     strip(graph)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
@@ -84,12 +120,18 @@ def strip(model: onnx.ModelProto) -> None:
             part.doc_string = ""
 
 
-def parity(network: nn.Module, heads: list[str], path: Path, pictures: NDArray[np.float32]) -> float:
+def parity(network: nn.Module, heads: Sequence[str], path: Path, pictures: NDArray[np.float32], batch: int = 4) -> float:
     """Largest absolute difference of a probability between torch in fp32 and the stored graph, over (n, 1, rows, columns) pictures."""
-    import onnxruntime
+    from training.export.sessions import open_graph
 
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    with torch.no_grad():
-        expected = Served(network.cpu().float().eval())(torch.from_numpy(pictures))
-    found = session.run([*heads], {"pixels": pictures})
-    return max(float(np.abs(np.asarray(a) - b.numpy()).max()) for a, b in zip(found, expected, strict=False))
+    session = open_graph(path)
+    served = Served(network.cpu().float().eval())
+    largest = 0.0
+    for start in range(0, len(pictures), batch):
+        some = pictures[start : start + batch]
+        with torch.no_grad():
+            expected = served(torch.from_numpy(some))
+        found = session.run([*heads], {PIXELS: some})
+        pairs = zip(found, expected, strict=False)
+        largest = max(largest, *(float(np.abs(np.asarray(a) - b.numpy()).max()) for a, b in pairs))
+    return largest

@@ -1,0 +1,87 @@
+"""From a run, or several averaged, to one ONNX file whose parity with torch was checked on real images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.preprocessing.recipe import find_recipe
+from training.evaluate.forward import prepare
+from training.evaluate.running import Run, join_networks
+from training.export.onnx_graph import export, parity
+from training.stages.experiment import Experiment, Material, Setting, gather_images
+
+PARITY_PICTURES = 32
+RANGE_PICTURES = 64
+"""Pictures of the train part on which int8 finds its ranges."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A stored graph and its largest difference from torch in any probability, over `pictures` real images."""
+
+    path: Path
+    storage: str
+    difference: float
+    pictures: int
+
+
+def served_material(experiment: Experiment, setting: Setting) -> Material:
+    """The samples that a graph is measured on. An exam network is served image by image, as every model of the service is."""
+    material = experiment.gather(experiment, setting)
+    return gather_images(experiment, setting) if material.crops.ndim == 4 else material
+
+
+def spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """At most `count` of the indices, evenly from all over the table, so that no machine or set stands for all."""
+    if not len(indices):
+        return indices
+    return indices[np.unique(np.linspace(0, len(indices) - 1, min(count, len(indices))).round().astype(np.int64))]
+
+
+def export_run(
+    experiment: Experiment,
+    setting: Setting,
+    path: Path,
+    *,
+    storage: str = "fp16",
+    average: Sequence[Run] = (),
+    flips: bool = False,
+    dynamic_size: bool = False,
+    images: int = PARITY_PICTURES,
+    material: Material | None = None,
+) -> Exported:
+    """Write a run's graph and measure its parity on real images of the test part (of all parts where that is empty).
+
+    Parameters
+    ----------
+    average
+        Further runs that the graph averages with this one.
+    flips
+        Put the four flips of augmented prediction into the graph: four times the arithmetic.
+    material
+        Samples that were gathered before.
+
+    Raises
+    ------
+    ValueError
+        The runs cannot be one graph, or a flip would change the answer.
+    training.export.onnx_graph.SizeFixed
+        A dynamic size was asked for, and the network has one size.
+    """
+    network = join_networks([(experiment, setting), *average], flips)
+    material = material or served_material(experiment, setting)
+    recipe, heads = find_recipe(experiment.recipe), list(experiment.heads)
+    test, train = material.where("test"), material.where("train")
+    held = spread(test if test.size else np.arange(len(material.rows)), images)
+    pictures = prepare(np.asarray(material.crops[held]), recipe).numpy()
+    ranges = None
+    if storage == "int8":
+        ranges = prepare(np.asarray(material.crops[spread(train if train.size else held, RANGE_PICTURES)]), recipe).numpy()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    export(network, heads, experiment.input_shape(setting), path, storage, dynamic_size, ranges)
+    return Exported(path, storage, parity(network, heads, path, pictures), len(pictures))
