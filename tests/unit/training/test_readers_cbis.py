@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.training.layouts import COLUMNS, ROWS, CbisCase, cbis_mask, write_cbis_tables, write_picture, write_table
+from tests.unit.training.layouts import COLUMNS, ROWS, CbisCase, breast, cbis_mask, write_cbis_tables, write_picture, write_table
 from training.data.index import read_set
 from training.data.pictures import read_picture
 from training.data.readers import masks
@@ -109,6 +109,21 @@ def test_missing_and_broken_files_are_named(tmp_path: Path) -> None:
     assert said["Mass-Training_P_00001_LEFT_CC/1-1.dcm"].startswith("the file is neither DICOM")
     assert said["Mass-Training_P_00002_LEFT_CC, abnormality 1"] == "no mask among the lesion's files"
     assert said["Mass-Training_P_00003_LEFT_CC, abnormality 1"].startswith("1-2.dcm: ") and len(said) == 5
+
+
+@pytest.mark.parametrize(
+    ("kind", "low", "high"), [("u1", 0, 255), ("u1", 0, 1), ("u2", 0, 65535), ("u2", 3, 4), ("i2", -1, 1), ("u1", 10, 240)]
+)
+def test_a_mask_has_two_levels_whatever_they_are(kind: str, low: int, high: int) -> None:
+    levels = np.full((50, 40), low, kind)
+    levels[10:20, 5:9] = high
+    white = masks.as_mask(levels)
+    assert white is not None and np.array_equal(white > 0, levels == high) and white.dtype == np.uint8
+
+
+def test_a_picture_and_an_empty_mask_are_no_masks() -> None:
+    assert masks.as_mask(breast()) is None and masks.as_mask(breast().astype(np.uint16) * 200) is None
+    assert masks.as_mask(np.zeros((9, 9), np.uint8)) is None and masks.as_mask(np.full((9, 9), 255, np.uint8)) is None
 
 
 def test_masks_are_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,22 +72,29 @@ def scan(path: Path) -> Scan:
     white = as_mask(levels)
     if white is None:
         return Scan(shape)
-    rows, columns = np.flatnonzero(white.any(axis=1)), np.flatnonzero(white.any(axis=0))
-    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
-    contours, _ = cv2.findContours(white.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    left, top, width, height = cv2.boundingRect(white)
+    lesion = white[top : top + height, left : left + width]
+    contours, _ = cv2.findContours(lesion, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top))
     largest = cv2.approxPolyDP(max(contours, key=len), TOLERANCE, True)
-    return Scan(shape, box, tuple((float(x), float(y)) for x, y in largest[:, 0]))
+    outline = tuple((float(x), float(y)) for x, y in largest[:, 0])
+    return Scan(shape, (left, top, left + width, top + height), outline)
 
 
-def as_mask(levels: NDArray[Any]) -> NDArray[np.bool_] | None:
-    """Where (rows, columns) levels are white; None where they are a picture, or all of one level."""
-    low, high = int(levels.min()), int(levels.max())
+def as_mask(levels: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """255 where (rows, columns) levels are white, 0 elsewhere; None where they are a picture, or all of one level."""
+    pixels = levels if levels.dtype in (np.uint8, np.uint16) else levels.astype(np.float32)
+    low, high, _, _ = cv2.minMaxLoc(pixels)
     if low == high:
         return None
-    margin = (high - low) // 8
-    lit = levels > low + margin
-    grey = lit & (levels < high - margin)
-    return None if grey.sum() > GREY_SHARE * lit.sum() else np.asarray(levels > low + (high - low) // 2)
+    margin = (high - low) / 8
+    lit, bright = (cv2.countNonZero(_above(pixels, level)) for level in (low + margin, high - margin))
+    if lit - bright > GREY_SHARE * lit:
+        return None
+    return _above(pixels, (low + high) / 2).astype(np.uint8, copy=False)
+
+
+def _above(pixels: NDArray[Any], level: float) -> NDArray[Any]:
+    return np.asarray(cv2.threshold(pixels, level, 255, cv2.THRESH_BINARY)[1])
 
 
 def _recall(path: Path) -> dict[str, Scan]:
