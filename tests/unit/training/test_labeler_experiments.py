@@ -1,0 +1,126 @@
+"""The four runs of Yi et al. 2019: what the paper fixes, and that the two laterality runs can be compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.preprocessing.geometry import breast_mask
+from models.preprocessing.recipe import find_recipe
+from training.data.phantom import draw_view
+from training.data.synthetic import imagine_patients, write_synthetic
+from training.data.table import Row
+from training.experiments.catalogue import find_experiment
+from training.experiments.labels import DENSITY, EXPERIMENTS, LATERALITY, LATERALITY_FLIPS, VIEW
+from training.networks.imagenet import WeightsUnavailable
+from training.networks.labeler import Labeler
+from training.stages.errors import ClassEmpty
+from training.stages.experiment import Experiment, Setting, Start, begin
+
+RESNET18 = Start("random", "resnet18")
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+    folder = tmp_path_factory.mktemp("labels")
+    write_synthetic(folder / "synthetic", patients=10, seed=3, size=(256, 256))
+    return Setting(data=folder, runs=folder / "runs", shape=(64, 64))
+
+
+def on_synthetic(experiment: Experiment) -> Experiment:
+    return find_experiment(experiment.name, ["synthetic"])
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
+def test_training_is_as_the_paper_says(experiment: Experiment) -> None:
+    (plan,) = experiment.plans
+    assert (plan.epochs, plan.optimiser, plan.rates, plan.momentum, plan.weight_decay) == (49, "sgd", {"": 1e-3}, 0.9, 1e-5)
+    assert plan.schedule == "constant" and plan.clip == 0.0
+    assert experiment.shape == (256, 256) and experiment.split == "70/10/20"
+    assert plan.augmentation.rotation_degrees > 0 and plan.augmentation.crop > 0
+    network = experiment.build(Start("random"))
+    assert isinstance(network, Labeler) and network.dropout.p == 0.0, "the paper replaces the last layer and adds nothing"
+    assert sum(isinstance(module, torch.nn.Conv2d) for module in network.modules()) == 53, "ResNet-50"
+    assert list(network.heads) == list(experiment.heads) == [experiment.task]
+
+
+def test_only_laterality_stops_to_flip_and_has_its_markers_removed() -> None:
+    flips = {name: experiment.plans[0].augmentation.horizontal_flip for name, experiment in EXPERIMENTS.items()}
+    assert flips == {"labels-view": True, "labels-laterality": False, "labels-laterality-flips": True, "labels-density": True}
+    assert [e.recipe for e in (VIEW, LATERALITY, LATERALITY_FLIPS, DENSITY)] == [
+        "whole-stretch@1", "whole-unmarked@1", "whole-unmarked@1", "whole-stretch@1",
+    ]  # fmt: skip
+    assert not any(e.plans[0].augmentation.vertical_flip for e in EXPERIMENTS.values())
+
+
+def test_both_laterality_runs_see_the_same_samples_in_the_same_parts(setting: Setting) -> None:
+    one, other = (experiment.gather(on_synthetic(experiment), setting) for experiment in (LATERALITY, LATERALITY_FLIPS))
+    assert one.rows == other.rows and np.array_equal(one.parts, other.parts) and np.array_equal(one.crops, other.crops)
+    assert len(one.rows) == 40 and {"train", "tune", "test"} == set(one.parts)
+    assert one.targets["laterality"].tolist() == [("L", "R").index(str(row.laterality)) for row in one.rows]
+
+
+def test_only_images_with_the_label_are_samples(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    from training.experiments import labels
+
+    def read(data: Path, names: tuple[str, ...]) -> list[Row]:
+        from dataclasses import replace
+
+        return [replace(row, density=None) if index % 2 else row for index, row in enumerate(original(data, names))]
+
+    original = labels.read_index
+    monkeypatch.setattr(labels, "read_index", read)
+    material = DENSITY.gather(on_synthetic(DENSITY), setting)
+    assert len(material.rows) == 20 and (material.targets["density"] >= 0).all()
+    monkeypatch.setattr(labels, "read_index", lambda data, names: [row for row in read(data, names) if row.density is None])
+    with pytest.raises(ClassEmpty, match="no image of synthetic has a density"):
+        DENSITY.gather(on_synthetic(DENSITY), setting)
+
+
+def test_markers_go_and_the_breast_stays_untouched() -> None:
+    """On drawn films the letter is known to be there, and the breast's every pixel."""
+    size = (640, 512)
+    seen = 0
+    for patient in imagine_patients(12, seed=5):
+        for side in ("R", "L"):
+            for view in ("CC", "MLO"):
+                breast = patient.breast(side)
+                if patient.machine.inverted:
+                    continue
+                marked, plain = (
+                    np.rint(255 * draw_view(breast, view, patient.machine, size, marker).levels).astype(np.uint8)
+                    for marker in (True, False)
+                )
+                letter = np.abs(marked.astype(int) - plain) > 60
+                if not letter.any():
+                    continue
+                seen += 1
+                cleaned = find_recipe(LATERALITY.recipe).crop(marked, size)[0]
+                assert not cleaned[letter].any(), "the letter is gone"
+                mask = breast_mask(marked)
+                rows = np.arange(size[0]) * mask.shape[0] // size[0]
+                columns = np.arange(size[1]) * mask.shape[1] // size[1]
+                tissue = mask[rows[:, None], columns[None]]
+                assert np.array_equal(cleaned[tissue], marked[tissue]), "no pixel of the breast changed"
+    assert seen > 20
+
+
+def test_a_label_can_start_from_another_labels_run(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    trained = VIEW.build(RESNET18)
+    path = tmp_path / "best.pt"
+    torch.save({"network": trained.state_dict()}, path)
+    network = begin(DENSITY, Start(str(path), "resnet18"))
+    assert torch.equal(network.state_dict()["features.4.0.conv1.weight"], trained.state_dict()["features.4.0.conv1.weight"])
+    assert network.heads["density"].weight.shape == (4, 512)
+    with pytest.raises(WeightsUnavailable, match="same architecture"):
+        begin(DENSITY, Start(str(path), "resnet34"))
+
+
+def test_backbones_are_chosen_by_name() -> None:
+    assert sum(p.numel() for p in VIEW.build(Start("random", "resnet34")).parameters()) == 21_284_672 - 6_272 + 2 * 512 + 2
+    with pytest.raises(ValueError, match="--backbone takes one of"):
+        VIEW.build(Start("random", "vgg16"))
