@@ -160,11 +160,14 @@ def write_inbreast(folder: Path) -> None:
         {"Name": "Calcification", "Point_px": ["(50.2, 60.9)"], "NumberOfPoints": 1},
         {"Name": "Assymetry", "Point_px": ["(1, 2)", "(3, 2)", "(3, 4)"], "NumberOfPoints": 3},
         {"Name": "Cluster", "Point_px": [], "NumberOfPoints": 0},
+        {"Name": "Pectoral Muscle", "Point_px": ["(1, 2)", "(3, 2)", "(3, 4)"], "NumberOfPoints": 3},
     ]
     outlines = folder / "AllXML"
     outlines.mkdir()
     content = plistlib.dumps({"Images": [{"ImageIndex": 0, "NumberOfROIs": len(regions), "ROIs": regions}]})
     (outlines / "20586960.xml").write_bytes(content)
+    (folder / "PectoralMuscle").mkdir()
+    (folder / "PectoralMuscle" / "20586908.xml").write_bytes(content)
     (outlines / "20586986.xml").write_bytes(content[: len(content) // 2])
 
 

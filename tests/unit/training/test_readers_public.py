@@ -154,25 +154,29 @@ def test_cmmd(tmp_path: Path, sheet: str) -> None:
             book.active.append(line)
         book.save(tmp_path / "CMMD_clinicaldata_revision.xlsx")
     mlo, cc = view_code("R-10226", "SRT"), view_code("399162004")
-    common = {"Manufacturer": "GE MEDICAL SYSTEMS", "BodyPartExamined": "BREAST"}
+    common = {"Manufacturer": "GE MEDICAL SYSTEMS", "BodyPartExamined": "BREAST", "PatientID": "D1-0001"}
     series = tmp_path / "CMMD" / "D1-0001" / "07-18-2010-NA-NA-79377" / "1.000000-NA-70244"
     write_dicom(series / "1-1.dcm", ImageLaterality="R", ViewCodeSequence=cc, PatientAge="044Y", SOPInstanceUID="1.2.3", **common)
     write_dicom(series / "1-2.dcm", ImageLaterality="R", ViewCodeSequence=mlo, PatientAge="044Y", SOPInstanceUID="1.2.4", **common)
     write_dicom(series / "1-3.dcm", ImageLaterality="L", ViewCodeSequence=mlo, SOPInstanceUID="1.2.5", **common)
     (series / "1-4.dcm").write_bytes(b"cut off")
-    write_dicom(tmp_path / "CMMD" / "D1-0002" / "1.2.840.1" / "1.2.840.2" / "1-1.dcm", ImageLaterality="L", ViewCodeSequence=cc, **common)
-    write_dicom(tmp_path / "CMMD" / "D1-0002" / "1.2.840.1" / "1.2.840.2" / "1-2.dcm", ImageLaterality="L", **common)
+    common["PatientID"] = "D1-0002"
+    study = tmp_path / "CMMD" / "1.3.6.1.4.1.14519.5.2.1"  # as others store it: no folder tells whose it is
+    write_dicom(study / "2-1.dcm", ImageLaterality="L", ViewCodeSequence=cc, **common)
+    write_dicom(study / "2-2.dcm", ImageLaterality="L", **common)
+    write_dicom(study / "3-1.dcm", ImageLaterality="L", ViewCodeSequence=cc, **(common | {"PatientID": "D2-0009"}))
     index = read_set(tmp_path, "cmmd")
     assert [(row.patient, row.view, row.laterality, row.pathology, row.age, row.manufacturer) for row in index.rows] == [
+        ("cmmd-D1-0002", "CC", "L", "malignant", 40.0, "GE MEDICAL SYSTEMS"),
         ("cmmd-D1-0001", "CC", "R", "benign", 44.0, "GE MEDICAL SYSTEMS"),
         ("cmmd-D1-0001", "MLO", "R", "benign", 44.0, "GE MEDICAL SYSTEMS"),
         ("cmmd-D1-0001", "MLO", "L", None, 44.0, "GE MEDICAL SYSTEMS"),
-        ("cmmd-D1-0002", "CC", "L", "malignant", 40.0, "GE MEDICAL SYSTEMS"),
     ]
     said = {Path(skipped.what).name: skipped.why for skipped in index.skipped}
     assert said.pop("1-4.dcm") and said == {
         f"CMMD_clinicaldata_revision.{sheet}, line 5": "LeftRight 'X' or classification 'Malignant' is unknown",
-        "1-2.dcm": "view unknown is neither CC nor MLO",
+        "2-2.dcm": "view unknown is neither CC nor MLO",
+        "3-1.dcm": f"its patient is not in CMMD_clinicaldata_revision.{sheet}",
         "D1-0003": "no image file",
     }
 

@@ -12,17 +12,17 @@ from training.data.pictures import read_dataset, reason
 from training.data.readers.csv_lines import Line, parse_number
 from training.data.readers.dicom_folder import unfit
 from training.data.readers.header import Header, read_header
-from training.data.readers.series import SeriesFiles, find_tables
+from training.data.readers.series import find_tables, list_images
 from training.data.readers.sheets import read_sheet
 from training.data.table import Index, Row, Skipped
 
-NAME = "cmmd"
-SHEETS = ("CMMD_clinicaldata_revision.csv", "CMMD_clinicaldata_revision.xlsx")
+NAME = PREFIX = "cmmd"
+SHEETS = ("CMMD_clinicaldata_revision.csv", "CMMD_clinicaldata_revision_CSV.csv", "CMMD_clinicaldata_revision.xlsx")
 PATHOLOGIES: dict[str, Literal["malignant", "benign"]] = {"malignant": "malignant", "benign": "benign"}
 
 
 def read_cmmd(folder: Path) -> Index:
-    """Read the clinical sheet and the images of its patients, in any layout of `SeriesFiles`.
+    """Read the clinical sheet and every DICOM file below `folder`; whose it is stands in its header, whatever the folders are called.
 
     A breast without a line of its own (the other side was biopsied) has no pathology. The set outlines no lesions and tells no density.
 
@@ -45,35 +45,34 @@ def read_cmmd(folder: Path) -> Index:
                 breasts[line["id1"], line["leftright"]] = line
         else:
             skipped.append(Skipped(line.place, f"LeftRight {line['leftright']!r} or classification {line['classification']!r} is unknown"))
-    files = SeriesFiles(folder)
     rows: list[Row] = []
-    for patient in tqdm(sorted({patient for patient, _ in breasts}), "headers", unit="patient"):
-        found = files.below(patient)
-        if not found:
-            skipped.append(Skipped(patient, "no image file"))
-        for path in found:
-            name = path.relative_to(folder).as_posix()
-            try:
-                header = read_header(read_dataset(path, pixels=False))
-            except (Undecodable, OSError) as error:
-                skipped.append(Skipped(name, reason(error)))
-                continue
-            if why := unfit(header):
-                skipped.append(Skipped(name, why))
-            else:
-                rows.append(_row(patient, path, header, breasts))
-    return Index(tuple(rows), tuple(skipped))
+    images = [path for path in list_images(folder) if path.suffix.lower() in {"", ".dcm", ".dicom"}]
+    for path in tqdm(images, "headers", unit="file"):
+        name = path.relative_to(folder).as_posix()
+        try:
+            header = read_header(read_dataset(path, pixels=False))
+        except (Undecodable, OSError) as error:
+            skipped.append(Skipped(name, reason(error)))
+            continue
+        if why := unfit(header):
+            skipped.append(Skipped(name, why))
+        elif not {(header.patient, "L"), (header.patient, "R")} & breasts.keys():
+            skipped.append(Skipped(name, f"its patient is not in {sheet.name}"))
+        else:
+            rows.append(_row(path, header, breasts))
+    seen = {row.patient for row in rows}
+    missing = sorted({patient for patient, _ in breasts if f"{PREFIX}-{patient}" not in seen})
+    return Index(tuple(rows), (*skipped, *(Skipped(patient, "no image file") for patient in missing)))
 
 
-def _row(patient: str, path: Path, header: Header, breasts: dict[tuple[str, str], Line]) -> Row:
-    side = header.laterality or ""
+def _row(path: Path, header: Header, breasts: dict[tuple[str, str], Line]) -> Row:
+    patient, side = header.patient, header.laterality or ""
     line = breasts.get((patient, side))
-    other = next((known for (name, _), known in breasts.items() if name == patient), None) if header.age is None else None
-    age = header.age if other is None else parse_number(other["age"])
+    known = line or breasts.get((patient, "R" if side == "L" else "L"))
     return Row(
         dataset=NAME,
-        patient=f"cmmd-{patient}",
-        exam=header.study or f"cmmd-{patient}",
+        patient=f"{PREFIX}-{patient}",
+        exam=header.study or f"{PREFIX}-{patient}",
         image=header.image or path.stem,
         file=path,
         view=header.view,
@@ -82,5 +81,5 @@ def _row(patient: str, path: Path, header: Header, breasts: dict[tuple[str, str]
         density=None,
         pathology=PATHOLOGIES[line["classification"].lower()] if line else None,
         manufacturer=header.manufacturer,
-        age=age,
+        age=parse_number(known["age"]) if header.age is None and known else header.age,
     )

@@ -43,7 +43,7 @@ def read_inbreast(folder: Path) -> Index:
         raise FileNotFoundError(f"none of {', '.join(SHEETS)} in {folder}: one of them comes with INbreast")
     root = sheet.parent
     images = {match["image"]: (path, match["patient"]) for path in root.rglob("*.dcm") if (match := _DICOM_NAME.fullmatch(path.name))}
-    outlines = {path.stem: path for path in root.rglob("*.xml")}
+    outlines = {path.stem: path for path in root.rglob("*.xml") if "pectoral" not in path.parent.name.lower()}
     rows: list[Row] = []
     skipped: list[Skipped] = []
     for line in read_sheet(sheet, ("file_name", "laterality", "view", "acr", "bi-rads")):
@@ -98,7 +98,7 @@ def _read_rois(path: Path | None, skipped: list[Skipped]) -> tuple[Roi, ...]:
 
 def _roi(region: dict[str, Any]) -> Roi | None:
     points = [(float(match[1]), float(match[2])) for text in region["Point_px"] if (match := _POINT.match(text))]
-    if not points:
+    if not points or "pectoral" in region.get("Name", "").lower():
         return None
     xs, ys = zip(*points, strict=True)
     box = (max(0, math.floor(min(xs))), max(0, math.floor(min(ys))), math.floor(max(xs)) + 1, math.floor(max(ys)) + 1)
