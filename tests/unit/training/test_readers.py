@@ -12,6 +12,7 @@ import pytest
 from tests.unit.training.layouts import write_picture, write_table
 from training.data.index import READERS, read_index, read_set, summarise
 from training.data.pictures import read_picture
+from training.data.splits import RULES
 from training.data.table import Row, Skipped
 
 
@@ -97,3 +98,8 @@ def test_real_lesions_lie_where_the_boxes_say(data_folder: Path) -> None:
     right_way = np.median([contrast(row, False, False) for row in rows])
     wrong_ways = [np.median([contrast(row, *turn) for row in rows]) for turn in ((True, False), (False, True), (True, True))]
     assert right_way > 10 and right_way > 2 * max(wrong_ways), (right_way, wrong_ways)
+
+
+def test_every_reader_and_rule_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "training-data.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in (*READERS, *RULES))
