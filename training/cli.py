@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from typer.core import TyperGroup
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def list_experiments(data: Data = DATA, only: Annotated[str, typer.Option(help="
     """
     from training.experiments.catalogue import EXPERIMENTS, absent_datasets
 
-    table = Table("experiment", "paper", "task", "input", "epochs", "needs", "data", show_lines=True)
+    table = Table(Column("experiment", no_wrap=True), "paper", "task", "input", "epochs", "needs", "data", show_lines=True)
     for experiment in EXPERIMENTS.values():
         if only.lower() not in f"{experiment.name} {experiment.paper}".lower():
             continue
@@ -362,6 +362,46 @@ def run_export(
         dynamic_size=dynamic_size,
     )  # fmt: skip
     Console().print(str(done), soft_wrap=True, markup=False)
+
+
+@app.command("publish")
+def run_publish(
+    name: Name,
+    version: Annotated[str, typer.Option(help="version in the zoo, like 1.0.0")],
+    data: Data = DATA,
+    runs: Runs = RUNS,
+    tag: Tag = "",
+    datasets: Datasets = "",
+    split: Split = None,
+    fold: Fold = None,
+    shape: Shape = None,
+    backbone: Backbone = None,
+    zoo: Annotated[Path | None, typer.Option(help="folder of models; the packaged zoo by default")] = None,
+    model: Annotated[str | None, typer.Option(help="name of the model; mammotriage-NAME by default")] = None,
+    storage: Annotated[
+        Literal["fp32", "fp16", "int8"], typer.Option(help="of the weights; what each costs in AUC is on the card")
+    ] = "fp16",
+    average: Average = None,
+    flips: Flips = False,
+    calibration: Annotated[
+        Literal["none", "platt", "temperature", "isotonic"], typer.Option(help="fitted on the tune part, of a cancer model")
+    ] = "platt",
+    card: Annotated[Path | None, typer.Option(help="TOML with licence and limits, for other data than ours")] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="bootstrap draws of an interval")] = 1000,
+) -> None:
+    """Put a run into the zoo: graph, manifest and card. Refused where parity, contract or card do not hold.
+
+    [dim]python -m training publish cancer --version 2.0.0 --tag seed0 --average cancer:seed1[/]
+    """
+    from models.registry import ZOO
+    from training.export.publish import describe, publish, read_card_text
+
+    experiment, setting = _recall(name, tag, data, runs, datasets, split, fold, shape, backbone)
+    folder = publish(
+        experiment, setting, version, zoo=zoo or ZOO, storage=storage, average=[_recall_run(text, data, runs) for text in average or ()],
+        flips=flips, calibration=calibration, name=model, card=read_card_text(card) if card else None, command=_command(), rounds=rounds,
+    )  # fmt: skip
+    Console().print_json(describe(folder))
 
 
 @app.command("results")

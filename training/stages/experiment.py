@@ -67,6 +67,7 @@ def part_of_rows(experiment: Experiment, setting: Setting, rows: list[Row]) -> N
 def gather_images(experiment: Experiment, setting: Setting) -> Material:
     """Whole images: index, cached crops by the experiment's recipe, parts, and targets as the rows say."""
     rows = read_index(setting.data, experiment.datasets)
+    part_of_rows(experiment, setting, rows)  # a split that does not fit is told before the hours that decoding may take
     cached = build_cache(rows, experiment.input_shape(setting), setting.runs / "cache", experiment.recipe)
     kept = list(cached.rows)
     return Material(kept, cached.pixels, part_of_rows(experiment, setting, kept), targets(experiment, kept))

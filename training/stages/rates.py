@@ -14,6 +14,10 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from training.stages.plan import Plan
 
 
+SHORTEST_CYCLE = 5
+"""Steps below which there is nothing to rise and fall over: the rate stays at its peak."""
+
+
 def rate_of(name: str, rates: dict[str, float]) -> float:
     """The rate of the parameter `name`: that of the longest prefix which fits.
 
@@ -73,9 +77,10 @@ def make_optimiser(network: nn.Module, plan: Plan) -> torch.optim.Optimizer:
 def make_schedule(optimiser: torch.optim.Optimizer, plan: Plan, steps_an_epoch: int) -> LRScheduler:
     """Rates as the plan says; to be stepped after every step of the optimiser."""
     steps = plan.epochs * steps_an_epoch
-    if plan.schedule == "one-cycle":
+    if plan.schedule == "one-cycle" and steps >= SHORTEST_CYCLE:
         peaks = [float(group["lr"]) for group in optimiser.param_groups]
-        return OneCycleLR(optimiser, peaks, total_steps=steps, pct_start=plan.warm_fraction)
+        # torch divides by the length of the rise less one step.
+        return OneCycleLR(optimiser, peaks, total_steps=steps, pct_start=max(plan.warm_fraction, 1.5 / steps))
 
     def factor(step: int) -> float:
         if plan.schedule == "step":

@@ -60,6 +60,19 @@ def test_schedules_are_what_they_are_called() -> None:
     assert cycle[0] == pytest.approx(1 / 25) and max(cycle) == pytest.approx(1.0) and cycle[-1] < 1e-4
 
 
+@pytest.mark.parametrize("steps", range(1, 12))
+def test_a_cycle_of_few_steps_still_trains(steps: int) -> None:
+    """Twenty patients and one epoch make a handful of steps; torch divides by zero at five of them."""
+    optimiser = make_optimiser(nn.Linear(2, 1), Plan(epochs=1, batch=1, rates={"": 1.0}))
+    schedule = make_schedule(optimiser, Plan(epochs=1, batch=1, rates={"": 1.0}), steps)
+    rates = []
+    for _ in range(steps):
+        rates.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        schedule.step() if len(rates) < steps else None
+    assert max(rates) > 0.5
+
+
 def test_two_half_batches_make_the_step_of_a_whole_one(tmp_path: Path) -> None:
     whole = run(tmp_path / "whole", replace(PLAN, epochs=2, precision="fp32")).state_dict()
     halves = run(tmp_path / "halves", replace(PLAN, epochs=2, precision="fp32", batch=4, accumulate=2)).state_dict()
