@@ -55,10 +55,10 @@ class _PatchNetwork(nn.Module):
         for layer in layers[:-1]:
             flat = layer(flat).relu()
             passed.append((flat > 0).to(flat.dtype))
-        effects = layers[-1].weight.expand(len(features), -1, -1)
+        effects = layers[-1].weight.expand(features.shape[0], -1, -1)
         for layer, gate in zip(reversed(layers[:-1]), reversed(passed), strict=True):
             effects = (effects * gate[:, None]) @ layer.weight
-        answer: Tensor = (effects.reshape(len(features), -1, *features.shape[1:]) * features[:, None]).sum(dim=2)
+        answer: Tensor = (effects.reshape(features.shape[0], -1, *features.shape[1:]) * features[:, None]).sum(dim=2)
         return answer * self.cells**2
 
 
