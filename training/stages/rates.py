@@ -13,7 +13,6 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 
 from training.stages.plan import Plan
 
-
 SHORTEST_CYCLE = 5
 """Steps below which there is nothing to rise and fall over: the rate stays at its peak."""
 
@@ -56,11 +55,12 @@ def make_optimiser(network: nn.Module, plan: Plan) -> torch.optim.Optimizer:
     Raises
     ------
     ValueError
-        A prefix fits no parameter (a slip of the pen, or another backbone's name), or a parameter has no prefix.
+        A prefix fits no parameter (a slip of the pen, or another backbone's name), or a parameter has no prefix. A prefix that is frozen
+        may fit none: a plan can name the stem of one backbone and still train another.
     """
     names = [name for name, _ in network.named_parameters()]
-    for prefix in plan.rates:
-        if not any(name.startswith(prefix) for name in names):
+    for prefix, rate in plan.rates.items():
+        if rate > 0 and not any(name.startswith(prefix) for name in names):
             parts = ", ".join(sorted({name.partition(".")[0] for name in names}))
             raise ValueError(f"the plan has a rate for {prefix!r}, and no parameter's name begins so; the network's parts: {parts}")
     groups = []
