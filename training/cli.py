@@ -422,15 +422,24 @@ def make_synthetic(
     seed: int = 0,
     size: Annotated[str, typer.Option(help="ROWSxCOLUMNS")] = "640x512",
     dicom: Annotated[bool, typer.Option("--dicom", help="DICOM as a hospital sends it, instead of PNG")] = False,
+    layout: Annotated[
+        Literal["synthetic", "cbis-ddsm"], typer.Option(help="cbis-ddsm: films, crops, masks and tables as TCIA hands them out")
+    ] = "synthetic",
 ) -> None:
     """Make up mammograms with known labels and lesions, to try everything without any data.
 
     [dim]python -m training synthetic DATA/synthetic --patients 60[/]
+
+    [dim]python -m training synthetic DATA/cbis-ddsm --layout cbis-ddsm[/]
     """
     from training.data.synthetic import write_synthetic
+    from training.data.synthetic_cbis import write_synthetic_cbis
 
     rows, columns = _shape(size)
-    write_synthetic(out, patients, seed, (rows, columns), dicom)
+    if layout == "cbis-ddsm":
+        write_synthetic_cbis(out, patients, seed, (rows, columns))
+    else:
+        write_synthetic(out, patients, seed, (rows, columns), dicom)
 
 
 def _find(name: str, datasets: str = "") -> Experiment:
