@@ -67,13 +67,13 @@ def by_patient(breasts: Scored) -> Scored:
 
 
 def cancer_levels(table: Predictions, sample: str) -> dict[str, Scored]:
-    """The levels of a cancer score, from the samples up: image, breast and patient; or exam and patient."""
+    """The levels of a cancer score, from the samples up: image, breast and patient; or exam or breast and patient."""
     first = scored(table, "cancer")
     if sample == "image":
         breasts = by_breast(first)
         return {"image": first, "breast": breasts, "patient": by_patient(breasts)}
     levels = {sample: first}
-    if sample == "exam" and len(set(first.patients)) < len(first.patients):
+    if sample in ("exam", "breast") and len(set(first.patients)) < len(first.patients):
         levels["patient"] = by_patient(first)
     return levels
 

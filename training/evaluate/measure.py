@@ -62,7 +62,7 @@ def measure(table: Predictions, sample: str, part: str = "test", rounds: int = 1
             if baselines := _baselines(level, rounds):
                 figure["baselines"] = baselines
             found["levels"][name] = figure
-            found["subgroups"][name] = score_groups(tuned, level, max(rounds // 3, 100))
+            found["subgroups"][name] = score_groups(tuned, level, max(rounds // 3, 20))
         heads[head] = found
     report: dict[str, Any] = {"sample": sample, "part": part, "counts": counts, "heads": heads}
     if pointing := _pointing(test):

@@ -20,7 +20,7 @@ def describe_run(experiment: Experiment, setting: Setting, command: str = "") ->
         "experiment": experiment.name,
         "paper": experiment.paper,
         "task": experiment.task,
-        "datasets": list(experiment.datasets),
+        "datasets": dataset_names(experiment),
         "recipe": experiment.recipe,
         "shape": list(experiment.input_shape(setting)),
         "split": Path(split).name if setting.fold is None else f"fold {setting.fold} of 5",
@@ -33,6 +33,11 @@ def describe_run(experiment: Experiment, setting: Setting, command: str = "") ->
         "command": without_paths(command),
         "commit": commit(),
     }
+
+
+def dataset_names(experiment: Experiment) -> list[str]:
+    """The sets without the folders that a user may have named with them (``NAME:FOLDER``)."""
+    return [name.partition(":")[0] for name in experiment.datasets]
 
 
 def read_logs(experiment: Experiment, setting: Setting) -> tuple[int, float | None]:

@@ -91,7 +91,8 @@ def render_results(folder: Path = Path("docs/results"), page: Path = Path("docs/
 def render(folder: Path) -> str:
     """The page as Markdown."""
     plan = tomllib.loads((folder / TABLES_FILE).read_text(encoding="utf-8"))
-    results = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    files = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    results = {name: content for name, content in files.items() if "run" in content}
     blocks: list[Block] = [Heading(plan["title"], 1), *(Paragraph(text) for text in plan["text"])]
     shown: set[str] = set()
     for table in plan["table"]:
@@ -114,7 +115,33 @@ def render(folder: Path) -> str:
         ]
         blocks.append(Table(("run", "figure", "value (95 % interval)", "n (patients)"), tuple(rows)))
         blocks.append(Paragraph("\n".join(_provenance(name, results[name]) for name in others)))
+    if curves := {name: content for name, content in files.items() if "points" in content}:
+        blocks += [Heading("Learning curves: how low can we go"), *_curves(curves)]
     return to_markdown(blocks)
+
+
+def _curves(curves: dict[str, Any]) -> list[Block]:
+    """What `python -m training curve --out docs/results` wrote: one row a number of training patients."""
+    rows = [
+        (
+            name,
+            str(point["patients"]),
+            str(point["samples"]),
+            head,
+            f"{each['figure']} {number(each['value'], each['interval95'])}",
+            str(each["n"]),
+        )
+        for name, curve in curves.items()
+        for point in curve["points"]
+        for head, each in point["figures"].items()
+    ]
+    said = [
+        f"* `{name}`: {curve['paper']}; {', '.join(curve['datasets'])} at {'x'.join(map(str, curve['shape']))}, seed {curve['seed']}; "
+        + ", ".join(f"{key} {curve[key]}" for key in ("command", "split", "epochs", "commit") if curve.get(key))
+        for name, curve in curves.items()
+    ]
+    columns = ("curve", "training patients", "samples", "head", "on the test patients (95 % interval)", "n")
+    return [Table(columns, tuple(rows)), Paragraph("\n".join(text.rstrip("; ") for text in said))]
 
 
 def _table(rows: list[dict[str, Any]], results: dict[str, Any]) -> Table:

@@ -20,9 +20,9 @@ Run = tuple[Experiment, Setting]
 
 
 def sample_kind(experiment: Experiment, material: Material) -> str:
-    """What a sample is: ``exam``, ``patch`` or ``image``."""
+    """What a sample is: ``exam`` (of four views), ``breast`` (of two), ``patch`` or ``image``."""
     if material.crops.ndim == 4:
-        return "exam"
+        return "breast" if material.crops.shape[1] == 2 else "exam"
     return "patch" if experiment.task.endswith("-patch") else "image"
 
 
@@ -76,7 +76,7 @@ def predict_runs(
         [cases[i] for i in chosen],
         {head: material.targets[head][chosen] for head in heads},
         found.scores,
-        _without_pixels(experiment, material, chosen) | _points(experiment, setting, material, chosen, found),
+        without_pixels(experiment, material, chosen) | _points(experiment, setting, material, chosen, found),
     )
     if not alike:
         table = _mean([table, *(predict_runs([run], parts, flips, batch, precision)[0] for run in runs[1:])])
@@ -101,7 +101,8 @@ def _mean(tables: Sequence[Predictions]) -> Predictions:
     return Predictions(first.heads, first.cases, first.truth, scores, first.extra)
 
 
-def _without_pixels(experiment: Experiment, material: Material, chosen: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+def without_pixels(experiment: Experiment, material: Material, chosen: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    """The baselines' scores of the chosen samples of a cancer experiment, fitted on its training samples."""
     if experiment.task != "cancer":
         return {}
     train, truth = material.where("train"), material.targets["cancer"]

@@ -2,66 +2,141 @@
 
 from __future__ import annotations
 
+import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from models.manifest import Manifest
-from training.stages.experiment import Experiment
+from training.evaluate.pages import number
+from training.export.refusals import CardIncomplete
+from training.stages.experiment import Experiment, Setting
 
-LIMITS = {
-    "labeler": """- Some labels of the set are wrong (one image called CC shows a burned-in "L MLO"; on machine 49 several show the whole
-  pectoral muscle): they bound the view AUC. Laterality is neither trained nor scored on machine 49: 40 % of its images are mirrored.
-- Knows CC and MLO only. ML, LM, exaggerated and spot views get one of the two, or UNKNOWN below the threshold.
-- Reads laterality from orientation: a mirrored left breast is a right one to it. The service never contradicts a side on this alone.
-- Density follows the readers of one RSNA site (BI-RADS A-D); class D is rare there (59 images in all).
-- No implants, magnification, tomosynthesis or unprocessed images were trained; the service refuses them by header.""",
-    "cancer": """- Trained on an enriched set (35 % of the images show the breast with a proven cancer): the score is **no** probability in
-  screening, and is not calibrated. The operating point is a starting value: choose it on the site's own data.
-- Whole-image labels only, no lesion outlines: the map shows what moved the score, which is not always the lesion.
-- Images of 640x640 pixels were the source: micro-calcifications are mostly lost.
-- The share of cancers depends on the machine in this set: read the figures by machine.""",
-}
+CARDS = Path(__file__).with_name("cards.toml")
 
 
-def write_card(path: Path, manifest: Manifest, experiment: Experiment, parts: dict[str, int]) -> None:
+@dataclass(frozen=True)
+class CardText:
+    """What no measurement says.
+
+    Parameters
+    ----------
+    licence
+        Under which terms the weights may be used; it follows from the data.
+    limits
+        Where it fails, one sentence each.
+    data
+        Note on the data, beside the names of the sets.
+    """
+
+    licence: str
+    limits: tuple[str, ...]
+    data: str = ""
+
+
+def read_card_text(path: Path = CARDS, task: str | None = None) -> CardText:
+    """Read a card's text: the table of a task, or a file that is one such table itself.
+
+    Raises
+    ------
+    CardIncomplete
+        The file has no table for the task, or lacks a licence or limits.
+    """
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    content = content.get(task, content) if task else content
+    missing = [name for name in ("licence", "limits") if not content.get(name)]
+    if missing:
+        raise CardIncomplete(
+            f"{path.name} has no {' and no '.join(missing)} for the task {task}: write them, as in training/export/cards.toml"
+        )
+    return CardText(str(content["licence"]), tuple(map(str, content["limits"])), str(content.get("data", "")))
+
+
+def check_card(manifest: Manifest, text: CardText) -> None:
+    """Refuse a card that would not tell a reader what they must know.
+
+    Raises
+    ------
+    CardIncomplete
+        The message lists what is missing.
+    """
+    figures = [figure for figure in manifest.metrics.values() if isinstance(figure, dict) and _statistic(figure)]
+    present = {
+        "a licence": manifest.licence.strip(),
+        "the data that it was trained on": manifest.data.strip(),
+        "its limits": any(limit.strip() for limit in text.limits),
+        "a measured figure on held-out patients (the test part has no sample of both classes)": figures,
+        "its parity": "parity_max_difference" in manifest.metrics,
+    }
+    if missing := [name for name, there in present.items() if not there]:
+        raise CardIncomplete(f"the card of {manifest.name} {manifest.version} lacks {'; '.join(missing)}")
+
+
+def write_card(path: Path, manifest: Manifest, experiment: Experiment, setting: Setting, text: CardText, command: str) -> None:
     """Write CARD.md for a manifest."""
-    chosen = ", ".join(f"{head} {value}" for head, value in manifest.thresholds.items())
-    counts = ", ".join(f"{count} {part}" for part, count in parts.items())
-    size = f"{manifest.rows}x{manifest.columns}"
+    metrics = manifest.metrics
+    chosen = ", ".join(f"{head} {value}" for head, value in manifest.thresholds.items()) or "none"
     schedule = "; then ".join(
-        f"{plan.epochs} epochs, batch {plan.batch}, AdamW, one cycle, peak rates {', '.join(f'{rate:g}' for rate in plan.rates.values())}"
-        for plan in experiment.plans
+        f"{plan.epochs} epochs at most, batch {plan.batch}, {plan.optimiser}, {plan.schedule}, peak rates "
+        f"{', '.join(f'{rate:g}' for rate in plan.rates.values())}"
+        for plan in experiment.stages(setting)
     )
+    averaged = f"; average of {', '.join(metrics['averaged'])}" if metrics.get("averaged") else ""
+    flips = "; four flips averaged inside the graph" if metrics.get("flips") else ""
     lines = [
         f"# {manifest.name} {manifest.version}",
         "",
         "A research model for triage and labelling. **Not a diagnosis, not a medical device.**",
         "",
-        f"* Task: {manifest.task}; input {size}, recipe `{manifest.recipe}`; weights stored as {manifest.storage}",
+        f"* Task: {manifest.task}; input {manifest.rows}x{manifest.columns}, recipe `{manifest.recipe}`; stored as {manifest.storage}",
+        f"* Experiment: `{experiment.name}` ({experiment.paper}){averaged}{flips}",
         f"* sha256 of model.onnx: `{manifest.sha256}`; created {manifest.created:%Y-%m-%d}",
-        f"* Data: {manifest.data}; images: {counts}; split by patient",
-        f"* Schedule: {schedule}",
-        f"* Thresholds: {chosen}; calibration: {manifest.calibration.kind}",
-        f"* Largest difference between torch and the stored graph on 32 real images: {manifest.metrics['parity_max_difference']}",
+        f"* Data: {manifest.data}; samples: {', '.join(f'{count} {part}' for part, count in metrics['samples'].items())}; split by patient",
+        f"* Schedule: {schedule}; {metrics['epochs']} epochs were trained",
+        f"* Thresholds: {chosen}; calibration: {manifest.calibration.kind}{_calibrated(metrics)}",
+        f"* Largest difference between torch and the stored graph on {metrics['parity_pictures']} real images: "
+        f"{metrics['parity_max_difference']}",
         f"* Licence: {manifest.licence}",
         "",
         "## Figures on held-out patients (95 % bootstrap interval over patients)",
         "",
-        f"Measured on the stored graph: `python -m training publish {experiment.name} --version {manifest.version}`.",
+        f"Measured on the stored graph, on {metrics['measured_on']}: `{command}`.",
         "",
-        "| what | group | figure | interval | images or cases | patients |",
+        "| what | group | figure | interval | n | patients |",
         "|---|---|---|---|---|---|",
     ]
-    for name, figure in manifest.metrics.items():
-        if isinstance(figure, dict):
+    for name, figure in metrics.items():
+        if isinstance(figure, dict) and _statistic(figure):
             lines.append(_line(name, "all", figure))
-            lines += [_line(name, f"machine {machine}", part) for machine, part in figure.get("by_machine", {}).items()]
-    lines += ["", "## Limits", "", LIMITS[manifest.task], ""]
+            for grouping in ("machine", "density", "age"):
+                lines += [_line(name, f"{grouping} {group}", part) for group, part in figure.get(f"by_{grouping}", {}).items()]
+            lines += [_line(name, f"({label}, no pixels)", part) for label, part in figure.get("baselines", {}).items()]
+    if costs := metrics.get("storage_costs"):
+        lines += ["", "## What smaller storage costs", "", "| storage | MB | largest difference from torch | figure | against fp32 |"]
+        lines += ["|---|---|---|---|---|"]
+        lines += [
+            f"| {storage} | {each['megabytes']:.1f} | {each['parity_max_difference']:.4f} | {each['statistic']} {number(each['value'])} "
+            f"| {each['against_fp32']:+.4f} |"
+            for storage, each in costs.items()
+        ]
+    lines += ["", "## Limits", "", *(f"- {limit}" for limit in text.limits), ""]
     path.write_text("\n".join(lines), encoding="utf-8")
 
 
+def _statistic(figure: dict[str, Any]) -> str | None:
+    return next((key for key in ("auc", "accuracy") if figure.get(key) is not None), None)
+
+
+def _calibrated(metrics: dict[str, Any]) -> str:
+    found = metrics.get("calibration_error")
+    if not found:
+        return ""
+    return f" (expected error {found['raw']} raw, {found['calibrated']} calibrated, by image)"
+
+
 def _line(name: str, group: str, figure: dict[str, Any]) -> str:
-    statistic = next(key for key in figure if key in {"auc", "accuracy"})
-    value = "one class only" if figure[statistic] is None else f"{statistic} {figure[statistic]:.3f}"
-    interval = "-" if "interval95" not in figure else "{:.3f} to {:.3f}".format(*figure["interval95"])
-    return f"| {name} | {group} | {value} | {interval} | {figure['n']} | {figure['patients']} |"
+    statistic = _statistic(figure)
+    value = "one class only" if statistic is None else f"{statistic} {figure[statistic]:.3f}"
+    interval = figure.get("interval95")
+    said = "-" if not interval or None in interval else f"{interval[0]:.3f} to {interval[1]:.3f}"
+    return f"| {name} | {group} | {value} | {said} | {figure['n']} | {figure['patients']} |"

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from training.networks.served import Served
+from training.stages.errors import TrainingError
 
 OPSET = 18
 SMALLEST_HALVED = 256
@@ -23,7 +24,7 @@ LARGEST_BATCH = 64
 PIXELS, MAPS = "pixels", "maps"
 
 
-class SizeFixed(Exception):
+class SizeFixed(TrainingError):
     """The network works at one size, or one batch, only."""
 
 
