@@ -30,7 +30,7 @@ lint: .venv-test/.done ## style, types, floors, container files
 	.venv-test/bin/yamllint --strict -c .yamllint.yaml docker-compose.yml docker-compose.cpu.yml
 	.venv-test/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-bench: .venv-test/.done ## seconds from the last image to the verified write-back, studies a minute, peak memory
+bench: .venv-test/.done ## seconds to the verified write-back, studies a minute, peak memory; images a second in training
 	.venv-test/bin/python -m benchmarks
 
 clean: ## remove environments, caches and what demo and serve wrote

@@ -1,7 +1,8 @@
 """``python -m benchmarks``: the whole way measured on this machine, against a small receiving PACS that answers read-backs.
 
 Printed, and written as JSON with ``--json FILE``: seconds from the last C-STORE of a four-view study to its conclusion and to its
-verified write-back; studies a minute with all of them sent at once; peak memory of every process of the stack.
+verified write-back; studies a minute with all of them sent at once; peak memory of every process of the stack. Then, unless
+``--skip-training`` is given, images a second in training (`benchmarks.training`), written with ``--training-json FILE``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import argparse
 import json
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -149,6 +152,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="studies sent one at a time, after one to warm up")
     parser.add_argument("--burst", type=int, default=8, help="studies sent at once")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--skip-training", action="store_true", help="measure the service alone")
+    parser.add_argument("--training-json", type=Path, help="also write the figures of training to this file")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="mammotriage-bench-"))
     try:
@@ -161,6 +166,10 @@ def main() -> None:
     Console().print(table)
     if arguments.json:
         arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    if not arguments.skip_training:
+        # In a process of its own: torch must not sit in the memory of the one that measures the service.
+        written = ["--json", str(arguments.training_json)] if arguments.training_json else []
+        subprocess.run([sys.executable, "-m", "benchmarks.training", *written], check=True)
 
 
 if __name__ == "__main__":
