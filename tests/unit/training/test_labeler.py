@@ -101,3 +101,12 @@ def test_imagenet_is_torchvisions_own_download(monkeypatch: pytest.MonkeyPatch, 
     network = Labeler("resnet18", weights="imagenet")
     assert asked == ["https://download.pytorch.org/models/resnet18-f37072fd.pth"]
     assert torch.equal(network.features[4][0].conv1.weight, resnet18.layer1[0].conv1.weight)
+
+
+def test_googlenet_serves_the_three_heads_on_pixels_that_it_standardises_itself() -> None:
+    torch.manual_seed(0)
+    network = Labeler("googlenet").eval()
+    with torch.no_grad():
+        logits, features = network(picture := torch.rand(2, 1, 96, 64))
+        assert torch.equal(features, network.features(picture)) and features.shape == (2, 1024, 3, 2)
+        assert network.maps(features).shape == (2, 8, 3, 2) and list(logits) == list(HEADS)
