@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import shlex
 import sys
 from collections import Counter
@@ -215,7 +216,9 @@ def run_training(
         split=split, fold=fold, epochs=epochs, batch=batch, accumulate=accumulate, patience=patience, seed=seed, patients=patients,
         start=Start(weights, backbone), precision=precision, deterministic=deterministic, devices=devices, workers=workers,
     )  # fmt: skip
-    Console().print(f"trained: {train(experiment, setting)}", soft_wrap=True)
+    folder = train(experiment, setting)
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # the other processes of --devices run this command too
+        Console().print(f"trained: {folder}", soft_wrap=True)
 
 
 @app.command("curve")

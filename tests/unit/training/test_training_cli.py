@@ -76,6 +76,39 @@ def test_options_arrive_in_the_run(data: Path, tmp_path: Path) -> None:
     )
 
 
+def test_a_run_goes_through_every_later_command_without_its_options_again(data: Path, tmp_path: Path) -> None:
+    there = ("--data", data, "--runs", tmp_path)
+    for seed in (0, 1):
+        options = ("--tag", f"seed{seed}", "--seed", seed, "--shape", "40x32", "--split", "80/10/10", "--epochs", 2)
+        assert call("train", "sides", *there, *options).exit_code == 0
+    run = tmp_path / "sides-seed0"
+    done = call("evaluate", "sides", *there, "--tag", "seed0", "--compare", "sides:seed1", "--rounds", 20, "--out", tmp_path / "results")
+    assert done.exit_code == 0 and str(run / "report" / "report.html") in done.output, done.output
+    report = json.loads((run / "report" / "report.json").read_text(encoding="utf-8"))
+    assert (
+        report["run"]["shape"] == [40, 32] and "split-80-10-10" in report["run"]["split"] and report["comparison"]["with"] == "sides-seed1"
+    )
+    assert [path.name for path in (tmp_path / "results").iterdir()] == ["sides-seed0.json"]
+    done = call("evaluate", "sides", *there, "--tag", "seed0", "--average", "sides:seed1", "--rounds", 20, "--report", tmp_path / "both")
+    assert done.exit_code == 0 and (tmp_path / "both" / "report.md").is_file(), done.output
+    done = call("explain", "sides", *there, "--tag", "seed0", "--count", 1, "--out", tmp_path / "pictures")
+    assert done.exit_code == 0 and list((tmp_path / "pictures").glob("*.png")), done.output
+    done = call("export", "sides", tmp_path / "sides.onnx", *there, "--tag", "seed0", "--storage", "fp32")
+    assert done.exit_code == 0 and "difference" in done.output and (tmp_path / "sides.onnx").is_file(), done.output
+
+
+def test_folds_are_pooled_into_one_report(data: Path, tmp_path: Path) -> None:
+    there = ("--data", data, "--runs", tmp_path)
+    for fold in range(1, 6):
+        assert call("train", "sides", *there, "--fold", fold, "--tag", f"fold{fold}", "--epochs", 2).exit_code == 0
+        assert call("evaluate", "sides", *there, "--tag", f"fold{fold}", "--rounds", 10).exit_code == 0
+    pool = [word for fold in range(2, 6) for word in ("--pool", f"fold{fold}")]
+    done = call("evaluate", "sides", *there, "--tag", "fold1", *pool, "--rounds", 10)
+    assert done.exit_code == 0, done.output
+    report = json.loads((tmp_path / "sides-folds" / "report.json").read_text(encoding="utf-8"))
+    assert report["counts"]["test"]["patients"] == 20, "every patient is tested once"
+
+
 def test_a_curve_adds_patients_and_keeps_its_figures(data: Path, tmp_path: Path) -> None:
     done = call("curve", "sides", "--patients", "4,8,all", "--data", data, "--runs", tmp_path, "--epochs", "6", "--out", tmp_path / "curve")
     assert done.exit_code == 0, done.output
