@@ -18,11 +18,14 @@ from models.preprocessing.geometry import breast_box, breast_mask
 from models.preprocessing.picture import Picture, picture_from_dataset, picture_from_file
 from models.preprocessing.plausibility import looks_like_mammogram
 from models.registry import Registry
+from models.vocabulary import ImageKind
 from service.analyse.network import Network
 from service.domain.scope import out_of_scope, read_header
 from training.data.phantom import Breast, Lesion, Machine, draw_view
+from training.data.readers.cbis_ddsm import read_cbis_ddsm
 from training.data.readers.synthetic import read_synthetic
 from training.data.synthetic import MACHINES, VIEWS, imagine_patients, write_synthetic
+from training.data.synthetic_cbis import write_synthetic_cbis
 from training.data.table import Index
 from training.metrics.ranking import auc
 
@@ -229,3 +232,42 @@ class TestPictures:
             assert (header.view, header.laterality, header.manufacturer) == (row.view, row.laterality, row.manufacturer)
         assert len({header.study_instance_uid for header in headers}) == 2
         assert len({header.sop_instance_uid for header in headers}) == len({header.series_instance_uid for header in headers}) == 8
+
+
+class TestCbisLayout:
+    @pytest.fixture(scope="class")
+    def films(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        path = tmp_path_factory.mktemp("cbis")
+        write_synthetic_cbis(path, PATIENTS, seed=7, size=SIZE)
+        return path
+
+    def test_the_reader_of_the_real_set_finds_every_film_and_its_lesion(self, films: Path) -> None:
+        index = read_cbis_ddsm(films)
+        assert not index.skipped
+        found = {(row.patient, row.breast, row.view): row for row in index.rows}
+        expected = [
+            (f"cbis-P_{number:05}", breast, view)
+            for number, patient in enumerate(imagine_patients(PATIENTS, 7), start=1)
+            for breast in (patient.right, patient.left)
+            if breast.lesions
+            for view in ("CC", "MLO")
+        ]
+        assert sorted(found) == sorted((patient, breast.side, view) for patient, breast, view in expected)
+        for patient, breast, view in expected:
+            row, lesion = found[patient, breast.side, view], breast.lesions[0]
+            assert (row.density, row.pathology) == (breast.density, lesion.pathology)
+            outline = draw_view(breast, view, replace(MACHINES[0], air=0.02), SIZE).outlines[0]  # type: ignore[arg-type]
+            assert [(roi.kind, roi.pathology, roi.box) for roi in row.rois] == [(lesion.kind, lesion.pathology, outline.box)]
+
+    def test_a_film_is_one_to_the_service_and_its_header_says_view_and_side_as_the_real_ones_do(self, films: Path) -> None:
+        for row in read_cbis_ddsm(films).rows:
+            header = read_header(pydicom.dcmread(row.file))
+            assert header.kind is ImageKind.FILM
+            assert out_of_scope(header, film_allowed=True) is None
+            assert (header.view, header.view_source) == (row.view, "PatientOrientation")
+            assert (header.laterality, header.laterality_source) == (row.laterality, "Laterality")
+            assert looks_like_mammogram(read(row.file).pixels) is None
+
+    def test_a_folder_that_holds_films_is_not_overwritten(self, films: Path) -> None:
+        with pytest.raises(FileExistsError, match="holds a set already"):
+            write_synthetic_cbis(films, 1, 0, SIZE)

@@ -1,0 +1,55 @@
+"""Synthetic sets for the four systems, drawn once, and experiments that a minute is enough for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.training.walk import Walk
+from training.data.synthetic import Finding, write_synthetic
+from training.experiments.catalogue import EXPERIMENTS
+from training.stages.plan import Plan
+
+SIZE = (320, 256)
+
+Quick = Callable[..., Walk]
+
+
+@pytest.fixture(scope="session")
+def all_findings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data folder with a set of 30 patients who have whatever the generator knows."""
+    folder = tmp_path_factory.mktemp("all-findings")
+    write_synthetic(folder / "synthetic", 30, seed=1, size=SIZE)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def masses_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data folder with 32 patients, each with a malignant or a benign mass."""
+    return _write(tmp_path_factory.mktemp("masses"), 32, 2, (("mass", "malignant"), ("mass", "benign")))
+
+
+@pytest.fixture(scope="session")
+def cancer_or_normal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data folder with 72 patients, every other with a malignant mass and the rest healthy, as DIB-MG learns from."""
+    return _write(tmp_path_factory.mktemp("cancer-or-normal"), 72, 3, (("mass", "malignant"), None))
+
+
+def _write(folder: Path, patients: int, seed: int, findings: tuple[Finding | None, ...]) -> Path:
+    write_synthetic(folder / "synthetic", patients, seed=seed, size=SIZE, findings=findings)
+    return folder
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Quick:
+    """Put an experiment with a plan of a minute in the place of the paper's, whose network, loss and samples stay."""
+
+    def make(name: str, data: Path, *plans: Plan, split: str = "70/10/20", tag: str = "quick") -> Walk:
+        experiment = replace(EXPERIMENTS[name], datasets=("synthetic",), plans=plans, split=split)
+        monkeypatch.setitem(EXPERIMENTS, name, experiment)
+        return Walk(experiment, data, tmp_path / "runs", tag)
+
+    return make

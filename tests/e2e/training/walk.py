@@ -1,0 +1,104 @@
+"""The user's road, step by step: train, evaluate, export, publish and serve, each as the command line does it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from typer.testing import CliRunner
+
+from models.preprocessing.picture import Picture
+from models.registry import Registry
+from service.analyse.network import Network
+from training.cli import app
+from training.data.pictures import read_picture
+from training.evaluate.predictions import Predictions, name_cases, read_predictions
+from training.export.publish import publish
+from training.stages.experiment import Experiment, Material, Setting, recall
+
+SAME_SCORE = 0.002
+"""A probability of the service's runner may differ from the report's by this much: the same float32 arithmetic in another order."""
+
+
+def call(*arguments: object) -> str:
+    """Run ``python -m training ARGUMENTS`` and give what it printed; an error fails the test with its message."""
+    done = CliRunner().invoke(app, [str(each) for each in arguments], catch_exceptions=False)
+    assert done.exit_code == 0, f"{arguments[0]} exits with {done.exit_code}: {done.output}"
+    return done.output
+
+
+@dataclass(frozen=True)
+class Walk:
+    """One experiment under way."""
+
+    experiment: Experiment
+    data: Path
+    runs: Path
+    tag: str = ""
+
+    @property
+    def places(self) -> list[object]:
+        return [self.experiment.name, "--data", self.data, "--runs", self.runs, "--tag", self.tag]
+
+    @property
+    def folder(self) -> Path:
+        return self.runs / (f"{self.experiment.name}-{self.tag}" if self.tag else self.experiment.name)
+
+    def train(self, *options: object) -> None:
+        call("train", *self.places, *options)
+
+    def evaluate(self, *options: object) -> dict[str, Any]:
+        """The report on patients that the network never saw."""
+        call("evaluate", *self.places, "--rounds", 50, *options)
+        answer: dict[str, Any] = json.loads((self.folder / "report" / "report.json").read_text())
+        return answer
+
+    @property
+    def predictions(self) -> Predictions:
+        """What the report was computed from."""
+        return read_predictions(self.folder / "report" / "predictions.csv").part("test")
+
+    def export(self, path: Path) -> float:
+        """Write the graph; its largest difference from torch on real pictures, as the command tells it."""
+        told = call("export", *self.places[:1], path, *self.places[1:], "--storage", "fp32")
+        found = re.search(r"difference=([0-9.e-]+)", told)
+        assert path.is_file() and found, told
+        return float(found.group(1))
+
+    def serve(self, zoo: Path) -> Network:
+        """Publish into a zoo of one's own and load it as the service does."""
+        experiment, setting = recall(self.experiment, Setting(self.data, self.runs, tag=self.tag))
+        folder = publish(experiment, setting, "1.0.0", zoo=zoo, storage="fp32", costs=(), calibration="none", rounds=20)
+        assert {each.name for each in folder.iterdir()} == {"model.onnx", "manifest.json", "CARD.md"}
+        return Network(Registry(zoo).find(self.experiment.task), "cpu", 0, False)
+
+    def material(self) -> Material:
+        experiment, setting = recall(self.experiment, Setting(self.data, self.runs, tag=self.tag))
+        return experiment.gather(experiment, setting)
+
+
+def score_images(network: Network, material: Material, head: str) -> dict[str, NDArray[np.float32]]:
+    """The runner's answer to each whole test image, read from its file again, by the name that the predictions have for it."""
+    return _score(network, material, head, [Picture(read_picture(material.rows[i]), False, "png") for i in material.where("test")])
+
+
+def score_patches(network: Network, material: Material, head: str) -> dict[str, NDArray[np.float32]]:
+    """The runner's answer to each test patch."""
+    return _score(network, material, head, [Picture(np.asarray(material.crops[i]), False, "png") for i in material.where("test")])
+
+
+def _score(network: Network, material: Material, head: str, pictures: list[Picture]) -> dict[str, NDArray[np.float32]]:
+    cases = name_cases(material.rows, [str(part) for part in material.parts])
+    return {cases[i].sample: network.run(picture).scores[head] for i, picture in zip(material.where("test"), pictures, strict=True)}
+
+
+def largest_difference(served: dict[str, NDArray[np.float32]], table: Predictions, head: str) -> float:
+    """Between what the runner and what the report says of the same samples."""
+    assert {case.sample for case in table.cases} == set(served)
+    told = {case.sample: scores for case, scores in zip(table.cases, table.scores[head], strict=True)}
+    return max(float(np.abs(told[name] - scores).max()) for name, scores in served.items())
