@@ -62,12 +62,17 @@ def export(
     axes: dict[int, object] = {0: torch.export.Dim("n", min=1, max=LARGEST_BATCH)}
     if dynamic_size:
         axes |= {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")
-        torch.onnx.export(
-            served, (torch.rand(2, 1, *shape),), str(path), input_names=[PIXELS], output_names=[*heads, MAPS], opset_version=OPSET,
-            dynamic_shapes={"pixels": axes}, dynamo=True, external_data=False, verbose=False,
-        )  # fmt: skip
+    try:
+        with warnings.catch_warnings(), torch.no_grad():
+            warnings.simplefilter("ignore")
+            torch.onnx.export(
+                served, (torch.rand(2, 1, *shape),), str(path), input_names=[PIXELS], output_names=[*heads, MAPS], opset_version=OPSET,
+                dynamic_shapes={"pixels": axes}, dynamo=True, external_data=False, verbose=False,
+            )  # fmt: skip
+    except Exception as error:  # the exporter wraps whatever a layer raised on sizes that are not numbers
+        if not dynamic_size:
+            raise
+        raise SizeFixed(f"a layer of this network works at {shape[0]}x{shape[1]} only: export it without a dynamic size") from error
     graph = onnx.load(path)
     batch, _, *sizes = graph.graph.input[0].type.tensor_type.shape.dim
     if batch.HasField("dim_value"):
