@@ -18,7 +18,7 @@ from training.data.cache import build_cache
 from training.data.index import Row, read_index
 from training.data.splits import write_split
 from training.metrics.ranking import accuracy, auc
-from training.stages.checkpoint import BEST, LAST, find_checkpoint, fits, read_network
+from training.stages.checkpoint import BEST, LAST, find_checkpoint, fits, read_network, save
 from training.stages.devices import open_fabric
 from training.stages.engine import AfterEpoch, fit, predict
 from training.stages.errors import ClassEmpty, NotTrained, SplitUnfit
@@ -112,6 +112,9 @@ class Experiment:
         Rule of `training.data.splits`, or the file that gives each patient a part.
     draws
         From the targets of the training samples to how often each is drawn; None: each once an epoch.
+    learn
+        Takes the place of the engine for what no gradient trains (a random forest): changes the network in place, from the training
+        samples as they are and a seed.
     """
 
     name: str
@@ -128,6 +131,7 @@ class Experiment:
     loss: Callable[[], Loss] = masked_cross_entropy
     split: str | Path = "80/10/10"
     draws: Callable[[Targets], NDArray[np.float64] | None] = draw_evenly
+    learn: Callable[[Any, Samples, int], None] | None = None
 
     def input_shape(self, setting: Setting) -> tuple[int, int]:
         """Rows, columns in force."""
@@ -185,6 +189,13 @@ def train(experiment: Experiment, setting: Setting) -> Path:
     normalise = find_recipe(experiment.recipe).normalise
     torch.manual_seed(setting.seed)
     network = begin(experiment, setting.start)
+    if experiment.learn is not None:
+        last = stage_folder(experiment, setting, 1) / LAST
+        if fabric.is_global_zero and not last.exists():
+            experiment.learn(network, Samples(material.crops[chosen], known, None, setting.seed, normalise), setting.seed)
+            last.parent.mkdir(exist_ok=True)
+            save(last, {"network": network.state_dict(), "epoch": 1})
+        return folder
     for number, plan in enumerate(plans, start=1):
         samples = Samples(material.crops[chosen], known, plan.augmentation, plan.seed, normalise)
         network = fit(

@@ -21,6 +21,7 @@ from training.stages.experiment import Start, begin, gather_images, load_network
 from training.stages.journal import read_log
 from training.stages.parts import assign_parts, limit_patients
 from training.stages.record import read_record
+from training.stages.samples import Samples
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +202,21 @@ def test_targets_mark_what_is_unknown() -> None:
     assert targets(SIDES, [row, replace(row, laterality=None)])["laterality"].tolist() == [0, -1]
     cancer = replace(SIDES, task="cancer", heads={"cancer": ("malignant",)})
     assert targets(cancer, [row, replace(row, pathology="benign"), replace(row, pathology=None)])["cancer"].tolist() == [1, 0, -1]
+
+
+def test_what_no_gradient_trains_is_kept_as_any_network(data: Path, tmp_path: Path) -> None:
+    """The random forest of Shen et al. 2017, 3.1.4, comes in by this door."""
+    calls = []
+
+    def learn(network: torch.nn.Module, samples: Samples, seed: int) -> None:
+        calls.append((len(samples), seed))
+        torch.nn.init.constant_(network.get_parameter("output.bias"), 7.0)
+
+    counted, plain = replace(SIDES, learn=learn, plans=SIDES.plans[:1]), setting(data, tmp_path, seed=5)
+    train(counted, plain)
+    assert load_network(counted, plain).get_parameter("output.bias").tolist() == [7.0, 7.0]
+    train(counted, plain)
+    assert calls == [(len(gather_images(SIDES, plain).where("train")), 5)], "a finished run is left alone"
 
 
 def test_the_record_is_plain_json(trained: Path) -> None:
