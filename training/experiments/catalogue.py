@@ -8,11 +8,13 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from training.data.index import locate
-from training.experiments import dib_mg, labels, masses, patches, whole_image, zoo
+from training.experiments import dib_mg, labels, masses, patches, two_step, whole_image, zoo
 from training.stages.experiment import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
-    name: experiment for room in (zoo, labels, masses, dib_mg, patches, whole_image) for name, experiment in room.EXPERIMENTS.items()
+    name: experiment
+    for room in (zoo, labels, masses, dib_mg, patches, whole_image, two_step)
+    for name, experiment in room.EXPERIMENTS.items()
 }
 """In the order of the papers, behind the ones that ship."""
 

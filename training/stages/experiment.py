@@ -113,8 +113,7 @@ class Experiment:
     draws
         From the targets of the training samples to how often each is drawn; None: each once an epoch.
     learn
-        Takes the place of the engine for what no gradient trains (a random forest): changes the network in place, from the training
-        samples as they are and a seed.
+        Takes the place of the engine for what no gradient trains (a random forest): changes the network in place.
     """
 
     name: str
@@ -131,7 +130,7 @@ class Experiment:
     loss: Callable[[], Loss] = masked_cross_entropy
     split: str | Path = "80/10/10"
     draws: Callable[[Targets], NDArray[np.float64] | None] = draw_evenly
-    learn: Callable[[Any, Samples, int], None] | None = None
+    learn: Callable[[Any, Experiment, Setting, Material], None] | None = None
 
     def input_shape(self, setting: Setting) -> tuple[int, int]:
         """Rows, columns in force."""
@@ -192,7 +191,7 @@ def train(experiment: Experiment, setting: Setting) -> Path:
     if experiment.learn is not None:
         last = stage_folder(experiment, setting, 1) / LAST
         if fabric.is_global_zero and not last.exists():
-            experiment.learn(network, Samples(material.crops[chosen], known, None, setting.seed, normalise), setting.seed)
+            experiment.learn(network, experiment, setting, material)
             last.parent.mkdir(exist_ok=True)
             save(last, {"network": network.state_dict(), "epoch": 1})
         return folder

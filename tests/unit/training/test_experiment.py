@@ -14,6 +14,8 @@ import torch
 from tests.unit.training.tiny import PATIENTS, SIDES, make_data, same, setting
 from training.data.splits import read_split
 from training.data.table import Row
+from training.experiments.catalogue import find_experiment
+from training.networks.patch_classifier import PatchClassifier
 from training.stages.checkpoint import BEST, LAST, load, save
 from training.stages.engine import predict
 from training.stages.errors import ClassEmpty, NotTrained, RunDiffers, SplitUnfit
@@ -21,7 +23,6 @@ from training.stages.experiment import Start, begin, gather_images, load_network
 from training.stages.journal import read_log
 from training.stages.parts import assign_parts, limit_patients
 from training.stages.record import read_record
-from training.stages.samples import Samples
 
 
 @pytest.fixture(scope="module")
@@ -204,19 +205,24 @@ def test_targets_mark_what_is_unknown() -> None:
     assert targets(cancer, [row, replace(row, pathology="benign"), replace(row, pathology=None)])["cancer"].tolist() == [1, 0, -1]
 
 
-def test_what_no_gradient_trains_is_kept_as_any_network(data: Path, tmp_path: Path) -> None:
-    """The random forest of Shen et al. 2017, 3.1.4, comes in by this door."""
-    calls = []
-
-    def learn(network: torch.nn.Module, samples: Samples, seed: int) -> None:
-        calls.append((len(samples), seed))
-        torch.nn.init.constant_(network.get_parameter("output.bias"), 7.0)
-
-    counted, plain = replace(SIDES, learn=learn, plans=SIDES.plans[:1]), setting(data, tmp_path, seed=5)
-    train(counted, plain)
-    assert load_network(counted, plain).get_parameter("output.bias").tolist() == [7.0, 7.0]
-    train(counted, plain)
-    assert calls == [(len(gather_images(SIDES, plain).where("train")), 5)], "a finished run is left alone"
+def test_a_forest_is_trained_saved_and_loaded_as_a_network_is(data: Path, tmp_path: Path) -> None:
+    """Shen et al. 2017, 3.1.4: the patch classifier comes from its own run, the forest from the training images."""
+    patches = tmp_path / "patches" / "stage1"
+    patches.mkdir(parents=True)
+    save(patches / LAST, {"network": PatchClassifier("efficientnet-lite0", "random").state_dict()})
+    forest = replace(find_experiment("two-step-resnet50-s10", ["synthetic"]), split="70/10/20")
+    plain = setting(data, tmp_path, shape=(256, 224), start=Start(str(tmp_path / "patches"), "efficientnet-lite0"))
+    train(forest, plain)
+    network = load_network(forest, plain)
+    assert torch.isfinite(network.get_buffer("thresholds")).any() or (network.get_buffer("leaves") != 0.5).any(), "trees were planted"
+    material = gather_images(forest, plain)
+    logits = predict(network, material.crops[material.where("test")[:2]], precision="fp32")["cancer"]
+    assert logits.shape == (2, 1) and np.isfinite(logits).all()
+    stamp = (run_folder(forest, plain) / "stage1" / LAST).stat().st_mtime_ns
+    train(forest, plain)
+    assert (run_folder(forest, plain) / "stage1" / LAST).stat().st_mtime_ns == stamp, "a finished run is left alone"
+    with pytest.raises(ValueError, match="name its folder with --weights RUNS/patches-resnet50-s10"):
+        forest.build(Start())
 
 
 def test_the_record_is_plain_json(trained: Path) -> None:
