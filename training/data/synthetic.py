@@ -48,6 +48,9 @@ FINDINGS: tuple[Finding | None, ...] = (
 )
 """What six patients in a row have, in some order: half have cancer, one has nothing."""
 
+RADII = (0.036, 0.062)
+"""Least and largest radius of a lesion as shares of the image's longer side: diameters of 17 to 30 mm on a field of 240 mm."""
+
 VIEWS: tuple[tuple[Side, View], ...] = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
 
 
@@ -66,7 +69,9 @@ class Patient:
         return self.right if side == "R" else self.left
 
 
-def imagine_patients(count: int, seed: int, findings: Sequence[Finding | None] = FINDINGS) -> Iterator[Patient]:
+def imagine_patients(
+    count: int, seed: int, findings: Sequence[Finding | None] = FINDINGS, radii: tuple[float, float] = RADII
+) -> Iterator[Patient]:
     """Patients 1 to `count`, the same for the same seed; the first n are the same whatever the count.
 
     Findings, densities and machines take turns, each in an order drawn anew for each round, so that small sets hold them all. They do so
@@ -78,7 +83,7 @@ def imagine_patients(count: int, seed: int, findings: Sequence[Finding | None] =
         machine = _take_turns(MACHINES, number, (seed, 2))
         chance = np.random.default_rng((seed, 3, number))
         reach, spread = chance.uniform(0.46, 0.76), chance.uniform(0.32, 0.43)
-        lesion = _imagine_lesion(finding[0], finding[1], chance) if finding else None
+        lesion = _imagine_lesion(finding, radii, chance) if finding else None
         affected: Side = "R" if chance.random() < 0.5 else "L"
         breasts = {
             side: Breast(
@@ -102,11 +107,9 @@ def _take_turns(values: Sequence[T], number: int, seed: tuple[int, int]) -> T:
     return values[int(np.random.default_rng((*seed, turn)).permutation(len(values))[place])]
 
 
-def _imagine_lesion(
-    kind: Literal["mass", "calcification"], pathology: Literal["malignant", "benign"], chance: np.random.Generator
-) -> Lesion:
+def _imagine_lesion(finding: Finding, radii: tuple[float, float], chance: np.random.Generator) -> Lesion:
     depth, across, height = chance.uniform(0.4, 0.8), chance.uniform(-0.7, 0.7), chance.uniform(-0.6, 0.6)
-    return Lesion(kind, pathology, depth, across, height, chance.uniform(0.036, 0.062), int(chance.integers(2**31)))
+    return Lesion(*finding, depth, across, height, chance.uniform(*radii), int(chance.integers(2**31)))
 
 
 def write_synthetic(
@@ -117,6 +120,7 @@ def write_synthetic(
     dicom: bool = False,
     bits: Literal[8, 16] = 8,
     findings: Sequence[Finding | None] = FINDINGS,
+    radii: tuple[float, float] = RADII,
 ) -> None:
     """Write `patients` four-view exams below `folder`.
 
@@ -134,6 +138,8 @@ def write_synthetic(
         Of the PNG files; DICOM has 12 bits in 16.
     findings
         What the patients have, in turns; None is nothing.
+    radii
+        Least and largest radius of a lesion as shares of the longer side: larger ones are learnt sooner.
 
     Raises
     ------
@@ -144,7 +150,7 @@ def write_synthetic(
         raise FileExistsError(f"{folder} holds a set already: name an empty folder, or remove it")
     (folder / "images").mkdir(parents=True, exist_ok=True)
     (folder / "masks").mkdir(exist_ok=True)
-    imagined = imagine_patients(patients, seed, findings)
+    imagined = imagine_patients(patients, seed, findings, radii)
     with ThreadPoolExecutor() as pool:
         written = list(pool.map(lambda patient: _write_patient(folder, patient, seed, size, dicom, bits), imagined))
     lines = [line for each, _ in written for line in each]

@@ -29,17 +29,17 @@ def all_findings(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def masses_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Data folder with 32 patients, each with a malignant or a benign mass."""
-    return _write(tmp_path_factory.mktemp("masses"), 32, 2, (("mass", "malignant"), ("mass", "benign")))
+    folder = tmp_path_factory.mktemp("masses")
+    write_synthetic(folder / "synthetic", 32, seed=2, size=SIZE, findings=(("mass", "malignant"), ("mass", "benign")))
+    return folder
 
 
 @pytest.fixture(scope="session")
 def cancer_or_normal(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data folder with 72 patients, every other with a malignant mass and the rest healthy, as DIB-MG learns from."""
-    return _write(tmp_path_factory.mktemp("cancer-or-normal"), 72, 3, (("mass", "malignant"), None))
-
-
-def _write(folder: Path, patients: int, seed: int, findings: tuple[Finding | None, ...]) -> Path:
-    write_synthetic(folder / "synthetic", patients, seed=seed, size=SIZE, findings=findings)
+    """Data folder with 72 patients, every other with a large malignant mass and the rest healthy: what DIB-MG tells apart."""
+    folder = tmp_path_factory.mktemp("cancer-or-normal")
+    findings: tuple[Finding | None, ...] = (("mass", "malignant"), None)
+    write_synthetic(folder / "synthetic", 72, seed=3, size=SIZE, findings=findings, radii=(0.07, 0.1))
     return folder
 
 

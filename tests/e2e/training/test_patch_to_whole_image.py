@@ -21,8 +21,9 @@ def test_a_patch_classifier_becomes_a_whole_image_network_that_is_served(all_fin
     assert "synthetic" in call("index", "synthetic", "--data", all_findings)
     patches = quick("patches-efficientnet-lite0-s10", all_findings, PATCHES)
     patches.train("--shape", "48x48")
-    lesions = patches.evaluate()["heads"]["lesion"]
-    assert all(lesions["classes"][name]["auc"] >= 0.9 for name in lesions["classes"]), lesions["classes"]
+    classes = patches.evaluate()["heads"]["lesion"]["patch"]["classes"]
+    assert len(classes) == 5
+    assert all(figures["auc"] >= 0.9 for figures in classes.values()), classes
     assert patches.export(tmp_path / "patches.onnx") < 0.001
     network = patches.serve(tmp_path / "patch-zoo")
     assert largest_difference(score_patches(network, patches.material(), "lesion"), patches.predictions, "lesion") < SAME_SCORE

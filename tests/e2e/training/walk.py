@@ -21,7 +21,7 @@ from training.evaluate.predictions import Predictions, name_cases, read_predicti
 from training.export.publish import publish
 from training.stages.experiment import Experiment, Material, Setting, recall
 
-SAME_SCORE = 0.002
+SAME_SCORE = 0.0005
 """A probability of the service's runner may differ from the report's by this much: the same float32 arithmetic in another order."""
 
 

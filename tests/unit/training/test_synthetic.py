@@ -42,6 +42,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cbis")
+    write_synthetic_cbis(path, PATIENTS, seed=7, size=SIZE)
+    return path
+
+
+@pytest.fixture(scope="module")
 def index(folder: Path) -> Index:
     return read_synthetic(folder)
 
@@ -235,12 +242,6 @@ class TestPictures:
 
 
 class TestCbisLayout:
-    @pytest.fixture(scope="class")
-    def films(self, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        path = tmp_path_factory.mktemp("cbis")
-        write_synthetic_cbis(path, PATIENTS, seed=7, size=SIZE)
-        return path
-
     def test_the_reader_of_the_real_set_finds_every_film_and_its_lesion(self, films: Path) -> None:
         index = read_cbis_ddsm(films)
         assert not index.skipped
