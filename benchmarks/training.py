@@ -107,6 +107,7 @@ def measure(
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(),
         "cores": os.cpu_count(),
         "load_at_the_end": round(os.getloadavg()[0], 1),
+        "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
 
