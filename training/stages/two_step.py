@@ -76,20 +76,22 @@ class TwoStepNetwork(nn.Module):
     def plant(self, forest: RandomForestClassifier) -> None:
         """Take the trees of a fitted forest of `TREES` trees of at most `DEPTH` levels."""
         positive = list(forest.classes_).index(1)
+        features, thresholds, leaves = (buffer.cpu().numpy().copy() for buffer in (self.features, self.thresholds, self.leaves))
         for number, estimator in enumerate(forest.estimators_):
             tree = estimator.tree_
+            lefts, rights, tested, limits = tree.children_left, tree.children_right, tree.feature, tree.threshold
+            shares = tree.value[:, 0, positive] / tree.value[:, 0].sum(axis=1)
             places = [(0, 0, 0)]  # the tree's own node, ours, its depth
             while places:
                 node, place, depth = places.pop()
-                if tree.children_left[node] < 0 and depth == DEPTH:
-                    share = tree.value[node][0]
-                    self.leaves[number, place - (2**DEPTH - 1)] = float(share[positive] / share.sum())
+                if lefts[node] < 0:  # a leaf stands for everything below it
+                    first = (place + 1) * 2 ** (DEPTH - depth) - 2**DEPTH
+                    leaves[number, first : first + 2 ** (DEPTH - depth)] = shares[node]
                     continue
-                leaf = tree.children_left[node] < 0
-                self.features[number, place] = 0 if leaf else int(tree.feature[node])
-                self.thresholds[number, place] = math.inf if leaf else float(tree.threshold[node])
-                left, right = (node, node) if leaf else (int(tree.children_left[node]), int(tree.children_right[node]))
-                places += [(left, 2 * place + 1, depth + 1), (right, 2 * place + 2, depth + 1)]
+                features[number, place], thresholds[number, place] = tested[node], limits[node]
+                places += [(int(lefts[node]), 2 * place + 1, depth + 1), (int(rights[node]), 2 * place + 2, depth + 1)]
+        for buffer, values in ((self.features, features), (self.thresholds, thresholds), (self.leaves, leaves)):
+            buffer.copy_(torch.from_numpy(values))
 
 
 def region_features(heatmap: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -125,10 +127,14 @@ def major_axis(inside: NDArray[np.bool_]) -> float:
     return float(4.0 * np.sqrt(np.linalg.eigvalsh(spread + np.eye(2) / 12.0)[-1]))
 
 
+def least_split(samples: int) -> int:
+    """Fewest samples of a node that is split still: the paper's 300 for as many training images as it had."""
+    return max(2, math.ceil(SPLIT_SHARE * samples))
+
+
 def fit_forest(values: NDArray[np.float64], malignant: NDArray[np.int64], seed: int) -> RandomForestClassifier:
     """The forest of the paper: 500 trees of at most 9 levels; nodes below `SPLIT_SHARE` of the samples are not split."""
-    least = max(2, math.ceil(SPLIT_SHARE * len(values)))
-    forest = RandomForestClassifier(TREES, max_depth=DEPTH, min_samples_split=least, random_state=seed, n_jobs=1)
+    forest = RandomForestClassifier(TREES, max_depth=DEPTH, min_samples_split=least_split(len(values)), random_state=seed, n_jobs=1)
     forest.fit(values, malignant)
     return forest
 
