@@ -18,6 +18,20 @@ LARGEST_STEP = 1e-3
 """A picture alone and the same picture in a batch may differ by this much in any probability."""
 
 
+def check_probabilities(head: str, scores: NDArray[np.floating]) -> None:
+    """Refuse (n, classes) answers that are no probabilities.
+
+    Raises
+    ------
+    ContractBroken
+        They leave [0, 1], or do not sum to 1 over several classes.
+    """
+    if scores.size and (not np.isfinite(scores).all() or scores.min() < 0 or scores.max() > 1):
+        raise ContractBroken(f"head {head} answers {scores.min():.4g} to {scores.max():.4g}, which are no probabilities")
+    if scores.shape[1] > 1 and scores.size and np.abs(scores.sum(axis=1) - 1).max() > 1e-3:
+        raise ContractBroken(f"the probabilities of head {head} do not sum to 1")
+
+
 def check_contract(zoo: Path, name: str, version: str, pictures: Sequence[NDArray[np.uint8]]) -> None:
     """Load a model from a zoo, prove its graph, and run it on whole pictures one by one and as a batch.
 
@@ -44,12 +58,9 @@ def check_contract(zoo: Path, name: str, version: str, pictures: Sequence[NDArra
     outputs = [head.output for head in manifest.outputs.values()]
     together = session.run([*outputs, manifest.map_output], {manifest.input_name: batch})
     alone = [session.run(outputs, {manifest.input_name: batch[i : i + 1]}) for i in range(len(batch))]
-    for place, (head, output) in enumerate(manifest.outputs.items()):
+    for place, head in enumerate(manifest.outputs):
         scores = np.asarray(together[place])
-        if not np.isfinite(scores).all() or scores.min() < 0 or scores.max() > 1:
-            raise ContractBroken(f"{name} {version}: head {head} answers {scores.min()} to {scores.max()}, which are no probabilities")
-        if len(output.classes) > 1 and np.abs(scores.sum(axis=1) - 1).max() > 1e-3:
-            raise ContractBroken(f"{name} {version}: the probabilities of head {head} do not sum to 1")
+        check_probabilities(head, scores)
         step = max(float(np.abs(np.asarray(each[place])[0] - scores[i]).max()) for i, each in enumerate(alone))
         if step > LARGEST_STEP:
             raise ContractBroken(f"{name} {version}: a picture's {head} changes by {step:.4f} with what shares its batch")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from models.preprocessing.recipe import find_recipe
 from training.evaluate.forward import prepare
 from training.evaluate.running import Run, join_networks
-from training.export.onnx_graph import export, parity
+from training.export.onnx_graph import convert, export, parity
 from training.stages.experiment import Experiment, Material, Setting, gather_images
 
 PARITY_PICTURES = 32
@@ -54,6 +54,7 @@ def export_run(
     dynamic_size: bool = False,
     images: int = PARITY_PICTURES,
     material: Material | None = None,
+    plain: Path | None = None,
 ) -> Exported:
     """Write a run's graph and measure its parity on real images of the test part (of all parts where that is empty).
 
@@ -63,8 +64,8 @@ def export_run(
         Further runs that the graph averages with this one.
     flips
         Put the four flips of augmented prediction into the graph: four times the arithmetic.
-    material
-        Samples that were gathered before.
+    material, plain
+        Samples that were gathered, and an fp32 graph of the same network that was written before.
 
     Raises
     ------
@@ -83,5 +84,8 @@ def export_run(
     if storage == "int8":
         ranges = prepare(np.asarray(material.crops[spread(train if train.size else held, RANGE_PICTURES)]), recipe).numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
-    export(network, heads, experiment.input_shape(setting), path, storage, dynamic_size, ranges)
+    if plain is None:
+        export(network, heads, experiment.input_shape(setting), path, storage, dynamic_size, ranges)
+    else:
+        convert(plain, path, storage, ranges)
     return Exported(path, storage, parity(network, heads, path, pictures), len(pictures))

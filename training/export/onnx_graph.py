@@ -56,12 +56,17 @@ def export(
     ValueError
         An unknown storage, or int8 without pictures.
     """
-    if storage not in ("fp32", "fp16", "int8"):
-        raise ValueError(f"no storage {storage!r}: choose fp32, fp16 or int8")
+    export_plain(network, heads, shape, path, dynamic_size)
+    convert(path, path, storage, pictures)
+
+
+def export_plain(network: nn.Module, heads: Sequence[str], shape: tuple[int, int], path: Path, dynamic_size: bool = False) -> None:
+    """The fp32 graph, which every other storage is made from. Raises `SizeFixed`."""
     served = Served(network.cpu().float().eval())
     axes: dict[int, object] = {0: torch.export.Dim("n", min=1, max=LARGEST_BATCH)}
     if dynamic_size:
         axes |= {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
+    fixed = SizeFixed(f"a layer of this network works at {shape[0]}x{shape[1]} only: export it without a dynamic size")
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")
@@ -72,15 +77,37 @@ def export(
     except Exception as error:  # the exporter wraps whatever a layer raised on sizes that are not numbers
         if not dynamic_size:
             raise
-        raise SizeFixed(f"a layer of this network works at {shape[0]}x{shape[1]} only: export it without a dynamic size") from error
+        raise fixed from error
     graph = onnx.load(path)
-    batch, _, *sizes = graph.graph.input[0].type.tensor_type.shape.dim
-    if batch.HasField("dim_value"):
+    if graph.graph.input[0].type.tensor_type.shape.dim[0].HasField("dim_value"):
         path.unlink()
-        raise SizeFixed(f"a layer of this network fixes the batch at {batch.dim_value}: write it without the number of pictures")
-    if dynamic_size and any(size.HasField("dim_value") for size in sizes):
+        raise SizeFixed("a layer of this network fixes the batch: write it without the number of pictures")
+    if dynamic_size and not _takes_other_sizes(path, shape):
         path.unlink()
-        raise SizeFixed(f"a layer of this network works at {shape[0]}x{shape[1]} only: export it without a dynamic size")
+        raise fixed
+    strip(graph)
+    onnx.checker.check_model(graph)
+    onnx.save(graph, path)
+
+
+def _takes_other_sizes(path: Path, shape: tuple[int, int]) -> bool:
+    """Tried, because a graph may call its axes free and still hold a layer that is not."""
+    from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument, RuntimeException
+
+    from training.export.sessions import open_graph
+
+    try:
+        open_graph(path).run(None, {PIXELS: np.zeros((1, 1, shape[0] + 64, shape[1] + 32), np.float32)})
+    except (Fail, InvalidArgument, RuntimeException):
+        return False
+    return True
+
+
+def convert(plain: Path, path: Path, storage: str, pictures: NDArray[np.float32] | None = None) -> None:
+    """Write the graph of `export_plain` in another storage. Parameters and errors as in `export`."""
+    if storage not in ("fp32", "fp16", "int8"):
+        raise ValueError(f"no storage {storage!r}: choose fp32, fp16 or int8")
+    graph = onnx.load(plain)
     if storage == "fp16":
         halve(graph)
     if storage == "int8":
@@ -88,9 +115,8 @@ def export(
 
         if pictures is None or not len(pictures):
             raise ValueError("int8 needs real pictures to find the ranges of its integers on: give it a part with images")
-        onnx.save(graph, path)
-        graph = quantise(path, pictures)
-    strip(graph)
+        graph = quantise(plain, pictures)
+        strip(graph)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
 

@@ -25,7 +25,7 @@ from training.evaluate.running import Run, sample_kind, without_pixels
 from training.export.calibrating import calibrated, fit_calibration
 from training.export.card import CardText, check_card, read_card_text, write_card
 from training.export.condensed import condense
-from training.export.contract import check_contract
+from training.export.contract import check_contract, check_probabilities
 from training.export.exporting import Exported, export_run, served_material, spread
 from training.export.onnx_graph import OPSET
 from training.export.refusals import ParityBroken, VersionTaken
@@ -104,7 +104,10 @@ def publish(
     try:
         folder = desk / name / version
         folder.mkdir(parents=True)
-        done = export_run(experiment, setting, folder / "model.onnx", storage=storage, average=average, flips=flips, material=material)
+        plain = export_run(experiment, setting, desk / "plain.onnx", storage="fp32", average=average, flips=flips, material=material)
+        done = export_run(
+            experiment, setting, folder / "model.onnx", storage=storage, average=average, flips=flips, material=material, plain=plain.path
+        )  # fmt: skip
         allowed = LARGEST_DIFFERENCE[storage]
         if done.difference > allowed:
             raise ParityBroken(
@@ -112,6 +115,8 @@ def publish(
                 f"for {storage}: store it as fp32, or look at the graph"
             )
         table = _predict(experiment, material, done.path)
+        for head, scores in table.scores.items():
+            check_probabilities(head, scores)
         fitted = fit_calibration(table, calibration) if experiment.task == "cancer" else Calibration()
         metrics = {
             "parity_max_difference": round(done.difference, 6),
@@ -123,7 +128,7 @@ def publish(
             "flips": flips,
             **condense(measure(table, sample_kind(experiment, material), rounds=rounds)),
             **_calibration_errors(table, fitted),
-            "storage_costs": _costs(experiment, setting, material, done, table, tuple(costs), average, flips, desk),
+            "storage_costs": _costs(experiment, setting, material, done, table, tuple(costs), average, flips, plain),
         }
         manifest = Manifest(
             name=name, version=version, task=experiment.task, recipe=experiment.recipe, rows=experiment.input_shape(setting)[0],
@@ -195,7 +200,7 @@ def _costs(
     costs: tuple[str, ...],
     average: Sequence[Run],
     flips: bool,
-    desk: Path,
+    plain: Exported,
 ) -> dict[str, Any]:
     """AUC (or accuracy) on the test part, size and parity of every storage, against fp32."""
     if set(costs) <= {done.storage}:
@@ -204,9 +209,13 @@ def _costs(
     for storage in dict.fromkeys(("fp32", *costs, done.storage)):
         if storage == done.storage:
             each, scores = done, table
+        elif storage == plain.storage:
+            each, scores = plain, _predict(experiment, material, plain.path)
         else:
-            graph = desk / "costs" / f"{storage}.onnx"
-            each = export_run(experiment, setting, graph, storage=storage, average=average, flips=flips, material=material)
+            graph = plain.path.with_name(f"{storage}.onnx")
+            each = export_run(
+                experiment, setting, graph, storage=storage, average=average, flips=flips, material=material, plain=plain.path
+            )  # fmt: skip
             scores = _predict(experiment, material, graph)
         statistic, value = _headline(scores)
         found[storage] = {

@@ -45,8 +45,8 @@ LABELER = experiment("tiny-labeler", "labeler", {"view": ("CC", "MLO"), "lateral
 
 
 def make_runs(folder: Path) -> Setting:
-    """A data set of forty patients, two runs of the cancer experiment (tags a and b), one of the labeler."""
-    write_synthetic(folder / "data" / "synthetic", 40, seed=1, size=(160, 128))
+    """A data set of thirty patients, two runs of the cancer experiment (tags a and b), one of the labeler."""
+    write_synthetic(folder / "data" / "synthetic", 30, seed=1, size=(160, 128))
     setting = Setting(folder / "data", folder / "runs", start=Start("random"))
     for tag, seed in (("a", 0), ("b", 1)):
         train(CANCER, replace(setting, tag=tag, seed=seed))
