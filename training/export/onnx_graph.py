@@ -56,6 +56,7 @@ def export(
     ValueError
         An unknown storage, or int8 without pictures.
     """
+    _check_storage(storage, pictures)
     export_plain(network, heads, shape, path, dynamic_size)
     convert(path, path, storage, pictures)
 
@@ -105,20 +106,25 @@ def _takes_other_sizes(path: Path, shape: tuple[int, int]) -> bool:
 
 def convert(plain: Path, path: Path, storage: str, pictures: NDArray[np.float32] | None = None) -> None:
     """Write the graph of `export_plain` in another storage. Parameters and errors as in `export`."""
-    if storage not in ("fp32", "fp16", "int8"):
-        raise ValueError(f"no storage {storage!r}: choose fp32, fp16 or int8")
+    _check_storage(storage, pictures)
     graph = onnx.load(plain)
     if storage == "fp16":
         halve(graph)
     if storage == "int8":
         from training.export.quantise import quantise
 
-        if pictures is None or not len(pictures):
-            raise ValueError("int8 needs real pictures to find the ranges of its integers on: give it a part with images")
+        assert pictures is not None
         graph = quantise(plain, pictures)
         strip(graph)
     onnx.checker.check_model(graph)
     onnx.save(graph, path)
+
+
+def _check_storage(storage: str, pictures: NDArray[np.float32] | None) -> None:
+    if storage not in ("fp32", "fp16", "int8"):
+        raise ValueError(f"no storage {storage!r}: choose fp32, fp16 or int8")
+    if storage == "int8" and (pictures is None or not len(pictures)):
+        raise ValueError("int8 needs real pictures to find the ranges of its integers on: give it a part with images")
 
 
 def halve(model: onnx.ModelProto) -> None:
