@@ -16,7 +16,7 @@ from training.data.index import read_index
 from training.data.pictures import read_picture
 from training.stages.plan import Plan
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 FLIPPED = replace(DIB_MG, horizontal_flip=True, vertical_flip=True)
 IMAGES = Plan(epochs=8, batch=12, rates={"": 4e-3}, weight_decay=1e-3, warm_fraction=0.3, augmentation=FLIPPED)

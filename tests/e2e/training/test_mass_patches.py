@@ -11,7 +11,7 @@ from tests.e2e.training.walk import SAME_SCORE, call, largest_difference, score_
 from training.data.augment import MASSES
 from training.stages.plan import Plan
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 PLAN = Plan(epochs=2, batch=32, rates={"": 1e-3}, optimiser="adam", weight_decay=0.0, augmentation=MASSES)
 
