@@ -46,7 +46,8 @@ app = typer.Typer(
     help="Train the networks of four papers on mammograms, compare them, and put them where the service finds them.\n\n"
     "A first walk, on pictures that are made up (minutes on two cores):\n\n"
     "[bold]python -m training synthetic DATA/synthetic --patients 60[/]\n\n"
-    "[bold]python -m training train labeler --data DATA --datasets synthetic --split 70/10/20 --backbone resnet18 --weights random --epochs 4 --tag try[/]\n\n"
+    "[bold]python -m training train labeler --data DATA --datasets synthetic --split 70/10/20 "
+    "--backbone resnet18 --weights random --epochs 4 --tag try[/]\n\n"
     "[bold]python -m training evaluate labeler --data DATA --tag try[/]\n\n"
     "`experiments` lists every row of the papers' tables, and what each needs.",
 )
