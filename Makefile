@@ -6,7 +6,7 @@ PIP_FLAGS := -qq --disable-pip-version-check
 SERVICE_EXTRA := $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
 PYTEST_FLAGS ?=
 
-.PHONY: help demo serve test lint bench clean
+.PHONY: help demo serve test test-slow lint bench clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -20,6 +20,9 @@ serve: .venv/.done ## the whole stack in the foreground, with embedded Redis and
 
 test: .venv-test/.done .venv-test/.peers ## unit, contract and integration tests
 	.venv-test/bin/python -m pytest $(PYTEST_FLAGS)
+
+test-slow: .venv-test/.done .venv-test/.peers ## proofs that train for minutes: the four systems of the papers end to end, the tutorial
+	.venv-test/bin/python -m pytest -m slow $(PYTEST_FLAGS)
 
 lint: .venv-test/.done ## style, types, floors, container files
 	.venv-test/bin/ruff check .

@@ -11,7 +11,7 @@ from tests.e2e.training.walk import SAME_SCORE, call, largest_difference, score_
 from training.data.augment import PATCH_TO_IMAGE
 from training.stages.plan import Plan
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 PATCHES = Plan(epochs=3, batch=32, rates={"backbone": 1e-3, "": 3e-3}, augmentation=PATCH_TO_IMAGE)
 WHOLE = Plan(epochs=6, batch=8, rates={"": 1e-3}, augmentation=PATCH_TO_IMAGE)

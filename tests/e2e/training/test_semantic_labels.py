@@ -12,7 +12,7 @@ from training.data.augment import LABELS_KEEPING_SIDES
 from training.data.splits import read_split
 from training.stages.plan import Plan
 
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 PLAN = Plan(epochs=4, batch=8, rates={"": 2e-3}, weight_decay=2e-2, augmentation=LABELS_KEEPING_SIDES)
 SMALL = ("--shape", "96x96", "--weights", "random", "--backbone", "resnet18")

@@ -34,6 +34,7 @@ def make_programs(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_the_tutorial_leads_to_a_served_model(tmp_path: Path, clean_environment: pytest.MonkeyPatch) -> None:
     place = tmp_path / "laboratory"
