@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.e2e.training.walk import Walk
 from training.data.synthetic import Finding, write_synthetic
@@ -16,6 +17,15 @@ from training.stages.plan import Plan
 SIZE = (320, 256)
 
 Quick = Callable[..., Walk]
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Small networks gain little from a second thread, and on a busy machine its waiting costs more than the work (measured: 20 times)."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

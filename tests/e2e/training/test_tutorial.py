@@ -42,6 +42,7 @@ def test_the_tutorial_leads_to_a_served_model(tmp_path: Path, clean_environment:
     environment = os.environ | {
         "PATH": f"{make_programs(tmp_path / 'bin')}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",  # as in conftest.one_thread
     }
     script = "set -euo pipefail\n" + "\n".join(blocks())
     done = subprocess.run(["bash", "-c", script], cwd=place, env=environment, capture_output=True, text=True, check=False)
