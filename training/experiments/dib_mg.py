@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from training.data.index import Row, read_index
 from training.networks.dib_mg import WIDTHS, DibMg
 from training.networks.imagenet import IMAGENET, RANDOM, fill
 from training.stages.checkpoint import read_network
-from training.stages.experiment import Experiment, part_of_rows
+from training.stages.experiment import Experiment, gather_images, part_of_rows
 from training.stages.plan import Plan
 from training.stages.setting import Material, Setting, Start
 
@@ -86,32 +87,21 @@ EXAM = Experiment(
     gather=partial(gather_exams, group=group_exams),
     split="5:1:1",
 )
-BREAST = Experiment(
+BREAST = replace(
+    EXAM,
     name="dib-mg-breast",
-    task="cancer",
     paper="Kim et al. 2018, one breast a sample (ours)",
     needs="breasts of up to two views with one label each; no ImageNet weights, no outlines",
-    datasets=("rsna-bcd-640",),
-    shape=SHAPE,
-    recipe="pad-square@1",
-    heads={"cancer": ("malignant",)},
     plans=(_plan(batch=32),),
-    build=build,
     gather=partial(gather_exams, group=group_breasts),
-    split="5:1:1",
 )
-IMAGE = Experiment(
+IMAGE = replace(
+    EXAM,
     name="dib-mg-image",
-    task="cancer",
     paper="Kim et al. 2018, one image a sample (ours)",
     needs="images with one label each; no ImageNet weights, no outlines",
-    datasets=("rsna-bcd-640",),
-    shape=SHAPE,
-    recipe="pad-square@1",
-    heads={"cancer": ("malignant",)},
     plans=(_plan(batch=64),),
-    build=build,
-    split="5:1:1",
+    gather=gather_images,
 )
 EXPERIMENTS = {experiment.name: experiment for experiment in (EXAM, BREAST, IMAGE)}
 """The batches hold 64 images each, as the paper's 16 exams do."""

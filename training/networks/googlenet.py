@@ -105,11 +105,6 @@ class GoogLeNet(nn.Module):
         if weights is not None:
             fill(self, read_file(weights), but=("mean", "std"))
 
-    def freeze_stem(self) -> None:
-        """Keep the layers before the first inception block as published: they hold edges and blobs, and half of the memory traffic."""
-        for module in (self.conv1, self.conv2_reduce, self.conv2):
-            module.requires_grad_(False)
-
     def stem(self, pixels: Tensor) -> Tensor:
         """Up to the first inception block: (n, 192, rows / 8, columns / 8)."""
         x = self.conv1((pixels.expand(-1, 3, -1, -1) - self.mean) / self.std).relu()

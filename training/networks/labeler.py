@@ -8,7 +8,6 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
-from training.networks.googlenet import GoogLeNet
 from training.networks.imagenet import RANDOM, fill, read_weights
 from training.networks.trunks import build_trunk
 
@@ -24,7 +23,7 @@ class Labeler(nn.Module):
     Parameters
     ----------
     backbone
-        One of `BACKBONES`; ``resnet50`` is the paper's. ``googlenet`` keeps its published first layers as they are.
+        One of `BACKBONES`; ``resnet50`` is the paper's.
     weights
         ``imagenet`` (torchvision's download), ``random``, or a local file with torchvision's tensors of this backbone.
     heads
@@ -54,8 +53,6 @@ class Labeler(nn.Module):
         self.standardised = backbone == "googlenet"  # which does it itself, as its published weights ask
         if backbone == "googlenet":
             self.features, channels = build_trunk(backbone, weights)
-            if isinstance(self.features, GoogLeNet) and weights != RANDOM:
-                self.features.freeze_stem()
         else:
             self.features, channels = _resnet(backbone, weights)
         self.dropout = nn.Dropout(dropout)

@@ -8,7 +8,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from training.networks.googlenet import GoogLeNet
 from training.networks.imagenet import IMAGENET, RANDOM, WeightsUnavailable, fill
 from training.networks.patch_classifier import LESIONS, PATCH, slide
 from training.networks.tops import Block, FcTop, FullyConnected, VggBlock, build_blocks
@@ -59,8 +58,6 @@ class WholeImageNetwork(nn.Module):
         super().__init__()
         start = str(weights) if weights is not None else IMAGENET if imagenet else RANDOM
         self.backbone, channels = build_trunk(backbone, start)
-        if isinstance(self.backbone, GoogLeNet) and start != RANDOM:
-            self.backbone.freeze_stem()
         top = top if top is not None else tuple(VggBlock(depth, pool=False) for depth in depths)
         self.activation = heatmap or ("relu" if isinstance(top, FcTop) else None)
         self.window = max(patch // STRIDE, 1)
