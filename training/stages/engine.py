@@ -25,7 +25,7 @@ from tqdm import tqdm
 from models.preprocessing.recipe import normalise as breast_stretch_levels
 from training.stages.checkpoint import BEST, LAST, load, save
 from training.stages.devices import algorithms, explain, open_fabric
-from training.stages.errors import LossBroken
+from training.stages.errors import LossBroken, RunDiffers
 from training.stages.journal import Journal
 from training.stages.losses import Loss, masked_cross_entropy
 from training.stages.plan import Plan, Precision
@@ -84,7 +84,7 @@ def fit(
 
     Raises
     ------
-    LossBroken, MemoryFull, DiskFull
+    LossBroken, MemoryFull, DiskFull, RunDiffers
         The message says what to change.
     """
     fabric = fabric or open_fabric(plan.precision)
@@ -225,8 +225,14 @@ class _Fit:
             return _Progress()
         saved: dict[str, Any] = load(path, self.fabric.device)
         self.network.load_state_dict(saved["network"])
-        self.optimiser.load_state_dict(saved["optimiser"])
-        self.schedule.load_state_dict(saved["schedule"])
+        try:
+            self.optimiser.load_state_dict(saved["optimiser"])
+            self.schedule.load_state_dict(saved["schedule"])
+        except (ValueError, KeyError) as error:
+            raise RunDiffers(
+                f"{path} was written under other learning rates or by another version ({error}): it can be evaluated and published, "
+                "but not trained on; start a run with a --tag of its own from it: --weights RUN"
+            ) from None
         return _Progress(**{name: saved[name] for name in vars(_Progress()) if name in saved})
 
 

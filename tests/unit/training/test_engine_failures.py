@@ -16,7 +16,7 @@ import torch
 from tests.unit.training.masses import PLAN, Tiny, pictures, run
 from training.stages.checkpoint import LAST, load
 from training.stages.engine import fit
-from training.stages.errors import DiskFull, LossBroken, MemoryFull
+from training.stages.errors import DiskFull, LossBroken, MemoryFull, RunDiffers
 from training.stages.losses import masked_cross_entropy
 from training.stages.samples import Samples
 
@@ -38,6 +38,14 @@ def test_a_target_that_is_no_number_is_told(tmp_path: Path) -> None:
 
     with pytest.raises(LossBroken, match=r"the loss is nan in epoch 1: .* not finite"):
         fit(Tiny(), Samples(crops, {"cancer": sick}, None), loss, PLAN, tmp_path)
+
+
+def test_a_checkpoint_of_other_rates_is_told_and_kept(tmp_path: Path) -> None:
+    run(tmp_path, replace(PLAN, epochs=1, rates={"features": 1e-3, "output": 1e-3}))
+    kept = (tmp_path / LAST).read_bytes()
+    with pytest.raises(RunDiffers, match=r"written under other learning rates.*--weights RUN"):
+        run(tmp_path, replace(PLAN, epochs=2, rates={"": 1e-3}))
+    assert (tmp_path / LAST).read_bytes() == kept
 
 
 @pytest.mark.parametrize(
