@@ -24,6 +24,7 @@ Datasets = Annotated[str, typer.Option(help="other data sets than the experiment
 Split = Annotated[str | None, typer.Option(help="split file, or rule: 70/10/20, 80/10/10, 85/15, 5:1:1, k-fold (with --fold)")]
 Fold = Annotated[int | None, typer.Option(help="1 to 5: test on that fifth of the patients")]
 Shape = Annotated[str | None, typer.Option(help="input as ROWSxCOLUMNS, like 512x320")]
+Rates = Annotated[float, typer.Option(help="factor on every learning rate, where fewer epochs than the paper's are run")]
 Patients = Annotated[int | None, typer.Option(help="train on this many patients only")]
 Part = Annotated[Literal["test", "tune"], typer.Option(help="which patients; tune while you still choose")]
 Average = Annotated[list[str] | None, typer.Option(help="another run, NAME[:TAG], to average with; may be repeated")]

@@ -13,7 +13,23 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from training.cli.entry import app
-from training.cli.options import DATA, RUNS, Backbone, Data, Datasets, Fold, Name, Patients, Runs, Shape, Split, Tag, find, make_setting
+from training.cli.options import (
+    DATA,
+    RUNS,
+    Backbone,
+    Data,
+    Datasets,
+    Fold,
+    Name,
+    Patients,
+    Rates,
+    Runs,
+    Shape,
+    Split,
+    Tag,
+    find,
+    make_setting,
+)
 
 
 @app.command("experiments")
@@ -53,6 +69,7 @@ def run_training(
     fold: Fold = None,
     shape: Shape = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="of all stages together")] = None,
+    rates: Rates = 1.0,
     batch: Annotated[int | None, typer.Option(min=1, help="samples of a forward pass, over all devices")] = None,
     accumulate: Annotated[int | None, typer.Option(min=1, help="batches averaged before each step")] = None,
     patience: Annotated[int | None, typer.Option(min=0, help="stop after this many epochs without a better tune part; 0: never")] = None,
@@ -78,8 +95,8 @@ def run_training(
     experiment = find(name, datasets)
     setting = replace(
         make_setting(data, runs, tag, shape),
-        split=split, fold=fold, epochs=epochs, batch=batch, accumulate=accumulate, patience=patience, seed=seed, patients=patients,
-        start=Start(weights, backbone), precision=precision, deterministic=deterministic, devices=devices, workers=workers,
+        split=split, fold=fold, epochs=epochs, rates=rates, batch=batch, accumulate=accumulate, patience=patience, seed=seed,
+        patients=patients, start=Start(weights, backbone), precision=precision, deterministic=deterministic, devices=devices, workers=workers,
     )  # fmt: skip
     folder = train(experiment, setting)
     if os.environ.get("LOCAL_RANK", "0") == "0":  # the other processes of --devices run this command too
@@ -98,6 +115,7 @@ def run_curve(
     fold: Fold = None,
     shape: Shape = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="of all stages together, at every size")] = None,
+    rates: Rates = 1.0,
     batch: Annotated[int | None, typer.Option(min=1, help="samples of a forward pass")] = None,
     seed: int = 0,
     weights: Annotated[str, typer.Option(help="imagenet, random, a .safetensors file, or another run's folder")] = "imagenet",
@@ -115,6 +133,7 @@ def run_curve(
     from training.stages.experiment import Start
 
     setting = replace(
-        make_setting(data, runs, tag, shape), split=split, fold=fold, epochs=epochs, batch=batch, seed=seed, start=Start(weights, backbone)
-    )
+        make_setting(data, runs, tag, shape),
+        split=split, fold=fold, epochs=epochs, rates=rates, batch=batch, seed=seed, start=Start(weights, backbone),
+    )  # fmt: skip
     Console().print(f"curve: {draw_curve(find(name, datasets), setting, read_sizes(patients), out or runs)}", soft_wrap=True)

@@ -28,6 +28,7 @@ def describe_run(experiment: Experiment, setting: Setting, command: str = "") ->
         "start": Path(setting.start.weights).name,
         "patients": setting.patients,
         "epochs": epochs,
+        "rates": setting.rates,
         "batch": experiment.stages(setting)[0].batch,
         "seconds": seconds,
         "command": without_paths(command),

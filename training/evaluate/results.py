@@ -160,7 +160,8 @@ def _row(row: dict[str, Any], result: dict[str, Any] | None) -> tuple[str, ...]:
     value = number(figure["value"], figure["interval95"])
     if "p" in figure:
         value += f", DeLong p {_p(figure['p'])}"
-    return row["what"], paper, value, _size(figure), "x".join(map(str, run["shape"])), str(run["epochs"]), _time(run), f"`{row['result']}`"
+    epochs = str(run["epochs"]) + (f", rates x {run['rates']:g}" if run.get("rates", 1.0) != 1.0 else "")
+    return row["what"], paper, value, _size(figure), "x".join(map(str, run["shape"])), epochs, _time(run), f"`{row['result']}`"
 
 
 def _subgroups(wanted: dict[str, Any], result: dict[str, Any]) -> list[Block]:

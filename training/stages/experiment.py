@@ -24,7 +24,7 @@ from training.stages.engine import AfterEpoch, fit, predict
 from training.stages.errors import ClassEmpty, NotTrained, SplitUnfit
 from training.stages.losses import Loss, masked_cross_entropy
 from training.stages.parts import FOLDS, assign_parts, limit_patients
-from training.stages.plan import Plan, share_epochs
+from training.stages.plan import Plan, scale_rates, share_epochs
 from training.stages.record import SETTINGS, read_record, write_record
 from training.stages.samples import Samples, Targets
 from training.stages.setting import Material, Setting, Start
@@ -141,7 +141,7 @@ class Experiment:
         plans = share_epochs(self.plans, setting.epochs) if setting.epochs else self.plans
         return tuple(
             replace(
-                plan,
+                scale_rates(plan, setting.rates),
                 batch=setting.batch or plan.batch,
                 accumulate=setting.accumulate or plan.accumulate,
                 patience=plan.patience if setting.patience is None else setting.patience,
@@ -263,6 +263,7 @@ def recall(experiment: Experiment, setting: Setting) -> tuple[Experiment, Settin
         split=setting.split if resplit else folder / record["split_file"],
         shape=setting.shape or (rows, columns),
         epochs=record["epochs"],
+        rates=record.get("rates", 1.0),
         batch=setting.batch or record["batch"],
         seed=record["seed"],
         patients=record["patients"],
@@ -332,6 +333,7 @@ def _describe(experiment: Experiment, setting: Setting, material: Material) -> d
         "heads": experiment.heads,
         "seed": setting.seed,
         "epochs": setting.epochs,
+        "rates": setting.rates,
         "batch": setting.batch,
         "patients": setting.patients,
         "start": asdict(setting.start),

@@ -69,6 +69,19 @@ class Plan:
             raise ValueError(f"every rate of {self.rates} is 0: nothing would be trained")
 
 
+def scale_rates(plan: Plan, factor: float) -> Plan:
+    """The stage with every learning rate multiplied, frozen parameters staying frozen.
+
+    Raises
+    ------
+    ValueError
+        The factor is not above 0.
+    """
+    if factor <= 0:
+        raise ValueError(f"rates times {factor}: the factor must be above 0")
+    return replace(plan, rates={prefix: rate * factor for prefix, rate in plan.rates.items()})
+
+
 def share_epochs(plans: tuple[Plan, ...], epochs: int) -> tuple[Plan, ...]:
     """The stages with `epochs` in all, shared as the paper shared its own and at least one each; steps of the rate shrink alike."""
     whole = sum(plan.epochs for plan in plans)

@@ -46,6 +46,8 @@ class Setting:
         Rows, columns of the network input.
     epochs
         Of all stages together.
+    rates
+        Factor on every learning rate: a run of far fewer epochs than the paper's needs larger steps to come anywhere.
     seed
         Of the start, the order and the augmentation; never of the split.
     patients
@@ -64,6 +66,7 @@ class Setting:
     fold: int | None = None
     shape: tuple[int, int] | None = None
     epochs: int | None = None
+    rates: float = 1.0
     batch: int | None = None
     seed: int = 0
     patients: int | None = None

@@ -17,7 +17,7 @@ from training.stages.checkpoint import load
 from training.stages.engine import fit, predict
 from training.stages.journal import read_log
 from training.stages.losses import masked_cross_entropy
-from training.stages.plan import Plan, share_epochs
+from training.stages.plan import Plan, scale_rates, share_epochs
 from training.stages.rates import make_optimiser, make_schedule
 from training.stages.samples import Samples, SeededBatches
 
@@ -228,6 +228,13 @@ def test_epochs_are_shared_among_stages_as_the_paper_shared_its_own() -> None:
     assert [plan.epochs for plan in share_epochs(plans, 100)] == [6, 20, 74]
     assert share_epochs(plans, 100)[2].step_epochs == 20
     assert [plan.epochs for plan in share_epochs(plans, 1)] == [1, 1, 1]
+
+
+def test_rates_grow_together_and_what_is_frozen_stays_frozen() -> None:
+    plan = Plan(epochs=1, batch=1, rates={"": 0.0, "top": 1e-4, "output": 1e-3})
+    assert scale_rates(plan, 10).rates == pytest.approx({"": 0.0, "top": 1e-3, "output": 1e-2})
+    with pytest.raises(ValueError, match="above 0"):
+        scale_rates(plan, 0)
 
 
 @pytest.mark.parametrize(

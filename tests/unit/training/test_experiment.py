@@ -80,10 +80,10 @@ def test_a_seed_decides_a_run(data: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_is_evaluated_as_it_was_trained(data: Path, tmp_path: Path) -> None:
-    told = setting(data, tmp_path, tag="told", shape=(48, 32), epochs=2, fold=2, patients=8, start=Start("random", "small"))
+    told = setting(data, tmp_path, tag="told", shape=(48, 32), epochs=2, rates=2.0, fold=2, patients=8, start=Start("random", "small"))
     train(SIDES, told)
     experiment, found = recall(replace(SIDES, datasets=("rsna-bcd-640",)), setting(data, tmp_path, tag="told"))
-    assert experiment.datasets == ("synthetic",) and found.shape == (48, 32) and found.start.backbone == "small"
+    assert experiment.datasets == ("synthetic",) and found.shape == (48, 32) and found.rates == 2.0 and found.start.backbone == "small"
     first, second = gather_images(SIDES, told), gather_images(experiment, found)
     assert np.array_equal(first.parts, second.parts) and first.where("spare").size > 0
     assert len({first.rows[i].patient for i in first.where("train")}) == 8
