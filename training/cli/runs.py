@@ -96,7 +96,8 @@ def run_training(
     setting = replace(
         make_setting(data, runs, tag, shape),
         split=split, fold=fold, epochs=epochs, rates=rates, batch=batch, accumulate=accumulate, patience=patience, seed=seed,
-        patients=patients, start=Start(weights, backbone), precision=precision, deterministic=deterministic, devices=devices, workers=workers,
+        patients=patients, start=Start(weights, backbone), precision=precision, deterministic=deterministic, devices=devices,
+        workers=workers,
     )  # fmt: skip
     folder = train(experiment, setting)
     if os.environ.get("LOCAL_RANK", "0") == "0":  # the other processes of --devices run this command too
