@@ -31,7 +31,8 @@ from service.bootstrap import Stack, free_port
 from service.deliver.small_pacs import SmallPacs
 from service.demo import CASES, DemoSettings, prepare_case
 from service.sender import Peer, send_files
-from service.settings import Destination, Settings
+from service.destinations import Destination
+from service.settings import Settings
 
 PATIENCE_S = 600.0
 

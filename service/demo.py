@@ -27,7 +27,8 @@ from service.deliver.small_pacs import SmallPacs
 from service.domain.errors import ServiceError
 from service.domain.findings import DeliveryState
 from service.sender import Peer, send_files
-from service.settings import Destination, Settings
+from service.destinations import Destination
+from service.settings import Settings
 
 CASES = {"sfm-benign-0": "P_00173", "sfm-malign-0": "P_00820"}
 """Folder in the package to patient of CBIS-DDSM."""

@@ -5,28 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.domain.findings import ObjectKind
+from service.destinations import Destination, Rule, Webhook
 
 Provider = Literal["auto", "cuda", "tensorrt", "openvino", "cpu"]
 Port = PositiveInt
 
 MEBIBYTE = 1 << 20
-
-
-class Destination(BaseModel):
-    """A DICOM peer that results are sent to."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: str = Field(min_length=1, max_length=64, description="how people and the ledger call it")
-    ae_title: str = Field(min_length=1, max_length=16, description="the peer's AE title")
-    host: str = Field(description="the peer's host name or address")
-    port: Port = Field(description="the peer's DICOM port")
-    objects: tuple[ObjectKind, ...] = Field(tuple(ObjectKind), description="which produced objects it gets: sr, sc, corrected")
-    calling_ae_title: str | None = Field(None, max_length=16, description="AE title we call with; ours where absent")
 
 
 class Settings(BaseSettings):
@@ -60,12 +47,12 @@ class Settings(BaseSettings):
     worker_concurrency: PositiveInt = Field(1, description="worker processes; each loads the models")
 
     film: bool = Field(False, description="analyse digitised film as well")
-    correction_missing: Literal["auto", "approve", "report"] = Field("auto", description="what happens to absent labels")
-    correction_contradicts: Literal["approve", "report"] = Field("approve", description="what happens to labels the pixels contradict")
 
     quiet_seconds: PositiveFloat = Field(60.0, description="a study without a full view set is concluded after this much silence")
     sweep_seconds: PositiveFloat = Field(15.0, description="pause between two looks of the sweeper into the ledger")
     destinations: tuple[Destination, ...] = Field((), description="peers that results are sent to")
+    rules: tuple[Rule, ...] = Field((), description="which study goes where; without any rule every study goes to every destination")
+    webhooks: tuple[Webhook, ...] = Field((), description="who is told over HTTP of what happens")
     delivery_tries: PositiveInt = Field(8, description="tries before a delivery counts as failed")
     delivery_backoff_seconds: PositiveFloat = Field(5.0, description="pause after the first failed try; doubles with each")
 

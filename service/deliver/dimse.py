@@ -16,7 +16,7 @@ from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
 from service.deliver.errors import Refused, Unreachable
-from service.settings import Destination
+from service.destinations import Destination
 
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 MAXIMUM_PDU = 131_072

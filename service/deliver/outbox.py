@@ -11,7 +11,8 @@ from service.deliver.dimse import send
 from service.deliver.errors import DeliveryError
 from service.deliver.readback import Missing, NotApplied, Proof, Unproven, Verified, verify
 from service.domain.findings import DeliveryState
-from service.settings import Destination, Settings
+from service.destinations import Destination
+from service.settings import Settings
 from service.store.ledger import Ledger
 from service.store.rows import DeliveryRow
 

@@ -21,7 +21,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from service.deliver.dimse import NATIVE, associate, storage_contexts
-from service.settings import Destination
+from service.destinations import Destination
 
 IDENTITY = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 REPORT = (

@@ -99,6 +99,15 @@ class Peak(_Value):
     strength: float
 
 
+class Marker(_Value):
+    """A lead marker burned into the picture, where one could be read."""
+
+    text: str
+    laterality: Laterality = Laterality.UNKNOWN
+    view: View = View.UNKNOWN
+    confidence: float
+
+
 class ImageFinding(_Value):
     """The answer for one image: labels and score, or the reason why there are none."""
 
@@ -112,6 +121,8 @@ class ImageFinding(_Value):
     cancer_score: float | None = Field(None, description="0 to 1")
     peak: Peak | None = None
     chest_wall_right: bool | None = Field(None, description="the chest wall is at the right edge of the pixel matrix")
+    outline: tuple[tuple[float, float], ...] = Field((), description="around the peak: (row, column) of each corner, source pixels")
+    marker: Marker | None = None
     inverted: bool = Field(False, description="the pixels showed a white background that the header did not announce")
     models: tuple[ModelIdentity, ...] = ()
     provider: str = ""
@@ -125,14 +136,48 @@ class Agreement(StrEnum):
     UNSURE = "unsure"
 
 
+class CorrectionKind(StrEnum):
+    """In what way header and pixels differ; a policy names each kind."""
+
+    MISSING = "missing"
+    CONTRADICTS = "contradicts"
+    MIRRORED = "mirrored"
+    """The whole picture is flipped: its labels are right, its orientation is not."""
+    EXCHANGED = "exchanged"
+    """Both breasts of the study bear the other's label."""
+    VIEW_UNKNOWN = "view-unknown"
+    """A view is declared that the networks do not know: it can neither be confirmed nor corrected."""
+
+
 class CorrectionState(StrEnum):
+    """The life of a correction in the ledger."""
+
+    REPORTED = "reported"
+    """Written into reports only; a person may still approve it where nothing stands in the way."""
     PROPOSED = "proposed"
     APPROVED = "approved"
-    REPORT_ONLY = "report-only"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+    """A later conclusion of the study sees no such difference any more."""
+    APPLIED = "applied"
+    """Every destination took it; the proof is still to come."""
+    VERIFIED = "verified"
+    NOT_APPLIED = "not-applied"
+    """A destination did not take it, or kept the old labels."""
+    UNDOING = "undoing"
+    UNDONE = "undone"
+
+
+class Evidence(_Value):
+    """A witness for or against a difference: a stable code, a sentence, and the image it stands in where that is another one."""
+
+    code: str
+    text: str
+    sop_instance_uid: str = ""
 
 
 class Correction(_Value):
-    """Declared labels of one image against those of its pixels, and what policy made of it."""
+    """Declared labels of one image against those of its pixels. What becomes of a difference is policy's and the ledger's."""
 
     sop_instance_uid: str
     view: Agreement
@@ -141,12 +186,45 @@ class Correction(_Value):
     declared_laterality: Laterality
     pixel_view: View
     pixel_laterality: Laterality
-    state: CorrectionState
-    reason: str
+    kind: CorrectionKind | None = Field(None, description="null where nothing differs")
+    confidence: float = Field(0.0, description="of the least sure label that would be written")
+    evidence: tuple[Evidence, ...] = ()
+    film: bool = Field(False, description="digitised film, which a destination must opt in for")
+    obstacle: str = Field("", description="why this image is reported only, whatever policy or a person says; '' where nothing stands in the way")
+    reason: str = ""
 
     @property
     def changes_something(self) -> bool:
-        return Agreement.MISSING in (self.view, self.laterality) or Agreement.CONTRADICT in (self.view, self.laterality)
+        return self.kind is not None
+
+    @property
+    def new_view(self) -> View:
+        """The view after the correction: that of the pixels where the declared one is missing or wrong."""
+        return self.pixel_view if self.view in (Agreement.MISSING, Agreement.CONTRADICT) else self.declared_view
+
+    @property
+    def new_laterality(self) -> Laterality:
+        """The side after the correction; a mirrored picture keeps its declared side."""
+        wrong = self.laterality in (Agreement.MISSING, Agreement.CONTRADICT) and self.kind is not CorrectionKind.MIRRORED
+        return self.pixel_laterality if wrong else self.declared_laterality
+
+
+class Verdict(StrEnum):
+    """What the images of a study say together about its labels."""
+
+    AS_DECLARED = "as-declared"
+    ONE_WRONG = "one-wrong"
+    EXCHANGED = "exchanged"
+    MIRRORED = "mirrored"
+    UNSETTLED = "unsettled"
+    """Something differs, and the images together do not settle what."""
+
+
+class Reasoning(_Value):
+    """The study-level reasoning, in a word and in sentences."""
+
+    verdict: Verdict = Verdict.AS_DECLARED
+    text: str = ""
 
 
 class TriageFlag(StrEnum):
@@ -177,22 +255,35 @@ class Conclusion(_Value):
     threshold: float | None = None
     flag: TriageFlag = TriageFlag.NOT_SCORED
     corrections: tuple[Correction, ...] = ()
+    reasoning: Reasoning = Reasoning()
     models: tuple[ModelIdentity, ...] = ()
 
 
 class ObjectKind(StrEnum):
     """What is produced for a destination."""
 
+    CAD = "cad-sr"
     REPORT = "sr"
     HEATMAP = "sc"
+    MARKS = "gsps"
     CORRECTED = "corrected"
+    UNDONE = "undone"
+    """The former labels of a corrected image, written back."""
+    REJECTION = "kos"
+    """Key object selection that rejects an image in favour of its corrected copy (IOCM)."""
 
 
 class DeliveryState(StrEnum):
-    """PENDING and SENT are on the way; VERIFIED, NOT_APPLIED and FAILED are terminal."""
+    """PENDING and SENT are on the way; the others are terminal."""
 
     PENDING = "pending"
     SENT = "sent"
     VERIFIED = "verified"
     NOT_APPLIED = "not-applied"
+    """The destination said yes and holds something else."""
+    REFUSED = "refused"
+    """The destination said no, for good."""
     FAILED = "failed"
+    """It could not be brought to an end: unreachable or unproven through every try."""
+    LEFT_OUT = "left-out"
+    """The destination does not take objects of this class; by agreement, so nothing is wrong."""

@@ -12,7 +12,7 @@ from service.domain.errors import BrokerDown
 from service.domain.findings import Conclusion, CorrectionState, InstanceState, ObjectKind, Priority
 from service.jobs.context import Context
 from service.report.uids import corrected_uid, heatmap_uid, report_uid
-from service.settings import Destination
+from service.destinations import Destination
 from service.store.rows import PlannedDelivery
 
 log = logging.getLogger(__name__)

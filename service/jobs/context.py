@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from service.domain.correction import Policy
 from service.jobs.queues import Publisher
-from service.settings import Destination, Settings
+from service.destinations import Destination
+from service.settings import Settings
 from service.store.instances import InstanceStore
 from service.store.ledger import Ledger
 

@@ -7,7 +7,20 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from service.domain.findings import Conclusion, DeliveryState, Header, ImageFinding, InstanceState, ObjectKind, Priority, TriageFlag
+from service.domain.findings import (
+    Conclusion,
+    Correction,
+    CorrectionKind,
+    CorrectionState,
+    DeliveryState,
+    Header,
+    ImageFinding,
+    InstanceState,
+    ObjectKind,
+    Priority,
+    TriageFlag,
+)
+from service.domain.policy import Action
 
 
 class Accepted(StrEnum):
@@ -28,6 +41,18 @@ class StudyState(StrEnum):
     RECEIVING = "receiving"
     CONCLUDED = "concluded"
     PARTIAL = "partial"
+
+
+class StudyDelivery(StrEnum):
+    """How far a study's objects have come: the way they all are in, or PARTIAL where some are verified and others ended otherwise."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    VERIFIED = "verified"
+    PARTIAL = "partial"
+    NOT_APPLIED = "not-applied"
+    REFUSED = "refused"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -77,8 +102,10 @@ class StudyRow:
     score: float | None
     density: str
     conclusion: Conclusion | None
-    delivery_state: DeliveryState | None
-    """The worst state among the current version's deliveries; None where nothing is to be delivered."""
+    delivery_state: StudyDelivery | None
+    """Of what the current conclusion owes to anybody; None where that is nothing."""
+    held: bool
+    """Both sides are exchanged: nothing corrected leaves before a named person releases the study."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +120,93 @@ class PlannedDelivery:
 
 
 @dataclass(frozen=True)
+class PlannedCorrection:
+    """A difference that a conclusion found, and the strongest action that any destination's policy asks for."""
+
+    correction: Correction
+    action: Action
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What follows from a conclusion."""
+
+    deliveries: tuple[PlannedDelivery, ...] = ()
+    corrections: tuple[PlannedCorrection, ...] = ()
+    hold: str = ""
+    """Why nothing corrected of this study may leave; empty where nothing stands in the way."""
+
+
+@dataclass(frozen=True)
+class CorrectionRow:
+    id: int
+    study_uid: str
+    sop_instance_uid: str
+    version: int
+    kind: CorrectionKind
+    correction: Correction
+    state: CorrectionState
+    decided_by: str | None
+    """A person's name, or `POLICY`."""
+    decided_at: datetime | None
+    decided_why: str | None
+    created_at: datetime
+    changed_at: datetime
+
+    @property
+    def by_person(self) -> bool:
+        return self.decided_by not in (None, POLICY)
+
+
+POLICY = "policy"
+"""Who decided where no person did."""
+
+
+@dataclass(frozen=True)
+class CorrectionStep:
+    """One step in the life of a correction."""
+
+    at: datetime
+    state: CorrectionState
+    who: str
+    why: str
+
+
+@dataclass(frozen=True)
+class HoldRow:
+    study_uid: str
+    reason: str
+    since: datetime
+    released_at: datetime | None
+    released_by: str | None
+    released_why: str | None
+
+
+@dataclass(frozen=True)
+class DestinationRow:
+    """What the ledger knows of a destination; `open_until` in the future: it is left alone until then."""
+
+    name: str
+    failures: int
+    open_until: datetime | None
+    last_error: str | None
+    last_answer_at: datetime | None
+    capabilities: dict[str, bool] | None
+    asked_at: datetime | None
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """Something that happened, for those who want to be told. `id` rises, and never names two events."""
+
+    id: int
+    at: datetime
+    kind: str
+    study_uid: str
+    detail: dict[str, object]
+
+
+@dataclass(frozen=True)
 class DeliveryRow:
     id: int
     study_uid: str
@@ -104,6 +218,9 @@ class DeliveryRow:
     state: DeliveryState
     tries: int
     error: str | None
+    status: int | None
+    correction_id: int
+    """0 where it serves no correction."""
     created_at: datetime
     next_try_at: datetime
     finished_at: datetime | None

@@ -129,17 +129,104 @@ deliveries = Table(
     Column("study_uid", UID, ForeignKey("studies.study_uid"), nullable=False),
     Column("version", Integer, nullable=False),
     Column("kind", WORD, nullable=False),
+    # 0 where it serves no correction: NULLs would not be equal to the unique constraint.
+    Column("correction_id", Integer, nullable=False, server_default="0"),
     Column("source_sop_uid", UID),
     Column("destination", WORD, nullable=False),
     Column("object_uid", UID, nullable=False),
     Column("state", WORD, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("error", Text),
+    # The peer's last answer: a DIMSE status or an HTTP status.
+    Column("status", Integer),
     Column("created_at", UtcDateTime, nullable=False),
     Column("next_try_at", UtcDateTime, nullable=False),
     Column("leased_until", UtcDateTime),
     Column("finished_at", UtcDateTime),
-    UniqueConstraint("object_uid", "destination"),
+    UniqueConstraint("object_uid", "destination", "kind", "correction_id"),
     Index(None, "study_uid", "version"),
     Index(None, "state", "next_try_at"),
+    Index(None, "correction_id"),
+)
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_uid", UID, ForeignKey("studies.study_uid"), nullable=False),
+    Column("sop_uid", UID, ForeignKey("instances.sop_uid"), nullable=False),
+    # Of the conclusion that saw it last.
+    Column("version", Integer, nullable=False),
+    Column("kind", WORD, nullable=False),
+    # What would be written: the same change of the same image is one row, so what was rejected is not proposed again.
+    Column("change", WORD, nullable=False),
+    Column("correction", Text, nullable=False),
+    Column("state", WORD, nullable=False),
+    Column("decided_by", WORD),
+    Column("decided_at", UtcDateTime),
+    Column("decided_why", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    UniqueConstraint("sop_uid", "change"),
+    Index(None, "study_uid"),
+    Index(None, "state", "id"),
+)
+
+correction_history = Table(
+    "correction_history",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("correction_id", Integer, ForeignKey("corrections.id"), nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("state", WORD, nullable=False),
+    Column("who", WORD, nullable=False),
+    Column("why", Text, nullable=False),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("study_uid", UID, ForeignKey("studies.study_uid"), primary_key=True),
+    Column("reason", Text, nullable=False),
+    Column("since", UtcDateTime, nullable=False),
+    Column("released_at", UtcDateTime),
+    Column("released_by", WORD),
+    Column("released_why", Text),
+)
+
+destination_states = Table(
+    "destination_states",
+    metadata,
+    Column("name", WORD, primary_key=True),
+    # In a row, since the last answer.
+    Column("failures", Integer, nullable=False),
+    Column("open_until", UtcDateTime),
+    Column("last_error", Text),
+    Column("last_answer_at", UtcDateTime),
+    # SOP Class UIDs it takes and does not take, as JSON; NULL until it was asked.
+    Column("capabilities", Text),
+    Column("asked_at", UtcDateTime),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("kind", WORD, nullable=False),
+    Column("study_uid", UID, nullable=False),
+    Column("detail", Text, nullable=False),
+    Index(None, "study_uid", "id"),
+)
+
+webhook_states = Table(
+    "webhook_states",
+    metadata,
+    Column("name", WORD, primary_key=True),
+    # Every event up to this one was taken or does not concern it.
+    Column("last_event_id", Integer, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_try_at", UtcDateTime, nullable=False),
+    Column("leased_until", UtcDateTime),
+    Column("last_error", Text),
 )

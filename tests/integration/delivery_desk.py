@@ -14,7 +14,8 @@ from service.domain.findings import DeliveryState, ObjectKind
 from service.report.corrected_instance import build_corrected
 from service.report.secondary_capture import build_heatmap
 from service.report.structured_report import build_report
-from service.settings import Destination, Settings
+from service.destinations import Destination
+from service.settings import Settings
 from service.store.ledger import Ledger
 from service.store.migrate import migrate
 from service.store.rows import DeliveryRow

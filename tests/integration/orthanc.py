@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from service.bootstrap import free_port
-from service.settings import Destination
+from service.destinations import Destination
 
 START_TIMEOUT_S = 30.0
 

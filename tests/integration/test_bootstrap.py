@@ -16,7 +16,8 @@ import pytest
 import redis
 
 from service.bootstrap import PARTS, EmbeddedRedis, NotStarted, Stack, as_environment, free_port
-from service.settings import Destination, Settings
+from service.destinations import Destination
+from service.settings import Settings
 from tests.integration.answers import full_field
 
 

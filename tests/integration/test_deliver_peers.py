@@ -20,7 +20,7 @@ from service.deliver.outbox import backoff_s
 from service.deliver.readback import Missing, Unproven, Verified, differences, verify
 from service.deliver.small_pacs import SmallPacs
 from service.domain.findings import DeliveryState, ObjectKind
-from service.settings import Destination
+from service.destinations import Destination
 from tests.integration.answers import as_received, full_field
 from tests.integration.delivery_desk import Desk, produced, wait_until
 from tests.integration.orthanc import Orthanc, running

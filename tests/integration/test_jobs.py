@@ -18,7 +18,8 @@ from service.jobs.context import Context, open_context
 from service.jobs.delivery import deliver_object
 from service.jobs.sweeper import sweep
 from service.receive.accept import Receipt, ReceiveContext, accept
-from service.settings import Destination, Settings
+from service.destinations import Destination
+from service.settings import Settings
 from service.store.ledger import migrate
 
 PACS = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)

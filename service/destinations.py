@@ -1,0 +1,100 @@
+"""Where results go, what each peer gets and may have done to it, and which study goes where: the values of one TOML file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+
+from service.domain.findings import ObjectKind, Priority
+from service.domain.policy import CorrectionPolicy
+
+RESULTS = (ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP)
+"""What a destination gets unless it says otherwise."""
+OPTIONAL_RESULTS = (*RESULTS, ObjectKind.MARKS)
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Tls(_Part):
+    """TLS towards a DICOM peer (PS3.15 B.9: BCP 195)."""
+
+    ca: Path | None = Field(None, description="PEM authorities that the peer's certificate must come from; the system's where absent")
+    cert: Path | None = Field(None, description="PEM certificate we show (mutual TLS)")
+    key: Path | None = Field(None, description="PEM key of it")
+    check_host: bool = Field(True, description="the peer's certificate must bear its host name")
+
+
+class WebService(_Part):
+    """An HTTP address and what opens it."""
+
+    url: str = Field(min_length=8, pattern=r"^https?://", description="base address, without a slash at its end")
+    user: str = ""
+    password: str = Field("", repr=False)
+    token: str = Field("", repr=False, description="sent as Authorization: Bearer")
+    ca: Path | None = Field(None, description="PEM authorities for https; the system's where absent")
+    timeout_seconds: PositiveFloat = 60.0
+
+
+class ArchiveApi(WebService):
+    """The archive's own way of changing what it holds."""
+
+    kind: Literal["orthanc", "dcm4chee"]
+
+
+class Destination(_Part):
+    """A peer that results are sent to: over DIMSE (ae_title, host, port) or over DICOMweb."""
+
+    name: str = Field(min_length=1, max_length=64, description="how people and the ledger call it")
+    ae_title: str = Field("", max_length=16, description="the peer's AE title")
+    host: str = Field("", description="the peer's host name or address")
+    port: NonNegativeInt = Field(0, le=65535, description="the peer's DICOM port")
+    calling_ae_title: str | None = Field(None, max_length=16, description="AE title we call with; ours where absent")
+    tls: Tls | None = None
+    dicomweb: WebService | None = Field(None, description="STOW-RS, QIDO-RS and WADO-RS instead of DIMSE")
+    objects: tuple[ObjectKind, ...] = Field(RESULTS, description="produced objects it gets: cad-sr, sr, sc, gsps")
+    corrections: CorrectionPolicy = CorrectionPolicy()
+    archive: ArchiveApi | None = Field(None, description="for corrections.mode = archive-api")
+    read_back: Literal["auto", "c-get", "c-move", "dicomweb", "none"] = Field("auto", description="how arrival is proved")
+    commitment: bool = Field(True, description="ask for storage commitment where the peer offers it")
+    concurrency: PositiveInt = Field(4, description="deliveries to it at the same time")
+    breaker_after: PositiveInt = Field(5, description="failures in a row after which it is left alone for a while")
+    breaker_seconds: PositiveFloat = Field(60.0, description="how long")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        dimse = bool(self.ae_title), bool(self.host), bool(self.port)
+        if any(dimse) and not all(dimse):
+            raise ValueError("ae_title, host and port belong together")
+        if not any(dimse) and self.dicomweb is None:
+            raise ValueError("needs ae_title, host and port, or dicomweb")
+        if wrong := set(self.objects) - set(OPTIONAL_RESULTS):
+            raise ValueError(f"objects: {', '.join(sorted(wrong))} cannot be chosen; corrected images follow from corrections.mode")
+        if self.corrections.mode == "archive-api" and self.archive is None:
+            raise ValueError('corrections.mode "archive-api" needs archive')
+        return self
+
+
+class Rule(_Part):
+    """Which studies go where. Every condition that is set must hold; shell patterns, case ignored."""
+
+    to: tuple[str, ...] = Field(description="names of destinations; empty: nowhere")
+    calling_ae: str = "*"
+    station: str = "*"
+    institution: str = "*"
+    manufacturer: str = "*"
+    modality: str = "*"
+    kind: str = Field("*", description="full-field, synthesised, film, ...")
+    priority: Priority | None = Field(None, description="at least this urgent")
+
+
+class Webhook(_Part):
+    """An address that is told what happens."""
+
+    name: str = Field(min_length=1, max_length=64)
+    url: str = Field(pattern=r"^https?://")
+    secret: str = Field("", repr=False, description="key of the HMAC-SHA256 signature")
+    events: tuple[str, ...] = Field(("*",), description="shell patterns, like study.concluded or correction.*")
