@@ -21,3 +21,9 @@ class BrokerDown(ServiceError):
 
     code = "broker-down"
     transient = True
+
+
+class DecisionRefused(ServiceError):
+    """What a person asked for cannot be done in the state that the thing is in; the message says why."""
+
+    code = "decision-refused"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
-from service.domain.findings import DeliveryState, InstanceState
+from service.domain.findings import CorrectionState, DeliveryState, InstanceState
 from service.store.intake import Intake
 from service.store.migrate import migrate
+from service.store.peers import Peers
 from service.store.rows import Accepted, ConflictRow, DeliveryRow, InstanceRow, PlannedDelivery, StudyRow, StudyState
-from service.store.tables import conflicts, deliveries, instances, studies
+from service.store.tables import conflicts, corrections, deliveries, instances, studies
 from service.store.triage_order import CursorInvalid
 from service.store.worklist import Worklist
 
@@ -26,18 +27,20 @@ __all__ = [
 ]
 
 
-class Ledger(Intake, Worklist):
-    """Instances (`Intake`), studies and conclusions (`Worklist`) and deliveries (its base, `Outbox`) of one database.
+class Ledger(Intake, Worklist, Peers):
+    """One database: instances (`Intake`), studies and conclusions (`Worklist`) on decisions on deliveries on corrections on events
+    (its bases, `Decisions`, `Outbox`, `Corrections`, `Chronicle`), and destinations (`Peers`).
 
     Every method is one transaction, and committed when it returns. A ledger may be shared by threads, and any number of
     processes may open the same database; open it after a fork, not before. `migrate` must have run.
     """
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """Count instances, studies and deliveries by state, and conflicts; states without any are there as 0."""
+        """Count instances, studies, deliveries and corrections by state, and conflicts; states without any are there as 0."""
         answer: dict[str, dict[str, int]] = {}
         with self._read() as connection:
-            for table, states in ((instances, InstanceState), (studies, StudyState), (deliveries, DeliveryState)):
+            subjects = ((instances, InstanceState), (studies, StudyState), (deliveries, DeliveryState), (corrections, CorrectionState))
+            for table, states in subjects:
                 counted = {str(state): 0 for state in states}
                 for state, count in connection.execute(select(table.c.state, func.count()).group_by(table.c.state)):
                     counted[state] = count

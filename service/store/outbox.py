@@ -5,17 +5,19 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Update, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Update, exists, func, or_, select, update
 
+from service.domain.errors import DecisionRefused
 from service.domain.findings import DeliveryState, ObjectKind
-from service.store.database import Database
+from service.store.corrections import ON_THE_WAY, Corrections
 from service.store.rows import DeliveryRow, PlannedDelivery
-from service.store.tables import deliveries
+from service.store.tables import deliveries, destination_states, holds
 
-ON_THE_WAY = (DeliveryState.PENDING, DeliveryState.SENT)
+HELD_BACK = (ObjectKind.CORRECTED, ObjectKind.REJECTION)
+"""What does not leave a study that is held."""
 
 
-class Outbox(Database):
+class Outbox(Corrections):
     def plan_delivery(
         self, study_uid: str, version: int, kind: ObjectKind, source_sop_uid: str | None, destination: str, object_uid: str
     ) -> bool:
@@ -28,9 +30,21 @@ class Outbox(Database):
         found = self._deliveries(select(deliveries).where(deliveries.c.id == delivery_id))
         return found[0] if found else None
 
-    def deliveries(self, state: DeliveryState | None = None, study_uid: str | None = None) -> list[DeliveryRow]:
-        """List deliveries in the order they were planned."""
-        wanted = select(deliveries).order_by(deliveries.c.id)
+    def deliveries(
+        self,
+        state: DeliveryState | None = None,
+        study_uid: str | None = None,
+        destination: str | None = None,
+        correction_id: int | None = None,
+        after_id: int = 0,
+        limit: int | None = None,
+    ) -> list[DeliveryRow]:
+        """List deliveries behind one that is known, in the order they were planned."""
+        wanted = select(deliveries).where(deliveries.c.id > after_id).order_by(deliveries.c.id).limit(limit)
+        if destination is not None:
+            wanted = wanted.where(deliveries.c.destination == destination)
+        if correction_id is not None:
+            wanted = wanted.where(deliveries.c.correction_id == correction_id)
         if state is not None:
             wanted = wanted.where(deliveries.c.state == state)
         if study_uid is not None:
@@ -49,13 +63,18 @@ class Outbox(Database):
             wanted = wanted.where(deliveries.c.study_uid == study_uid)
         return self._deliveries(wanted.order_by(deliveries.c.next_try_at, deliveries.c.id).limit(limit))
 
-    def claim_delivery(self, delivery_id: int, lease_s: float) -> DeliveryRow | None:
+    def claim_delivery(self, delivery_id: int, lease_s: float, concurrency: int | None = None) -> DeliveryRow | None:
         """Take a delivery on for `lease_s` seconds and count the try.
+
+        Parameters
+        ----------
+        concurrency
+            How many deliveries may be on their way to its destination at the same time; None: any number.
 
         Returns
         -------
-        None where it is not to be worked on now: finished, not due yet, or another worker's lease runs. A worker that died
-        blocks its delivery only until its lease ends.
+        None where it is not to be worked on now: finished, not due yet, another worker's lease runs, its destination is left alone or
+        has enough to do, or its study is held. A worker that died blocks its delivery only until its lease ends.
         """
         at = self._now()
         claim = (
@@ -64,25 +83,58 @@ class Outbox(Database):
             .values(tries=deliveries.c.tries + 1, leased_until=at + timedelta(seconds=lease_s))
         )
         with self._write() as connection:
+            if concurrency is not None and self._is_busy(connection, delivery_id, concurrency, at):
+                return None
             row = connection.execute(claim.returning(*deliveries.c)).one_or_none()
         return _delivery(row) if row else None
 
     def mark_sent(self, delivery_id: int) -> bool:
         """Note that the peer took the object; the proof is still to come. False where the delivery has ended."""
-        return self._change(delivery_id, update(deliveries).values(state=DeliveryState.SENT))
+        return self._change_delivery(delivery_id, update(deliveries).values(state=DeliveryState.SENT))
 
-    def finish_delivery(self, delivery_id: int, state: DeliveryState, error: str | None = None) -> bool:
-        """End a delivery as verified, not-applied or failed; False where it had ended before."""
+    def finish_delivery(self, delivery_id: int, state: DeliveryState, error: str | None = None, status: int | None = None) -> bool:
+        """End a delivery; False where it had ended before.
+
+        Parameters
+        ----------
+        status
+            The peer's last answer, a DIMSE or HTTP status, where it gave one.
+        """
         if state in ON_THE_WAY:
-            raise ValueError("a delivery ends verified, not-applied or failed")
-        end = update(deliveries).values(state=state, error=_plain(error), leased_until=None, finished_at=self._now())
-        return self._change(delivery_id, end)
+            raise ValueError("a delivery ends verified, not-applied, refused, failed or left-out")
+        end = update(deliveries).values(state=state, error=_plain(error), status=status, leased_until=None, finished_at=self._now())
+        return self._change_delivery(delivery_id, end)
 
     def retry_delivery(self, delivery_id: int, error: str, next_try_at: datetime) -> bool:
         """Give a delivery back for a later try; False where it has ended."""
-        return self._change(delivery_id, update(deliveries).values(error=_plain(error), leased_until=None, next_try_at=next_try_at))
+        back = update(deliveries).values(error=_plain(error), leased_until=None, next_try_at=next_try_at)
+        return self._change_delivery(delivery_id, back)
 
-    def _plan(self, connection: Connection, study_uid: str, version: int, planned: PlannedDelivery) -> bool:
+    def retry(self, delivery_id: int, who: str) -> DeliveryRow:
+        """Give a delivery that ended without proof fresh tries, because a person asks for it.
+
+        Raises
+        ------
+        LookupError
+            There is no such delivery.
+        DecisionRefused
+            It is verified, or still on its way.
+        """
+        at = self._now()
+        with self._write() as connection:
+            row = connection.execute(select(deliveries).where(deliveries.c.id == delivery_id).with_for_update()).one_or_none()
+            if row is None:
+                raise LookupError(f"no delivery {delivery_id}")
+            if row.state in (*ON_THE_WAY, DeliveryState.VERIFIED):
+                raise DecisionRefused(f"delivery {delivery_id} is {row.state}: only what ended without proof is tried again")
+            anew = {"state": DeliveryState.PENDING, "tries": 0, "next_try_at": at, "leased_until": None, "finished_at": None}
+            again = update(deliveries).where(deliveries.c.id == delivery_id).values(**anew)
+            fresh = _delivery(connection.execute(again.returning(*deliveries.c)).one())
+            self._tell(connection, "delivery.retried", row.study_uid, delivery=delivery_id, destination=row.destination, who=who)
+            self._settle(connection, row.correction_id)
+        return fresh
+
+    def _plan(self, connection: Connection, study_uid: str, version: int, planned: PlannedDelivery, correction_id: int = 0) -> bool:
         at = self._now()
         return self._insert_once(
             connection,
@@ -90,6 +142,7 @@ class Outbox(Database):
             study_uid=study_uid,
             version=version,
             kind=planned.kind,
+            correction_id=correction_id,
             source_sop_uid=planned.source_sop_uid,
             destination=planned.destination,
             object_uid=planned.object_uid,
@@ -99,10 +152,35 @@ class Outbox(Database):
             next_try_at=at,
         )
 
-    def _change(self, delivery_id: int, change: Update) -> bool:
+    def _change_delivery(self, delivery_id: int, change: Update) -> bool:
+        """Change a delivery that has not ended; what follows from that is written in the same transaction."""
+        unfinished = change.where(deliveries.c.id == delivery_id, deliveries.c.state.in_(ON_THE_WAY))
         with self._write() as connection:
-            unfinished = change.where(deliveries.c.id == delivery_id, deliveries.c.state.in_(ON_THE_WAY))
-            return bool(connection.execute(unfinished).rowcount)
+            row = connection.execute(unfinished.returning(*deliveries.c)).one_or_none()
+            if row is None:
+                return False
+            if row.state not in ON_THE_WAY:
+                told = {
+                    "delivery": row.id,
+                    "kind": row.kind,
+                    "destination": row.destination,
+                    "object_uid": row.object_uid,
+                    "tries": row.tries,
+                }
+                self._tell(connection, f"delivery.{row.state}", row.study_uid, **told)
+            if row.correction_id:
+                self._settle(connection, row.correction_id)
+            return True
+
+    def _is_busy(self, connection: Connection, delivery_id: int, concurrency: int, at: datetime) -> bool:
+        name = connection.execute(select(deliveries.c.destination).where(deliveries.c.id == delivery_id)).scalar()
+        if name is None:
+            return False
+        # The row is the queue's turnstile: two workers must not count at the same time.
+        self._insert_once(connection, destination_states, name=name, failures=0)
+        connection.execute(select(destination_states.c.name).where(destination_states.c.name == name).with_for_update())
+        running = select(func.count()).where(deliveries.c.destination == name, deliveries.c.leased_until > at)
+        return connection.execute(running).scalar_one() >= concurrency
 
     def _deliveries(self, wanted: Select[Any]) -> list[DeliveryRow]:
         with self._read() as connection:
@@ -116,7 +194,9 @@ def _plain(error: str | None) -> str | None:
 
 def _claimable(at: datetime) -> ColumnElement[bool]:
     free = or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= at)
-    return deliveries.c.state.in_(ON_THE_WAY) & (deliveries.c.next_try_at <= at) & free
+    left_alone = exists().where(destination_states.c.name == deliveries.c.destination, destination_states.c.open_until > at)
+    held = deliveries.c.kind.in_(HELD_BACK) & exists().where(holds.c.study_uid == deliveries.c.study_uid, holds.c.released_at.is_(None))
+    return deliveries.c.state.in_(ON_THE_WAY) & (deliveries.c.next_try_at <= at) & free & ~left_alone & ~held
 
 
 def _delivery(row: Row[Any]) -> DeliveryRow:
@@ -131,6 +211,8 @@ def _delivery(row: Row[Any]) -> DeliveryRow:
         state=DeliveryState(row.state),
         tries=row.tries,
         error=row.error,
+        status=row.status,
+        correction_id=row.correction_id,
         created_at=row.created_at,
         next_try_at=row.next_try_at,
         finished_at=row.finished_at,

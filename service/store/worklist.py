@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, and_, select, update
+from sqlalchemy import Connection, Row, Select, and_, or_, select, update
 
-from service.domain.findings import Conclusion, DeliveryState, ImageFinding, InstanceState, Priority, TriageFlag
-from service.store.outbox import Outbox
-from service.store.rows import PlannedDelivery, StudyRow, StudyState
-from service.store.tables import conclusions, deliveries, instances, studies
+from service.domain.findings import (
+    Agreement,
+    Conclusion,
+    CorrectionState,
+    DeliveryState,
+    ImageFinding,
+    InstanceState,
+    ObjectKind,
+    Priority,
+    TriageFlag,
+)
+from service.store.corrections import as_correction
+from service.store.decisions import Decisions, Planner
+from service.store.rows import Plan, StudyDelivery, StudyRow, StudyState
+from service.store.tables import conclusions, corrections, deliveries, holds, instances, studies
 from service.store.triage_order import ORDERS, triage_columns
 
-_WORST_FIRST = (
-    DeliveryState.FAILED,
-    DeliveryState.NOT_APPLIED,
-    DeliveryState.PENDING,
-    DeliveryState.SENT,
-    DeliveryState.VERIFIED,
-)
+_OF_ONE_VERSION = (ObjectKind.CAD, ObjectKind.REPORT)
+"""Objects that the next conclusion supersedes; the others stay what they are."""
+_BAD = (DeliveryState.FAILED, DeliveryState.REFUSED, DeliveryState.NOT_APPLIED)
+_WAITING = (DeliveryState.PENDING, DeliveryState.SENT)
 
 
-class Worklist(Outbox):
+class Worklist(Decisions):
     def study(self, study_uid: str) -> StudyRow | None:
         """Look one study up."""
         with self._read() as connection:
@@ -67,14 +75,16 @@ class Worklist(Outbox):
         return [study for study, _ in page], more
 
     def record_conclusion(
-        self, conclusion: Conclusion, plan: Callable[[Conclusion], Iterable[PlannedDelivery]] | None = None
+        self, conclusion: Conclusion, plan: Callable[[Conclusion], Plan] | None = None, plan_correction: Planner | None = None
     ) -> Conclusion | None:
         """Enter a study's answer under the next version number, and what it owes to whom, in one transaction.
 
         Parameters
         ----------
         plan
-            Says, for the numbered conclusion, what is to be delivered.
+            Says, for the numbered conclusion, what is to be delivered, what differs, and whether the study is held.
+        plan_correction
+            Says for a correction that policy approves what is to be delivered.
 
         Returns
         -------
@@ -118,9 +128,29 @@ class Worklist(Outbox):
                     **triage_columns(numbered.flag, numbered.score),
                 )
             )
-            for planned in plan(numbered) if plan else ():
-                self._plan(connection, uid, numbered.version, planned)
+            self._tell_conclusion(connection, numbered)
+            self._carry_out(connection, numbered, plan(numbered) if plan else Plan(), plan_correction or (lambda row: ()))
             return numbered
+
+    def _carry_out(self, connection: Connection, conclusion: Conclusion, plan: Plan, plan_correction: Planner) -> None:
+        uid = conclusion.study_instance_uid
+        for planned in plan.deliveries:
+            self._plan(connection, uid, conclusion.version, planned)
+        if plan.hold:
+            self._hold(connection, uid, plan.hold)
+        for difference in plan.corrections:
+            self._enter_correction(connection, uid, conclusion.version, difference)
+        self._withdraw_others(connection, uid, conclusion.version)
+        approved = select(corrections).where(corrections.c.study_uid == uid, corrections.c.state == CorrectionState.APPROVED)
+        for row in connection.execute(approved.order_by(corrections.c.id)).all():
+            self._plan_decided(connection, as_correction(row), plan_correction)
+
+    def _tell_conclusion(self, connection: Connection, conclusion: Conclusion) -> None:
+        uid, version = conclusion.study_instance_uid, conclusion.version
+        self._tell(connection, "study.concluded", uid, version=version, flag=conclusion.flag, complete=conclusion.complete)
+        against = [each.sop_instance_uid for each in conclusion.corrections if Agreement.CONTRADICT in (each.view, each.laterality)]
+        if against:
+            self._tell(connection, "label.disagreement", uid, version=version, instances=against)
 
     def conclusions(self, study_uid: str) -> list[Conclusion]:
         """Every version of a study's answer, first to current."""
@@ -160,18 +190,33 @@ def _covers(conclusion: Conclusion, findings: Iterable[ImageFinding]) -> bool:
 
 def _studies(connection: Connection, wanted: Select[Any]) -> list[tuple[StudyRow, Row[Any]]]:
     rows = connection.execute(wanted).all()
-    delivery_states: dict[str, list[DeliveryState]] = {}
-    current = (
+    uids = [row.study_uid for row in rows]
+    states: dict[str, list[DeliveryState]] = {}
+    owed = (
         select(deliveries.c.study_uid, deliveries.c.state)
         .distinct()
-        .join(studies, and_(studies.c.study_uid == deliveries.c.study_uid, studies.c.version == deliveries.c.version))
+        .join(studies, studies.c.study_uid == deliveries.c.study_uid)
+        .where(or_(studies.c.version == deliveries.c.version, deliveries.c.kind.not_in(_OF_ONE_VERSION)), studies.c.study_uid.in_(uids))
     )
-    for uid, state in connection.execute(current.where(studies.c.study_uid.in_([row.study_uid for row in rows]))):
-        delivery_states.setdefault(uid, []).append(DeliveryState(state))
-    return [(_study(row, delivery_states.get(row.study_uid, [])), row) for row in rows]
+    for uid, state in connection.execute(owed):
+        states.setdefault(uid, []).append(DeliveryState(state))
+    held = select(holds.c.study_uid).where(holds.c.study_uid.in_(uids), holds.c.released_at.is_(None))
+    held_uids = set(connection.execute(held).scalars())
+    return [(_study(row, states.get(row.study_uid, []), row.study_uid in held_uids), row) for row in rows]
 
 
-def _study(row: Row[Any], delivery_states: list[DeliveryState]) -> StudyRow:
+def _together(states: Sequence[DeliveryState]) -> StudyDelivery | None:
+    owed = [state for state in states if state is not DeliveryState.LEFT_OUT]
+    bad = [state for state in _BAD if state in owed]
+    if bad:
+        return StudyDelivery.PARTIAL if DeliveryState.VERIFIED in owed else StudyDelivery(bad[0])
+    waiting = [state for state in _WAITING if state in owed]
+    if waiting:
+        return StudyDelivery(waiting[0])
+    return StudyDelivery.VERIFIED if owed else None
+
+
+def _study(row: Row[Any], delivery_states: Sequence[DeliveryState], held: bool) -> StudyRow:
     return StudyRow(
         study_uid=row.study_uid,
         state=StudyState(row.state),
@@ -185,5 +230,6 @@ def _study(row: Row[Any], delivery_states: list[DeliveryState]) -> StudyRow:
         score=row.score,
         density=row.density,
         conclusion=Conclusion.model_validate_json(row.conclusion) if row.conclusion else None,
-        delivery_state=min(delivery_states, key=_WORST_FIRST.index, default=None),
+        delivery_state=_together(delivery_states),
+        held=held,
     )

@@ -1,0 +1,173 @@
+"""The ledger's pages on what people decide: approve, reject, undo, release. The decision and what follows from it are one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from service.domain.errors import DecisionRefused
+from service.domain.findings import CorrectionState, DeliveryState, ObjectKind
+from service.store.corrections import ON_THE_WAY, UNDECIDED, as_correction, as_hold
+from service.store.outbox import Outbox
+from service.store.rows import CorrectionRow, HoldRow, PlannedDelivery
+from service.store.tables import corrections, deliveries, holds
+
+Planner = Callable[[CorrectionRow], Iterable[PlannedDelivery]]
+"""Says for a decided correction what is to be delivered, and where."""
+
+_UNDOABLE = (CorrectionState.APPROVED, CorrectionState.APPLIED, CorrectionState.VERIFIED, CorrectionState.NOT_APPLIED)
+
+
+class Decisions(Outbox):
+    def approve(self, correction_id: int, who: str, why: str, plan: Planner) -> CorrectionRow:
+        """A person wants the correction written.
+
+        Parameters
+        ----------
+        who, why
+            A person's name and reason; both are kept for good.
+        plan
+            Where it goes; asked after the decision stands in the row. Nothing is planned while the study is held.
+
+        Raises
+        ------
+        LookupError
+            There is no such correction.
+        DecisionRefused
+            It is decided already, nobody may apply it, or no destination takes it.
+        """
+        with self._write() as connection:
+            row = self._locked(connection, correction_id)
+            if row.state not in UNDECIDED:
+                raise DecisionRefused(f"correction {correction_id} is {row.state}: it can no longer be approved")
+            found = as_correction(row)
+            if found.correction.obstacle:
+                raise DecisionRefused(f"correction {correction_id} is reported only: {found.correction.obstacle}")
+            decided = self._decide(connection, found, CorrectionState.APPROVED, who, why)
+            if not list(plan(decided)):
+                raise DecisionRefused(f"correction {correction_id}: no destination takes it, see corrections.mode of the destinations")
+            self._plan_decided(connection, decided, plan)
+            return self._again(connection, correction_id)
+
+    def reject(self, correction_id: int, who: str, why: str) -> CorrectionRow:
+        """A person wants the labels left as they are; the same change of the same image is not proposed again.
+
+        Raises
+        ------
+        LookupError, DecisionRefused
+            As for `approve`.
+        """
+        with self._write() as connection:
+            row = self._locked(connection, correction_id)
+            if row.state not in UNDECIDED:
+                raise DecisionRefused(f"correction {correction_id} is {row.state}: it can no longer be rejected (undo it instead)")
+            self._decide(connection, as_correction(row), CorrectionState.REJECTED, who, why)
+            return self._again(connection, correction_id)
+
+    def undo(self, correction_id: int, who: str, why: str, plan: Planner) -> CorrectionRow:
+        """A person wants the former labels back, wherever the correction arrived or may have.
+
+        Parameters
+        ----------
+        plan
+            The deliveries that write the former labels; those to destinations that never took the correction are left away.
+
+        Raises
+        ------
+        LookupError
+            There is no such correction.
+        DecisionRefused
+            It was never applied, or is undone already.
+        """
+        with self._write() as connection:
+            row = self._locked(connection, correction_id)
+            if row.state not in _UNDOABLE:
+                raise DecisionRefused(f"correction {correction_id} is {row.state}: there is nothing to undo")
+            taken = self._end_corrected(connection, correction_id)
+            found = as_correction(row)
+            if not taken:
+                self._step(connection, correction_id, row.study_uid, CorrectionState.UNDONE, who, f"{why} (it had reached no destination)")
+                return self._again(connection, correction_id)
+            self._step(connection, correction_id, row.study_uid, CorrectionState.UNDOING, who, why)
+            for planned in plan(self._again(connection, correction_id)):
+                if planned.destination in taken and not self._plan(connection, found.study_uid, found.version, planned, correction_id):
+                    self._begin_again(connection, correction_id, planned)
+            return self._again(connection, correction_id)
+
+    def release(self, study_uid: str, who: str, why: str, plan: Planner) -> HoldRow:
+        """A person lets the corrections of a held study go.
+
+        Raises
+        ------
+        LookupError
+            The study is not held, and never was.
+        DecisionRefused
+            It was released before.
+        """
+        with self._write() as connection:
+            row = connection.execute(select(holds).where(holds.c.study_uid == study_uid).with_for_update()).one_or_none()
+            if row is None:
+                raise LookupError("the study is not held")
+            if row.released_at is not None:
+                raise DecisionRefused(f"the study was released before, by {row.released_by}")
+            let_go = update(holds).where(holds.c.study_uid == study_uid)
+            connection.execute(let_go.values(released_at=self._now(), released_by=who, released_why=why))
+            self._tell(connection, "study.released", study_uid, who=who)
+            approved = select(corrections).where(corrections.c.study_uid == study_uid, corrections.c.state == CorrectionState.APPROVED)
+            for found in connection.execute(approved.order_by(corrections.c.id)).all():
+                self._plan_decided(connection, as_correction(found), plan)
+            return as_hold(connection.execute(select(holds).where(holds.c.study_uid == study_uid)).one())
+
+    def _hold(self, connection: Connection, study_uid: str, reason: str) -> None:
+        """Keep what is corrected of a study back; a study that a person released stays released."""
+        known = connection.execute(select(holds.c.study_uid).where(holds.c.study_uid == study_uid)).scalar()
+        if known is None:
+            connection.execute(insert(holds).values(study_uid=study_uid, reason=reason, since=self._now()))
+            self._tell(connection, "study.held", study_uid)
+
+    def _plan_decided(self, connection: Connection, row: CorrectionRow, plan: Planner) -> None:
+        """Enter the deliveries of an approved correction, unless its study is held."""
+        held = select(holds.c.study_uid).where(holds.c.study_uid == row.study_uid, holds.c.released_at.is_(None))
+        if connection.execute(held).scalar() is None:
+            for planned in plan(row):
+                self._plan(connection, row.study_uid, row.version, planned, row.id)
+            self._settle(connection, row.id)
+
+    def _decide(self, connection: Connection, row: CorrectionRow, state: CorrectionState, who: str, why: str) -> CorrectionRow:
+        decided = {"decided_by": who, "decided_at": self._now(), "decided_why": why}
+        self._step(connection, row.id, row.study_uid, state, who, why, **decided)
+        return self._again(connection, row.id)
+
+    def _end_corrected(self, connection: Connection, correction_id: int) -> set[str]:
+        """End what is still on its way with a correction; names the destinations that took it, or may have."""
+        wanted = select(deliveries).where(deliveries.c.correction_id == correction_id)
+        taken = set()
+        for row in connection.execute(wanted.order_by(deliveries.c.id)).all():
+            touched = row.state != DeliveryState.PENDING or row.tries > 0
+            if row.kind == ObjectKind.CORRECTED and touched and row.state not in (DeliveryState.REFUSED, DeliveryState.LEFT_OUT):
+                taken.add(row.destination)
+            if row.state in ON_THE_WAY:
+                end = update(deliveries).where(deliveries.c.id == row.id)
+                connection.execute(end.values(state=DeliveryState.NOT_APPLIED, error="undone", leased_until=None, finished_at=self._now()))
+        return taken
+
+    def _begin_again(self, connection: Connection, correction_id: int, planned: PlannedDelivery) -> None:
+        """Give the delivery of an undo that failed before fresh tries."""
+        failed = update(deliveries).where(
+            deliveries.c.correction_id == correction_id,
+            deliveries.c.kind == planned.kind,
+            deliveries.c.destination == planned.destination,
+            deliveries.c.state.not_in((*ON_THE_WAY, DeliveryState.VERIFIED)),
+        )
+        connection.execute(failed.values(state=DeliveryState.PENDING, tries=0, next_try_at=self._now(), finished_at=None))
+
+    def _locked(self, connection: Connection, correction_id: int) -> Row[Any]:
+        row = connection.execute(select(corrections).where(corrections.c.id == correction_id).with_for_update()).one_or_none()
+        if row is None:
+            raise LookupError(f"no correction {correction_id}")
+        return row
+
+    def _again(self, connection: Connection, correction_id: int) -> CorrectionRow:
+        return as_correction(connection.execute(select(corrections).where(corrections.c.id == correction_id)).one())

@@ -1,0 +1,74 @@
+"""The ledger's pages on destinations: who answers, who is left alone for a while, what each takes. Shared by all workers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row, select, update
+
+from service.store.database import Database
+from service.store.rows import DestinationRow
+from service.store.tables import destination_states as states
+
+
+class Peers(Database):
+    def destination_state(self, name: str) -> DestinationRow | None:
+        """What is known of a destination; None where nobody tried it yet."""
+        with self._read() as connection:
+            row = connection.execute(select(states).where(states.c.name == name)).one_or_none()
+        return _destination(row) if row else None
+
+    def destination_states(self) -> list[DestinationRow]:
+        """What is known of all destinations that were ever tried."""
+        with self._read() as connection:
+            return [_destination(row) for row in connection.execute(select(states).order_by(states.c.name))]
+
+    def destination_answered(self, name: str) -> None:
+        """Note that a destination answered, whatever it said: its breaker closes."""
+        self._change(name, failures=0, open_until=None, last_answer_at=self._now())
+
+    def destination_failed(self, name: str, error: str, breaker_after: int, pause_s: float) -> bool:
+        """Count a failure to reach a destination.
+
+        Returns
+        -------
+        Whether the breaker opened: `breaker_after` failures in a row, and nothing is sent for `pause_s` seconds. After that one try
+        more is let through with each pause.
+        """
+        at = self._now()
+        with self._write() as connection:
+            self._insert_once(connection, states, name=name, failures=0)
+            count = update(states).where(states.c.name == name).values(failures=states.c.failures + 1, last_error=error.replace("\0", ""))
+            failures: int = connection.execute(count.returning(states.c.failures)).scalar_one()
+            if failures < breaker_after:
+                return False
+            connection.execute(update(states).where(states.c.name == name).values(open_until=at + timedelta(seconds=pause_s)))
+            return True
+
+    def record_capabilities(self, name: str, taken: Mapping[str, bool]) -> None:
+        """Note which SOP classes a destination takes; what is not named stays as it was known."""
+        with self._write() as connection:
+            self._insert_once(connection, states, name=name, failures=0)
+            known = connection.execute(select(states.c.capabilities).where(states.c.name == name).with_for_update()).scalar()
+            together = json.dumps({**(json.loads(known) if known else {}), **taken}, sort_keys=True)
+            connection.execute(update(states).where(states.c.name == name).values(capabilities=together, asked_at=self._now()))
+
+    def _change(self, name: str, **values: Any) -> None:
+        with self._write() as connection:
+            self._insert_once(connection, states, name=name, failures=0)
+            connection.execute(update(states).where(states.c.name == name).values(**values))
+
+
+def _destination(row: Row[Any]) -> DestinationRow:
+    return DestinationRow(
+        name=row.name,
+        failures=row.failures,
+        open_until=row.open_until,
+        last_error=row.last_error,
+        last_answer_at=row.last_answer_at,
+        capabilities=json.loads(row.capabilities) if row.capabilities else None,
+        asked_at=row.asked_at,
+    )
