@@ -66,7 +66,7 @@ class Chronicle(Database):
         with self._write() as connection:
             connection.execute(update(webhook_states).where(webhook_states.c.name == name).values(**values))
 
-    def _tell(self, connection: Connection, kind: str, study_uid: str, **detail: object) -> None:
+    def _tell(self, connection: Connection, kind: str, study_uid: str, /, **detail: object) -> None:
         """Write an event down in a running transaction."""
         if connection.dialect.name == "postgresql":
             # Ids are drawn before the commit: without the lock a reader could pass over an event that commits late.

@@ -10,6 +10,7 @@ from service.store.migrate import migrate
 from service.store.peers import Peers
 from service.store.rows import Accepted, ConflictRow, DeliveryRow, InstanceRow, PlannedDelivery, StudyRow, StudyState
 from service.store.tables import conflicts, corrections, deliveries, instances, studies
+from service.store.tallies import Tallies
 from service.store.triage_order import CursorInvalid
 from service.store.worklist import Worklist
 
@@ -27,9 +28,9 @@ __all__ = [
 ]
 
 
-class Ledger(Intake, Worklist, Peers):
+class Ledger(Intake, Worklist, Peers, Tallies):
     """One database: instances (`Intake`), studies and conclusions (`Worklist`) on decisions on deliveries on corrections on events
-    (its bases, `Decisions`, `Outbox`, `Corrections`, `Chronicle`), and destinations (`Peers`).
+    (its bases, `Decisions`, `Outbox`, `Corrections`, `Chronicle`), destinations (`Peers`), and numbers (`Tallies`).
 
     Every method is one transaction, and committed when it returns. A ledger may be shared by threads, and any number of
     processes may open the same database; open it after a fork, not before. `migrate` must have run.

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.domain.findings import DeliveryState, ImageFinding, InstanceState, ObjectKind, Priority, Reason, TriageFlag
+from service.domain.errors import DecisionRefused
+from service.domain.findings import CorrectionState, DeliveryState, ImageFinding, InstanceState, ObjectKind, Priority, Reason, TriageFlag
 from service.store.ledger import Accepted, CursorInvalid, Ledger, PlannedDelivery, StudyState, migrate
+from service.store.rows import Plan, StudyDelivery
 from tests.integration.ledger_values import Clock, analysed, conclusion_of, header
 
 STUDY = "1.2.3"
@@ -209,17 +211,17 @@ class TestDeliveries:
     def test_a_conclusion_and_what_it_owes_are_entered_together(self, ledger: Ledger) -> None:
         receive_and_analyse(ledger, "1.2.3.1")
 
-        def plan_then_fail(_: object) -> list[PlannedDelivery]:
+        def plan_then_fail(_: object) -> Plan:
             raise RuntimeError("killed")
 
         with pytest.raises(RuntimeError):
             ledger.record_conclusion(conclusion_of(ledger, STUDY), plan_then_fail)
         assert ledger.conclusions(STUDY) == []
-        owed = [
+        owed = (
             PlannedDelivery(ObjectKind.REPORT, None, "pacs", "2.25.1"),
             PlannedDelivery(ObjectKind.HEATMAP, "1.2.3.1", "pacs", "2.25.2"),
-        ]
-        ledger.record_conclusion(conclusion_of(ledger, STUDY), lambda _: owed)
+        )
+        ledger.record_conclusion(conclusion_of(ledger, STUDY), lambda _: Plan(owed))
         assert [(row.version, row.kind, row.source_sop_uid, row.object_uid) for row in ledger.deliveries(study_uid=STUDY)] == [
             (1, ObjectKind.REPORT, None, "2.25.1"),
             (1, ObjectKind.HEATMAP, "1.2.3.1", "2.25.2"),
@@ -262,19 +264,109 @@ class TestDeliveries:
         with pytest.raises(ValueError, match="ends verified"):
             ledger.finish_delivery(delivery, DeliveryState.SENT)
 
-    def test_a_study_shows_the_worst_state_of_its_current_version(self, ledger: Ledger) -> None:
+    @pytest.mark.parametrize(
+        ("ends", "together"),
+        [
+            ("verified verified", StudyDelivery.VERIFIED),
+            ("verified refused", StudyDelivery.PARTIAL),
+            ("verified not-applied", StudyDelivery.PARTIAL),
+            ("refused refused", StudyDelivery.REFUSED),
+            ("refused failed", StudyDelivery.FAILED),
+            ("verified left-out", StudyDelivery.VERIFIED),
+            ("left-out left-out", None),
+        ],
+    )
+    def test_a_study_shows_how_its_deliveries_ended_together(self, ledger: Ledger, ends: str, together: StudyDelivery | None) -> None:
         receive_and_analyse(ledger, "1.2.3.1")
-        owed = [PlannedDelivery(ObjectKind.REPORT, None, name, "2.25.1") for name in ("a", "b")]
-        ledger.record_conclusion(conclusion_of(ledger, STUDY), lambda _: owed)
-        states = []
-        for row, state in zip(ledger.deliveries(), (DeliveryState.VERIFIED, DeliveryState.NOT_APPLIED), strict=True):
-            ledger.finish_delivery(row.id, state)
-            study = ledger.study(STUDY)
-            states.append(study and study.delivery_state)
-        assert states == [DeliveryState.PENDING, DeliveryState.NOT_APPLIED]
+        owed = tuple(PlannedDelivery(ObjectKind.REPORT, None, name, "2.25.1") for name in ("a", "b"))
+        ledger.record_conclusion(conclusion_of(ledger, STUDY), lambda _: Plan(owed))
+        assert shown(ledger) is StudyDelivery.PENDING
+        for row, state in zip(ledger.deliveries(), ends.split(), strict=True):
+            ledger.finish_delivery(row.id, DeliveryState(state))
+        assert shown(ledger) is together
+
+    def test_a_new_conclusion_supersedes_reports_and_leaves_pictures(self, ledger: Ledger) -> None:
+        receive_and_analyse(ledger, "1.2.3.1")
+        owed = (PlannedDelivery(ObjectKind.REPORT, None, "a", "2.25.1"), PlannedDelivery(ObjectKind.HEATMAP, "1.2.3.1", "a", "2.25.2"))
+        ledger.record_conclusion(conclusion_of(ledger, STUDY), lambda _: Plan(owed))
+        report, heatmap = ledger.deliveries()
+        ledger.finish_delivery(report.id, DeliveryState.FAILED)
         ledger.record_conclusion(conclusion_of(ledger, STUDY, 0.9, TriageFlag.SUSPICIOUS))
-        study = ledger.study(STUDY)
-        assert study is not None and (study.version, study.delivery_state) == (2, None)
+        assert shown(ledger) is StudyDelivery.PENDING, "the heatmap is still owed, the former report is not"
+        ledger.finish_delivery(heatmap.id, DeliveryState.VERIFIED)
+        assert shown(ledger) is StudyDelivery.VERIFIED
+
+    def test_a_person_has_what_ended_without_proof_tried_again(self, ledger: Ledger, clock: Clock) -> None:
+        delivery = plan_one(ledger)
+        with pytest.raises(DecisionRefused, match="is pending"):
+            ledger.retry(delivery, "Ada")
+        ledger.claim_delivery(delivery, lease_s=60)
+        ledger.finish_delivery(delivery, DeliveryState.REFUSED, "no such class", 0x0122)
+        assert [(row.status, row.error) for row in ledger.deliveries(destination="pacs")] == [(0x0122, "no such class")]
+        assert ledger.retry(delivery, "Ada").tries == 0
+        assert [row.id for row in ledger.due_deliveries()] == [delivery]
+        ledger.finish_delivery(delivery, DeliveryState.VERIFIED)
+        with pytest.raises(DecisionRefused, match="is verified"):
+            ledger.retry(delivery, "Ada")
+        with pytest.raises(LookupError):
+            ledger.retry(99, "Ada")
+
+
+class TestDestinations:
+    def test_one_that_fails_again_and_again_is_left_alone_for_a_while(self, ledger: Ledger, clock: Clock) -> None:
+        delivery = plan_one(ledger)
+        assert [ledger.destination_failed("pacs", "no answer", 3, 60) for _ in range(3)] == [False, False, True]
+        assert ledger.due_deliveries() == [] and ledger.claim_delivery(delivery, 60, 4) is None
+        clock.advance(61)
+        assert ledger.claim_delivery(delivery, 60, 4) is not None, "one more try"
+        assert ledger.destination_failed("pacs", "no answer", 3, 60), "and left alone again at the next failure"
+        ledger.destination_answered("pacs")
+        state = ledger.destination_state("pacs")
+        assert state is not None and (state.failures, state.open_until) == (0, None)
+        assert not ledger.destination_failed("pacs", "no answer", 3, 60)
+
+    def test_so_many_deliveries_run_at_a_time_and_no_more(self, ledger: Ledger, clock: Clock) -> None:
+        ids = [plan_one(ledger, f"2.25.{number}") for number in range(3)]
+        assert [ledger.claim_delivery(each, 60, concurrency=2) is not None for each in ids] == [True, True, False]
+        ledger.finish_delivery(ids[0], DeliveryState.VERIFIED)
+        assert ledger.claim_delivery(ids[2], 60, concurrency=2) is not None
+        assert ledger.claim_delivery(99, 60, concurrency=2) is None
+
+    def test_what_they_take_is_kept_and_added_to(self, ledger: Ledger) -> None:
+        assert ledger.destination_state("pacs") is None
+        ledger.record_capabilities("pacs", {"1.2": True, "1.3": False})
+        ledger.record_capabilities("pacs", {"1.3": True})
+        assert [each.capabilities for each in ledger.destination_states()] == [{"1.2": True, "1.3": True}]
+
+
+class TestEvents:
+    def test_what_happens_is_told_in_order_and_once(self, ledger: Ledger) -> None:
+        receive_and_analyse(ledger, "1.2.3.1")
+        ledger.record_conclusion(conclusion_of(ledger, STUDY), lambda _: Plan((PlannedDelivery(ObjectKind.REPORT, None, "a", "2.25.1"),)))
+        ledger.record_conclusion(conclusion_of(ledger, STUDY))
+        (delivery,) = ledger.deliveries()
+        ledger.finish_delivery(delivery.id, DeliveryState.REFUSED)
+        ledger.finish_delivery(delivery.id, DeliveryState.VERIFIED)
+        first, second = ledger.events()
+        assert (first.kind, second.kind) == ("study.concluded", "delivery.refused") and first.id < second.id == ledger.last_event_id()
+        assert ledger.events(after_id=first.id) == ledger.events(after_id=first.id, study_uid=STUDY) == [second]
+        assert second.detail["destination"] == "a" and ledger.events(study_uid="9") == []
+
+    def test_a_webhook_is_told_by_one_worker_and_waits_after_a_failure(self, ledger: Ledger, clock: Clock) -> None:
+        assert ledger.claim_webhook("ris", 60) == 0
+        assert ledger.claim_webhook("ris", 60) is None and ledger.claim_webhook("other", 60) == 0
+        ledger.webhook_failed("ris", "503", clock.time + timedelta(seconds=90))
+        assert ledger.claim_webhook("ris", 60) is None
+        clock.advance(90)
+        assert ledger.claim_webhook("ris", 60) == 0
+        ledger.webhook_done("ris", 7)
+        assert ledger.claim_webhook("ris", 60) == 7 and ledger.webhooks()["ris"] == (7, 0, None)
+
+
+def shown(ledger: Ledger) -> StudyDelivery | None:
+    study = ledger.study(STUDY)
+    assert study is not None
+    return study.delivery_state
 
 
 def test_counts_name_every_state(ledger: Ledger) -> None:
@@ -285,7 +377,8 @@ def test_counts_name_every_state(ledger: Ledger) -> None:
     assert ledger.counts() == {
         "instances": {"received": 0, "analysed": 1, "not-analysed": 1, "failed": 0},
         "studies": {"receiving": 1, "concluded": 0, "partial": 0},
-        "deliveries": {"pending": 0, "sent": 0, "verified": 0, "not-applied": 0, "failed": 0},
+        "deliveries": dict.fromkeys(DeliveryState, 0),
+        "corrections": dict.fromkeys(CorrectionState, 0),
         "conflicts": {"kept": 1},
     }
     assert ledger.oldest_unfinished_at() is None
