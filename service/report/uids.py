@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterable
 
 from service.domain.findings import Conclusion, Correction, ImageFinding
+from service.domain.policy import Mode
 
 
 def derive_uid(study_uid: str, version: int, model_shas: Iterable[str], kind: str, source_uid: str = "") -> str:
@@ -38,10 +39,28 @@ def heatmap_uid(conclusion: Conclusion, finding: ImageFinding) -> str:
     return derive_uid(conclusion.study_instance_uid, 0, _shas(finding), "sc", finding.sop_instance_uid)
 
 
-def corrected_uid(conclusion: Conclusion, correction: Correction, finding: ImageFinding) -> str:
-    """SOP Instance UID of a corrected image: a new one with other labels, not with a new version of the conclusion."""
-    kind = f"corrected:{correction.pixel_laterality}:{correction.pixel_view}"
-    return derive_uid(conclusion.study_instance_uid, 0, _shas(finding), kind, finding.sop_instance_uid)
+def corrected_uid(study_uid: str, correction: Correction, mode: Mode = "new-series") -> str:
+    """SOP Instance UID under which a corrected image lies at its destination.
+
+    In a new series it follows from what is written onto which image: neither a new version of the conclusion nor a new model that
+    says the same makes a second copy. In the other modes the image keeps its own.
+    """
+    return _copy_uid(study_uid, correction, "corrected") if mode == "new-series" else correction.sop_instance_uid
+
+
+def undone_uid(study_uid: str, correction: Correction, mode: Mode = "new-series") -> str:
+    """SOP Instance UID under which the image lies once its former labels are written back."""
+    return _copy_uid(study_uid, correction, "undone") if mode == "new-series" else correction.sop_instance_uid
+
+
+def rejection_uid(study_uid: str, rejected_uid: str, title: str) -> str:
+    """SOP Instance UID of the note that rejects an instance; `title` is the code of its reason."""
+    return derive_uid(study_uid, 0, (), f"kos:{title}", rejected_uid)
+
+
+def _copy_uid(study_uid: str, correction: Correction, kind: str) -> str:
+    written = f"{kind}:{correction.kind}:{correction.new_laterality}:{correction.new_view}"
+    return derive_uid(study_uid, 0, (), written, correction.sop_instance_uid)
 
 
 def series_uid(study_uid: str, kind: str, source_uid: str = "") -> str:

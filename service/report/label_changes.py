@@ -1,0 +1,197 @@
+"""Which attributes of one image a correction changes, and to what: the words that every road to a destination has in common.
+
+Design notes, dicom.md section 1. Whether an image may be corrected is policy (`service.domain.policy`); here only what a person or a
+policy decided is turned into values. Nothing is written from here: `corrected_instance` builds objects of it, an archive's own API
+takes it as it is, and a read-back compares with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+from pydicom.dataset import Dataset
+from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation
+
+from models.attributes import read, read_items, read_text
+from models.vocabulary import READABLE_SCHEMES, VIEW_CODES, Laterality, View
+from service.domain.findings import Agreement, Correction, CorrectionKind, ModelIdentity
+from service.report.coding import code_item
+from service.report.orientation import mend_orientation
+
+LABELS = ("ViewCodeSequence", "ViewPosition", "ImageLaterality", "Laterality", "PatientOrientation")
+"""The attributes that say view, side and orientation; no correction changes another attribute of a picture."""
+
+Value = str | tuple[Dataset, ...] | None
+"""Text (several values joined by backslashes, as in a file), the items of a sequence, or None: the attribute is not there."""
+
+
+class NothingToCorrect(ValueError):
+    """The correction may not be written, or changes nothing in this image."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A correction that was decided: what, by whom, why and when."""
+
+    correction: Correction
+    who: str
+    """A person's name, or the word for the policy."""
+    why: str
+    at: datetime
+    """When it was decided, with its zone: the time that every object of this change bears, so it never depends on the try."""
+    models: tuple[ModelIdentity, ...]
+    """Those that read the pixels."""
+    chest_wall_right: bool | None
+    """The chest wall is at the right edge of the pixel matrix; None where that was not seen."""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """The decision to put the former values back."""
+
+    who: str
+    why: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class LabelChanges:
+    """What an archive is asked to change in one instance that it holds."""
+
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    sop_class_uid: str
+    values: Mapping[str, Value]
+    """By keyword, all of `LABELS`; None removes the attribute, "" and () leave it there without a value."""
+    reason: str
+    """Code of Reason for the Attribute Modification (0400,0565)."""
+    record: Dataset = field(default_factory=Dataset, repr=False)
+    """An Original Attributes item that tells of it, for an archive that writes none by itself."""
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """Keywords of the attributes to remove."""
+        return tuple(keyword for keyword, value in self.values.items() if value is None)
+
+    def dataset(self) -> Dataset:
+        """The attributes to set; `to_json_dict` makes DICOM JSON of it (PS3.18 F)."""
+        attributes = Dataset()
+        for keyword, value in self.values.items():
+            if value is not None:
+                setattr(attributes, keyword, list(value) if isinstance(value, tuple) else value.split("\\") if "\\" in value else value)
+        return attributes
+
+
+def label_changes(change: Change, source: Dataset) -> LabelChanges:
+    """Tell what an archive has to change in the image it holds under the source's UID.
+
+    Raises
+    ------
+    NothingToCorrect
+        The correction may not be written, or the image already says what it should.
+    """
+    return _addressed(source, new_labels(change, source))
+
+
+def undo_changes(change: Change, source: Dataset) -> LabelChanges:
+    """Tell what an archive has to change so that the image says again what it said when it was received.
+
+    Raises
+    ------
+    NothingToCorrect
+        The correction never changed anything.
+    """
+    return _addressed(source, {keyword: declared_label(source, keyword) for keyword in new_labels(change, source)})
+
+
+def new_labels(change: Change, source: Dataset, new_series: bool = False) -> Mapping[str, Value]:
+    """The attributes that the correction changes, with their new values; the source is not changed.
+
+    Parameters
+    ----------
+    change
+        Missing and contradicted labels are written; those that agree are completed (a code beside a text, a text beside a code);
+        those that could not be compared stay. A mirrored picture keeps its labels: only its orientation is written.
+    source
+        The instance as received.
+    new_series
+        The image goes into a series of its own, whose side is no longer needed beside that of the image.
+
+    Raises
+    ------
+    NothingToCorrect
+        The correction may not be written, or the image already says what it should.
+    """
+    correction = change.correction
+    if correction.obstacle:
+        raise NothingToCorrect(f"reported only: {correction.obstacle}")
+    if correction.kind in (None, CorrectionKind.VIEW_UNKNOWN):
+        raise NothingToCorrect(f"nothing can be written for {correction.kind or 'labels that agree'}")
+    values: dict[str, Value] = {}
+    if correction.kind is not CorrectionKind.MIRRORED:
+        if correction.new_view is not View.UNKNOWN and correction.view is not Agreement.UNSURE:
+            values |= _view(source, correction.new_view)
+        if correction.new_laterality is not Laterality.UNKNOWN and correction.laterality is not Agreement.UNSURE:
+            values |= _laterality(source, correction.new_laterality, new_series)
+    values |= _orientation(source, correction.new_view, correction.new_laterality, change.chest_wall_right)
+    if not values:
+        raise NothingToCorrect("the image already says what its pixels show")
+    return MappingProxyType(values)
+
+
+def declared_label(source: Dataset, keyword: str) -> Value:
+    """What the image says under a keyword, as far as it can be read."""
+    if keyword not in source:
+        return None
+    return tuple(deepcopy(item) for item in read_items(source, keyword)) if keyword == "ViewCodeSequence" else read_text(source, keyword)
+
+
+def _addressed(source: Dataset, values: Mapping[str, Value]) -> LabelChanges:
+    return LabelChanges(
+        study_uid=str(source.StudyInstanceUID),
+        series_uid=str(source.SeriesInstanceUID),
+        sop_uid=str(source.SOPInstanceUID),
+        sop_class_uid=str(source.SOPClassUID),
+        values=values,
+        reason="CORRECT",
+    )
+
+
+def _view(source: Dataset, view: View) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    code = VIEW_CODES[view]
+    declared = read_items(source, "ViewCodeSequence")
+    first = declared[0] if declared else Dataset()
+    known = read_text(first, "CodeValue") in (code.value, *code.legacy) and read_text(first, "CodingSchemeDesignator") in READABLE_SCHEMES
+    if len(declared) != 1 or not known:
+        item = code_item(code.value, code.scheme, code.meaning)
+        modifiers = read_items(first, "ViewModifierCodeSequence")
+        if modifiers or source.SOPClassUID == DigitalMammographyXRayImageStorageForPresentation:
+            # Type 2 in the Mammography Image module (PS3.3 C.8.11.7), never empty elsewhere.
+            item.ViewModifierCodeSequence = [deepcopy(modifier) for modifier in modifiers]
+        values["ViewCodeSequence"] = (item,)
+    if read(source, "ViewPosition") != view.value:
+        values["ViewPosition"] = view.value
+    return values
+
+
+def _laterality(source: Dataset, side: Laterality, new_series: bool) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    if read(source, "ImageLaterality") != side.value:
+        values["ImageLaterality"] = side.value
+    conflicts = read_text(source, "Laterality") not in ("", side.value)
+    if "Laterality" in source and (conflicts or (new_series and values)):
+        # The side of the series must not contradict that of the image (PS3.3 C.7.3.1); another side is never written there, since
+        # the other images of the series would not bear it.
+        values["Laterality"] = None
+    return values
+
+
+def _orientation(source: Dataset, view: View, side: Laterality, chest_wall_right: bool | None) -> dict[str, Value]:
+    mended = mend_orientation(read(source, "PatientOrientation"), view, side, chest_wall_right)
+    return {} if mended is None else {"PatientOrientation": "\\".join(mended)}
