@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.destinations import Destination, Rule, Webhook
+from service.destinations import Destination, Rule, Webhook, find_conflicts
+from service.destinations.file import TABLES, read_destinations
 
 Provider = Literal["auto", "cuda", "tensorrt", "openvino", "cpu"]
 Port = PositiveInt
@@ -50,27 +51,43 @@ class Settings(BaseSettings):
 
     quiet_seconds: PositiveFloat = Field(60.0, description="a study without a full view set is concluded after this much silence")
     sweep_seconds: PositiveFloat = Field(15.0, description="pause between two looks of the sweeper into the ledger")
+    destinations_file: Path | None = Field(None, description="TOML file of destinations, rules and webhooks, instead of the next three")
     destinations: tuple[Destination, ...] = Field((), description="peers that results are sent to")
     rules: tuple[Rule, ...] = Field((), description="which study goes where; without any rule every study goes to every destination")
     webhooks: tuple[Webhook, ...] = Field((), description="who is told over HTTP of what happens")
     delivery_tries: PositiveInt = Field(8, description="tries before a delivery counts as failed")
     delivery_backoff_seconds: PositiveFloat = Field(5.0, description="pause after the first failed try; doubles with each")
 
+    reconcile_hour: int = Field(3, ge=-1, le=23, description="local hour of the nightly comparison with the destinations; -1: never")
+
     disk_free_min_bytes: int = Field(1024 * MEBIBYTE, ge=0, description="nothing is received while the data disk has less free space")
     archive_max_instance_bytes: PositiveInt = Field(2048 * MEBIBYTE, description="largest instance that is kept, bytes")
     log_json: bool = Field(False, description="log one JSON object a line")
 
-    @field_validator("data_dir", "zoo_dir", "tls_cert", "tls_key", "tls_ca")
+    @field_validator("data_dir", "zoo_dir", "tls_cert", "tls_key", "tls_ca", "destinations_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         # The stack's processes must agree on a place whatever folder they start in.
         return path.expanduser().absolute() if path else None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_file(cls, values: dict[str, Any]) -> dict[str, Any]:
+        """Put in what the file says. Raises `DestinationsInvalid`, whose message names file, line and key."""
+        if not values.get("destinations_file"):
+            # A variable that is set and empty, as compose files leave them, is none.
+            return {key: value for key, value in values.items() if key != "destinations_file"}
+        if both := [name for name in TABLES.values() if values.get(name)]:
+            raise ValueError(f"destinations_file and {', '.join(both)}: write everything into the file")
+        return values | vars(read_destinations(Path(values["destinations_file"]).expanduser()))
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        names = [destination.name for destination in self.destinations]
-        if len(set(names)) != len(names):
-            raise ValueError("two destinations have the same name")
+        if self.destinations_file is not None:
+            # Not set by themselves: a child process reads the same file, and no password travels through its environment.
+            self.model_fields_set.difference_update(TABLES.values())
+        if conflicts := find_conflicts(self.destinations, self.rules, self.webhooks):
+            raise ValueError("; ".join(what for _, what in conflicts))
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together")
         if self.tls_ca is not None and self.tls_cert is None:

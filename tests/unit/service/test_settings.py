@@ -17,10 +17,10 @@ def _only_ours(clean_environment: pytest.MonkeyPatch) -> None:
 
 def test_destinations_come_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     peer = {"name": "pacs", "ae_title": "ORTHANC", "host": "orthanc", "port": 4242, "objects": ["sr"]}
-    monkeypatch.setenv("MAMMOTRIAGE_DESTINATIONS", json.dumps([peer, {**peer, "name": "other", "objects": ["corrected", "sc"]}]))
+    monkeypatch.setenv("MAMMOTRIAGE_DESTINATIONS", json.dumps([peer, {**peer, "name": "other", "objects": ["gsps", "sc"]}]))
     first, second = Settings().destinations
     assert (first.name, first.port, first.objects) == ("pacs", 4242, (ObjectKind.REPORT,))
-    assert second.objects == (ObjectKind.CORRECTED, ObjectKind.HEATMAP)
+    assert second.objects == (ObjectKind.MARKS, ObjectKind.HEATMAP)
 
 
 def test_the_ledger_is_a_file_of_the_data_folder_unless_told_otherwise(tmp_path: Path) -> None:
@@ -42,6 +42,8 @@ def test_every_setting_says_what_it_is() -> None:
     [
         ({"destinations": [{"name": "a", "ae_title": "A", "host": "h", "port": 1}] * 2}, "same name"),
         ({"destinations": [{"name": "a", "ae_title": "A" * 17, "host": "h", "port": 1}]}, "ae_title"),
+        ({"rules": [{"to": ["nobody"]}]}, "no destination is named 'nobody'"),
+        ({"reconcile_hour": 24}, "reconcile_hour"),
         ({"tls_cert": "c.pem"}, "belong together"),
         ({"tls_ca": "ca.pem"}, "needs tls_cert"),
         ({"provider": "quantum"}, "provider"),

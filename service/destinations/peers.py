@@ -1,7 +1,8 @@
-"""Where results go, what each peer gets and may have done to it, and which study goes where: the values of one TOML file."""
+"""Where results go, what each peer gets and may have done to it, and which study goes where: the values that one TOML file may hold."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self
 
@@ -26,6 +27,12 @@ class Tls(_Part):
     cert: Path | None = Field(None, description="PEM certificate we show (mutual TLS)")
     key: Path | None = Field(None, description="PEM key of it")
     check_host: bool = Field(True, description="the peer's certificate must bear its host name")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.cert is None) != (self.key is None):
+            raise ValueError("cert and key belong together")
+        return self
 
 
 class WebService(_Part):
@@ -75,20 +82,25 @@ class Destination(_Part):
             raise ValueError(f"objects: {', '.join(sorted(wrong))} cannot be chosen; corrected images follow from corrections.mode")
         if self.corrections.mode == "archive-api" and self.archive is None:
             raise ValueError('corrections.mode "archive-api" needs archive')
+        if self.read_back in ("c-get", "c-move") and not all(dimse):
+            raise ValueError(f'read_back "{self.read_back}" needs ae_title, host and port')
+        if self.read_back == "dicomweb" and self.dicomweb is None:
+            raise ValueError('read_back "dicomweb" needs dicomweb')
         return self
 
 
 class Rule(_Part):
-    """Which studies go where. Every condition that is set must hold; shell patterns, case ignored."""
+    """Which studies go where: the first rule whose every condition holds decides. Conditions are shell patterns, case ignored."""
 
     to: tuple[str, ...] = Field(description="names of destinations; empty: nowhere")
-    calling_ae: str = "*"
-    station: str = "*"
-    institution: str = "*"
-    manufacturer: str = "*"
-    modality: str = "*"
-    kind: str = Field("*", description="full-field, synthesised, film, ...")
-    priority: Priority | None = Field(None, description="at least this urgent")
+    calling_ae: str = Field("*", description="AE title that sent the study")
+    station: str = Field("*", description="StationName (0008,1010)")
+    institution: str = Field("*", description="InstitutionName (0008,0080)")
+    manufacturer: str = Field("*", description="Manufacturer (0008,0070)")
+    model: str = Field("*", description="ManufacturerModelName (0008,1090)")
+    modality: str = Field("*", description="Modality (0008,0060)")
+    kind: str = Field("*", description="full-field, synthesised-2d, film, tomosynthesis or unknown")
+    priority: Priority | None = Field(None, description="the study is treated as at least this urgent")
 
 
 class Webhook(_Part):
@@ -98,3 +110,19 @@ class Webhook(_Part):
     url: str = Field(pattern=r"^https?://")
     secret: str = Field("", repr=False, description="key of the HMAC-SHA256 signature")
     events: tuple[str, ...] = Field(("*",), description="shell patterns, like study.concluded or correction.*")
+
+
+def find_conflicts(
+    destinations: Sequence[Destination], rules: Sequence[Rule], webhooks: Sequence[Webhook]
+) -> list[tuple[tuple[str | int, ...], str]]:
+    """What is wrong between parts that are right each by itself: where (list, index, field) and what."""
+    found: list[tuple[tuple[str | int, ...], str]] = []
+    for kind, names in (("destination", [each.name for each in destinations]), ("webhook", [each.name for each in webhooks])):
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                found.append(((f"{kind}s", index, "name"), f"two {kind}s have the same name, {name!r}"))
+    known = {each.name for each in destinations}
+    for index, rule in enumerate(rules):
+        if unknown := [name for name in rule.to if name not in known]:
+            found.append((("rules", index, "to"), f"no destination is named {', '.join(map(repr, unknown))}"))
+    return found

@@ -302,7 +302,3 @@ def main() -> None:
     except (ServiceError, ModelsError) as error:
         err.print(f"{error.code}: {error}", markup=False)
         sys.exit(EXIT_CANNOT_RUN)
-
-
-if __name__ == "__main__":
-    main()

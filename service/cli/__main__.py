@@ -1,0 +1,5 @@
+"""`python -m service.cli`: how the stack starts its own parts."""
+
+from service.cli import main
+
+main()

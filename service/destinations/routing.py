@@ -1,0 +1,60 @@
+"""Which study goes where, and how urgent it is: the site's rules, read from top to bottom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from service.destinations.peers import Destination, Rule
+from service.domain.findings import Header, Priority
+
+_URGENCY = (Priority.URGENT, Priority.ROUTINE, Priority.BACKGROUND)
+"""Most urgent first."""
+
+
+def route(
+    rules: Sequence[Rule], headers: Sequence[Header], calling_ae: str, destinations: Sequence[Destination]
+) -> tuple[Destination, ...]:
+    """Choose a study's destinations.
+
+    Parameters
+    ----------
+    rules
+        The first that matches decides. Without any rule every study goes to every destination; with rules, a study that none of them
+        matches goes nowhere.
+    headers
+        Of the study's images. A rule matches a study where one image meets all its conditions.
+    calling_ae
+        Who sent the study.
+
+    Returns
+    -------
+    In the order of `destinations`.
+    """
+    if not rules:
+        return tuple(destinations)
+    rule = _find(rules, headers, calling_ae)
+    return tuple(each for each in destinations if rule is not None and each.name in rule.to)
+
+
+def prioritise(rules: Sequence[Rule], headers: Sequence[Header], calling_ae: str, priority: Priority) -> Priority:
+    """The more urgent of a study's own priority and that of the rule which decides on it."""
+    rule = _find(rules, headers, calling_ae)
+    return min(priority, rule.priority or priority, key=_URGENCY.index) if rule is not None else priority
+
+
+def _find(rules: Sequence[Rule], headers: Sequence[Header], calling_ae: str) -> Rule | None:
+    return next((rule for rule in rules if any(_matches(rule, header, calling_ae) for header in headers)), None)
+
+
+def _matches(rule: Rule, header: Header, calling_ae: str) -> bool:
+    said = (
+        (rule.calling_ae, calling_ae),
+        (rule.station, header.station_name),
+        (rule.institution, header.institution),
+        (rule.manufacturer, header.manufacturer),
+        (rule.model, header.model_name),
+        (rule.modality, header.modality),
+        (rule.kind, header.kind),
+    )
+    return all(fnmatchcase(value.strip().casefold(), pattern.strip().casefold()) for pattern, value in said)
