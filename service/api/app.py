@@ -37,5 +37,5 @@ def create_app(settings: Settings, ledger: Ledger, store: InstanceStore, publish
     app.include_router(studies.build_router(context))
     app.include_router(pictures.build_router(context))
     app.include_router(dicomweb.build_router(context))
-    app.include_router(operations.build_router(ledger, probe))
+    app.include_router(operations.build_router(ledger, probe, settings))
     return app

@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from service.api.readiness import Probe
 from service.api.schemas import Health, Readiness
 from service.metrics import build_registry
+from service.settings import Settings
 from service.store.ledger import Ledger
 
 
@@ -23,10 +24,11 @@ def our_version() -> str:
         return "0"
 
 
-def build_router(ledger: Ledger, probe: Probe) -> APIRouter:
+def build_router(ledger: Ledger, probe: Probe, settings: Settings) -> APIRouter:
     """Routes at the root, where orchestrators look for them."""
     router = APIRouter(tags=["operations"])
-    registry = build_registry(ledger.counts, ledger.oldest_unfinished_at)
+    destinations = [destination.name for destination in settings.destinations]
+    registry = build_registry(ledger, destinations, [webhook.name for webhook in settings.webhooks])
 
     @router.get("/healthz")
     def healthz() -> Health:

@@ -36,9 +36,7 @@ class Tallies(Database):
         grouped = select(corrections.c.kind, corrections.c.state, func.count()).group_by(corrections.c.kind, corrections.c.state)
         with self._read() as connection:
             found = {(kind, state): count for kind, state, count in connection.execute(grouped)}
-        return {
-            (kind.value, state.value): found.get((kind.value, state.value), 0) for kind in CorrectionKind for state in CorrectionState
-        }
+        return {(kind.value, state.value): found.get((kind.value, state.value), 0) for kind in CorrectionKind for state in CorrectionState}
 
     def oldest_delivery_age_s(self) -> float:
         """Age of the delivery that is longest on its way; 0 where none is."""

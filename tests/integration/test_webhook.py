@@ -1,0 +1,161 @@
+"""Webhooks against a real receiver and both kinds of ledger: in order, signed, and every event exactly once by its id."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from service.deliver.webhook import LEASE_S, sign, tell
+from service.domain.findings import DeliveryState, ObjectKind
+from service.store.ledger import Ledger, migrate
+from service.store.tables import webhook_states
+from tests.integration.ledger_values import Clock, header
+from tests.integration.webhook_receiver import Receiver
+
+STUDY = "1.2.3"
+
+
+@pytest.fixture
+def ledger(database_url: str) -> Iterator[Ledger]:
+    migrate(database_url)
+    ledger = Ledger(database_url)
+    ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+    yield ledger
+    ledger.close()
+
+
+def happen(ledger: Ledger, count: int, state: DeliveryState = DeliveryState.VERIFIED) -> list[int]:
+    """Let deliveries end; returns the ids of the events that tell of them."""
+    before = ledger.last_event_id()
+    for number in range(count):
+        ledger.plan_delivery(STUDY, 1, ObjectKind.REPORT, None, "pacs", f"2.25.{before}.{number}")
+        assert ledger.finish_delivery(ledger.deliveries()[-1].id, state)
+    return [event.id for event in ledger.events(after_id=before, limit=1000)]
+
+
+def _next_try(ledger: Ledger) -> datetime:
+    """When the webhook is due; it was never told anything where the ledger does not know it."""
+    with ledger._read() as connection:
+        due = connection.execute(select(webhook_states.c.next_try_at)).scalar()
+    return due or datetime.min.replace(tzinfo=UTC)
+
+
+def test_events_come_in_their_order_with_what_happened_and_a_signature(ledger: Ledger) -> None:
+    ids = happen(ledger, 3)
+    with Receiver().up() as receiver:
+        assert tell(receiver.webhook(), ledger) == 3
+        assert tell(receiver.webhook(), ledger) == 0, "what it knows is not told again"
+    assert receiver.ids == ids == sorted(ids)
+    first = receiver.told[0]
+    assert first.said["type"] == "delivery.verified" and first.said["data"]["study_instance_uid"] == STUDY
+    assert first.said["id"] == first.id and first.said["timestamp"].endswith("Z")
+    signed = f"{first.id}.{first.headers['webhook-timestamp']}.".encode() + first.body
+    expected = base64.b64encode(hmac.new(b"shared key", signed, hashlib.sha256).digest()).decode()
+    assert first.headers["webhook-signature"] == f"v1,{expected}"
+    assert abs(int(first.headers["webhook-timestamp"]) - time.time()) < 60
+
+
+def test_the_example_of_the_specification_is_signed_as_it_says() -> None:
+    # A key written as Standard Webhooks writes it is the bytes behind the prefix.
+    key = base64.b64encode(b"0123456789abcdef").decode()
+    expected = hmac.new(b"0123456789abcdef", b"7.1674087231.{}", hashlib.sha256).digest()
+    assert sign(f"whsec_{key}", 7, 1674087231, b"{}") == f"v1,{base64.b64encode(expected).decode()}"
+
+
+def test_a_receiver_that_was_down_gets_every_event_once_and_in_order(ledger: Ledger) -> None:
+    receiver = Receiver()
+    webhook = receiver.webhook()
+    ids = happen(ledger, 5)
+    assert tell(webhook, ledger) == 0
+    _, failures, error = ledger.webhooks()["his"]
+    assert failures == 1 and error is not None and "no answer" in error and "127.0.0.1" not in error
+    ids += happen(ledger, 5)
+    with receiver.up():
+        assert tell(webhook, ledger) == 0, "its next try is not due"
+        deadline = time.monotonic() + 10
+        while len(receiver.told) < 10 and time.monotonic() < deadline:
+            tell(webhook, ledger)
+            time.sleep(0.05)
+    assert receiver.ids == ids
+    assert ledger.webhooks()["his"] == (ids[-1], 0, None)
+
+
+def test_no_answer_of_a_receiver_lets_an_event_be_passed_over(database_url: str) -> None:
+    migrate(database_url)
+    clock = Clock()
+    ledger = Ledger(database_url, clock)
+    ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+    ids = happen(ledger, 2)
+    with Receiver(500, 404, 307, 429).up() as receiver:
+        for answered in (500, 404, 307, 429):
+            clock.time = max(clock.time, _next_try(ledger))
+            assert tell(receiver.webhook(), ledger) == 0
+            assert str(answered) in str(ledger.webhooks()["his"][2])
+        assert ledger.webhooks()["his"][1] == 4 and receiver.told == []
+        clock.time = _next_try(ledger)
+        assert tell(receiver.webhook(), ledger) == 2
+    assert receiver.ids == ids
+    ledger.close()
+
+
+def test_an_event_whose_answer_was_lost_comes_again_under_the_same_id_and_with_the_same_body(ledger: Ledger) -> None:
+    ids = happen(ledger, 2)
+    with Receiver(None).up() as receiver:
+        deadline = time.monotonic() + 10
+        while len(set(receiver.ids)) < 2 and time.monotonic() < deadline:
+            tell(receiver.webhook(), ledger)
+            time.sleep(0.05)
+    assert receiver.ids == [ids[0], *ids]
+    assert receiver.told[0].body == receiver.told[1].body
+
+
+def test_a_receiver_hears_of_what_it_asked_for_only_and_is_not_behind_with_the_rest(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.deliver.webhook.READ_AT_ONCE", 10)
+    happen(ledger, 3)
+    wanted = happen(ledger, 2, DeliveryState.FAILED)
+    last = happen(ledger, 25)[-1]
+    with Receiver().up() as receiver:
+        assert tell(receiver.webhook(events=("delivery.failed", "study.*")), ledger) == 2
+    assert receiver.ids == wanted and ledger.webhooks()["his"][0] == last
+
+
+def test_two_tellers_tell_nothing_twice(ledger: Ledger) -> None:
+    ids = happen(ledger, 30)
+    with Receiver().up() as receiver:
+
+        def work() -> None:
+            while ledger.webhooks().get("his", (0,))[0] < ids[-1]:
+                tell(receiver.webhook(), ledger)
+
+        tellers = [threading.Thread(target=work) for _ in range(2)]
+        for teller in tellers:
+            teller.start()
+        for teller in tellers:
+            teller.join(30)
+    assert receiver.ids == ids
+
+
+def test_an_event_of_a_teller_that_died_is_anothers_when_its_lease_ends(database_url: str) -> None:
+    migrate(database_url)
+    clock = Clock()
+    ledger = Ledger(database_url, clock)
+    ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+    ids = happen(ledger, 1)
+    with Receiver().up() as receiver:
+        assert ledger.claim_webhook("his", LEASE_S) == 0
+        assert tell(receiver.webhook(), ledger) == 0
+        clock.advance(LEASE_S + 1)
+        assert tell(receiver.webhook(), ledger) == 1
+    assert receiver.ids == ids
+    ledger.close()
