@@ -9,6 +9,7 @@ from service.destinations.peers import (
     Tls,
     Webhook,
     WebService,
+    conceal,
     find_conflicts,
 )
 
@@ -21,5 +22,6 @@ __all__ = [
     "Tls",
     "WebService",
     "Webhook",
+    "conceal",
     "find_conflicts",
 ]

@@ -11,15 +11,12 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.destinations.peers import Destination, Rule, Webhook, find_conflicts
+from service.destinations.peers import SECRETS, Destination, Rule, Webhook, find_conflicts
 from service.destinations.toml_lines import Place, line_of, locate
 from service.domain.errors import ServiceError
 
 TABLES = {"destination": "destinations", "rule": "rules", "webhook": "webhooks"}
 """Name of a table in the file, and of the setting that it fills."""
-
-SECRETS = ("password", "token", "secret")
-"""Each may stand in a file of its own instead: `password_file = "..."`."""
 
 _PATHS = ("ca", "cert", "key")
 
@@ -101,7 +98,7 @@ class _Reader:
         return tuple(found)
 
     def _complete(self, values: dict[str, Any], place: Place) -> dict[str, Any]:
-        """Read the secrets that stand in files, and make paths absolute."""
+        """Read the secrets that stand in files of their own (`password_file`), and make paths absolute."""
         complete: dict[str, Any] = {}
         for key, value in values.items():
             secret = key.removesuffix("_file")

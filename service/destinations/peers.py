@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from service.domain.findings import ObjectKind, Priority
 from service.domain.policy import CorrectionPolicy
@@ -14,6 +15,19 @@ from service.domain.policy import CorrectionPolicy
 RESULTS = (ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP)
 """What a destination gets unless it says otherwise."""
 OPTIONAL_RESULTS = (*RESULTS, ObjectKind.MARKS)
+
+
+SECRETS = ("password", "token", "secret")
+WITHHELD = "***"
+
+
+def _without_user(url: str) -> str:
+    if "@" in urlsplit(url).netloc:
+        raise ValueError("holds a user or a password: write them as keys of their own, where they are kept from view")
+    return url
+
+
+Url = Annotated[str, Field(min_length=8, pattern=r"^https?://"), AfterValidator(_without_user)]
 
 
 class _Part(BaseModel):
@@ -38,7 +52,7 @@ class Tls(_Part):
 class WebService(_Part):
     """An HTTP address and what opens it."""
 
-    url: str = Field(min_length=8, pattern=r"^https?://", description="base address, without a slash at its end")
+    url: Url = Field(description="base address, without a slash at its end")
     user: str = ""
     password: str = Field("", repr=False)
     token: str = Field("", repr=False, description="sent as Authorization: Bearer")
@@ -70,6 +84,7 @@ class Destination(_Part):
     concurrency: PositiveInt = Field(4, description="deliveries to it at the same time")
     breaker_after: PositiveInt = Field(5, description="failures in a row after which it is left alone for a while")
     breaker_seconds: PositiveFloat = Field(60.0, description="how long")
+    timeout_seconds: PositiveFloat = Field(60.0, description="how long the peer may take to answer a DIMSE request")
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -87,6 +102,12 @@ class Destination(_Part):
         if self.read_back == "dicomweb" and self.dicomweb is None:
             raise ValueError('read_back "dicomweb" needs dicomweb')
         return self
+
+    @property
+    def address(self) -> str:
+        """Where it is, for people."""
+        dimse = f"{self.ae_title} at {self.host}:{self.port}{' (TLS)' if self.tls else ''}" if self.host else ""
+        return ", ".join(part for part in (dimse, self.dicomweb.url if self.dicomweb else "") if part)
 
 
 class Rule(_Part):
@@ -107,7 +128,7 @@ class Webhook(_Part):
     """An address that is told what happens."""
 
     name: str = Field(min_length=1, max_length=64)
-    url: str = Field(pattern=r"^https?://")
+    url: Url
     secret: str = Field("", repr=False, description="key of the HMAC-SHA256 signature")
     events: tuple[str, ...] = Field(("*",), description="shell patterns, like study.concluded or correction.*")
 
@@ -126,3 +147,18 @@ def find_conflicts(
         if unknown := [name for name in rule.to if name not in known]:
             found.append((("rules", index, "to"), f"no destination is named {', '.join(map(repr, unknown))}"))
     return found
+
+
+def conceal(part: BaseModel) -> dict[str, Any]:
+    """What was set of a destination, rule or webhook, fit to be shown: without secrets; an address of a webhook may be one itself."""
+    shown: dict[str, Any] = _conceal(part.model_dump(mode="json", exclude_unset=True, by_alias=True))
+    if isinstance(part, Webhook):
+        address = urlsplit(part.url)
+        shown["url"] = f"{address.scheme}://{address.netloc}/..."
+    return shown
+
+
+def _conceal(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: WITHHELD if key in SECRETS and each else _conceal(each) for key, each in value.items()}
+    return value

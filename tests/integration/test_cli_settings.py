@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,32 @@ def test_every_setting_is_shown_and_passwords_are_not() -> None:
     assert "MAMMOTRIAGE_DICOM_PORT" in shown.stdout
     assert "geheim" not in shown.stdout
     assert "secret" not in shown.stdout
+
+
+def test_no_secret_of_a_destination_or_webhook_is_shown(tmp_path: Path) -> None:
+    (tmp_path / "pw").write_text("geheim")
+    file = tmp_path / "destinations.toml"
+    file.write_text(
+        '[[destination]]\nname = "web"\ndicomweb = {url = "https://x/dicom-web", token = "geheim-2", user = "u", password_file = "pw"}\n'
+        '[[webhook]]\nname = "hook"\nurl = "https://y/geheim-3"\nsecret = "geheim-4"\n'
+    )
+    for variables in (
+        {"MAMMOTRIAGE_DESTINATIONS_FILE": str(file)},
+        {"MAMMOTRIAGE_WEBHOOKS": '[{"name": "hook", "url": "https://y/geheim-5", "secret": "geheim-6"}]'},
+    ):
+        shown = run_cli("settings", **variables)
+        assert shown.returncode == 0, shown.stderr
+        assert "hook" in shown.stdout
+        assert "geheim" not in shown.stdout
+
+
+def test_a_wrong_destinations_file_is_explained_line_by_line(tmp_path: Path) -> None:
+    file = tmp_path / "destinations.toml"
+    file.write_text('[[destination]]\nname = "pacs"\nae_title = "PACS"\nhost = "h"\nprot = 104\n')
+    wrong = run_cli("settings", MAMMOTRIAGE_DESTINATIONS_FILE=str(file))
+    assert wrong.returncode == 2
+    assert f'{file}:5: destination "pacs", prot: unknown key (did you mean port?)' in wrong.stderr
+    assert "Traceback" not in wrong.stderr
 
 
 def test_a_wrong_setting_is_named_without_a_traceback() -> None:

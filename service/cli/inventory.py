@@ -1,0 +1,60 @@
+"""Commands that show what there is: models and settings."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+
+from pydantic import BaseModel
+from rich.table import Column, Table
+from rich.text import Text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from service.cli.console import out
+from service.destinations import conceal
+from service.settings import Settings
+
+
+def models() -> None:
+    """The models in the zoo, each file proved by its sha256."""
+    from models.registry import Registry
+
+    settings = Settings()
+    registry = Registry(settings.zoo_dir) if settings.zoo_dir else Registry()
+    table = Table("model", "version", "task", "input", "recipe", "calibration", "sha256", "licence")
+    for manifest in registry.manifests():
+        registry.load(manifest.name, manifest.version)
+        table.add_row(
+            manifest.name,
+            manifest.version,
+            manifest.task,
+            f"{manifest.rows}x{manifest.columns}",
+            manifest.recipe,
+            manifest.calibration.kind,
+            manifest.sha256[:12],
+            manifest.licence,
+        )
+    out.print(table)
+
+
+def show_settings() -> None:
+    """Every setting: its variable, its value now, what it is for. Passwords are not shown."""
+    settings = Settings()
+    table = Table(Column("variable", no_wrap=True), "value", "set", "what it is for")
+    for name, field in Settings.model_fields.items():
+        is_set = "yes" if name in settings.model_fields_set else ""
+        table.add_row(f"MAMMOTRIAGE_{name.upper()}", _show(getattr(settings, name)), is_set, field.description)
+    out.print(table)
+
+
+def _show(value: object) -> Text:
+    """A value without its secrets. Plain text: brackets in it are no markup."""
+    if value is None:
+        return Text()
+    if isinstance(value, tuple):
+        return Text("\n".join(json.dumps(conceal(each)) if isinstance(each, BaseModel) else str(each) for each in value))
+    if isinstance(value, str) and "://" in value:
+        with suppress(ArgumentError):
+            return Text(make_url(value).render_as_string())
+    return Text(str(value))

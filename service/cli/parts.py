@@ -1,0 +1,127 @@
+"""Commands that run the stack or one part of it."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.cli.console import err, out, wait_for_signal
+from service.settings import Settings
+
+
+def serve() -> None:
+    """Run the whole stack in the foreground: embedded Redis (unless MAMMOTRIAGE_REDIS_URL is set), listener, API, worker, sweeper."""
+    from service.bootstrap import Stack
+    from service.logs import configure_logging
+
+    settings = Settings()
+    configure_logging(settings.log_json)
+    stop = wait_for_signal()
+    with Stack(settings) as stack:
+        stack.wait_until_ready()
+        out.print(f"[bold]mammotriage[/] {settings.ae_title} listens for C-STORE on {settings.dicom_host}:{settings.dicom_port}")
+        out.print(f"API      {settings.public_api_url}/api/v1/studies   documentation {settings.public_api_url}/docs")
+        out.print(f"ready?   {settings.public_api_url}/readyz   metrics {settings.public_api_url}/metrics")
+        out.print(f"broker   {stack.settings.redis_url}   data {settings.data_dir}")
+        for destination in settings.destinations:
+            out.print(f"results go to {destination.name}: {destination.address}")
+        if not settings.destinations:
+            out.print("results go nowhere: name a MAMMOTRIAGE_DESTINATIONS_FILE to write them back")
+        out.print("Ctrl-C stops it")
+        stop.wait()
+        out.print("stopping")
+
+
+def listener() -> None:
+    """Receive by C-STORE until stopped."""
+    from service.jobs.queues import Publisher
+    from service.logs import configure_logging
+    from service.receive.accept import ReceiveContext
+    from service.receive.listener import Listener
+    from service.store.instances import InstanceStore
+    from service.store.ledger import Ledger
+
+    settings = Settings()
+    configure_logging(settings.log_json)
+    stop = wait_for_signal()
+    publish = Publisher(settings.redis_url).analyse
+    part = Listener(ReceiveContext(InstanceStore(settings.data_dir), Ledger(settings.ledger_url), settings, publish), settings)
+    part.start()
+    stop.wait()
+    part.stop()
+
+
+def api() -> None:
+    """Answer HTTP until stopped."""
+    import uvicorn
+
+    from service.api.app import create_app
+    from service.api.readiness import make_probe
+    from service.jobs.queues import Publisher
+    from service.logs import configure_logging
+    from service.store.instances import InstanceStore
+    from service.store.ledger import Ledger
+
+    settings = Settings()
+    configure_logging(settings.log_json)
+    ledger, publish = Ledger(settings.ledger_url), Publisher(settings.redis_url).analyse
+    application = create_app(settings, ledger, InstanceStore(settings.data_dir), publish, make_probe(settings, ledger))
+    uvicorn.run(
+        application, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=10
+    )
+
+
+def worker() -> None:
+    """Analyse, conclude and deliver what the queues name, until stopped."""
+    from service.jobs.worker import run_worker
+    from service.logs import configure_logging
+
+    settings = Settings()
+    configure_logging(settings.log_json)
+    run_worker(settings)
+
+
+def sweeper() -> None:
+    """Put back on the queues what the ledger holds as unfinished, until stopped."""
+    from service.jobs.context import open_context
+    from service.jobs.sweeper import run_sweeper
+    from service.logs import configure_logging
+
+    settings = Settings()
+    configure_logging(settings.log_json)
+    run_sweeper(open_context(settings), wait_for_signal())
+
+
+def migrate() -> None:
+    """Bring the ledger's database to this version's schema; does nothing where it already is."""
+    from service.store.migrate import migrate as bring_up
+
+    settings = Settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    bring_up(settings.ledger_url)
+
+
+def health(part: Annotated[str, typer.Argument(help="listener, api, worker or sweeper")]) -> None:
+    """Ask one part of the stack whether it works (exit status 0) or not (1): for container health checks."""
+    from service.api.readiness import NotReady, check_part
+
+    try:
+        check_part(part, Settings())
+    except NotReady as error:
+        err.print(str(error), markup=False)
+        raise typer.Exit(1) from None
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="leave the stack serving at the end, until Ctrl-C")] = False,
+    folder: Annotated[Path, typer.Option("--output", help="where results are written; emptied first")] = Path("demo-output"),
+) -> None:
+    """Send two real four-view cases through the whole stack on loopback and show what comes back."""
+    from service.demo import run_demo
+    from service.logs import configure_logging
+
+    configure_logging(as_json=False, level=logging.WARNING)
+    run_demo(folder, (lambda: wait_for_signal().wait()) if keep else None, out)
