@@ -21,6 +21,7 @@ from models.vocabulary import READABLE_SCHEMES, VIEW_CODES, Laterality, View
 from service.domain.findings import Agreement, Correction, CorrectionKind, ModelIdentity
 from service.report.coding import code_item
 from service.report.orientation import mend_orientation
+from service.report.original_attributes import record_former, shallow_copy
 
 LABELS = ("ViewCodeSequence", "ViewPosition", "ImageLaterality", "Laterality", "PatientOrientation")
 """The attributes that say view, side and orientation; no correction changes another attribute of a picture."""
@@ -81,9 +82,7 @@ class LabelChanges:
     def dataset(self) -> Dataset:
         """The attributes to set; `to_json_dict` makes DICOM JSON of it (PS3.18 F)."""
         attributes = Dataset()
-        for keyword, value in self.values.items():
-            if value is not None:
-                setattr(attributes, keyword, list(value) if isinstance(value, tuple) else value.split("\\") if "\\" in value else value)
+        set_labels(attributes, self.values)
         return attributes
 
 
@@ -95,18 +94,29 @@ def label_changes(change: Change, source: Dataset) -> LabelChanges:
     NothingToCorrect
         The correction may not be written, or the image already says what it should.
     """
-    return _addressed(source, new_labels(change, source))
+    before = shallow_copy(source)
+    return _addressed(before, new_labels(change, before), change.at)
 
 
-def undo_changes(change: Change, source: Dataset) -> LabelChanges:
+def undo_changes(change: Change, source: Dataset, undone: Undo | None = None) -> LabelChanges:
     """Tell what an archive has to change so that the image says again what it said when it was received.
+
+    Parameters
+    ----------
+    change, source
+        The correction to undo, and the instance as received, before it.
+    undone
+        The decision: gives the record its time.
 
     Raises
     ------
     NothingToCorrect
         The correction never changed anything.
     """
-    return _addressed(source, {keyword: declared_label(source, keyword) for keyword in new_labels(change, source)})
+    corrected = shallow_copy(source)
+    values = new_labels(change, corrected)
+    set_labels(corrected, values)
+    return _addressed(corrected, {keyword: declared_label(source, keyword) for keyword in values}, (undone or change).at)
 
 
 def new_labels(change: Change, source: Dataset, new_series: bool = False) -> Mapping[str, Value]:
@@ -151,14 +161,24 @@ def declared_label(source: Dataset, keyword: str) -> Value:
     return tuple(deepcopy(item) for item in read_items(source, keyword)) if keyword == "ViewCodeSequence" else read_text(source, keyword)
 
 
-def _addressed(source: Dataset, values: Mapping[str, Value]) -> LabelChanges:
+def set_labels(dataset: Dataset, values: Mapping[str, Value]) -> None:
+    """Write values into a dataset; the elements that stand there are replaced, not changed in place."""
+    for keyword, value in values.items():
+        if keyword in dataset:
+            del dataset[keyword]
+        if value is not None:
+            setattr(dataset, keyword, list(value) if isinstance(value, tuple) else value.split("\\") if "\\" in value else value)
+
+
+def _addressed(before: Dataset, values: Mapping[str, Value], moment: datetime) -> LabelChanges:
     return LabelChanges(
-        study_uid=str(source.StudyInstanceUID),
-        series_uid=str(source.SeriesInstanceUID),
-        sop_uid=str(source.SOPInstanceUID),
-        sop_class_uid=str(source.SOPClassUID),
+        study_uid=str(before.StudyInstanceUID),
+        series_uid=str(before.SeriesInstanceUID),
+        sop_uid=str(before.SOPInstanceUID),
+        sop_class_uid=str(before.SOPClassUID),
         values=values,
         reason="CORRECT",
+        record=record_former(before, values, moment),
     )
 
 

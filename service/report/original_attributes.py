@@ -1,0 +1,149 @@
+"""What stood in an image before it was changed, and who changed it (PS3.3 C.12.1.1.9 and C.12.1.1.5)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from copy import copy, deepcopy
+from datetime import datetime
+
+from pydicom.datadict import dictionary_VR
+from pydicom.dataelem import DataElement, RawDataElement
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence as Items
+from pydicom.tag import Tag
+
+from models.attributes import read
+from service.domain.findings import ModelIdentity
+from service.report.coding import code_item
+from service.report.identity import MANUFACTURER, SYSTEM, software_version
+
+VALUES = {"PatientOrientation": 2}
+"""Value multiplicity of the text attributes that have more than one value."""
+CODE_STRING = re.compile(rb"[A-Z0-9_ ]{0,16}")
+DESCRIPTION_CHARACTERS = 1024
+"""The longest value of VR ST (PS3.5 6.2)."""
+
+
+class UnreadableRecord(ValueError):
+    """A sequence that must be kept and added to cannot be read; the message names its keyword."""
+
+
+def shallow_copy(source: Dataset) -> Dataset:
+    """A dataset of its own that shares the source's values: pixels are not copied, unread text is written back byte for byte."""
+    items = ((tag, source.get_item(tag)) for tag in source.keys())  # noqa: SIM118  (iterating a dataset decodes its elements)
+    # Setting an attribute changes the element in place, so a decoded element must not be shared.
+    copied = Dataset({tag: item if isinstance(item, RawDataElement) else copy(item) for tag, item in items})
+    _encode_like(copied, source)
+    return copied
+
+
+def record_former(before: Dataset, keywords: Iterable[str], moment: datetime) -> Dataset:
+    """The Original Attributes item that tells what `before` said under some keywords.
+
+    Values are taken over as they stand, undecoded. An attribute that was absent or empty is there with zero length, and so is one whose
+    value broke its VR or VM: that value stands in the Nonconforming Modified Attributes Sequence, as bytes.
+    """
+    former = Dataset(parent_encoding=before.original_character_set or "iso8859")
+    _encode_like(former, before)
+    malformed = []
+    for keyword in sorted(keywords):
+        item = before.get_item(keyword) if keyword in before else None
+        if item is not None and _conforms(before, keyword):
+            former[item.tag] = deepcopy(item)
+            continue
+        setattr(former, keyword, None)
+        if item is not None:
+            malformed.append(_malformed(item))
+    record = Dataset()
+    record.ModifiedAttributesSequence = [former]
+    if malformed:
+        record.NonconformingModifiedAttributesSequence = malformed
+    record.AttributeModificationDateTime = with_zone(moment)
+    record.ModifyingSystem = SYSTEM
+    record.SourceOfPreviousValues = None
+    record.ReasonForTheAttributeModification = "CORRECT"
+    return record
+
+
+def equipment(moment: datetime, models: Iterable[ModelIdentity], description: str) -> Dataset:
+    """The Contributing Equipment item of this software, with the hashes of its models as versions.
+
+    The description may hold a person's name and words in any script, which the character set of the image need not have.
+    """
+    item = Dataset()
+    text = "".join(letter if letter.isprintable() else " " for letter in description)[:DESCRIPTION_CHARACTERS]
+    if not text.isascii():
+        # An item may have a character set of its own (PS3.3 C.12.1.1.2).
+        item.SpecificCharacterSet = "ISO_IR 192"
+    item.PurposeOfReferenceCodeSequence = [code_item("109103", "DCM", "Modifying Equipment")]
+    item.Manufacturer = MANUFACTURER
+    item.ManufacturerModelName = MANUFACTURER
+    item.SoftwareVersions = [software_version(), *(model.sha256 for model in models)]
+    item.ContributionDateTime = with_zone(moment)
+    item.ContributionDescription = text
+    return item
+
+
+def append(dataset: Dataset, keyword: str, item: Dataset) -> None:
+    """Add an item to a sequence that may be shared with another dataset; what stands there is kept.
+
+    Raises
+    ------
+    UnreadableRecord
+        What stands there is no sequence that can be read, so it could not be kept.
+    """
+    former = read(dataset, keyword)
+    if former is None and keyword in dataset and not _is_empty(dataset, keyword):
+        raise UnreadableRecord(f"{keyword} cannot be read, so it cannot be added to")
+    if former and not isinstance(former, Items):
+        raise UnreadableRecord(f"{keyword} is no sequence, so it cannot be added to")
+    setattr(dataset, keyword, Items([*(deepcopy(each) for each in former or ()), item]))
+
+
+def with_zone(moment: datetime) -> str:
+    """A DT value with its offset from UTC."""
+    return moment.strftime("%Y%m%d%H%M%S.%f%z")
+
+
+def _encode_like(target: Dataset, source: Dataset) -> None:
+    implicit_vr, little_endian = source.original_encoding
+    target.set_original_encoding(implicit_vr, little_endian, source.original_character_set)
+
+
+def _conforms(dataset: Dataset, keyword: str) -> bool:
+    """Tell whether a value keeps the rules of its VR and VM, so that it may stand as it is in a Modified Attributes Sequence."""
+    item = dataset.get_item(keyword)
+    declared, demanded = item.VR, dictionary_VR(keyword)
+    if declared not in (None, "UN", demanded):
+        return False
+    if _is_empty(dataset, keyword):
+        return True
+    if demanded == "SQ":
+        return isinstance(read(dataset, keyword), Items)
+    if demanded != "CS":
+        return read(dataset, keyword) is not None
+    values = _bytes(item).rstrip(b" \0").split(b"\\")
+    return len(values) == VALUES.get(keyword, 1) and all(CODE_STRING.fullmatch(value) for value in values)
+
+
+def _is_empty(dataset: Dataset, keyword: str) -> bool:
+    item = dataset.get_item(keyword)
+    return not item.value if isinstance(item, RawDataElement) else bool(item.is_empty)
+
+
+def _malformed(item: DataElement | RawDataElement) -> Dataset:
+    value = _bytes(item)
+    record = Dataset()
+    record.SelectorAttribute = Tag(item.tag)
+    record.SelectorValueNumber = 0
+    record.NonconformingDataElementValue = value + b" " * (len(value) % 2)
+    return record
+
+
+def _bytes(item: DataElement | RawDataElement) -> bytes:
+    """The value as it stands in the file; of a value that was decoded already, what can still be said."""
+    if isinstance(item, RawDataElement) or isinstance(item.value, bytes):
+        return bytes(item.value or b"")
+    values = [item.value] if isinstance(item.value, str) or not isinstance(item.value, Iterable) else item.value
+    return "\\".join(map(str, values)).encode("ascii", "replace")
