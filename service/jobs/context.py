@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from service.domain.correction import Policy
-from service.jobs.queues import Publisher
 from service.destinations import Destination
+from service.destinations.routing import route
+from service.jobs.queues import Publisher
 from service.settings import Settings
 from service.store.instances import InstanceStore
 from service.store.ledger import Ledger
@@ -44,10 +44,11 @@ class Context:
             max_pixels=self.settings.max_pixels,
         )
 
-    @property
-    def policy(self) -> Policy:
-        """The correction policy of the settings."""
-        return Policy(self.settings.correction_missing, self.settings.correction_contradicts, self.settings.film)
+    def route(self, study_uid: str) -> tuple[Destination, ...]:
+        """The destinations that the rules choose for a study."""
+        rows = self.ledger.instances_of(study_uid)
+        calling_ae = rows[0].calling_ae if rows else ""
+        return route(self.settings.rules, [row.header for row in rows], calling_ae, self.settings.destinations)
 
     def destination(self, name: str) -> Destination | None:
         """A configured destination by its name."""

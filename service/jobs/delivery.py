@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from datetime import UTC, datetime, timedelta
 
-import pydicom
+from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
-from service.analyse.heatmap import decode_png
+from service.deliver.errors import DeliveryError
+from service.deliver.negotiation import negotiate
 from service.deliver.outbox import deliver
-from service.domain.findings import Conclusion, DeliveryState, ObjectKind
+from service.destinations import Destination
+from service.domain.findings import DeliveryState, ObjectKind
+from service.jobs.building import NotBuildable, Payload, build
 from service.jobs.context import Context
-from service.report.corrected_instance import build_corrected
-from service.report.secondary_capture import build_heatmap
-from service.report.structured_report import build_report
+from service.report.structured_report import as_dialect
 from service.store.rows import DeliveryRow
 
 log = logging.getLogger(__name__)
@@ -20,61 +22,76 @@ log = logging.getLogger(__name__)
 LEASE_S = 300.0
 """A delivery belongs to one worker for so long; the sweeper gives it to another one after that."""
 
-
-class NotBuildable(Exception):
-    """What the delivery speaks of is no longer in the ledger or the store."""
+ASK_AGAIN = timedelta(days=1)
+"""What a destination takes changes when it is updated or configured anew."""
+WAIT_FOR_OTHER = timedelta(seconds=5)
+DIALECTS = (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage)
+"""Ways of writing the same report, best first (PS3.16 TID 1500 fits all three)."""
 
 
 def deliver_object(context: Context, delivery_id: int) -> None:
     """Send one delivery that is due. Running it twice sends nothing twice."""
-    row = context.ledger.claim_delivery(delivery_id, LEASE_S)
+    found = context.ledger.delivery(delivery_id)
+    destination = context.destination(found.destination) if found else None
+    row = context.ledger.claim_delivery(delivery_id, LEASE_S, destination.concurrency if destination else None)
     if row is None:
         return
-    destination = context.destination(row.destination)
     if destination is None:
         context.ledger.finish_delivery(row.id, DeliveryState.FAILED, f"destination {row.destination!r} is no longer configured")
         return
+    if row.kind is ObjectKind.REJECTION and not _is_replaced(context, row):
+        return
     try:
-        dataset = build(context, row)
+        payload = _in_dialect(context, row, destination, build(context, row, destination))
     except (NotBuildable, OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         log.exception("object not built", extra={"delivery": row.id, "kind": row.kind})
-        context.ledger.finish_delivery(row.id, DeliveryState.FAILED, f"object cannot be built: {type(error).__name__}")
+        why = str(error) if isinstance(error, NotBuildable) else type(error).__name__
+        context.ledger.finish_delivery(row.id, DeliveryState.FAILED, f"object cannot be built: {why}")
         return
-    state = deliver(row, dataset, destination, context.ledger, context.settings)
+    state = deliver(row, payload, destination, context.ledger, context.settings)
     log.info("delivery tried", extra={"delivery": row.id, "kind": row.kind, "destination": row.destination, "state": state})
 
 
-def build(context: Context, row: DeliveryRow) -> pydicom.Dataset:
-    """Make the object of a delivery; the same bytes each time.
-
-    Raises
-    ------
-    NotBuildable
-        The conclusion or the source instance is gone.
-    """
-    versions = {conclusion.version: conclusion for conclusion in context.ledger.conclusions(row.study_uid)}
-    if row.version not in versions:
-        raise NotBuildable(f"version {row.version} of the conclusion is gone")
-    conclusion = versions[row.version]
-    if row.kind is ObjectKind.REPORT:
-        earlier = versions.get(row.version - 1)
-        predecessor = build_report(earlier, _sources(context, earlier)) if earlier else None
-        return build_report(conclusion, _sources(context, conclusion), predecessor)
-    assert row.source_sop_uid is not None
-    finding = next(image for image in conclusion.images if image.sop_instance_uid == row.source_sop_uid)
-    if row.kind is ObjectKind.HEATMAP:
-        picture = context.store.results_dir(row.source_sop_uid) / "heatmap.png"
-        return build_heatmap(conclusion, finding, _source(context, row.source_sop_uid, pixels=False), decode_png(picture.read_bytes()))
-    correction = next(each for each in conclusion.corrections if each.sop_instance_uid == row.source_sop_uid)
-    return build_corrected(conclusion, correction, finding, _source(context, row.source_sop_uid, pixels=True))
+def _is_replaced(context: Context, row: DeliveryRow) -> bool:
+    """Nothing is rejected before its better copy is proved to be there."""
+    copies = context.ledger.deliveries(destination=row.destination, correction_id=row.correction_id)
+    replacing = [each for each in copies if each.kind in (ObjectKind.CORRECTED, ObjectKind.UNDONE)][-1:]
+    state = replacing[0].state if replacing else DeliveryState.FAILED
+    if state is DeliveryState.VERIFIED:
+        return True
+    if state in (DeliveryState.PENDING, DeliveryState.SENT):
+        context.ledger.postpone_delivery(row.id, "waits for the copy that replaces the image", datetime.now(UTC) + WAIT_FOR_OTHER)
+    else:
+        why = "the copy that replaces the image did not arrive, so the image is not rejected"
+        context.ledger.finish_delivery(row.id, DeliveryState.NOT_APPLIED, why)
+    return False
 
 
-def _sources(context: Context, conclusion: Conclusion) -> list[pydicom.Dataset]:
-    return [_source(context, finding.sop_instance_uid, pixels=False) for finding in conclusion.images]
+def _in_dialect(context: Context, row: DeliveryRow, destination: Destination, payload: Payload) -> Payload:
+    """The report as the destination takes it; anything else as it is."""
+    if row.kind is not ObjectKind.REPORT or destination.dicomweb is not None:
+        return payload
+    taken = _capabilities(context, destination)
+    dialect = next((each for each in DIALECTS if taken.get(each, True)), Comprehensive3DSRStorage)
+    if dialect == Comprehensive3DSRStorage:
+        return payload
+    report = as_dialect(payload, dialect)
+    log.info("report in another dialect", extra={"destination": destination.name, "sop_class": dialect.name})
+    context.ledger.rename_object(row.id, str(report.SOPInstanceUID))
+    return report
 
 
-def _source(context: Context, sop_uid: str, pixels: bool) -> pydicom.Dataset:
-    row = context.ledger.instance(sop_uid)
-    if row is None:
-        raise NotBuildable("the source instance is gone")
-    return pydicom.dcmread(context.store.path(row.path), stop_before_pixels=not pixels, force=True)
+def _capabilities(context: Context, destination: Destination) -> dict[str, bool]:
+    """Which SOP classes a destination takes, asked once a day; empty where it cannot be asked: the sending will tell."""
+    known = context.ledger.destination_state(destination.name)
+    if known and known.capabilities and known.asked_at and datetime.now(UTC) - known.asked_at < ASK_AGAIN:
+        return known.capabilities
+    try:
+        taken = {str(uid): yes for uid, yes in negotiate(destination, context.settings.ae_title).items()}
+    except DeliveryError:
+        return {}
+    context.ledger.record_capabilities(destination.name, taken)
+    left_out = sorted(uid for uid, yes in taken.items() if not yes)
+    if left_out:
+        log.warning("destination does not take some objects", extra={"destination": destination.name, "sop_classes": left_out})
+    return taken

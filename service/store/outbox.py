@@ -54,7 +54,10 @@ class Outbox(Corrections):
     def is_produced(self, uid: str) -> bool:
         """Tell whether a SOP Instance UID names an object of our own making."""
         with self._read() as connection:
-            return connection.execute(select(deliveries.c.id).where(deliveries.c.object_uid == uid).limit(1)).scalar() is not None
+            # An image that is corrected under its own UID is still the sender's.
+            made_here = or_(deliveries.c.source_sop_uid.is_(None), deliveries.c.source_sop_uid != deliveries.c.object_uid)
+            found = select(deliveries.c.id).where(deliveries.c.object_uid == uid, made_here).limit(1)
+            return connection.execute(found).scalar() is not None
 
     def due_deliveries(self, at: datetime | None = None, study_uid: str | None = None, limit: int = 1000) -> list[DeliveryRow]:
         """List deliveries, of one study or of all, that nobody works on and whose next try is due; the longest overdue first."""
@@ -104,6 +107,16 @@ class Outbox(Corrections):
             raise ValueError("a delivery ends verified, not-applied, refused, failed or left-out")
         end = update(deliveries).values(state=state, error=_plain(error), status=status, leased_until=None, finished_at=self._now())
         return self._change_delivery(delivery_id, end)
+
+    def rename_object(self, delivery_id: int, object_uid: str) -> None:
+        """Note that the destination gets the object in another form, under a UID of its own."""
+        with self._write() as connection:
+            connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(object_uid=object_uid))
+
+    def postpone_delivery(self, delivery_id: int, why: str, next_try_at: datetime) -> bool:
+        """Give a delivery back that must wait for another one: that was no try."""
+        back = update(deliveries).values(error=_plain(why), leased_until=None, next_try_at=next_try_at, tries=deliveries.c.tries - 1)
+        return self._change_delivery(delivery_id, back)
 
     def retry_delivery(self, delivery_id: int, error: str, next_try_at: datetime) -> bool:
         """Give a delivery back for a later try; False where it has ended."""

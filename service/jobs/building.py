@@ -1,0 +1,117 @@
+"""From a row of the outbox to the object it speaks of; the same bytes each time."""
+
+from __future__ import annotations
+
+import pydicom
+
+from service.analyse.heatmap import decode_png
+from service.destinations import Destination
+from service.domain.findings import Conclusion, CorrectionState, ImageFinding, ObjectKind
+from service.jobs.context import Context
+from service.jobs.planning import REJECTION_TITLE
+from service.report.cad_report import build_cad_report
+from service.report.corrected_instance import build_corrected, build_undone
+from service.report.label_changes import Change, LabelChanges, Undo, label_changes, undo_changes
+from service.report.presentation_state import build_marks
+from service.report.rejection_note import build_rejection_note
+from service.report.secondary_capture import build_heatmap
+from service.report.structured_report import build_report
+from service.report.uids import rejection_uid
+from service.store.rows import CorrectionRow, DeliveryRow
+
+Payload = pydicom.Dataset | LabelChanges
+"""An object to store, or what the archive is asked to change in an object of its own."""
+
+
+class NotBuildable(Exception):
+    """What the delivery speaks of is no longer in the ledger or the store, or is another object by now."""
+
+
+def build(context: Context, row: DeliveryRow, destination: Destination) -> Payload:
+    """Make the object of a delivery.
+
+    Raises
+    ------
+    NotBuildable
+        The conclusion, the correction or the source instance is gone, or the destination's mode changed since it was planned.
+    """
+    payload = _build_change(context, row, destination) if row.correction_id else _build_result(context, row)
+    made = payload.sop_uid if isinstance(payload, LabelChanges) else str(payload.SOPInstanceUID)
+    if made != row.object_uid and row.kind is not ObjectKind.REPORT:  # a report may have been renamed: see the dialects
+        raise NotBuildable("the configuration or the software changed since the delivery was planned: it would be another object")
+    return payload
+
+
+def _build_result(context: Context, row: DeliveryRow) -> pydicom.Dataset:
+    versions = {conclusion.version: conclusion for conclusion in context.ledger.conclusions(row.study_uid)}
+    if row.version not in versions:
+        raise NotBuildable(f"version {row.version} of the conclusion is gone")
+    conclusion = versions[row.version]
+    if row.kind in (ObjectKind.REPORT, ObjectKind.CAD):
+        make = build_report if row.kind is ObjectKind.REPORT else build_cad_report
+        earlier = versions.get(row.version - 1)
+        predecessor = make(earlier, _sources(context, earlier)) if earlier else None
+        return make(conclusion, _sources(context, conclusion), predecessor)
+    assert row.source_sop_uid is not None
+    finding, source = _finding(conclusion, row.source_sop_uid), _source(context, row.source_sop_uid, pixels=False)
+    if row.kind is ObjectKind.MARKS:
+        return build_marks(conclusion, finding, source)
+    pictures = context.store.results_dir(row.source_sop_uid)
+    return build_heatmap(
+        conclusion,
+        finding,
+        source,
+        decode_png((pictures / "heatmap.png").read_bytes()),
+        decode_png((pictures / "preview.png").read_bytes()),
+    )
+
+
+def _build_change(context: Context, row: DeliveryRow, destination: Destination) -> Payload:
+    decided = context.ledger.correction(row.correction_id)
+    if decided is None or decided.decided_at is None:
+        raise NotBuildable("the correction is gone, or nobody decided it")
+    change, mode = _change(context, decided), destination.corrections.mode
+    source = _source(context, decided.sop_instance_uid, pixels=row.kind is not ObjectKind.REJECTION)
+    if row.kind is ObjectKind.REJECTION:
+        if row.object_uid == rejection_uid(row.study_uid, decided.sop_instance_uid, REJECTION_TITLE):
+            return build_rejection_note(change, source, REJECTION_TITLE)
+        source = _source(context, decided.sop_instance_uid, pixels=True)
+        return build_rejection_note(change, build_corrected(change, source, "new-series"), REJECTION_TITLE)
+    if mode == "report":
+        raise NotBuildable("the destination gets reports only by now")
+    if row.kind is ObjectKind.CORRECTED:
+        return label_changes(change, source) if mode == "archive-api" else build_corrected(change, source, mode)
+    if mode == "archive-api":
+        return undo_changes(change, source)
+    return build_undone(change, _undo(context, decided), source, mode)
+
+
+def _change(context: Context, row: CorrectionRow) -> Change:
+    assert row.decided_at is not None
+    conclusion = next((each for each in reversed(context.ledger.conclusions(row.study_uid)) if each.version == row.version), None)
+    if conclusion is None:
+        raise NotBuildable(f"version {row.version} of the conclusion is gone")
+    finding = _finding(conclusion, row.sop_instance_uid)
+    return Change(row.correction, row.decided_by or "", row.decided_why or "", row.decided_at, finding.models, finding.chest_wall_right)
+
+
+def _undo(context: Context, row: CorrectionRow) -> Undo:
+    asked = [step for step in context.ledger.history(row.id) if step.state is CorrectionState.UNDOING]
+    if not asked:
+        raise NotBuildable("nobody asked for the undo")
+    return Undo(asked[0].who, asked[0].why, asked[0].at)
+
+
+def _finding(conclusion: Conclusion, sop_uid: str) -> ImageFinding:
+    return next(image for image in conclusion.images if image.sop_instance_uid == sop_uid)
+
+
+def _sources(context: Context, conclusion: Conclusion) -> list[pydicom.Dataset]:
+    return [_source(context, finding.sop_instance_uid, pixels=False) for finding in conclusion.images]
+
+
+def _source(context: Context, sop_uid: str, pixels: bool) -> pydicom.Dataset:
+    row = context.ledger.instance(sop_uid)
+    if row is None:
+        raise NotBuildable("the source instance is gone")
+    return pydicom.dcmread(context.store.path(row.path), stop_before_pixels=not pixels, force=True)

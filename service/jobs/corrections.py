@@ -1,0 +1,80 @@
+"""What people decide about corrections, from wherever they decide it: entered in the ledger with what follows, then queued."""
+
+from __future__ import annotations
+
+import logging
+
+from service.domain.errors import BrokerDown, DecisionRefused
+from service.domain.findings import Priority
+from service.jobs.context import Context
+from service.jobs.planning import plan_correction
+from service.store.decisions import Planner
+from service.store.rows import CorrectionRow, DeliveryRow, HoldRow
+
+log = logging.getLogger(__name__)
+
+
+def approve_correction(context: Context, correction_id: int, who: str, why: str) -> CorrectionRow:
+    """Have a correction written.
+
+    Raises
+    ------
+    LookupError
+        There is no such correction.
+    DecisionRefused
+        Its state does not allow it, or name or reason are missing. As for the other decisions here.
+    """
+    row = context.ledger.approve(correction_id, *_signed(who, why), _planner(context, correction_id))
+    queue_deliveries(context, row.study_uid)
+    return row
+
+
+def reject_correction(context: Context, correction_id: int, who: str, why: str) -> CorrectionRow:
+    """Leave the labels as they are."""
+    return context.ledger.reject(correction_id, *_signed(who, why))
+
+
+def undo_correction(context: Context, correction_id: int, who: str, why: str) -> CorrectionRow:
+    """Have the former labels written back by the road that the correction took."""
+    row = context.ledger.undo(correction_id, *_signed(who, why), _planner(context, correction_id))
+    queue_deliveries(context, row.study_uid)
+    return row
+
+
+def release_study(context: Context, study_uid: str, who: str, why: str) -> HoldRow:
+    """Let the corrections of a held study go."""
+    destinations = context.route(study_uid)
+    hold = context.ledger.release(study_uid, *_signed(who, why), lambda row: plan_correction(row, destinations))
+    queue_deliveries(context, study_uid)
+    return hold
+
+
+def retry_delivery(context: Context, delivery_id: int, who: str) -> DeliveryRow:
+    """Try a delivery again that ended without proof."""
+    row = context.ledger.retry(delivery_id, _signed(who, "-")[0])
+    queue_deliveries(context, row.study_uid)
+    return row
+
+
+def queue_deliveries(context: Context, study_uid: str) -> None:
+    """Put a study's due deliveries on the queue at once, instead of waiting for the sweeper."""
+    study = context.ledger.study(study_uid)
+    for delivery in context.ledger.due_deliveries(study_uid=study_uid):
+        try:
+            context.publisher.deliver(delivery.id, study.priority if study else Priority.ROUTINE)
+        except BrokerDown:
+            log.warning("deliveries not queued, the sweeper will", extra={"study_uid": study_uid})
+            return
+
+
+def _planner(context: Context, correction_id: int) -> Planner:
+    """Where a correction goes, by the rules for its study; asked before the transaction begins."""
+    row = context.ledger.correction(correction_id)
+    destinations = context.route(row.study_uid) if row else ()
+    return lambda decided: plan_correction(decided, destinations)
+
+
+def _signed(who: str, why: str) -> tuple[str, str]:
+    if not who.strip() or not why.strip():
+        raise DecisionRefused("a decision needs the name of a person and a reason")
+    return who.strip()[:64], why.strip()

@@ -1,0 +1,98 @@
+"""What follows from a conclusion, a decision or an undo: which object goes where. Pure: the ledger enters it in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from service.destinations import Destination
+from service.domain.findings import (
+    Agreement,
+    Conclusion,
+    Correction,
+    CorrectionState,
+    ImageFinding,
+    InstanceState,
+    ObjectKind,
+    Verdict,
+)
+from service.domain.policy import Action, stronger
+from service.report.uids import cad_uid, corrected_uid, heatmap_uid, marks_uid, rejection_uid, report_uid, undone_uid
+from service.store.rows import CorrectionRow, Plan, PlannedCorrection, PlannedDelivery
+
+REJECTION_TITLE = "113037"
+"""Rejected for Patient Safety Reasons (DCM), which covers images with wrong labels (IHE IOCM)."""
+
+
+def plan_study(conclusion: Conclusion, destinations: Sequence[Destination]) -> Plan:
+    """Say what a study owes to the destinations that the rules chose for it.
+
+    A study without any analysed image still gets its reports: they say why nothing was done.
+    """
+    deliveries = [planned for destination in destinations for planned in _results(conclusion, destination)]
+    corrections = [PlannedCorrection(each, strongest(each, destinations)) for each in conclusion.corrections if each.changes_something]
+    hold = f"both sides are exchanged: {conclusion.reasoning.text}" if conclusion.reasoning.verdict is Verdict.EXCHANGED else ""
+    return Plan(tuple(deliveries), tuple(corrections), hold)
+
+
+def plan_correction(row: CorrectionRow, destinations: Sequence[Destination]) -> Iterator[PlannedDelivery]:
+    """Say where a correction goes: where policy applies it by itself, and once a person approved it, wherever it may be applied."""
+    undoing = row.state is CorrectionState.UNDOING
+    for destination in destinations:
+        policy, source = destination.corrections, row.sop_instance_uid
+        action = policy.action(row.correction)
+        if policy.obstacle(row.correction) or action is Action.OFF or not (action is Action.AUTO or row.by_person):
+            continue
+        corrected = corrected_uid(row.study_uid, row.correction, policy.mode)
+        if undoing:
+            yield PlannedDelivery(ObjectKind.UNDONE, source, destination.name, undone_uid(row.study_uid, row.correction, policy.mode))
+        else:
+            yield PlannedDelivery(ObjectKind.CORRECTED, source, destination.name, corrected)
+        if policy.rejection_note and policy.mode == "new-series":
+            # Rejected is what the new copy replaces: the image as received, or its corrected copy.
+            note = rejection_uid(row.study_uid, corrected if undoing else source, REJECTION_TITLE)
+            yield PlannedDelivery(ObjectKind.REJECTION, source, destination.name, note)
+
+
+def strongest(correction: Correction, destinations: Sequence[Destination]) -> Action:
+    """What becomes of a difference: the most that any destination's policy does with it; a report where there is no destination.
+
+    Approval counts more than what goes by itself: the row waits for a person as long as one destination does.
+    """
+    actions = [destination.corrections.action(correction) for destination in destinations]
+    if Action.APPROVE in actions:
+        return Action.APPROVE
+    answer = Action.OFF if actions else Action.REPORT
+    for action in actions:
+        answer = stronger(answer, action)
+    return answer
+
+
+def silence(conclusion: Conclusion, destinations: Sequence[Destination]) -> Conclusion:
+    """Take out the differences that every destination's policy turns off: they count as not compared, in reports and rows alike."""
+    kept = tuple(
+        _not_compared(each) if each.changes_something and strongest(each, destinations) is Action.OFF else each
+        for each in conclusion.corrections
+    )
+    return conclusion.model_copy(update={"corrections": kept})
+
+
+def _not_compared(correction: Correction) -> Correction:
+    unsure = {"view": Agreement.UNSURE, "laterality": Agreement.UNSURE}
+    return correction.model_copy(update={**unsure, "kind": None, "reason": f"policy: {correction.kind} is off at every destination"})
+
+
+def _results(conclusion: Conclusion, destination: Destination) -> Iterator[PlannedDelivery]:
+    analysed = [finding for finding in conclusion.images if finding.state is InstanceState.ANALYSED]
+    for kind in destination.objects:
+        if kind is ObjectKind.CAD:
+            yield PlannedDelivery(kind, None, destination.name, cad_uid(conclusion))
+        elif kind is ObjectKind.REPORT:
+            yield PlannedDelivery(kind, None, destination.name, report_uid(conclusion))
+        elif kind is ObjectKind.HEATMAP:
+            yield from (_of_image(kind, finding, destination, heatmap_uid(conclusion, finding)) for finding in analysed)
+        elif kind is ObjectKind.MARKS:
+            yield from (_of_image(kind, finding, destination, marks_uid(conclusion, finding)) for finding in analysed)
+
+
+def _of_image(kind: ObjectKind, finding: ImageFinding, destination: Destination, object_uid: str) -> PlannedDelivery:
+    return PlannedDelivery(kind, finding.sop_instance_uid, destination.name, object_uid)
