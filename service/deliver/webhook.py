@@ -13,6 +13,7 @@ import hashlib
 import hmac
 import json
 import random
+import threading
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
@@ -31,22 +32,22 @@ READ_AT_ONCE = 200
 SECRET_PREFIX = "whsec_"
 
 
-class NotTaken(DeliveryError):
+class EventNotTaken(DeliveryError):
     """A receiver did not take an event. It is told again: events keep their order, so none is passed over."""
 
-    code = "webhook-not-taken"
+    code = "event-not-taken"
     transient = True
 
 
-def tell(webhook: Webhook, ledger: Ledger, client: httpx.Client | None = None, limit: int | None = None) -> int:
+def tell(webhook: Webhook, ledger: Ledger, client: httpx.Client | None = None, stop: threading.Event | None = None) -> int:
     """Tell a receiver what it does not know yet, oldest first, until it knows everything or does not take an event.
 
     Parameters
     ----------
     client
         Connections to use; without one they are opened and closed here.
-    limit
-        Stop after so many events.
+    stop
+        Ends it early, between two events.
 
     Returns
     -------
@@ -54,9 +55,9 @@ def tell(webhook: Webhook, ledger: Ledger, client: httpx.Client | None = None, l
     """
     if client is None:
         with open_client() as opened:
-            return tell(webhook, ledger, opened, limit)
+            return tell(webhook, ledger, opened, stop)
     taken = 0
-    while (limit is None or taken < limit) and _is_behind(webhook, ledger):
+    while not (stop and stop.is_set()) and _is_behind(webhook, ledger):
         known = ledger.claim_webhook(webhook.name, LEASE_S)
         if known is None:
             break
@@ -65,7 +66,7 @@ def tell(webhook: Webhook, ledger: Ledger, client: httpx.Client | None = None, l
             continue
         try:
             post_event(webhook, event, client)
-        except NotTaken as error:
+        except EventNotTaken as error:
             _, failures, _ = ledger.webhooks()[webhook.name]
             ledger.webhook_failed(webhook.name, str(error), datetime.now(UTC) + pause(failures + 1))
             break
@@ -79,7 +80,7 @@ def post_event(webhook: Webhook, event: EventRow, client: httpx.Client) -> None:
 
     Raises
     ------
-    NotTaken
+    EventNotTaken
         No answer, or another one. The message holds no address: an address may hold a key.
     """
     body = as_body(event)
@@ -92,9 +93,9 @@ def post_event(webhook: Webhook, event: EventRow, client: httpx.Client) -> None:
         with client.stream("POST", webhook.url, content=body, headers=headers) as answer:
             status = answer.status_code
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise NotTaken(f"webhook {webhook.name}: no answer ({type(error).__name__})") from error
+        raise EventNotTaken(f"webhook {webhook.name}: no answer ({type(error).__name__})") from error
     if not 200 <= status < 300:
-        raise NotTaken(f"webhook {webhook.name}: answered {status}")
+        raise EventNotTaken(f"webhook {webhook.name}: answered {status}")
 
 
 def as_body(event: EventRow) -> bytes:

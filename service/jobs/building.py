@@ -6,6 +6,7 @@ import pydicom
 
 from service.analyse.heatmap import decode_png
 from service.destinations import Destination
+from service.domain.errors import ServiceError
 from service.domain.findings import Conclusion, CorrectionState, ImageFinding, ObjectKind
 from service.jobs.context import Context
 from service.jobs.planning import REJECTION_TITLE
@@ -25,6 +26,10 @@ Payload = pydicom.Dataset | LabelChanges
 
 class NotBuildable(Exception):
     """What the delivery speaks of is no longer in the ledger or the store, or is another object by now."""
+
+
+BUILD_ERRORS = (NotBuildable, ServiceError, OSError, ValueError, LookupError, AttributeError, TypeError, StopIteration, NotImplementedError)
+"""What building may end in: our own refusals, files that are gone, and what pydicom raises for odd data."""
 
 
 def build(context: Context, row: DeliveryRow, destination: Destination) -> Payload:

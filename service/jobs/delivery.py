@@ -11,16 +11,14 @@ from service.deliver.errors import DeliveryError
 from service.deliver.negotiation import negotiate
 from service.deliver.outbox import deliver
 from service.destinations import Destination
+from service.domain.errors import ServiceError
 from service.domain.findings import DeliveryState, ObjectKind
-from service.jobs.building import NotBuildable, Payload, build
+from service.jobs.building import BUILD_ERRORS, NotBuildable, Payload, build
 from service.jobs.context import Context
 from service.report.structured_report import as_dialect
 from service.store.rows import DeliveryRow
 
 log = logging.getLogger(__name__)
-
-LEASE_S = 300.0
-"""A delivery belongs to one worker for so long; the sweeper gives it to another one after that."""
 
 ASK_AGAIN = timedelta(days=1)
 """What a destination takes changes when it is updated or configured anew."""
@@ -33,19 +31,25 @@ def deliver_object(context: Context, delivery_id: int) -> None:
     """Send one delivery that is due. Running it twice sends nothing twice."""
     found = context.ledger.delivery(delivery_id)
     destination = context.destination(found.destination) if found else None
-    row = context.ledger.claim_delivery(delivery_id, LEASE_S, destination.concurrency if destination else None)
+    lease_s, concurrency = context.settings.delivery_lease_seconds, destination.concurrency if destination else None
+    row = context.ledger.claim_delivery(delivery_id, lease_s, concurrency)
     if row is None:
         return
     if destination is None:
         context.ledger.finish_delivery(row.id, DeliveryState.FAILED, f"destination {row.destination!r} is no longer configured")
         return
+    if row.tries > context.settings.delivery_tries:
+        # Whoever had it before did not live to write down what happened: an object that kills its workers must not do so for ever.
+        why = f"given up: none of {context.settings.delivery_tries} tries came to an end, the process was killed or ran out of memory"
+        context.ledger.finish_delivery(row.id, DeliveryState.FAILED, why)
+        return
     if row.kind is ObjectKind.REJECTION and not _is_replaced(context, row):
         return
     try:
         payload = _in_dialect(context, row, destination, build(context, row, destination))
-    except (NotBuildable, OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except BUILD_ERRORS as error:
         log.exception("object not built", extra={"delivery": row.id, "kind": row.kind})
-        why = str(error) if isinstance(error, NotBuildable) else type(error).__name__
+        why = str(error) if isinstance(error, NotBuildable | ServiceError) else type(error).__name__
         context.ledger.finish_delivery(row.id, DeliveryState.FAILED, f"object cannot be built: {why}")
         return
     state = deliver(row, payload, destination, context.ledger, context.settings)

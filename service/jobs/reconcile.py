@@ -16,12 +16,17 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field
+from pydicom.dataset import Dataset
 from pynetdicom.dsutils import split_dataset
 
 from service.deliver.errors import DeliveryError
 from service.deliver.readback import Missing, NotApplied, Verified
-from service.domain.findings import DeliveryState
+from service.destinations import Destination
+from service.domain.findings import DeliveryState, ObjectKind
+from service.jobs.building import BUILD_ERRORS, Payload, build
 from service.jobs.context import Context
+from service.jobs.delivery import DIALECTS
+from service.report.structured_report import as_dialect
 from service.store.rows import DeliveryRow
 
 log = logging.getLogger(__name__)
@@ -140,9 +145,7 @@ def _check_instances(context: Context, study_uid: str, report: Reconciliation, s
             )
 
 
-def _check_deliveries(
-    context: Context, study_uid: str, report: Reconciliation, failures: Counter[str], stop: threading.Event
-) -> None:
+def _check_deliveries(context: Context, study_uid: str, report: Reconciliation, failures: Counter[str], stop: threading.Event) -> None:
     # Under one UID the archive holds what came last: a correction that was undone in place is rightly there no more.
     latest = {(row.destination, row.object_uid): row for row in context.ledger.deliveries(study_uid=study_uid)}
     for row in latest.values():
@@ -165,7 +168,7 @@ def _look(context: Context, row: DeliveryRow, failures: Counter[str]) -> tuple[R
     if failures[row.destination] >= SILENT_AFTER:
         return Result.UNPROVEN, "the destination does not answer"
     try:
-        payload = build(context, row)
+        payload = build_as_sent(context, row, destination)
     except BUILD_ERRORS as error:
         return Result.UNPROVEN, f"there is nothing left to compare with ({type(error).__name__})"
     try:
@@ -183,6 +186,15 @@ def _look(context: Context, row: DeliveryRow, failures: Counter[str]) -> tuple[R
             return Result.CHANGED, f"the destination holds another copy; it differs in {', '.join(attributes)}"
         case _:
             return Result.UNPROVEN, "the destination does not let us look"
+
+
+def build_as_sent(context: Context, row: DeliveryRow, destination: Destination) -> Payload:
+    """Make the object of a delivery in the dialect in which it went out: the ledger knows that by its UID."""
+    payload = build(context, row, destination)
+    if isinstance(payload, Dataset) and row.kind is ObjectKind.REPORT and payload.SOPInstanceUID != row.object_uid:
+        written = (as_dialect(payload, dialect) for dialect in DIALECTS)
+        payload = next(report for report in written if report.SOPInstanceUID == row.object_uid)
+    return payload
 
 
 def _discrepancy(row: DeliveryRow, result: Result, detail: str) -> Discrepancy:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.domain.errors import BrokerDown
 from service.jobs.context import Context
+from service.jobs.nightly import run_beside
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,12 @@ def sweep(context: Context, older_than_s: float | None = None) -> Swept:
 
 
 def run_sweeper(context: Context, stop: threading.Event) -> None:
-    """Sweep until told to stop; a broker or database that is away is waited for."""
+    """Sweep until told to stop; a broker or database that is away is waited for. Webhooks and the nightly look run beside."""
+    with run_beside(context, stop):
+        _keep_sweeping(context, stop)
+
+
+def _keep_sweeping(context: Context, stop: threading.Event) -> None:
     away = False
     while not stop.is_set():
         try:
