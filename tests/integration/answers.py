@@ -17,7 +17,7 @@ from service.domain.findings import (
     BreastFinding,
     Conclusion,
     Correction,
-    CorrectionState,
+    CorrectionKind,
     ImageFinding,
     InstanceState,
     Label,
@@ -26,6 +26,7 @@ from service.domain.findings import (
     TriageFlag,
 )
 from service.report.coding import code_item
+from service.report.label_changes import Change
 
 CONCLUDED_AT = datetime(2026, 3, 5, 14, 30, 15, tzinfo=UTC)
 LABELER = ModelIdentity(name="mammotriage-labeler", version="1.0.0", sha256="a" * 64, task="labeler")
@@ -60,11 +61,16 @@ def correction(
     uid: str,
     declared: tuple[str, str],
     pixels: tuple[str, str],
-    state: CorrectionState = CorrectionState.APPROVED,
     view: Agreement = Agreement.MISSING,
     laterality: Agreement = Agreement.MISSING,
+    kind: CorrectionKind | None = None,
 ) -> Correction:
-    """Labels as (side, view)."""
+    """Labels as (side, view); the kind is what follows from one image alone, unless it is told."""
+    compared = {view, laterality}
+    if kind is None and Agreement.CONTRADICT in compared:
+        kind = CorrectionKind.CONTRADICTS
+    elif kind is None and Agreement.MISSING in compared:
+        kind = CorrectionKind.MISSING
     return Correction(
         sop_instance_uid=uid,
         view=view,
@@ -73,9 +79,15 @@ def correction(
         declared_laterality=Laterality(declared[0]),
         pixel_view=View(pixels[1]),
         pixel_laterality=Laterality(pixels[0]),
-        state=state,
-        reason="missing label filled from the pixels",
+        kind=kind,
+        confidence=0.99,
+        reason="missing label filled from the pixels" if kind is CorrectionKind.MISSING else "the pixels show other labels",
     )
+
+
+def decided(correction: Correction, finding: ImageFinding, who: str = "A. Reader", why: str = "seen on the screen") -> Change:
+    """A correction that a person approved."""
+    return Change(correction, who, why, CONCLUDED_AT, finding.models, finding.chest_wall_right)
 
 
 def concluded(

@@ -1,0 +1,88 @@
+"""A note that tells an archive to hide an instance in favour of its corrected copy (IHE Imaging Object Change Management, IOCM).
+
+It is a Key Object Selection (PS3.3 A.35.4, PS3.16 TID 2010) whose title says why. An archive without IOCM keeps it and shows both.
+"""
+
+from __future__ import annotations
+
+from highdicom.ko import KeyObjectSelection
+from highdicom.sr import CodedConcept, DeviceObserverIdentifyingAttributes, ObserverContext
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.uid import ExplicitVRLittleEndian, KeyObjectSelectionDocumentStorage
+
+from models.vocabulary import Code
+from service.report.content import as_plain
+from service.report.document import list_references
+from service.report.envelope import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
+from service.report.identity import IMPLEMENTATION_CLASS_UID, MANUFACTURER
+from service.report.label_changes import Change
+from service.report.uids import corrected_uid, rejection_uid, series_uid
+
+BAD_QUALITY = Code("113001", "Rejected for Quality Reasons", scheme="DCM")
+INCORRECT_LABEL = Code("113037", "Rejected for Patient Safety Reasons", scheme="DCM")
+"""What IOCM has for images that are labelled wrongly."""
+WRONG_WORKLIST_ENTRY = Code("113038", "Incorrect Modality Worklist Entry", scheme="DCM")
+RETENTION_EXPIRED = Code("113039", "Data Retention Policy Expired", scheme="DCM")
+TITLES = (BAD_QUALITY, INCORRECT_LABEL, WRONG_WORKLIST_ENTRY, RETENTION_EXPIRED)
+"""Document titles that reject (PS3.16 CID 7031)."""
+
+SERIES_NUMBER = 9004
+
+
+def build_rejection_note(change: Change, source: Dataset, title: Code = INCORRECT_LABEL) -> Dataset:
+    """Build the note that rejects one instance.
+
+    Parameters
+    ----------
+    change
+        The correction, which gives time and the name of the corrected copy.
+    source
+        Header of the instance to reject: the one received, or after an undo its corrected copy.
+    title
+        One of `TITLES`.
+
+    Returns
+    -------
+    Dataset
+        Explicit VR Little Endian, with file meta, in the instance's study; equal input, equal bytes.
+    """
+    if title not in TITLES:
+        raise ValueError(f"{title.value} is no title of a rejection note")
+    study_uid = str(source.StudyInstanceUID)
+    moment = local_time(source, change.at)
+    note = Dataset()
+    copy_patient_and_study(source, note)
+    stamp_equipment(note)
+    stamp_creation(note, moment)
+    note.SOPClassUID = KeyObjectSelectionDocumentStorage
+    note.SOPInstanceUID = rejection_uid(study_uid, str(source.SOPInstanceUID), title.value)
+    note.Modality = "KO"
+    note.SeriesInstanceUID = series_uid(study_uid, "kos")
+    note.SeriesNumber = SERIES_NUMBER
+    note.SeriesDescription = "mammotriage rejection notes"
+    note.ReferencedPerformedProcedureStepSequence = []
+    note.InstanceNumber = 1
+    note.ContentDate, note.ContentTime = dicom_date_time(moment)
+    note.CurrentRequestedProcedureEvidenceSequence = list_references([source])
+    note.update(as_plain(_content(change, source, title)))
+    note.file_meta = file_meta(note, ExplicitVRLittleEndian)
+    return note
+
+
+def _content(change: Change, source: Dataset, title: Code) -> Dataset:
+    """TID 2010. Its words are our own: a person's reason may be in a script that the study's character set does not have."""
+    copy_uid = corrected_uid(str(source.StudyInstanceUID), change.correction)
+    if copy_uid == source.SOPInstanceUID:
+        description = "The correction of this copy was undone."
+    else:
+        description = f"View or side is labelled wrongly; a copy with other labels is {copy_uid}."
+    device = DeviceObserverIdentifyingAttributes(IMPLEMENTATION_CLASS_UID, name=MANUFACTURER, manufacturer_name=MANUFACTURER)
+    selection = KeyObjectSelection(
+        CodedConcept(title.value, title.scheme, title.meaning),
+        [source],
+        observer_device_context=ObserverContext(codes.DCM.Device, device),
+        description=description,
+    )
+    root: Dataset = selection[0]
+    return root
