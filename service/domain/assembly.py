@@ -9,8 +9,9 @@ from datetime import datetime
 
 from models.combine import breast_score, study_density, study_score
 from models.vocabulary import Density, Laterality
-from service.domain.correction import Policy, Seen, compare_labels
+from service.domain.correction import Seen
 from service.domain.findings import BreastFinding, Conclusion, ImageFinding, InstanceState, ModelIdentity
+from service.domain.reasoning import compare_study, find_doubts
 from service.domain.triage import flag_for
 
 FULL_VIEW_SET = frozenset({("CC", "R"), ("CC", "L"), ("MLO", "R"), ("MLO", "L")})
@@ -22,7 +23,7 @@ def has_full_view_set(findings: Sequence[ImageFinding]) -> bool:
     return shown >= FULL_VIEW_SET
 
 
-def conclude(study: Sequence[Seen], policy: Policy, threshold: float | None, now: datetime) -> Conclusion:
+def conclude(study: Sequence[Seen], threshold: float | None, now: datetime) -> Conclusion:
     """Draw the study's answer from the answers of its images.
 
     Parameters
@@ -40,7 +41,14 @@ def conclude(study: Sequence[Seen], policy: Policy, threshold: float | None, now
     analysed = [image for image in ordered if image.finding.state is InstanceState.ANALYSED]
     findings = tuple(image.finding for image in ordered)
     models = {model.name: model for finding in findings for model in finding.models}
-    breasts = tuple(breast for side in (Laterality.R, Laterality.L) if (breast := _breast(side, analysed)) is not None)
+    corrections, reasoning = compare_study(analysed)
+    doubted = find_doubts(analysed).sides
+    sides = {image.uid: side_of(image, image.uid in doubted) for image in analysed}
+    breasts = tuple(
+        _breast(side, images)
+        for side in (Laterality.R, Laterality.L)
+        if (images := [image for image in analysed if sides[image.uid] is side])
+    )
     scores = [breast.score for breast in breasts if breast.score is not None]
     score = study_score(scores) if scores else None
     return Conclusion(
@@ -55,7 +63,8 @@ def conclude(study: Sequence[Seen], policy: Policy, threshold: float | None, now
         score=score,
         threshold=threshold,
         flag=flag_for(score, threshold),
-        corrections=tuple(compare_labels(image, analysed, policy) for image in analysed),
+        corrections=corrections,
+        reasoning=reasoning,
         models=tuple(sorted(models.values(), key=lambda model: model.name)),
     )
 
@@ -67,17 +76,15 @@ def fingerprint(study: Sequence[Seen], models: Sequence[ModelIdentity]) -> str:
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
 
 
-def side_of(image: Seen) -> Laterality:
-    """The breast an image belongs to: as its pixels say, else as declared."""
-    if image.finding.laterality and image.finding.laterality.value != "UNKNOWN":
-        return Laterality(image.finding.laterality.value)
-    return image.header.laterality
+def side_of(image: Seen, doubted: bool) -> Laterality:
+    """The breast an image belongs to: as its pixels say, else as declared; as declared where the pixels are doubted.
+
+    A mirrored picture of the left breast must not count for the right one (`service.domain.reasoning.find_doubts`).
+    """
+    return image.pixel_laterality if image.pixel_laterality is not Laterality.UNKNOWN and not doubted else image.header.laterality
 
 
-def _breast(side: Laterality, analysed: Sequence[Seen]) -> BreastFinding | None:
-    images = [image for image in analysed if side_of(image) is side]
-    if not images:
-        return None
+def _breast(side: Laterality, images: Sequence[Seen]) -> BreastFinding:
     scores = [image.finding.cancer_score for image in images if image.finding.cancer_score is not None]
     return BreastFinding(
         laterality=side,

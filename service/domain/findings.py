@@ -71,6 +71,8 @@ class Header(_Value):
     quality_control: bool = False
     lossy: bool = False
     field_of_view_flipped: bool = False
+    field_of_view_told: bool = Field(False, description="the header says YES or NO on FieldOfViewHorizontalFlip")
+    orientation: tuple[str, ...] = Field((), description="PatientOrientation: directions of a row and of a column")
 
 
 class ModelIdentity(_Value):
@@ -190,7 +192,9 @@ class Correction(_Value):
     confidence: float = Field(0.0, description="of the least sure label that would be written")
     evidence: tuple[Evidence, ...] = ()
     film: bool = Field(False, description="digitised film, which a destination must opt in for")
-    obstacle: str = Field("", description="why this image is reported only, whatever policy or a person says; '' where nothing stands in the way")
+    obstacle: str = Field(
+        "", description="why this image is reported only, whatever policy or a person says; '' where nothing stands in the way"
+    )
     reason: str = ""
 
     @property

@@ -7,7 +7,9 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from models.vocabulary import Laterality, View
+from service.domain.correction import Seen
 from service.domain.findings import Header, ImageFinding
+from service.domain.reasoning import find_doubts
 
 SLOTS = ("R-CC", "L-CC", "R-MLO", "L-MLO")
 """In the order in which a screening protocol shows them."""
@@ -66,10 +68,13 @@ class Hanging(NamedTuple):
 def hang(study: Sequence[Candidate]) -> Hanging:
     """Assign the images of one study to the four slots.
 
-    An image hangs by the labels of its pixels; where those are not (yet) known, by its header. Of several images for one slot the surest is
-    chosen, the smaller SOP Instance UID where two are equally sure, so that the order of arrival plays no part.
+    An image hangs by the labels of its pixels; where those are not (yet) known, by its header, and also where header and pixels contradict
+    each other and the images of the study do not bear the pixels out: a mirrored left breast hangs at the left. Of several images for one
+    slot the surest is chosen, the smaller SOP Instance UID where two are equally sure, so that the order of arrival plays no part.
     """
-    ordered = sorted((_label(each) for each in study), key=lambda hung: hung.candidate.header.sop_instance_uid)
+    doubts = find_doubts([Seen(each.header, each.finding) for each in study if each.finding])
+    labelled = (_label(each, each.header.sop_instance_uid in doubts.views, each.header.sop_instance_uid in doubts.sides) for each in study)
+    ordered = sorted(labelled, key=lambda hung: hung.candidate.header.sop_instance_uid)
     slots: dict[str, Hung | None] = dict.fromkeys(SLOTS)
     repeated: dict[str, list[Hung]] = {}
     for slot in SLOTS:
@@ -81,12 +86,12 @@ def hang(study: Sequence[Candidate]) -> Hanging:
     return Hanging(slots, repeated, [hung for hung in ordered if hung.slot not in SLOTS])
 
 
-def _label(candidate: Candidate) -> Hung:
+def _label(candidate: Candidate, view_doubted: bool, side_doubted: bool) -> Hung:
     header, finding = candidate
     view, view_source = header.view, LabelSource.HEADER if header.view is not View.UNKNOWN else LabelSource.NONE
     side, side_source = header.laterality, LabelSource.HEADER if header.laterality is not Laterality.UNKNOWN else LabelSource.NONE
-    if finding and finding.view and finding.view.value != View.UNKNOWN:
+    if finding and finding.view and finding.view.value != View.UNKNOWN and not view_doubted:
         view, view_source = View(finding.view.value), LabelSource.PIXELS
-    if finding and finding.laterality and finding.laterality.value != Laterality.UNKNOWN:
+    if finding and finding.laterality and finding.laterality.value != Laterality.UNKNOWN and not side_doubted:
         side, side_source = Laterality(finding.laterality.value), LabelSource.PIXELS
     return Hung(candidate, view, view_source, side, side_source)

@@ -91,6 +91,8 @@ def read_header(dataset: Dataset) -> Header:
         quality_control=read_term(dataset, "QualityControlImage") == "YES",
         lossy=read_text(dataset, "LossyImageCompression") == "01" or syntax in _ALWAYS_LOSSY,
         field_of_view_flipped=read_term(dataset, "FieldOfViewHorizontalFlip") == "YES",
+        field_of_view_told=read_term(dataset, "FieldOfViewHorizontalFlip") in ("YES", "NO"),
+        orientation=read_terms(dataset, "PatientOrientation"),
     )
 
 

@@ -1,0 +1,152 @@
+"""Witnesses beside the picture's own lie: a mirrored left breast looks like a right one, so a second one is heard before a declared
+side is contradicted (design notes, dicom.md 0.6). Each says which is wrong, the label or the picture, or keeps silent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from models.vocabulary import Laterality, View
+from service.domain.correction import KNOWN_VIEWS, Seen
+from service.domain.findings import Agreement, Evidence
+
+SIDES = (Laterality.R, Laterality.L)
+
+
+class Cause(StrEnum):
+    """What is wrong where a label and its pixels contradict each other."""
+
+    LABEL = "label"
+    PICTURE = "picture"
+
+
+class Testimony(NamedTuple):
+    cause: Cause
+    evidence: Evidence
+
+
+def opposite(side: Laterality) -> Laterality:
+    return Laterality.L if side is Laterality.R else Laterality.R
+
+
+def is_known_layout(image: Seen) -> bool:
+    """Tell whether the header itself says that the picture lies the other way than usual for its side.
+
+    Patient Orientation (PS3.3 C.7.6.1.1.1) of a left breast is ``A\\R`` as a rule. ``P\\R`` is a left breast with its chest wall at the
+    right: laid out unusually, but labelled and described rightly. ``P\\L`` would not do: it may be a right breast, or a left one turned by
+    180 degrees.
+    """
+    if image.laterality is not Agreement.CONTRADICT or len(image.header.orientation) != 2:
+        return False
+    row, column = image.header.orientation
+    chest_wall_of = {"P": Laterality.R, "A": Laterality.L}.get(row[:1])
+    medial_of = {frozenset("L"): Laterality.R, frozenset("R"): Laterality.L}.get(frozenset(column) & frozenset("LR"))
+    return chest_wall_of is image.pixel_laterality and medial_of is image.header.laterality
+
+
+def is_turned(image: Seen) -> bool:
+    """Tell whether the declared side contradicts the lie of the picture, and the header does not explain it."""
+    return image.laterality is Agreement.CONTRADICT and not is_known_layout(image)
+
+
+def trusted_side(image: Seen) -> Laterality:
+    """The side where label and picture say the same; UNKNOWN otherwise."""
+    if is_known_layout(image) or image.header.laterality is image.pixel_laterality:
+        return image.header.laterality if image.header.laterality in SIDES else Laterality.UNKNOWN
+    return Laterality.UNKNOWN
+
+
+def hear_side(image: Seen, study: Sequence[Seen]) -> list[Testimony]:
+    """What every witness says of one image whose declared side its picture contradicts."""
+    contralateral = _hear_contralateral(image, study)
+    return [*hear_picture(image, study), *([contralateral] if contralateral else [])]
+
+
+def hear_picture(image: Seen, study: Sequence[Seen]) -> list[Testimony]:
+    """What the picture itself and its detector say of the way it lies; they can be heard where no side is declared too."""
+    return [testimony for testimony in (_hear_marker(image), _hear_detector(image, study)) if testimony]
+
+
+def _hear_marker(image: Seen) -> Testimony | None:
+    """A burned-in marker names the side in letters, and stays readable in a mirrored picture (`service.analyse.markers`)."""
+    marker = image.finding.marker
+    if marker is None or marker.laterality not in SIDES:
+        return None
+    label = marker.laterality is image.pixel_laterality
+    said = f"the burned-in marker says {marker.laterality}, {'as the picture lies' if label else 'and the picture lies the other way'}"
+    return Testimony(Cause.LABEL if label else Cause.PICTURE, Evidence(code="marker", text=said))
+
+
+def _hear_contralateral(image: Seen, study: Sequence[Seen]) -> Testimony | None:
+    """The images of the same view whose label and picture agree: a screening study holds each breast once a view.
+
+    Were the label wrong, the declared breast would be there twice and the other never; were the picture mirrored, all would be there once.
+    The witness is believed only where most images of the study agree: some machines mirror whole studies, and in such a study the one
+    image with a wrong label is the only one whose label and picture seem to agree.
+    """
+    others = [other for other in study if other.uid != image.uid]
+    agreeing = [other for other in others if trusted_side(other) in SIDES]
+    if len(agreeing) <= sum(is_turned(each) for each in study) or image.pixel_view not in KNOWN_VIEWS:
+        return None
+    held = {trusted_side(other): other for other in agreeing if other.pixel_view is image.pixel_view}
+    declared, shown, view = image.header.laterality, image.pixel_laterality, image.pixel_view
+    if len(held) != 1:
+        return None
+    (witness,) = held.values()
+    label = declared in held
+    twice, never = (declared, shown) if label else (shown, declared)
+    said = f"by its {'label' if label else 'picture'} the study would hold {twice}-{view} twice and {never}-{view} never"
+    return Testimony(Cause.LABEL if label else Cause.PICTURE, Evidence(code="contralateral", text=said, sop_instance_uid=witness.uid))
+
+
+def _hear_detector(image: Seen, study: Sequence[Seen]) -> Testimony | None:
+    """Field of View Horizontal Flip (PS3.3 C.8.11.4): a detector that says it flipped the picture speaks for a mirrored one.
+
+    Not where it flips every picture of that side and none of the other: so some makers bring both breasts into their usual lie.
+    """
+    if not image.header.field_of_view_flipped:
+        return None
+    alike = [other for other in study if other.pixel_laterality is image.pixel_laterality]
+    across = [other for other in study if other.pixel_laterality is opposite(image.pixel_laterality)]
+    if all(each.header.field_of_view_flipped for each in alike) and any(not each.header.field_of_view_flipped for each in across):
+        return None
+    return Testimony(Cause.PICTURE, Evidence(code="detector", text="the header says that the detector flipped the picture"))
+
+
+def detector_flipped_nothing(study: Sequence[Seen]) -> bool:
+    """Tell whether every header says expressly that its picture was not flipped."""
+    return all(image.header.field_of_view_told and not image.header.field_of_view_flipped for image in study)
+
+
+def hear_view(image: Seen, study: Sequence[Seen]) -> list[Testimony]:
+    """What speaks for or against the view that the pixels show; LABEL where the label is wrong, PICTURE where it was misread."""
+    heard = (_hear_view_marker(image), _hear_siblings(image, study))
+    return [testimony for testimony in heard if testimony]
+
+
+def _hear_view_marker(image: Seen) -> Testimony | None:
+    marker = image.finding.marker
+    if marker is None or marker.view not in KNOWN_VIEWS:
+        return None
+    label = marker.view is image.pixel_view
+    said = f"the burned-in marker says {marker.view}, {'as the pixels do' if label else 'and the pixels say otherwise'}"
+    return Testimony(Cause.LABEL if label else Cause.PICTURE, Evidence(code="marker", text=said))
+
+
+def _hear_siblings(image: Seen, study: Sequence[Seen]) -> Testimony | None:
+    """The other images of the same breast (that lie the same way): a screening study holds each of them in both views."""
+    side, shown = image.pixel_laterality, image.pixel_view
+    siblings = [other for other in study if other.uid != image.uid and side in SIDES and other.pixel_laterality is side]
+    other_view = View.MLO if shown is View.CC else View.CC
+    held = {other.pixel_view: other for other in siblings if other.pixel_view in KNOWN_VIEWS}
+    if len(held) != 1:
+        return None
+    (witness,) = held.values()
+    label = other_view in held
+    said = (
+        f"with the view of its pixels the breast is there once as {shown} and once as {other_view}"
+        if label
+        else f"with the view of its pixels the breast would be there twice as {shown} and never as {other_view}"
+    )
+    return Testimony(Cause.LABEL if label else Cause.PICTURE, Evidence(code="siblings", text=said, sop_instance_uid=witness.uid))
