@@ -21,10 +21,13 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 
 from models.vocabulary import DENSITY_CODES, LATERALITY_CODES, VIEW_CODES, Density, Laterality, View
-from service.domain.findings import Agreement, BreastFinding, Conclusion, Correction, ImageFinding, InstanceState, Label, ModelIdentity
+from service.domain.findings import BreastFinding, Conclusion, Correction, ImageFinding, InstanceState, Label, ModelIdentity, Verdict
 from service.report import concepts
+from service.report.algorithm import describe_model, find_model, is_calibrated, name_algorithm
 from service.report.concepts import concept
+from service.report.content import plain_text
 from service.report.identity import NOT_A_DIAGNOSIS
+from service.report.marks import has_wrong_label
 from service.report.uids import derive_uid
 
 CONTAINS = RelationshipTypeValues.CONTAINS
@@ -37,16 +40,19 @@ OUTCOMES = {
 
 
 def study_group(conclusion: Conclusion) -> MeasurementsAndQualitativeEvaluations:
-    """Score, operating point, triage flag and density of the study; that this is no diagnosis; which models spoke."""
+    """Score, operating point, triage flag, density and labels of the study; that this is no diagnosis; which models spoke."""
     measurements = _score(conclusion.score, conclusion.models)
     if conclusion.threshold is not None:
         measurements.append(_number(concepts.OPERATING_POINT, conclusion.threshold))
     evaluations = [
         QualitativeEvaluation(concepts.TRIAGE, concepts.TRIAGE_VALUES[conclusion.flag]),
         QualitativeEvaluation(concepts.VIEW_SET, concepts.VIEW_SET_VALUES[conclusion.complete]),
+        QualitativeEvaluation(concepts.STUDY_LABELS, concepts.VERDICT_VALUES[conclusion.reasoning.verdict]),
         *_density(conclusion.density),
     ]
-    comments = [NOT_A_DIAGNOSIS, *(f"Model {describe_model(model)}" for model in conclusion.models)]
+    reasoning = conclusion.reasoning
+    labels = [f"Labels, {reasoning.verdict}: {reasoning.text}"] if reasoning.verdict is not Verdict.AS_DECLARED else []
+    comments = [NOT_A_DIAGNOSIS, *labels, *(f"Model {describe_model(model)}" for model in conclusion.models)]
     sides = {breast.laterality for breast in conclusion.breasts}
     side = sides.pop() if len(sides) == 1 else Laterality.B if sides else Laterality.UNKNOWN
     return _group("Study", concepts.STUDY_ANALYSIS, conclusion, "", side, measurements, evaluations, comments)
@@ -80,18 +86,15 @@ def image_group(conclusion: Conclusion, image: ImageFinding, source: Dataset) ->
         evaluations.append(QualitativeEvaluation(concepts.IMAGE_LATERALITY, concept(LATERALITY_CODES[side])))
     evaluations += _density(density)
     comments = [f"{image.state}: {image.reason.text} [{image.reason.code}]"] if image.reason else []
+    if image.marker:
+        comments.append(f"Lead marker read: {image.marker.text}, confidence {image.marker.confidence:.3f}")
     if correction:
         evaluations += _agreement(correction)
-        comments.append(_describe_correction(correction))
+        comments += _describe_correction(correction)
     number = 1 + [each.sop_instance_uid for each in conclusion.images].index(uid)
     group = _group(f"Image {number}", concepts.IMAGE_ANALYSIS, conclusion, uid, side, measurements, evaluations, comments, image.models)
     group[0].ContentSequence.append(_reference(source))
     return group
-
-
-def describe_model(model: ModelIdentity) -> str:
-    """One line that names a model beyond doubt."""
-    return f"{model.name} {model.version}, sha256 {model.sha256}, calibration {model.calibration}"
 
 
 def _group(
@@ -116,7 +119,7 @@ def _group(
         qualitative_evaluations=list(evaluations),
     )
     for text in comments:
-        group[0].ContentSequence.append(TextContentItem(concepts.COMMENT, text, CONTAINS))
+        group[0].ContentSequence.append(TextContentItem(concepts.COMMENT, plain_text(text), CONTAINS))
     return group
 
 
@@ -124,9 +127,8 @@ def _score(score: float | None, models: Sequence[ModelIdentity]) -> list[Measure
     """A calibrated score is a probability of cancer (111047, DCM); a raw one must not be called that."""
     if score is None:
         return []
-    model = _model(models, "cancer")
     algorithm = _algorithm(models, "cancer")
-    if model is None or model.calibration == "none":
+    if not is_calibrated(models):
         return [_number(concepts.UNCALIBRATED_SCORE, score, algorithm)]
     return [Measurement(concepts.PROBABILITY_OF_CANCER, round(100 * score, 4), concepts.PERCENT, algorithm_id=algorithm)]
 
@@ -144,15 +146,22 @@ def _density(density: Density) -> list[QualitativeEvaluation]:
 def _agreement(correction: Correction) -> list[QualitativeEvaluation]:
     compared = {"view": correction.view, "laterality": correction.laterality}
     evaluations = [QualitativeEvaluation(concepts.AGREEMENT[name], concepts.AGREEMENT_VALUES[value]) for name, value in compared.items()]
-    if Agreement.CONTRADICT in compared.values():
+    if correction.kind is not None:
+        evaluations.append(QualitativeEvaluation(concepts.DIFFERENCE, concepts.DIFFERENCE_VALUES[correction.kind]))
+    if has_wrong_label(correction):
         evaluations.append(QualitativeEvaluation(concepts.QUALITY_FINDING, concepts.MARKER_INCORRECT))
     return evaluations
 
 
-def _describe_correction(correction: Correction) -> str:
+def _describe_correction(correction: Correction) -> list[str]:
+    """Both labels, the kind of difference and its reason; the witnesses; what stands in the way of a correction."""
     declared = f"{correction.declared_laterality} {correction.declared_view}"
     seen = f"{correction.pixel_laterality} {correction.pixel_view}"
-    return f"Declared {declared}, pixels show {seen}; {correction.state}: {correction.reason}"
+    sentences = [f"Declared {declared}, pixels show {seen}; {correction.kind or 'no difference'}: {correction.reason}"]
+    sentences += [f"Witness, {witness.code}: {witness.text}" for witness in correction.evidence]
+    if correction.kind is not None and correction.obstacle:
+        sentences.append(f"Reported only: {correction.obstacle}")
+    return sentences
 
 
 def _reference(source: Dataset) -> ContentItem:
@@ -164,14 +173,11 @@ def _reference(source: Dataset) -> ContentItem:
 
 def _algorithm(models: Sequence[ModelIdentity], task: str) -> AlgorithmIdentification | None:
     """TID 4019."""
-    model = _model(models, task)
+    model = find_model(models, task)
     if model is None:
         return None
-    return AlgorithmIdentification(model.name, model.version, [f"sha256={model.sha256}", f"calibration={model.calibration}"])
-
-
-def _model(models: Sequence[ModelIdentity], task: str) -> ModelIdentity | None:
-    return next((model for model in models if task in (model.task, model.name.rpartition("-")[2])), None)
+    named = name_algorithm(model)
+    return AlgorithmIdentification(named.name, named.version, list(named.parameters))
 
 
 def _value(label: Label | None) -> str:

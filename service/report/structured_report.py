@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from highdicom.sr import (
@@ -23,8 +22,10 @@ from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian
 from models.vocabulary import LATERALITY_CODES, VIEW_CODES, Laterality, View
 from service.domain.findings import Conclusion
 from service.report.concepts import IMAGE_LATERALITY, IMAGE_VIEW, IMAGING_PROCEDURE, SOURCE, concept
-from service.report.envelope import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
-from service.report.identity import CODING_SCHEME, IMPLEMENTATION_CLASS_UID, MANUFACTURER
+from service.report.content import as_plain
+from service.report.document import begin_document, identify_coding_scheme, order_sources
+from service.report.envelope import file_meta
+from service.report.identity import IMPLEMENTATION_CLASS_UID, MANUFACTURER
 from service.report.measurement_groups import breast_group, image_group, study_group
 from service.report.uids import report_uid, series_uid
 
@@ -53,35 +54,15 @@ def build_report(conclusion: Conclusion, sources: Sequence[Dataset], predecessor
     KeyError
         An image of the conclusion is not among the sources.
     """
-    by_uid = {str(source.SOPInstanceUID): source for source in sources}
-    ordered = [by_uid[image.sop_instance_uid] for image in conclusion.images]
-    moment = local_time(ordered[0], conclusion.concluded_at)
-
-    report = Dataset()
-    copy_patient_and_study(ordered[0], report)
-    stamp_equipment(report)
-    stamp_creation(report, moment)
+    ordered = order_sources(conclusion, sources)
+    report = begin_document(conclusion, ordered, predecessor)
     report.SOPClassUID = Comprehensive3DSRStorage
     report.SOPInstanceUID = report_uid(conclusion)
-    report.CodingSchemeIdentificationSequence = [_own_coding_scheme()]
-
-    report.Modality = "SR"
+    report.CodingSchemeIdentificationSequence = [identify_coding_scheme()]
     report.SeriesInstanceUID = series_uid(conclusion.study_instance_uid, "sr")
     report.SeriesNumber = SERIES_NUMBER
     report.SeriesDescription = "mammotriage report"
-    report.ReferencedPerformedProcedureStepSequence = []
-
-    report.InstanceNumber = conclusion.version
-    report.ContentDate, report.ContentTime = dicom_date_time(moment)
-    report.CompletionFlag = "COMPLETE" if conclusion.complete else "PARTIAL"
-    report.VerificationFlag = "UNVERIFIED"
-    report.PreliminaryFlag = "FINAL" if conclusion.complete else "PRELIMINARY"
-    report.PerformedProcedureCodeSequence = []
-    report.CurrentRequestedProcedureEvidenceSequence = _references(ordered)
-    if predecessor is not None:
-        report.PredecessorDocumentsSequence = _references([predecessor])
-
-    report.update(_plain(_content(conclusion, ordered)))
+    report.update(as_plain(_content(conclusion, ordered)))
     report.file_meta = file_meta(report, ExplicitVRLittleEndian)
     return report
 
@@ -127,45 +108,3 @@ def _image_library(conclusion: Conclusion, sources: Iterable[Dataset]) -> Contai
     if entries:
         library.ContentSequence = ContentSequence([group])
     return library
-
-
-def _references(instances: Iterable[Dataset]) -> list[Dataset]:
-    """Hierarchical SOP Instance Reference Macro (PS3.3 Table C.17-3)."""
-    series: dict[tuple[str, str], list[Dataset]] = defaultdict(list)
-    for instance in instances:
-        item = Dataset()
-        item.ReferencedSOPClassUID = instance.SOPClassUID
-        item.ReferencedSOPInstanceUID = instance.SOPInstanceUID
-        series[str(instance.StudyInstanceUID), str(instance.SeriesInstanceUID)].append(item)
-    studies: dict[str, list[Dataset]] = defaultdict(list)
-    for (study_uid, series_instance_uid), items in series.items():
-        reference = Dataset()
-        reference.SeriesInstanceUID = series_instance_uid
-        reference.ReferencedSOPSequence = items
-        studies[study_uid].append(reference)
-    references = []
-    for study_uid, items in studies.items():
-        reference = Dataset()
-        reference.StudyInstanceUID = study_uid
-        reference.ReferencedSeriesSequence = items
-        references.append(reference)
-    return references
-
-
-def _own_coding_scheme() -> Dataset:
-    item = Dataset()
-    item.CodingSchemeDesignator = CODING_SCHEME
-    item.CodingSchemeName = "mammotriage private codes"
-    item.CodingSchemeResponsibleOrganization = MANUFACTURER
-    return item
-
-
-def _plain(item: Dataset) -> Dataset:
-    """The same content as plain datasets: highdicom's own classes refuse to be compared with what an archive sends back."""
-    plain = Dataset()
-    for element in item:
-        if element.VR == "SQ":
-            plain.add_new(element.tag, "SQ", [_plain(child) for child in element.value])
-        else:
-            plain.add(element)
-    return plain

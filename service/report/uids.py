@@ -34,6 +34,21 @@ def report_uid(conclusion: Conclusion) -> str:
     return derive_uid(conclusion.study_instance_uid, conclusion.version, _shas(conclusion), "sr")
 
 
+def cad_uid(conclusion: Conclusion) -> str:
+    """SOP Instance UID of a conclusion's Mammography CAD SR: a new one with every version."""
+    return derive_uid(conclusion.study_instance_uid, conclusion.version, _shas(conclusion), "cad-sr")
+
+
+def dialect_uid(report_sop_uid: str, sop_class_uid: str) -> str:
+    """SOP Instance UID of a report put into another SR class: the same content under another class is another instance."""
+    return derive_uid(report_sop_uid, 0, (), f"dialect:{sop_class_uid}")
+
+
+def marks_uid(conclusion: Conclusion, finding: ImageFinding) -> str:
+    """SOP Instance UID of the presentation state with an image's marks; like its heatmap it outlives a version."""
+    return derive_uid(conclusion.study_instance_uid, 0, _shas(finding), "gsps", finding.sop_instance_uid)
+
+
 def heatmap_uid(conclusion: Conclusion, finding: ImageFinding) -> str:
     """SOP Instance UID of an image's heatmap. A late image concludes the study anew but leaves the others' heatmaps as they are."""
     return derive_uid(conclusion.study_instance_uid, 0, _shas(finding), "sc", finding.sop_instance_uid)
@@ -64,7 +79,7 @@ def _copy_uid(study_uid: str, correction: Correction, kind: str) -> str:
 
 
 def series_uid(study_uid: str, kind: str, source_uid: str = "") -> str:
-    """Series Instance UID: one series of reports and one of heatmaps for each study, one for each corrected image."""
+    """Series Instance UID: one series of each kind of result for each study, one for each corrected image."""
     return derive_uid(study_uid, 0, (), f"series:{kind}", source_uid)
 
 
