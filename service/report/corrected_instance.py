@@ -54,7 +54,7 @@ def build_corrected(change: Change, source: Dataset, mode: Road) -> Dataset:
         The object differs from its source where it must not: a mistake of this program, so nothing is returned.
     """
     before = shallow_copy(source)
-    labels = new_labels(change, before, new_series=mode == "new-series")
+    labels = new_labels(change, before)
     built = shallow_copy(source)
     set_labels(built, labels)
     if mode == "new-series":
@@ -90,7 +90,7 @@ def build_undone(change: Change, undone: Undo, source: Dataset, mode: Road) -> D
         As `build_corrected`.
     """
     corrected = build_corrected(change, source, mode)
-    labels = new_labels(change, shallow_copy(source), new_series=mode == "new-series")
+    labels = new_labels(change, shallow_copy(source))
     built = shallow_copy(corrected)
     restored = [*labels, *SIGNATURES] if mode == "overwrite" else [*labels, "SeriesDescription"]
     _restore(built, source, restored)

@@ -119,7 +119,7 @@ def undo_changes(change: Change, source: Dataset, undone: Undo | None = None) ->
     return _addressed(corrected, {keyword: declared_label(source, keyword) for keyword in values}, (undone or change).at)
 
 
-def new_labels(change: Change, source: Dataset, new_series: bool = False) -> Mapping[str, Value]:
+def new_labels(change: Change, source: Dataset) -> Mapping[str, Value]:
     """The attributes that the correction changes, with their new values; the source is not changed.
 
     Parameters
@@ -129,8 +129,6 @@ def new_labels(change: Change, source: Dataset, new_series: bool = False) -> Map
         those that could not be compared stay. A mirrored picture keeps its labels: only its orientation is written.
     source
         The instance as received.
-    new_series
-        The image goes into a series of its own, whose side is no longer needed beside that of the image.
 
     Raises
     ------
@@ -147,7 +145,7 @@ def new_labels(change: Change, source: Dataset, new_series: bool = False) -> Map
         if correction.new_view is not View.UNKNOWN and correction.view is not Agreement.UNSURE:
             values |= _view(source, correction.new_view)
         if correction.new_laterality is not Laterality.UNKNOWN and correction.laterality is not Agreement.UNSURE:
-            values |= _laterality(source, correction.new_laterality, new_series)
+            values |= _laterality(source, correction.new_laterality)
     values |= _orientation(source, correction.new_view, correction.new_laterality, change.chest_wall_right)
     if not values:
         raise NothingToCorrect("the image already says what its pixels show")
@@ -200,14 +198,13 @@ def _view(source: Dataset, view: View) -> dict[str, Value]:
     return values
 
 
-def _laterality(source: Dataset, side: Laterality, new_series: bool) -> dict[str, Value]:
+def _laterality(source: Dataset, side: Laterality) -> dict[str, Value]:
     values: dict[str, Value] = {}
     if read(source, "ImageLaterality") != side.value:
         values["ImageLaterality"] = side.value
-    conflicts = read_text(source, "Laterality") not in ("", side.value)
-    if "Laterality" in source and (conflicts or (new_series and values)):
-        # The side of the series must not contradict that of the image (PS3.3 C.7.3.1); another side is never written there, since
-        # the other images of the series would not bear it.
+    if "Laterality" in source and (values or read_text(source, "Laterality") not in ("", side.value)):
+        # The side of the series may not stand beside that of the image (PS3.3 C.7.3.1, dciodvfy calls it an error). It is taken away,
+        # never changed: the other images of the series would not bear the new one.
         values["Laterality"] = None
     return values
 

@@ -1,9 +1,10 @@
-"""A corrected image says what its pixels show, is valid, and keeps everything else."""
+"""A corrected image says what its pixels show, is valid, and keeps everything else; undone, it says what it said before."""
 
 from __future__ import annotations
 
 import hashlib
 import io
+from datetime import timedelta
 from pathlib import Path
 
 import pydicom
@@ -11,15 +12,34 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLosslessSV1, RLELossless
 
-from service.domain.findings import Agreement, CorrectionState
-from service.report.corrected_instance import NothingToCorrect, build_corrected
-from tests.integration.answers import analysed, as_received, concluded, correction, full_field
+from service.domain.findings import Agreement, CorrectionKind
+from service.report.allow_list import NothingElseMayChange, allowed, check, differing
+from service.report.corrected_instance import build_corrected, build_undone
+from service.report.label_changes import Change, NothingToCorrect, Undo
+from service.report.original_attributes import UnreadableRecord
+from tests.integration.answers import CONCLUDED_AT, analysed, as_received, correction, decided, full_field
 from tests.integration.validators import dciodvfy_errors
 
 FILM_SLOTS = [("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO")]
-
 ORIENTATIONS = {("L", "CC"): ["A", "R"], ("L", "MLO"): ["A", "FR"], ("R", "CC"): ["P", "L"], ("R", "MLO"): ["P", "FL"]}
+VIEW_CODES = {"CC": "399162004", "MLO": "399368009"}
 FILLED_IN = (Agreement.MISSING, Agreement.MISSING)
+BOTH_WRONG = (Agreement.CONTRADICT, Agreement.CONTRADICT)
+ROADS = ["new-series", "overwrite"]
+LATER = Undo("B. Head", "the patient lay the other way round", CONCLUDED_AT + timedelta(hours=2))
+
+
+def decide(
+    source: Dataset,
+    side: str,
+    view: str,
+    declared: tuple[str, str] = ("UNKNOWN", "UNKNOWN"),
+    compared: tuple[Agreement, Agreement] = FILLED_IN,
+    kind: CorrectionKind | None = None,
+) -> Change:
+    """To what the pixels show; `compared` is how the header did, view first."""
+    finding = analysed(source.SOPInstanceUID, side, view)
+    return decided(correction(source.SOPInstanceUID, declared, (side, view), *compared, kind=kind), finding)
 
 
 def correct(
@@ -28,12 +48,9 @@ def correct(
     view: str,
     declared: tuple[str, str] = ("UNKNOWN", "UNKNOWN"),
     compared: tuple[Agreement, Agreement] = FILLED_IN,
-    state: CorrectionState = CorrectionState.APPROVED,
+    mode: str = "new-series",
 ) -> Dataset:
-    """Correct to what the pixels show; `compared` is how the header did, view first."""
-    finding = analysed(source.SOPInstanceUID, side, view)
-    change = correction(source.SOPInstanceUID, declared, (side, view), state, *compared)
-    return build_corrected(concluded(source.StudyInstanceUID, [finding], [change]), change, finding, source)
+    return build_corrected(decide(source, side, view, declared, compared), source, mode)
 
 
 def encoded(dataset: Dataset) -> bytes:
@@ -42,19 +59,26 @@ def encoded(dataset: Dataset) -> bytes:
     return buffer.getvalue()
 
 
+def read_again(dataset: Dataset) -> Dataset:
+    return pydicom.dcmread(io.BytesIO(encoded(dataset)))
+
+
 def pixel_hash(dataset: Dataset) -> str:
     return hashlib.sha256(dataset.PixelData).hexdigest()
 
 
+@pytest.mark.parametrize("mode", ROADS)
 @pytest.mark.parametrize("case", ["sfm-benign-0", "sfm-malign-0"])
-def test_digitised_film_gets_its_labels_and_passes_dciodvfy(cbis_cases: dict[str, list[Path]], case: str, tmp_path: Path) -> None:
+def test_digitised_film_gets_its_labels_and_passes_dciodvfy(
+    cbis_cases: dict[str, list[Path]], case: str, mode: str, tmp_path: Path
+) -> None:
     for path, (side, view) in zip(cbis_cases[case], FILM_SLOTS, strict=True):
         source = pydicom.dcmread(path)
         before = pixel_hash(source)
-        corrected = correct(source, side, view, declared=(side, view))
-        read_back = pydicom.dcmread(io.BytesIO(encoded(corrected)))
-        assert (read_back.ImageLaterality, read_back.ViewPosition, read_back.SeriesDescription) == (side, view, f"{side} {view}")
-        assert read_back.ViewCodeSequence[0].CodeValue == {"CC": "399162004", "MLO": "399368009"}[view]
+        corrected = correct(source, side, view, declared=(side, view), mode=mode)
+        read_back = read_again(corrected)
+        assert (read_back.ImageLaterality, read_back.ViewPosition) == (side, view)
+        assert read_back.ViewCodeSequence[0].CodeValue == VIEW_CODES[view]
         assert read_back.PatientOrientation == ORIENTATIONS[side, view]
         assert "Laterality" not in read_back
         assert read_back.file_meta.TransferSyntaxUID == RLELossless
@@ -68,6 +92,7 @@ def test_what_a_film_said_before_stays_on_record(cbis_cases: dict[str, list[Path
     former = record.ModifiedAttributesSequence[0]
     assert former.Laterality == "L"
     assert former["ImageLaterality"].is_empty and former["ViewPosition"].is_empty and not former.ViewCodeSequence
+    assert former["PatientOrientation"].is_empty
     malformed = record.NonconformingModifiedAttributesSequence[0]
     assert malformed.SelectorAttribute == 0x00200020
     assert malformed.NonconformingDataElementValue == b"MLO "
@@ -75,9 +100,12 @@ def test_what_a_film_said_before_stays_on_record(cbis_cases: dict[str, list[Path
     assert record.AttributeModificationDateTime == "20260305143015.000000+0000"
 
 
+@pytest.mark.parametrize("mode", ROADS)
 @pytest.mark.parametrize("syntax", [None, RLELossless, JPEGLosslessSV1], ids=["native", "rle", "jpeg-lossless"])
 @pytest.mark.parametrize(("side", "view"), FILM_SLOTS)
-def test_an_unlabelled_mammogram_is_filled_in_with_pixels_untouched(syntax: str | None, side: str, view: str, tmp_path: Path) -> None:
+def test_an_unlabelled_mammogram_is_filled_in_and_emptied_again_with_pixels_untouched(
+    syntax: str | None, side: str, view: str, mode: str, tmp_path: Path
+) -> None:
     image = full_field(side, view, labelled=False)
     if syntax == RLELossless:
         image.compress(RLELossless, generate_instance_uid=False)
@@ -85,13 +113,19 @@ def test_an_unlabelled_mammogram_is_filled_in_with_pixels_untouched(syntax: str 
         compress_jpeg_lossless(image)
     source = as_received(image, tmp_path)
     before = pixel_hash(image)
-    corrected = correct(source, side, view)
-    read_back = pydicom.dcmread(io.BytesIO(encoded(corrected)))
-    assert pixel_hash(read_back) == before
-    assert read_back.file_meta.TransferSyntaxUID == image.file_meta.TransferSyntaxUID
-    assert (read_back.ImageLaterality, read_back.ViewPosition) == (side, view)
-    assert read_back.PatientOrientation == image.PatientOrientation
+    change = decide(source, side, view)
+    corrected = read_again(build_corrected(change, source, mode))
+    assert pixel_hash(corrected) == before
+    assert corrected.file_meta.TransferSyntaxUID == image.file_meta.TransferSyntaxUID
+    assert (corrected.ImageLaterality, corrected.ViewPosition) == (side, view)
+    assert corrected.ViewCodeSequence[0].CodeValue == VIEW_CODES[view]
+    assert corrected.PatientOrientation == image.PatientOrientation
     assert dciodvfy_errors(corrected, tmp_path) == []
+    undone = read_again(build_undone(change, LATER, source, mode))
+    assert pixel_hash(undone) == before
+    assert not {"ImageLaterality", "ViewPosition", "ViewCodeSequence"} & set(undone.dir())
+    # What the image lacked when it came, it lacks again; nothing else may be wrong with it.
+    assert dciodvfy_errors(undone, tmp_path) == dciodvfy_errors(source, tmp_path)
 
 
 def compress_jpeg_lossless(image: Dataset) -> None:
@@ -110,20 +144,66 @@ def test_a_corrected_image_is_a_new_instance_in_a_series_of_its_own_that_points_
     assert corrected.StudyInstanceUID == source.StudyInstanceUID
     assert corrected.SOPInstanceUID != source.SOPInstanceUID
     assert corrected.SeriesInstanceUID != source.SeriesInstanceUID
+    assert corrected.SeriesDescription == "R CC"
     assert list(corrected.ImageType) == ["DERIVED", "PRIMARY"]
     reference = corrected.SourceImageSequence[-1]
     assert reference.ReferencedSOPInstanceUID == source.SOPInstanceUID
     assert reference.PurposeOfReferenceCodeSequence[0].CodeValue == "121322"
     equipment = corrected.ContributingEquipmentSequence[-1]
     assert list(equipment.SoftwareVersions)[1:] == ["a" * 64, "b" * 64]
+    assert equipment.ContributionDescription.endswith("Decided by A. Reader: seen on the screen")
 
 
-def test_building_again_gives_equal_bytes_and_leaves_the_source_alone(tmp_path: Path) -> None:
+def test_an_overwritten_image_is_the_same_instance_and_tells_when_it_was_changed(tmp_path: Path) -> None:
     source = as_received(full_field(labelled=False), tmp_path)
+    corrected = correct(source, "R", "CC", mode="overwrite")
+    assert set(differing(source, corrected)) == {
+        "ImageLaterality",
+        "ViewPosition",
+        "ViewCodeSequence",
+        "OriginalAttributesSequence",
+        "ContributingEquipmentSequence",
+        "InstanceCoercionDateTime",
+    }
+    assert corrected.InstanceCoercionDateTime == "20260305143015.000000+0000"
+    assert corrected.file_meta.MediaStorageSOPInstanceUID == source.SOPInstanceUID
+
+
+def test_an_undone_image_points_back_at_both_and_tells_both_steps(tmp_path: Path) -> None:
+    source = as_received(full_field("L", "MLO"), tmp_path)
+    change = decide(source, "R", "CC", ("L", "MLO"), BOTH_WRONG)
+    corrected, undone = build_corrected(change, source, "new-series"), build_undone(change, LATER, source, "new-series")
+    uids = [source.SOPInstanceUID, corrected.SOPInstanceUID]
+    assert undone.SOPInstanceUID not in uids
+    assert undone.SeriesInstanceUID not in (source.SeriesInstanceUID, corrected.SeriesInstanceUID)
+    assert [each.ReferencedSOPInstanceUID for each in undone.SourceImageSequence] == uids
+    assert (undone.ImageLaterality, undone.ViewPosition, undone.SeriesDescription) == ("L", "MLO", "screening")
+    first, second = (each.ModifiedAttributesSequence[0] for each in undone.OriginalAttributesSequence)
+    assert (first.ImageLaterality, first.ViewPosition) == ("L", "MLO")
+    assert (second.ImageLaterality, second.ViewPosition) == ("R", "CC")
+    assert undone.OriginalAttributesSequence[1].AttributeModificationDateTime == "20260305163015.000000+0000"
+    assert undone.ContributingEquipmentSequence[-1].ContributionDescription.endswith("B. Head: the patient lay the other way round")
+    assert dciodvfy_errors(undone, tmp_path) == []
+
+
+def test_an_overwritten_image_undone_differs_from_the_received_one_by_its_record_alone(tmp_path: Path) -> None:
+    source = as_received(full_field("L", "MLO"), tmp_path)
+    undone = build_undone(decide(source, "R", "CC", ("L", "MLO"), BOTH_WRONG), LATER, source, "overwrite")
+    assert set(differing(source, undone)) == {"OriginalAttributesSequence", "ContributingEquipmentSequence", "InstanceCoercionDateTime"}
+    assert len(undone.OriginalAttributesSequence) == 2
+    assert undone.OriginalAttributesSequence[1].ModifiedAttributesSequence[0].InstanceCoercionDateTime == "20260305143015.000000+0000"
+    assert dciodvfy_errors(undone, tmp_path) == []
+
+
+@pytest.mark.parametrize("mode", ROADS)
+def test_building_again_gives_equal_bytes_and_leaves_the_source_alone(mode: str, tmp_path: Path) -> None:
+    source = as_received(full_field("L", "CC"), tmp_path)
     before = encoded(source)
-    first = encoded(correct(source, "R", "CC"))
+    change = decide(source, "R", "CC", ("L", "CC"), (Agreement.AGREE, Agreement.CONTRADICT))
+    first = encoded(build_corrected(change, source, mode)), encoded(build_undone(change, LATER, source, mode))
+    assert encoded(source) == before
     str(source)  # decodes every element
-    assert encoded(correct(source, "R", "CC")) == first
+    assert (encoded(build_corrected(change, source, mode)), encoded(build_undone(change, LATER, source, mode))) == first
     assert encoded(source) == before
 
 
@@ -133,13 +213,38 @@ def test_an_image_that_says_what_its_pixels_show_is_not_built(tmp_path: Path) ->
         correct(corrected, "R", "CC")
 
 
-@pytest.mark.parametrize("state", [CorrectionState.PROPOSED, CorrectionState.REPORT_ONLY])
-def test_what_nobody_approved_is_not_written(state: CorrectionState) -> None:
-    with pytest.raises(NothingToCorrect):
-        correct(full_field(labelled=False), "R", "CC", state=state)
+@pytest.mark.parametrize("mode", ROADS)
+def test_what_nobody_may_correct_is_not_written(mode: str) -> None:
+    source = full_field("L", "MLO")
+    change = decide(source, "R", "CC", ("L", "MLO"), BOTH_WRONG)
+    for refused in ({"obstacle": "partial view"}, {"kind": None}, {"kind": CorrectionKind.VIEW_UNKNOWN}):
+        correction = change.correction.model_copy(update=refused)
+        with pytest.raises(NothingToCorrect):
+            build_corrected(Change(correction, "x", "y", CONCLUDED_AT, (), True), source, mode)
 
 
-def test_former_records_and_equipment_are_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", ROADS)
+def test_a_mirrored_picture_keeps_its_labels_and_gets_the_orientation_that_it_shows(mode: str, tmp_path: Path) -> None:
+    source = as_received(full_field("R", "MLO"), tmp_path)
+    # Read from its pixels it looks like the other breast: the chest wall is at the left.
+    change = decide(source, "L", "MLO", ("R", "MLO"), (Agreement.AGREE, Agreement.CONTRADICT), CorrectionKind.MIRRORED)
+    corrected = build_corrected(change, source, mode)
+    assert (corrected.ImageLaterality, corrected.ViewPosition) == ("R", "MLO")
+    assert corrected.PatientOrientation == ["A", "FL"]
+    assert set(corrected.OriginalAttributesSequence[0].ModifiedAttributesSequence[0].dir()) == {"PatientOrientation"}
+    assert dciodvfy_errors(corrected, tmp_path) == []
+
+
+@pytest.mark.parametrize("mode", ROADS)
+def test_exchanged_sides_are_written_like_any_other_label(mode: str, tmp_path: Path) -> None:
+    source = as_received(full_field("R", "MLO"), tmp_path)
+    change = decide(source, "L", "MLO", ("R", "MLO"), (Agreement.AGREE, Agreement.CONTRADICT), CorrectionKind.EXCHANGED)
+    corrected = build_corrected(change, source, mode)
+    assert (corrected.ImageLaterality, corrected.ViewPosition, corrected.PatientOrientation) == ("L", "MLO", ["A", "FR"])
+
+
+@pytest.mark.parametrize("mode", ROADS)
+def test_former_records_and_equipment_are_kept(mode: str, tmp_path: Path) -> None:
     image = full_field(labelled=False)
     earlier = Dataset()
     earlier.ModifiedAttributesSequence = [Dataset()]
@@ -150,11 +255,18 @@ def test_former_records_and_equipment_are_kept(tmp_path: Path) -> None:
     image.OriginalAttributesSequence = [earlier]
     image.ContributingEquipmentSequence = [Dataset()]
     image.ContributingEquipmentSequence[0].Manufacturer = "someone"
-    corrected = correct(as_received(image, tmp_path), "R", "CC")
+    corrected = correct(as_received(image, tmp_path), "R", "CC", mode=mode)
     assert [item.ModifyingSystem for item in corrected.OriginalAttributesSequence] == ["PACS", "MAMMOTRIAGE"]
     assert corrected.OriginalAttributesSequence[0] == earlier
     assert [item.Manufacturer for item in corrected.ContributingEquipmentSequence] == ["someone", "mammotriage"]
     assert len(image.OriginalAttributesSequence) == 1
+
+
+def test_a_record_that_cannot_be_read_is_not_thrown_away(tmp_path: Path) -> None:
+    image = full_field(labelled=False)
+    image.add_new("OriginalAttributesSequence", "LO", "no sequence at all")
+    with pytest.raises(UnreadableRecord, match="OriginalAttributesSequence"):
+        correct(as_received(image, tmp_path), "R", "CC")
 
 
 def test_an_approved_contradiction_replaces_the_whole_former_code_and_keeps_its_modifiers(tmp_path: Path) -> None:
@@ -165,7 +277,7 @@ def test_an_approved_contradiction_replaces_the_whole_former_code_and_keeps_its_
     image.ViewCodeSequence[0].ViewModifierCodeSequence = [modifier]
     image.PatientOrientation = ["P", "L"]
     source = as_received(image, tmp_path)
-    corrected = correct(source, "R", "CC", ("L", "MLO"), (Agreement.CONTRADICT, Agreement.CONTRADICT))
+    corrected = correct(source, "R", "CC", ("L", "MLO"), BOTH_WRONG)
     assert corrected.ViewCodeSequence[0].CodeValue == "399162004"
     assert corrected.ViewCodeSequence[0].ViewModifierCodeSequence == [modifier]
     former = corrected.OriginalAttributesSequence[0].ModifiedAttributesSequence[0]
@@ -188,11 +300,11 @@ def test_a_label_that_cannot_be_compared_stays_as_it_is(tmp_path: Path) -> None:
 def test_the_orientation_follows_the_pixels_not_a_table(tmp_path: Path) -> None:
     source = as_received(full_field("R", "MLO", labelled=False), tmp_path)
     finding = analysed(source.SOPInstanceUID, "R", "MLO").model_copy(update={"chest_wall_right": False})
-    change = correction(source.SOPInstanceUID, ("UNKNOWN", "UNKNOWN"), ("R", "MLO"))
-    corrected = build_corrected(concluded(source.StudyInstanceUID, [finding], [change]), change, finding, source)
-    assert corrected.PatientOrientation == ["A", "FL"]
+    change = decided(correction(source.SOPInstanceUID, ("UNKNOWN", "UNKNOWN"), ("R", "MLO")), finding)
+    assert build_corrected(change, source, "new-series").PatientOrientation == ["A", "FL"]
 
 
+@pytest.mark.parametrize("mode", ROADS)
 @pytest.mark.parametrize(
     ("charset", "name"),
     [
@@ -203,22 +315,71 @@ def test_the_orientation_follows_the_pixels_not_a_table(tmp_path: Path) -> None:
     ],
     ids=["latin1", "utf8", "gb18030", "jis"],
 )
-def test_every_character_set_survives(charset: str | list[str], name: str, tmp_path: Path) -> None:
+def test_every_character_set_survives_beside_a_decision_in_any_script(
+    charset: str | list[str], name: str, mode: str, tmp_path: Path
+) -> None:
     image = full_field(labelled=False)
     image.SpecificCharacterSet = charset
     image.PatientName = name
     source = as_received(image, tmp_path)
-    read_back = pydicom.dcmread(io.BytesIO(encoded(correct(source, "R", "CC"))))
+    finding = analysed(source.SOPInstanceUID, "R", "CC")
+    change = decided(correction(source.SOPInstanceUID, ("UNKNOWN", "UNKNOWN"), ("R", "CC")), finding, "Ж. Петрова", "видно на снимке")
+    corrected = build_corrected(change, source, mode)
+    read_back = read_again(corrected)
     assert read_back.SpecificCharacterSet == charset
-    assert (
-        read_back.get_item("PatientName").value == pydicom.dcmread(tmp_path / f"{image.SOPInstanceUID}.dcm").get_item("PatientName").value
-    )
+    received = pydicom.dcmread(tmp_path / f"{image.SOPInstanceUID}.dcm")
+    assert read_back.get_item("PatientName").value == received.get_item("PatientName").value
     assert str(read_back.PatientName) == name
+    assert read_back.ContributingEquipmentSequence[-1].ContributionDescription.endswith("Ж. Петрова: видно на снимке")
+    assert dciodvfy_errors(corrected, tmp_path) == []
 
 
-def test_a_side_of_the_series_that_conflicts_is_dropped(tmp_path: Path) -> None:
+def test_a_side_of_the_series_that_conflicts_is_dropped_and_comes_back(tmp_path: Path) -> None:
     image = full_field("R", "CC", labelled=False)
     image.Laterality = "L"
-    corrected = correct(as_received(image, tmp_path), "R", "CC")
-    assert "Laterality" not in corrected
-    assert corrected.OriginalAttributesSequence[0].ModifiedAttributesSequence[0].Laterality == "L"
+    source = as_received(image, tmp_path)
+    for mode in ROADS:
+        corrected = correct(source, "R", "CC", mode=mode)
+        assert "Laterality" not in corrected
+        assert corrected.OriginalAttributesSequence[0].ModifiedAttributesSequence[0].Laterality == "L"
+        assert build_undone(decide(source, "R", "CC"), LATER, source, mode).Laterality == "L"
+
+
+def test_a_signature_does_not_outlive_what_it_signed_and_comes_back_with_it(tmp_path: Path) -> None:
+    image = full_field("L", "CC")
+    signature = Dataset()
+    signature.MACIDNumber, signature.DigitalSignatureUID = 1, "1.2.3"
+    image.DigitalSignaturesSequence, image.MACParametersSequence = [signature], [Dataset()]
+    source = as_received(image, tmp_path)
+    change = decide(source, "R", "CC", ("L", "CC"), (Agreement.AGREE, Agreement.CONTRADICT))
+    for mode in ROADS:
+        assert not {"DigitalSignaturesSequence", "MACParametersSequence"} & set(build_corrected(change, source, mode).dir())
+    assert build_undone(change, LATER, source, "overwrite").DigitalSignaturesSequence[0] == signature
+    assert "DigitalSignaturesSequence" not in build_undone(change, LATER, source, "new-series")
+
+
+@pytest.mark.parametrize("mode", ROADS)
+def test_an_object_that_changed_anything_else_does_not_leave(mode: str, tmp_path: Path) -> None:
+    image = full_field(labelled=False)
+    image.private_block(0x0011, "someone", create=True).add_new(1, "LO", "kept")
+    source = as_received(image, tmp_path)
+
+    def tampered(how: str) -> Dataset:
+        built = correct(source, "R", "CC", mode=mode)
+        if how == "PixelData":
+            built.PixelData = built.PixelData[:-2] + b"\0\0" if not built.PixelData.endswith(b"\0\0") else built.PixelData[:-2] + b"\1\0"
+        elif how == "PatientID":
+            built.PatientID = "another"
+        elif how == "StudyInstanceUID":
+            del built.StudyInstanceUID
+        elif how == "KVP":
+            built.KVP = "29"
+        else:
+            built[0x0011, 0x1001].value = "lost"
+        return built
+
+    for how in ("PixelData", "PatientID", "StudyInstanceUID", "KVP", "(0011,1001)"):
+        with pytest.raises(NothingElseMayChange, match=how.replace("(", r"\(").replace(")", r"\)")) as refused:
+            check(source, tampered(how), allowed(mode))
+        assert "another" not in str(refused.value)
+    check(source, correct(source, "R", "CC", mode=mode), allowed(mode))
