@@ -1,7 +1,8 @@
-"""Sending one object over C-STORE (PS3.4 Annex B): negotiate, send, and say what an answer means."""
+"""Associations, and sending one object over C-STORE (PS3.4 Annex B): negotiate, send, and say what an answer means."""
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
@@ -15,20 +16,22 @@ from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
-from service.deliver.errors import Refused, Unreachable
+from service.deliver.errors import NotTaken, Refused, Unreachable
+from service.deliver.tls import client_context, explain_failure
 from service.destinations import Destination
 
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 MAXIMUM_PDU = 131_072
 CONNECT_TIMEOUT_S = 10.0
-ANSWER_TIMEOUT_S = 60.0
 REJECTED_PERMANENTLY = 1
+ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
+"""Result of a presentation context (PS3.8 Table 9-18)."""
 DUPLICATE_SOP_INSTANCE = 0x0111
 TRANSIENT_STATUSES = frozenset({0x0110, 0x0210, 0x0213})
 """Processing failure, duplicate invocation, resource limitation (PS3.7 Annex C)."""
 
 
-def send(instance: Dataset | Path, destination: Destination, our_ae: str) -> None:
+def send(instance: Dataset | Path, destination: Destination, our_ae: str) -> int:
     """Send an object, in its own transfer syntax where the peer takes it, else decompressed.
 
     Parameters
@@ -38,12 +41,19 @@ def send(instance: Dataset | Path, destination: Destination, our_ae: str) -> Non
     our_ae
         AE title we call with, unless the destination wants another one.
 
+    Returns
+    -------
+    int
+        The peer's status: success or a warning.
+
     Raises
     ------
     Unreachable
         Nobody answers, or the connection broke.
+    NotTaken
+        The peer does not take such objects at all.
     Refused
-        The peer rejects us, does not take such objects, or does not take this one.
+        The peer rejects us, or does not take this object.
     """
     dataset = pydicom.dcmread(instance) if isinstance(instance, Path) else instance
     own = UID(dataset.file_meta.TransferSyntaxUID)
@@ -59,9 +69,10 @@ def send(instance: Dataset | Path, destination: Destination, our_ae: str) -> Non
             raise Refused(f"{destination.name}: the object cannot be encoded for this peer ({type(error).__name__})") from error
     status = answer.get("Status")
     if status is None:
-        raise Unreachable(f"{destination.name}: no answer to C-STORE within {ANSWER_TIMEOUT_S:.0f} s")
+        raise Unreachable(f"{destination.name}: no answer to C-STORE within {destination.timeout_seconds:g} s, or the association broke")
     if not is_accepted(int(status)):
         raise Refused(f"{destination.name}: C-STORE refused with status 0x{status:04X}", int(status), is_permanent(int(status)))
+    return int(status)
 
 
 def storage_contexts(dataset: Dataset) -> list[tuple[UID, list[UID]]]:
@@ -90,19 +101,22 @@ def associate(
     roles: Sequence[SCP_SCU_RoleSelectionNegotiation] = (),
     handlers: Sequence[Any] = (),
 ) -> Iterator[Association]:
-    """An association with at least one accepted context, released at the end.
+    """An association with at least one accepted context, over TLS where the destination wants it, released at the end.
 
     Raises
     ------
-    Unreachable, Refused
+    Unreachable, NotTaken, Refused
         It does not come about.
     """
     ae = AE(ae_title=destination.calling_ae_title or our_ae)
     ae.maximum_pdu_size = MAXIMUM_PDU
-    ae.connection_timeout = ae.acse_timeout = CONNECT_TIMEOUT_S
-    ae.dimse_timeout = ae.network_timeout = ANSWER_TIMEOUT_S
+    ae.connection_timeout = ae.acse_timeout = min(CONNECT_TIMEOUT_S, destination.timeout_seconds)
+    ae.dimse_timeout = ae.network_timeout = destination.timeout_seconds
     for abstract_syntax, transfer_syntaxes in contexts:
         ae.add_requested_context(abstract_syntax, list(transfer_syntaxes))
+    tls: tuple[ssl.SSLContext, str] | None = None
+    if destination.tls is not None:
+        tls = client_context(destination.tls, destination.name), destination.host
     try:
         association = ae.associate(
             destination.host,
@@ -111,6 +125,7 @@ def associate(
             ext_neg=list(roles),
             evt_handlers=list(handlers),
             max_pdu=MAXIMUM_PDU,
+            tls_args=tls,
         )
     except OSError as error:
         raise Unreachable(f"{destination.name}: host {destination.host} is not known") from error
@@ -129,10 +144,13 @@ def _failure(association: Association, destination: Destination) -> Refused | Un
         return Refused(f"{destination.name}: association rejected, check the AE titles on both sides", permanent=permanent)
     if association.rejected_contexts:
         context = association.rejected_contexts[0]
-        name = UID(context.abstract_syntax or "").name
+        sop_class = UID(context.abstract_syntax or "")
+        if all(each.result == ABSTRACT_SYNTAX_NOT_SUPPORTED for each in association.rejected_contexts):
+            return NotTaken(f"{destination.name}: does not take {sop_class.name}", sop_class)
         syntaxes = ", ".join(UID(syntax).name for each in association.rejected_contexts for syntax in each.transfer_syntax)
-        return Refused(f"{destination.name}: does not take {name} in {syntaxes or 'any transfer syntax offered'}")
-    return Unreachable(f"{destination.name}: no association with {destination.host}:{destination.port}")
+        return Refused(f"{destination.name}: does not take {sop_class.name} in {syntaxes or 'any transfer syntax offered'}")
+    because = explain_failure(destination)
+    return Unreachable(f"{destination.name}: no association with {destination.host}:{destination.port}{because and f': {because}'}")
 
 
 def _as_native(dataset: Dataset) -> Dataset:

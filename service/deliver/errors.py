@@ -24,7 +24,7 @@ class Refused(DeliveryError):
     Parameters
     ----------
     status
-        DIMSE status where there is one.
+        DIMSE or HTTP status where there is one.
     permanent
         The same object will be refused again.
     """
@@ -36,3 +36,13 @@ class Refused(DeliveryError):
         self.status = status
         self.permanent = permanent
         self.transient = not permanent
+
+
+class NotTaken(Refused):
+    """The peer has no use for objects of this SOP class: it said so before anything was sent, or with status 0122."""
+
+    code = "sop-class-not-taken"
+
+    def __init__(self, message: str, sop_class_uid: str, status: int | None = None) -> None:
+        super().__init__(message, status)
+        self.sop_class_uid = sop_class_uid

@@ -1,68 +1,61 @@
-"""One delivery, one try: look whether the object is there, send it, look again. Only a look ends in VERIFIED."""
+"""One delivery, one try: look whether the object is there, send it, look again. Only proof ends in VERIFIED.
+
+An object is sent once: a delivery that the peer took is only looked for from then on, whatever the look says. A person who asks for
+another try (`Ledger.retry`) starts the delivery anew.
+"""
 
 from __future__ import annotations
 
+import logging
 import random
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pydicom.dataset import Dataset
+from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
-from service.deliver.dimse import send
-from service.deliver.errors import DeliveryError
-from service.deliver.readback import Missing, NotApplied, Proof, Unproven, Verified, verify
-from service.domain.findings import DeliveryState
+from service.deliver import archive_api, dicomweb, dimse
+from service.deliver.commitment import Commitment, Committed, Declined, NotOffered, Silent, ask_commitment
+from service.deliver.errors import DeliveryError, NotTaken, Refused
+from service.deliver.proof import Changes, Missing, NotApplied, Proof, Unproven, Verified, seek
+from service.deliver.readback import verify
 from service.destinations import Destination
+from service.domain.findings import DeliveryState, ObjectKind
 from service.settings import Settings
 from service.store.ledger import Ledger
+from service.store.returns import ReturnDesk
 from service.store.rows import DeliveryRow
 
+log = logging.getLogger(__name__)
+
 LONGEST_PAUSE_S = 1800.0
+ASK_AGAIN = timedelta(hours=1)
+"""A peer that offers storage commitment and never answers is asked again after so long."""
+WORDS = {Silent: "no answer to storage commitment", Declined: "storage commitment declined"}
+OWED = (ObjectKind.CORRECTED, ObjectKind.UNDONE)
+"""Somebody decided that these reach the destination: one that does not take them refuses them."""
 
 
-def deliver(delivery: DeliveryRow, dataset: Dataset, destination: Destination, ledger: Ledger, settings: Settings) -> DeliveryState:
-    """Bring an object to a destination and write down what came of it.
+def deliver(
+    delivery: DeliveryRow, payload: Dataset | Changes, destination: Destination, ledger: Ledger, settings: Settings
+) -> DeliveryState:
+    """Bring an object to a destination, or have its archive change an image, and write down what came of it.
 
-    An object that is there already and equal is not sent again, so a delivery may be tried any number of times.
+    What is there already and equal is not sent again, so a delivery may be tried any number of times.
 
     Parameters
     ----------
     delivery
         As claimed from the ledger, which counted this try.
-    dataset
-        The object, with file meta.
+    payload
+        The object, with file meta; or the new values of an image (`corrections.mode` archive-api).
 
     Returns
     -------
     DeliveryState
-        VERIFIED, NOT_APPLIED or FAILED, or PENDING or SENT where another try is scheduled.
+        A terminal state, or PENDING or SENT where another try is scheduled.
     """
-    state = delivery.state
-    try:
-        proof = verify(dataset, destination, settings.ae_title)
-        if _must_send(proof, state):
-            send(dataset, destination, settings.ae_title)
-            ledger.mark_sent(delivery.id)
-            state = DeliveryState.SENT
-            proof = verify(dataset, destination, settings.ae_title)
-    except DeliveryError as error:
-        if error.transient:
-            return _retry(delivery, state, str(error), ledger, settings)
-        ledger.finish_delivery(delivery.id, DeliveryState.FAILED, str(error))
-        return DeliveryState.FAILED
-    match proof:
-        case Verified():
-            ledger.finish_delivery(delivery.id, DeliveryState.VERIFIED, None)
-            return DeliveryState.VERIFIED
-        case NotApplied(attributes):
-            message = f"{destination.name} keeps another copy under this UID; it differs in {', '.join(attributes)}"
-            ledger.finish_delivery(delivery.id, DeliveryState.NOT_APPLIED, message)
-            return DeliveryState.NOT_APPLIED
-        case Unproven(reason):
-            # Often a matter of the archive's configuration: once that is put right, the next look proves it.
-            return _retry(delivery, state, f"{destination.name} accepted the object, but that is not proven: {reason}", ledger, settings)
-        case Missing():
-            # Accepted, yet not listed: an archive may take its time.
-            return _retry(delivery, state, f"{destination.name} accepted the object but does not list it", ledger, settings)
+    return _Try(delivery, payload, destination, ledger, settings).run()
 
 
 def backoff_s(tries: int, first_s: float) -> float:
@@ -70,15 +63,131 @@ def backoff_s(tries: int, first_s: float) -> float:
     return min(LONGEST_PAUSE_S, first_s * 2.0 ** min(tries - 1, 32)) * random.uniform(0.75, 1.25)
 
 
-def _must_send(proof: Proof, state: DeliveryState) -> bool:
-    """Whoever cannot be asked gets the object once, not with every try."""
-    return isinstance(proof, Missing | NotApplied) or (isinstance(proof, Unproven) and state is not DeliveryState.SENT)
+@dataclass
+class _Try:
+    delivery: DeliveryRow
+    payload: Dataset | Changes
+    destination: Destination
+    ledger: Ledger
+    settings: Settings
 
+    def __post_init__(self) -> None:
+        self.state = self.delivery.state
+        self.name = self.destination.name
+        self.desk = ReturnDesk(self.settings.data_dir)
 
-def _retry(delivery: DeliveryRow, state: DeliveryState, error: str, ledger: Ledger, settings: Settings) -> DeliveryState:
-    if delivery.tries >= settings.delivery_tries:
-        ledger.finish_delivery(delivery.id, DeliveryState.FAILED, f"{error} (given up after {delivery.tries} tries)")
-        return DeliveryState.FAILED
-    pause = timedelta(seconds=backoff_s(delivery.tries, settings.delivery_backoff_seconds))
-    ledger.retry_delivery(delivery.id, error, datetime.now(UTC) + pause)
-    return state
+    def run(self) -> DeliveryState:
+        try:
+            outcome = self._send_and_prove()
+        except NotTaken as error:
+            return self._leave_out(error)
+        except DeliveryError as error:
+            status = error.status if isinstance(error, Refused) else None
+            if not error.transient:
+                self._answered()
+                return self._finish(DeliveryState.REFUSED, str(error), status)
+            self._failed(str(error))
+            return self._retry(str(error), status=status)
+        self._answered()
+        return outcome
+
+    def _send_and_prove(self) -> DeliveryState:
+        status = self.delivery.status
+        if self.state is not DeliveryState.SENT:
+            proof = self._look()
+            if isinstance(proof, Verified):
+                return self._finish(DeliveryState.VERIFIED)
+            if isinstance(proof, Missing) and not isinstance(self.payload, Dataset):
+                return self._retry(f"{self.name} does not hold the image that it is to change")
+            status = self._send()
+            if not self.ledger.mark_sent(self.delivery.id):
+                # Another worker had the lease meanwhile, and brought it to an end.
+                return self._ended()
+            self.state = DeliveryState.SENT
+        with ask_commitment(seek(self.payload), self.destination, self.settings.ae_title, self.desk, self._may_ask()) as promise:
+            proof = self._look()
+            commitment = promise.outcome()
+        if isinstance(commitment, Silent | NotOffered):
+            # So that not every object pays for the question.
+            self.ledger.record_capabilities(self.name, {StorageCommitmentPushModel: False})
+        return self._conclude(proof, commitment, status)
+
+    def _look(self) -> Proof:
+        return verify(self.payload, self.destination, self.settings.ae_title, self.desk)
+
+    def _send(self) -> int:
+        if not isinstance(self.payload, Dataset):
+            if self.destination.archive is None:
+                raise Refused(f'{self.name}: corrections.mode "archive-api" needs archive')
+            return archive_api.apply(self.payload, self.destination.archive, self.name)
+        if self.destination.dicomweb is not None:
+            return dicomweb.store(self.payload, self.destination.dicomweb, self.name)
+        return dimse.send(self.payload, self.destination, self.settings.ae_title)
+
+    def _may_ask(self) -> bool:
+        """Storage commitment is for objects sent over DIMSE to a peer that wants to be asked and is known to answer."""
+        if not (self.destination.commitment and self.destination.ae_title and isinstance(self.payload, Dataset)):
+            return False
+        known = self.ledger.destination_state(self.name)
+        if known is None or known.asked_at is None or (known.capabilities or {}).get(StorageCommitmentPushModel, True):
+            return True
+        return datetime.now(UTC) - known.asked_at > ASK_AGAIN
+
+    def _conclude(self, proof: Proof, commitment: Commitment | None, status: int | None) -> DeliveryState:
+        """Settle what a look and a promise say together of an object that the peer took."""
+        match proof, commitment:
+            case Verified(), Declined(reason):
+                return self._retry(f"{self.name} holds the object but does not commit to keep it (reason 0x{reason:04X})", status=status)
+            case Verified(), _:
+                return self._finish(DeliveryState.VERIFIED, status=status)
+            case NotApplied(attributes), _:
+                message = f"{self.name} keeps another copy under this UID; it differs in {', '.join(attributes)}"
+                if self.delivery.state is DeliveryState.SENT:
+                    return self._finish(DeliveryState.NOT_APPLIED, message, status)
+                # An archive may store first and index later: it is looked at twice before it is said to have done nothing.
+                return self._retry(message, DeliveryState.NOT_APPLIED, status)
+            case Missing(), _:
+                return self._retry(f"{self.name} accepted the object but does not hold it", DeliveryState.NOT_APPLIED, status)
+            case Unproven(), Committed() if self.delivery.object_uid != self.delivery.source_sop_uid:
+                return self._finish(DeliveryState.VERIFIED, status=status)
+            case Unproven(reason), _:
+                # Often a matter of the archive's configuration: once that is put right, the next look proves it.
+                because = f"{reason}; {WORDS[type(commitment)]}" if type(commitment) in WORDS else reason
+                return self._retry(f"{self.name} accepted the object, but that is not proven: {because}", status=status)
+        raise AssertionError("every proof is one of four")
+
+    def _leave_out(self, error: NotTaken) -> DeliveryState:
+        self._answered()
+        self.ledger.record_capabilities(self.name, {error.sop_class_uid: False})
+        if self.delivery.kind in OWED:
+            return self._finish(DeliveryState.REFUSED, str(error), error.status)
+        log.warning(
+            "left out: the destination does not take such objects",
+            extra={"destination": self.name, "kind": self.delivery.kind, "sop_class": error.sop_class_uid, "delivery": self.delivery.id},
+        )
+        return self._finish(DeliveryState.LEFT_OUT, str(error), error.status)
+
+    def _retry(self, error: str, at_last: DeliveryState = DeliveryState.FAILED, status: int | None = None) -> DeliveryState:
+        """Schedule another try, or end in `at_last` where there were enough."""
+        tries = self.delivery.tries
+        if tries >= self.settings.delivery_tries:
+            return self._finish(at_last, f"{error} (given up after {tries} tries)", status)
+        pause = timedelta(seconds=backoff_s(tries, self.settings.delivery_backoff_seconds))
+        if not self.ledger.retry_delivery(self.delivery.id, error, datetime.now(UTC) + pause):
+            return self._ended()
+        return self.state
+
+    def _finish(self, state: DeliveryState, error: str | None = None, status: int | None = None) -> DeliveryState:
+        return state if self.ledger.finish_delivery(self.delivery.id, state, error, status) else self._ended()
+
+    def _ended(self) -> DeliveryState:
+        """How somebody else ended it."""
+        row = self.ledger.delivery(self.delivery.id)
+        return row.state if row else self.state
+
+    def _answered(self) -> None:
+        self.ledger.destination_answered(self.name)
+
+    def _failed(self, error: str) -> None:
+        if self.ledger.destination_failed(self.name, error, self.destination.breaker_after, self.destination.breaker_seconds):
+            log.warning("left alone for a while", extra={"destination": self.name, "seconds": self.destination.breaker_seconds})

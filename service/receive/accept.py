@@ -18,6 +18,7 @@ from service.receive.part10 import Part10, copy_with_meta, read_part10
 from service.settings import Settings
 from service.store.instances import InstanceStore
 from service.store.ledger import Ledger
+from service.store.returns import ReturnDesk
 from service.store.rows import Accepted
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,9 @@ def _accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prio
     _check_announced(part10)
     part10.dataset.file_meta = part10.meta
     header = read_header(part10.dataset)
+    if ReturnDesk(settings.data_dir).take_object(path, header.sop_instance_uid, calling_ae):
+        log.info("an archive moved to us what we asked it for", extra={"sop_uid": header.sop_instance_uid})
+        return Receipt(header.sop_instance_uid, header.study_instance_uid, Accepted.OWN)
     if context.ledger.is_produced(header.sop_instance_uid):
         log.info("a result of ours came back", extra={"sop_uid": header.sop_instance_uid})
         return Receipt(header.sop_instance_uid, header.study_instance_uid, Accepted.OWN)

@@ -1,4 +1,7 @@
-"""The C-STORE and C-ECHO listener. Data sets go straight to the spool, piece by piece, never as a whole through memory."""
+"""The C-STORE and C-ECHO listener. Data sets go straight to the spool, piece by piece, never as a whole through memory.
+
+It also takes what the delivery asked an archive for: objects moved back to us, and its word on storage commitment.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,16 @@ import tempfile
 from pydicom.dataset import Dataset
 from pynetdicom import AE, _config, evt
 from pynetdicom.presentation import AllStoragePresentationContexts
-from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
+from service.deliver.commitment import take_report
 from service.domain.findings import Priority
 from service.receive.accept import ReceiveContext, accept
 from service.receive.dimse_status import CANNOT_UNDERSTAND, SUCCESS, status_of
 from service.receive.errors import NotReceived, Unparsable
 from service.settings import Settings
+from service.store.returns import ReturnDesk
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +70,11 @@ class Listener:
         self._former = (tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET)
         tempfile.tempdir = str(self._context.store.spool_dir)
         _config.STORE_RECV_CHUNKED_DATASET = True
-        handlers: list[evt.EventHandlerType] = [(evt.EVT_C_STORE, self._store), (evt.EVT_REJECTED, _log_rejection)]
+        handlers: list[evt.EventHandlerType] = [
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_N_EVENT_REPORT, self._take_report),
+            (evt.EVT_REJECTED, _log_rejection),
+        ]
         self._server = _entity(settings).start_server(
             (settings.dicom_host, settings.dicom_port), block=False, evt_handlers=handlers, ssl_context=_tls(settings)
         )
@@ -102,6 +111,9 @@ class Listener:
             return CANNOT_UNDERSTAND
         return SUCCESS
 
+    def _take_report(self, event: evt.Event) -> tuple[int, None]:
+        return take_report(event, ReturnDesk(self._settings.data_dir))
+
 
 def _entity(settings: Settings) -> AE:
     entity = AE(settings.ae_title)
@@ -110,6 +122,8 @@ def _entity(settings: Settings) -> AE:
     entity.require_called_aet = settings.require_called_ae
     entity.require_calling_aet = list(settings.calling_ae_titles)
     entity.add_supported_context(Verification)
+    # The archive calls as SCP of the service whose SCU we are (PS3.4 J.3.3): the roles are the other way round.
+    entity.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
     for sop_class in (context.abstract_syntax for context in AllStoragePresentationContexts):
         if sop_class is not None:
             entity.add_supported_context(sop_class, list(TRANSFER_SYNTAXES))

@@ -1,0 +1,121 @@
+"""DICOMweb: store over STOW-RS, look with QIDO-RS and WADO-RS (PS3.18 sections 10.4 to 10.6)."""
+
+from __future__ import annotations
+
+import uuid
+from email.message import Message
+from io import BytesIO
+
+import httpx
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.errors import InvalidDicomError
+
+from service.deliver.dimse import is_accepted, is_permanent
+from service.deliver.errors import NotTaken, Refused
+from service.deliver.proof import Held, Look, Missing, Sought, Unproven
+from service.deliver.web import UNAUTHORISED, base, check, open_client
+from service.destinations import WebService
+
+JSON = "application/dicom+json"
+DICOM = "application/dicom"
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+NOT_THERE = (204, 404, 410)
+
+
+def store(dataset: Dataset, service: WebService, name: str) -> int:
+    """Send one object (PS3.18 section 10.5).
+
+    Returns
+    -------
+    int
+        The DIMSE status that the answer bears for it: success or a warning.
+
+    Raises
+    ------
+    Unreachable
+        Nobody answers.
+    NotTaken
+        The peer does not support the SOP class. DICOMweb has no negotiation, so this is known only afterwards.
+    Refused
+        It does not take this object; `status` is the failure reason, or the HTTP status where it names none.
+    """
+    boundary = uuid.uuid4().hex
+    content = BytesIO()
+    pydicom.dcmwrite(content, dataset, enforce_file_format=True)
+    body = b"".join((f"--{boundary}\r\nContent-Type: {DICOM}\r\n\r\n".encode(), content.getbuffer(), f"\r\n--{boundary}--\r\n".encode()))
+    headers = {"Content-Type": f'multipart/related; type="{DICOM}"; boundary={boundary}', "Accept": JSON}
+    with open_client(service, name) as client:
+        answer = client.post(f"{base(service)}/studies", content=body, headers=headers)
+    reason = failure_reason(answer)
+    if reason == SOP_CLASS_NOT_SUPPORTED:
+        raise NotTaken(f"{name}: does not take {dataset.SOPClassUID.name}", str(dataset.SOPClassUID), reason)
+    if reason is not None and not is_accepted(reason):
+        raise Refused(f"{name}: STOW-RS refused with reason 0x{reason:04X}", reason, is_permanent(reason))
+    if answer.status_code != httpx.codes.CONFLICT or reason is None:
+        check(answer, "STOW-RS", name)
+    return 0x0000
+
+
+def failure_reason(answer: httpx.Response) -> int | None:
+    """Failure Reason (0008,1197) of the one object that was sent (PS3.3 C.12.1.1.16); None where the answer names none."""
+    try:
+        told = Dataset.from_json(answer.json())
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+    for keyword in ("FailedSOPSequence", "OtherFailuresSequence"):
+        for item in told.get(keyword) or []:
+            if item.get("FailureReason") is not None:
+                return int(item.FailureReason)
+    return None
+
+
+def look(sought: Sought, service: WebService, name: str) -> Look:
+    """Find the object with QIDO-RS and fetch it with WADO-RS.
+
+    Raises
+    ------
+    Unreachable, Refused
+        Nobody answers, or the peer is in trouble for the moment.
+    """
+    series = f"{base(service)}/studies/{sought.study_uid}/series/{sought.series_uid}/instances"
+    with open_client(service, name) as client:
+        found = client.get(series, params={"SOPInstanceUID": sought.sop_uid}, headers={"Accept": JSON})
+        if found.status_code in NOT_THERE:
+            return Missing()
+        if found.status_code in UNAUTHORISED:
+            return Unproven(f"QIDO-RS answered with HTTP {found.status_code}: allow us to query and to retrieve")
+        check(found, "QIDO-RS", name)
+        if not _lists(found, sought.sop_uid):
+            return Missing()
+        # Any transfer syntax: as it lies there.
+        wanted = {"Accept": f'multipart/related; type="{DICOM}"; transfer-syntax=*'}
+        answer = client.get(f"{series}/{sought.sop_uid}", headers=wanted)
+    if answer.status_code in NOT_THERE:
+        return Missing()
+    if answer.status_code in (*UNAUTHORISED, httpx.codes.NOT_ACCEPTABLE):
+        return Unproven(f"WADO-RS answered with HTTP {answer.status_code}: allow us to retrieve")
+    check(answer, "WADO-RS", name)
+    try:
+        return Held(pydicom.dcmread(BytesIO(first_part(answer))))
+    except (InvalidDicomError, ValueError, EOFError):
+        return Unproven("WADO-RS answered with something that is no DICOM object")
+
+
+def first_part(answer: httpx.Response) -> bytes:
+    """The first body of a multipart answer (RFC 2046 5.1), or the whole where it is in one piece. Raises ValueError."""
+    header = Message()
+    header["Content-Type"] = answer.headers.get("Content-Type", "")
+    boundary = header.get_boundary()
+    if boundary is None:
+        return answer.content
+    delimiter = b"--" + boundary.encode()
+    start = answer.content.index(b"\r\n\r\n", answer.content.index(delimiter)) + 4
+    return answer.content[start : answer.content.index(b"\r\n" + delimiter, start)]
+
+
+def _lists(answer: httpx.Response, sop_uid: str) -> bool:
+    try:
+        return any(Dataset.from_json(each).get("SOPInstanceUID", sop_uid) == sop_uid for each in answer.json())
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False

@@ -1,0 +1,56 @@
+"""TLS towards a DICOM peer (PS3.15 Annex B.9, the BCP 195 profile): certificates, and why a handshake fails."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+
+from service.deliver.errors import Refused
+from service.destinations import Destination, Tls
+
+PROBE_TIMEOUT_S = 5.0
+
+
+def client_context(tls: Tls, name: str) -> ssl.SSLContext:
+    """What we show and what we trust; TLS 1.2 at least.
+
+    Raises
+    ------
+    Refused
+        A file of certificates or keys cannot be read. Trying again does not help.
+    """
+    try:
+        context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=tls.ca)
+        context.check_hostname = tls.check_host
+        if tls.cert is not None:
+            context.load_cert_chain(tls.cert, tls.key)
+    except OSError as error:  # ssl.SSLError is one
+        raise Refused(f"{name}: the files of tls.ca, tls.cert or tls.key cannot be used ({type(error).__name__})") from error
+    return context
+
+
+def explain_failure(destination: Destination) -> str:
+    """Say why no TLS connection comes about; empty where the reason is another one.
+
+    pynetdicom keeps such reasons to itself, so this is one more handshake, for the sentence only.
+    """
+    if destination.tls is None:
+        return ""
+    context = client_context(destination.tls, destination.name)
+    try:
+        with (
+            socket.create_connection((destination.host, destination.port), PROBE_TIMEOUT_S) as plain,
+            context.wrap_socket(plain, server_hostname=destination.host) as connection,
+        ):
+            # With TLS 1.3 a server refuses our certificate only after the handshake.
+            connection.settimeout(0.5)
+            connection.recv(1)
+    except ssl.SSLCertVerificationError as error:
+        return f"its certificate is not trusted: {error.verify_message}"
+    except TimeoutError:
+        return ""
+    except ssl.SSLError as error:
+        return f"the TLS handshake fails: {error.reason or type(error).__name__}"
+    except OSError:
+        return ""
+    return ""
