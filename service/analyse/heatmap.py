@@ -19,6 +19,13 @@ OPACITY = 0.55
 LEAST_SHOWN = 0.3
 """Suspicion below this is left uncoloured: it is about what the network says of air."""
 
+FINENESS = 8
+"""An outline is drawn on a map this many times finer than the network's."""
+
+MOST_CORNERS = 64
+LEAST_CONTRAST = 0.01
+"""A peak that rises less than this above the rest of its map has no outline."""
+
 
 def picture_shape(source: tuple[int, int]) -> tuple[int, int]:
     """Rows, columns of a preview of a source image; never larger than the source."""
@@ -37,6 +44,38 @@ def find_peak(heat: NDArray[np.float32], placement: Placement) -> Peak:
     rows, columns = placement.output_shape
     y, x = placement.to_source((row + 0.5) * rows / heat.shape[0], (column + 0.5) * columns / heat.shape[1])
     return Peak(row=round(y, 1), column=round(x, 1), strength=round(float(heat[row, column]), 6))
+
+
+def find_outline(heat: NDArray[np.float32], placement: Placement) -> tuple[tuple[float, float], ...]:
+    """The border of the region around the strongest cell, as corners (row, column) in source pixels, in order.
+
+    The region is what is connected to the peak and lies above the half-way level between the map's median, its idea of nothing, and
+    the peak. A flat map has no region: the answer is empty.
+    """
+    low, high = float(np.median(heat)), float(heat.max())
+    if high - low < LEAST_CONTRAST:
+        return ()
+    row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
+    size = (heat.shape[1] * FINENESS, heat.shape[0] * FINENESS)
+    fine = cv2.resize(np.asarray(heat, np.float32), size, interpolation=cv2.INTER_LINEAR)
+    above = (fine >= (low + high) / 2).astype(np.uint8)
+    _, regions = cv2.connectedComponents(above, connectivity=4)
+    region = regions == regions[int(row) * FINENESS + FINENESS // 2, int(column) * FINENESS + FINENESS // 2]
+    # A frame of nothing: a region at the edge of the map is closed along the edge.
+    contours, _ = cv2.findContours(np.pad(region.astype(np.uint8), 1), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    border = max(contours, key=cv2.contourArea)
+    tolerance = 0.5
+    while len(border) > MOST_CORNERS:
+        border = cv2.approxPolyDP(border, tolerance, True)
+        tolerance *= 1.5
+    rows, columns = placement.output_shape
+    corners = []
+    for x, y in border[:, 0]:
+        # Back to cells: the frame is one pixel wide, and a contour runs through the middle of pixels.
+        source = placement.to_source((y - 0.5) * rows / fine.shape[0], (x - 0.5) * columns / fine.shape[1])
+        corners.append((round(source[0], 1), round(source[1], 1)))
+    distinct = tuple(dict.fromkeys(corners))
+    return distinct if len(distinct) >= 3 else ()
 
 
 def overlay(pixels: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ from models.preprocessing.picture import Picture, is_picture, picture_from_datas
 from models.preprocessing.plausibility import looks_like_mammogram
 from models.registry import Registry
 from models.vocabulary import ImageKind
-from service.analyse.heatmap import encode_array, encode_png, find_peak, overlay, picture_shape, shrink, suspicion
+from service.analyse.heatmap import encode_array, encode_png, find_outline, find_peak, overlay, picture_shape, shrink, suspicion
 from service.analyse.network import Network
 from service.analyse.provider import available_providers, choose_provider
 from service.domain.findings import Header, ImageFinding, InstanceState, Reason
@@ -128,6 +128,7 @@ class Analyser:
             density=self.labeler.label("density", labels.scores["density"]),
             cancer_score=round(self.cancer.manifest.calibration.apply(raw), 6),
             peak=find_peak(heat, placement),
+            outline=find_outline(heat, placement),
             chest_wall_right=_chest_wall_right(picture.pixels),
             inverted=picture.inverted,
             models=(self.labeler.identity, self.cancer.identity),

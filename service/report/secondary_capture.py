@@ -1,4 +1,4 @@
-"""The heatmap as a colour picture that every archive and viewer shows (Secondary Capture Image, PS3.3 A.8.1)."""
+"""The image and its heatmap side by side, as a colour picture that every archive and viewer shows (Secondary Capture, PS3.3 A.8.1)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,24 @@ from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from models.vocabulary import Laterality
 from service.domain.findings import Conclusion, ImageFinding
+from service.report.algorithm import is_calibrated
 from service.report.coding import code_item
 from service.report.envelope import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
 from service.report.uids import heatmap_uid, series_uid
 
 SERIES_NUMBER = 9002
+GAP, MARGIN = 8, 8
+"""In pixels of the picture."""
+FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
-def build_heatmap(conclusion: Conclusion, finding: ImageFinding, source: Dataset, overlay_rgb: NDArray[np.uint8]) -> Dataset:
+def build_heatmap(
+    conclusion: Conclusion,
+    finding: ImageFinding,
+    source: Dataset,
+    overlay_rgb: NDArray[np.uint8],
+    preview_rgb: NDArray[np.uint8] | None = None,
+) -> Dataset:
     """Build the heatmap picture of one image.
 
     Parameters
@@ -30,13 +40,22 @@ def build_heatmap(conclusion: Conclusion, finding: ImageFinding, source: Dataset
         Header of the image.
     overlay_rgb
         Picture blended with its heatmap, shape (rows, columns, 3). It may be smaller than the source: no pixel spacing is stated.
+    preview_rgb
+        The same picture without colours, of the same shape, to stand on the left. None where it is no longer kept: the heatmap stands
+        alone.
 
     Returns
     -------
     Dataset
-        Explicit VR Little Endian, with file meta. A legend stands below the picture and covers none of it.
+        Explicit VR Little Endian, with file meta. A legend stands below the pictures and covers nothing of them.
+
+    Raises
+    ------
+    ValueError
+        The two pictures differ in shape.
     """
-    picture = np.concatenate([overlay_rgb, _legend(finding, overlay_rgb.shape[1])])
+    beside = overlay_rgb if preview_rgb is None else _stand_side_by_side(preview_rgb, overlay_rgb)
+    picture = np.concatenate([beside, _legend(conclusion, finding, beside.shape[1])])
     moment = local_time(source, conclusion.concluded_at)
     capture = Dataset()
     copy_patient_and_study(source, capture)
@@ -59,7 +78,7 @@ def build_heatmap(conclusion: Conclusion, finding: ImageFinding, source: Dataset
         capture.ImageLaterality = finding.laterality.value
     else:
         capture.Laterality = None
-    capture.DerivationDescription = "Heatmap of a cancer score blended with the image. Not for diagnosis."
+    capture.DerivationDescription = "The image, and beside it blended with the heatmap of a cancer score. Not for diagnosis."
     capture.SourceImageSequence = [_reference(source)]
 
     capture.SamplesPerPixel = 3
@@ -76,18 +95,30 @@ def build_heatmap(conclusion: Conclusion, finding: ImageFinding, source: Dataset
     return capture
 
 
-def _legend(finding: ImageFinding, columns: int) -> NDArray[np.uint8]:
-    """Lines of text on black, shape (rows, columns, 3), in letters that fit the width."""
-    models = [f"{model.name} {model.version} ({model.sha256[:12]})" for model in finding.models]
+def _stand_side_by_side(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Both pictures with a dark gap between them."""
+    if left.shape != right.shape:
+        raise ValueError(f"pictures of {left.shape} and {right.shape} cannot stand side by side")
+    return np.concatenate([left, np.zeros((left.shape[0], GAP, 3), np.uint8), right], axis=1)
+
+
+def _legend(conclusion: Conclusion, finding: ImageFinding, columns: int) -> NDArray[np.uint8]:
+    """Lines of text and the scale of colours on black, shape (rows, columns, 3), in letters that fit the width."""
     score = "no score" if finding.cancer_score is None else f"score {finding.cancer_score:.3f}"
-    lines = [f"mammotriage heatmap, {score}", *models, "Not for diagnosis"]
-    font, margin = cv2.FONT_HERSHEY_SIMPLEX, 8
-    widest = max(cv2.getTextSize(line, font, 1.0, 1)[0][0] for line in lines)
-    scale = min(1.0, max(0.1, (columns - 2 * margin) / widest))
+    kind = "" if is_calibrated(finding.models) else " (not calibrated)"
+    point = "" if conclusion.threshold is None else f", operating point {conclusion.threshold:.3f}"
+    models = [f"{model.name} {model.version} ({model.sha256[:12]})" for model in finding.models]
+    lines = [f"mammotriage heatmap, {score}{kind}{point}", *models, "Not for diagnosis", "Suspicion, low to high:"]
+    widest = max(cv2.getTextSize(line, FONT, 1.0, 1)[0][0] for line in lines)
+    scale = min(1.0, max(0.1, (columns - 2 * MARGIN) / widest))
     pitch = max(8, round(36 * scale))
-    strip = np.zeros((pitch * len(lines) + 2 * margin, columns, 3), np.uint8)
+    strip = np.zeros((pitch * (len(lines) + 1) + 2 * MARGIN, columns, 3), np.uint8)
     for number, line in enumerate(lines, 1):
-        cv2.putText(strip, line, (margin, number * pitch), font, scale, (255, 255, 255), 1, cv2.LINE_AA)
+        cv2.putText(strip, line, (MARGIN, number * pitch), FONT, scale, (255, 255, 255), 1, cv2.LINE_AA)
+    bar = strip[pitch * len(lines) + MARGIN : pitch * (len(lines) + 1), MARGIN : columns - MARGIN]
+    if bar.size:
+        grey = np.linspace(0, 255, bar.shape[1]).astype(np.uint8)[None].repeat(bar.shape[0], 0)
+        bar[:] = cv2.cvtColor(cv2.applyColorMap(grey, cv2.COLORMAP_JET), cv2.COLOR_BGR2RGB)
     return strip
 
 
