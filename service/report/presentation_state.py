@@ -63,10 +63,12 @@ def build_marks(conclusion: Conclusion, finding: ImageFinding, source: Dataset) 
     state.SOPClassUID = GrayscaleSoftcopyPresentationStateStorage
     state.SOPInstanceUID = marks_uid(conclusion, finding)
     state.Modality = "PR"
-    state.SeriesInstanceUID = series_uid(conclusion.study_instance_uid, "gsps")
+    # The module has no side of an image, only one of the series (PS3.3 C.7.3.1): each breast has its own.
+    side = finding.laterality.value if finding.laterality and finding.laterality.value in ("R", "L") else ""
+    state.SeriesInstanceUID = series_uid(conclusion.study_instance_uid, f"gsps:{side}")
     state.SeriesNumber = SERIES_NUMBER
     state.SeriesDescription = "mammotriage marks"
-    state.Laterality = None
+    state.Laterality = side
     state.InstanceNumber = 1 + [image.sop_instance_uid for image in conclusion.images].index(finding.sop_instance_uid)
     state.PresentationCreationDate, state.PresentationCreationTime = dicom_date_time(moment)
     state.ContentLabel = "MAMMOTRIAGE"
