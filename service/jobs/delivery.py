@@ -15,7 +15,7 @@ from service.domain.errors import ServiceError
 from service.domain.findings import DeliveryState, ObjectKind
 from service.jobs.building import BUILD_ERRORS, NotBuildable, Payload, build
 from service.jobs.context import Context
-from service.report.structured_report import as_dialect
+from service.report.dialect import as_dialect
 from service.store.rows import DeliveryRow
 
 log = logging.getLogger(__name__)

@@ -20,13 +20,14 @@ from pydicom.dataset import Dataset
 from pynetdicom.dsutils import split_dataset
 
 from service.deliver.errors import DeliveryError
-from service.deliver.readback import Missing, NotApplied, Verified
+from service.deliver.proof import Missing, NotApplied, Unproven, Verified
+from service.deliver.readback import verify
 from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
 from service.jobs.building import BUILD_ERRORS, Payload, build
 from service.jobs.context import Context
-from service.jobs.delivery import DIALECTS
-from service.report.structured_report import as_dialect
+from service.report.dialect import DIALECTS, as_dialect
+from service.store.returns import ReturnDesk
 from service.store.rows import DeliveryRow
 
 log = logging.getLogger(__name__)
@@ -172,7 +173,7 @@ def _look(context: Context, row: DeliveryRow, failures: Counter[str]) -> tuple[R
     except BUILD_ERRORS as error:
         return Result.UNPROVEN, f"there is nothing left to compare with ({type(error).__name__})"
     try:
-        proof = verify(payload, destination, context.settings.ae_title)
+        proof = verify(payload, destination, context.settings.ae_title, ReturnDesk(context.settings.data_dir))
     except DeliveryError as error:
         failures[row.destination] += 1
         return Result.UNPROVEN, str(error)
@@ -184,8 +185,8 @@ def _look(context: Context, row: DeliveryRow, failures: Counter[str]) -> tuple[R
             return Result.MISSING, "the destination does not hold it"
         case NotApplied(attributes):
             return Result.CHANGED, f"the destination holds another copy; it differs in {', '.join(attributes)}"
-        case _:
-            return Result.UNPROVEN, "the destination does not let us look"
+        case Unproven(reason):
+            return Result.UNPROVEN, reason
 
 
 def build_as_sent(context: Context, row: DeliveryRow, destination: Destination) -> Payload:
