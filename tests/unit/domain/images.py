@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from models.vocabulary import Laterality, View, ViewModifier
+from typing import Any
+
+from models.vocabulary import ImageKind, Laterality, View, ViewModifier
 from service.domain.correction import Seen
-from service.domain.findings import Header, ImageFinding, InstanceState, Label, ModelIdentity
+from service.domain.findings import Header, ImageFinding, InstanceState, Label, Marker, ModelIdentity
 
 MODEL = ModelIdentity(name="mammotriage-labeler", version="1.0.0", sha256="a" * 64, task="labeler")
 
@@ -21,11 +23,15 @@ def seen(
     density: str = "B",
     sources: tuple[str, str] = ("ViewCodeSequence", "ImageLaterality"),
     modifiers: tuple[ViewModifier, ...] = (),
-    flipped: bool = False,
-    partial: bool = False,
+    marker: str = "",
+    **more: Any,
 ) -> Seen:
-    """An analysed image: what its header declares, what its pixels show."""
+    """An analysed image: what its header declares, what its pixels show, and ``R-CC`` or so of a burned-in marker.
+
+    `more` are further fields of the header.
+    """
     view, laterality = declared
+    side, _, marked_view = marker.partition("-")
     header = Header(
         sop_instance_uid=f"1.2.{name}",
         sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2",
@@ -37,8 +43,7 @@ def seen(
         view_modifiers=modifiers,
         view_source=sources[0] if view is not View.UNKNOWN else "",
         laterality_source=sources[1] if laterality is not Laterality.UNKNOWN else "",
-        field_of_view_flipped=flipped,
-        partial_view=partial,
+        **{"kind": ImageKind.FULL_FIELD, **more},
     )
     finding = ImageFinding(
         sop_instance_uid=header.sop_instance_uid,
@@ -47,6 +52,7 @@ def seen(
         laterality=label(pixels[1], "L", "R"),
         density=label(density, "A", "B", "C", "D"),
         cancer_score=score,
+        marker=Marker(text=marker, laterality=Laterality(side), view=View(marked_view or "UNKNOWN"), confidence=0.9) if marker else None,
         models=(MODEL,),
     )
     return Seen(header, finding)
@@ -61,3 +67,21 @@ def standard_study(**changed: Seen) -> list[Seen]:
         )
     }
     return list({**study, **changed}.values())
+
+
+def turn(image: Seen) -> Seen:
+    """The same image with the other side declared."""
+    other = Laterality.L if image.header.laterality is Laterality.R else Laterality.R
+    return image._replace(header=image.header.model_copy(update={"laterality": other}))
+
+
+def mirror(image: Seen) -> Seen:
+    """The same image, its picture mirrored: the networks take it for the other side."""
+    assert image.finding.laterality is not None
+    other = "L" if image.finding.laterality.value == "R" else "R"
+    return image._replace(finding=image.finding.model_copy(update={"laterality": label(other, "L", "R")}))
+
+
+def alter(image: Seen, **fields: Any) -> Seen:
+    """The same image with other fields in its header."""
+    return image._replace(header=image.header.model_copy(update=fields))

@@ -6,16 +6,16 @@ import pytest
 
 from models.vocabulary import Density, Laterality, View
 from service.domain.assembly import conclude, has_full_view_set
-from service.domain.correction import Policy, Seen
-from service.domain.findings import Conclusion, ImageFinding, InstanceState, Reason, TriageFlag
-from tests.unit.domain.images import seen, standard_study
+from service.domain.correction import Seen
+from service.domain.findings import Conclusion, ImageFinding, InstanceState, Reason, TriageFlag, Verdict
+from tests.unit.domain.images import mirror, seen, standard_study, turn
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 R, L = Laterality.R, Laterality.L
 
 
 def answer(study: list[Seen], threshold: float | None = 0.5) -> Conclusion:
-    return conclude(study, Policy(), threshold, NOW)
+    return conclude(study, threshold, NOW)
 
 
 def test_the_view_set_is_read_from_pixels_not_from_headers() -> None:
@@ -59,6 +59,27 @@ def test_a_study_of_which_nothing_could_be_analysed_is_concluded_without_a_score
 
 def test_the_fingerprint_follows_the_images_and_not_the_clock_or_their_order() -> None:
     study = standard_study()
-    same = conclude(list(reversed(study)), Policy(), 0.5, datetime(2027, 1, 1, tzinfo=UTC))
+    same = conclude(list(reversed(study)), 0.5, datetime(2027, 1, 1, tzinfo=UTC))
     more = answer([*study, seen("5", (View.CC, R), ("CC", "R"))])
     assert answer(study).fingerprint == same.fingerprint != more.fingerprint
+
+
+def test_a_mirrored_picture_counts_for_the_breast_that_it_is_declared_to_be() -> None:
+    left = mirror(seen("2", (View.CC, L), ("CC", "L"), score=0.9))
+    conclusion = answer(standard_study(lcc=left))
+    assert {breast.laterality: breast.score for breast in conclusion.breasts} == {R: pytest.approx(0.1), L: pytest.approx(0.5)}
+    assert conclusion.reasoning.verdict is Verdict.MIRRORED
+
+
+def test_a_wrong_side_counts_for_the_breast_that_its_pixels_show() -> None:
+    left = turn(seen("2", (View.CC, L), ("CC", "L"), score=0.9))
+    conclusion = answer(standard_study(lcc=left))
+    assert {breast.laterality: breast.score for breast in conclusion.breasts} == {R: pytest.approx(0.1), L: pytest.approx(0.5)}
+    assert conclusion.reasoning.verdict is Verdict.ONE_WRONG
+
+
+def test_a_study_that_nothing_settles_keeps_its_declared_breasts() -> None:
+    study = [turn(image) for image in standard_study()]
+    conclusion = answer(study)
+    declared = {breast.laterality: set(breast.images) for breast in conclusion.breasts}
+    assert declared == {side: {image.uid for image in study if image.header.laterality is side} for side in (R, L)}

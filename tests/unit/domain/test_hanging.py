@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from models.vocabulary import Laterality, View
 from service.domain.hanging import SLOTS, Candidate, LabelSource, hang
-from tests.unit.domain.images import seen, standard_study
+from tests.unit.domain.images import mirror, seen, standard_study, turn
 
 RIGHT_CC = (View.CC, Laterality.R)
 NOTHING = (View.UNKNOWN, Laterality.UNKNOWN)
@@ -21,12 +21,39 @@ def test_a_standard_study_fills_the_four_slots() -> None:
     assert [slot for slot, hung in hanging.slots.items() if hung] == list(SLOTS)
 
 
-def test_pixels_outrank_the_header() -> None:
-    hanging = hang(candidates(seen("1", declared=RIGHT_CC, pixels=("MLO", "L"))))
-    hung = hanging.slots["L-MLO"]
+def test_pixels_outrank_the_header_on_the_view() -> None:
+    hanging = hang(candidates(seen("1", declared=RIGHT_CC, pixels=("MLO", "R"))))
+    hung = hanging.slots["R-MLO"]
     assert hung is not None
     assert hung.view_source is LabelSource.PIXELS
     assert hanging.slots["R-CC"] is None
+
+
+def test_pixels_outrank_the_header_on_the_side_where_the_other_images_bear_them_out() -> None:
+    hanging = hang(candidates(*standard_study(rcc=turn(standard_study()[0]))))
+    hung = hanging.slots["R-CC"]
+    assert hung is not None
+    assert (hung.candidate.header.laterality, hung.laterality_source) == (Laterality.L, LabelSource.PIXELS)
+    assert hanging.repeated == {}
+
+
+def test_a_mirrored_picture_hangs_as_it_is_declared() -> None:
+    hanging = hang(candidates(*standard_study(rcc=mirror(standard_study()[0]))))
+    hung = hanging.slots["R-CC"]
+    assert hung is not None
+    assert hung.laterality_source is LabelSource.HEADER
+    assert (hanging.missing, hanging.repeated) == ([], {})
+
+
+def test_a_side_that_nothing_settles_hangs_as_it_is_declared() -> None:
+    for study in ([turn(standard_study()[0])], [turn(image) for image in standard_study()]):
+        for slot, hung in hang(candidates(*study)).slots.items():
+            assert hung is None or f"{hung.candidate.header.laterality}-{hung.candidate.header.view}" == slot
+
+
+def test_a_view_that_the_other_images_of_the_breast_speak_against_hangs_as_declared() -> None:
+    hanging = hang(candidates(*standard_study(rcc=seen("1", declared=RIGHT_CC, pixels=("MLO", "R")))))
+    assert (hanging.missing, hanging.repeated) == ([], {})
 
 
 def test_the_header_serves_until_the_pixels_are_read() -> None:
@@ -37,7 +64,7 @@ def test_the_header_serves_until_the_pixels_are_read() -> None:
 
 
 def test_an_unsure_label_falls_back_to_the_header_for_that_label_only() -> None:
-    hung = hang(candidates(seen("1", declared=RIGHT_CC, pixels=("UNKNOWN", "L")))).slots["L-CC"]
+    hung = hang(candidates(seen("1", declared=RIGHT_CC, pixels=("UNKNOWN", "R")))).slots["R-CC"]
     assert hung is not None
     assert (hung.view_source, hung.laterality_source) == (LabelSource.HEADER, LabelSource.PIXELS)
 
