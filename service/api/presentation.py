@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from service.api.correction_presentation import ROOT, show_correction, show_delivery
 from service.api.schemas import (
     AgreementOut,
     BreastOut,
     CancerOut,
     DeclaredLabels,
-    DeliveryOut,
     HangingOut,
     HungOut,
     ImageLinks,
@@ -20,12 +20,10 @@ from service.api.schemas import (
     StudyLinks,
     StudySummary,
 )
-from service.domain.findings import Conclusion, Correction, DeliveryState, InstanceState, Label
+from service.domain.findings import Conclusion, Correction, InstanceState, Label
 from service.domain.hanging import Candidate, Hung, hang
 from service.store.ledger import Ledger
-from service.store.rows import DeliveryRow, InstanceRow, StudyRow, StudyState
-
-ROOT = "/api/v1"
+from service.store.rows import CorrectionRow, InstanceRow, StudyRow, StudyState
 
 
 def study_location(study_uid: str) -> str:
@@ -47,6 +45,7 @@ def summarise(row: StudyRow) -> StudySummary:
         finished_images=row.finished_count,
         version=row.version,
         delivery=row.delivery_state,
+        held=row.held,
         first_received_at=row.first_received_at,
         last_received_at=row.last_received_at,
         links=StudyLinks(self=here, hanging=f"{here}/hanging"),
@@ -56,23 +55,28 @@ def summarise(row: StudyRow) -> StudySummary:
 def detail(row: StudyRow, ledger: Ledger) -> StudyDetail:
     """Everything about one study."""
     conclusion = row.conclusion
-    corrections = {each.sop_instance_uid: each for each in conclusion.corrections} if conclusion else {}
-    instances = [describe(each, corrections.get(each.sop_instance_uid)) for each in ledger.instances_of(row.study_uid)]
+    compared = {each.sop_instance_uid: each for each in conclusion.corrections} if conclusion else {}
+    corrections = ledger.corrections(study_uid=row.study_uid, limit=None)
+    # An image may have had several; the newest of its conclusion is the one that its labels speak of.
+    entered = {each.sop_instance_uid: each for each in sorted(corrections, key=lambda each: (each.version, each.id))}
     return StudyDetail(
         **summarise(row).model_dump(),
         complete=conclusion.complete if conclusion else False,
         threshold=conclusion.threshold if conclusion else None,
         concluded_at=conclusion.concluded_at if conclusion else None,
         breasts=[BreastOut(**breast.model_dump()) for breast in conclusion.breasts] if conclusion else [],
-        instances=instances,
+        instances=[describe(each, compared, entered) for each in ledger.instances_of(row.study_uid)],
         models=list(conclusion.models) if conclusion else [],
-        deliveries=[_delivery(each) for each in ledger.deliveries(study_uid=row.study_uid)],
+        reasoning=conclusion.reasoning if conclusion else None,
+        corrections=[show_correction(each) for each in corrections],
+        deliveries=[show_delivery(each) for each in ledger.deliveries(study_uid=row.study_uid)],
         versions=[each.version for each in ledger.conclusions(row.study_uid)],
     )
 
 
-def describe(row: InstanceRow, correction: Correction | None) -> InstanceOut:
-    """One image."""
+def describe(row: InstanceRow, compared: Mapping[str, Correction], entered: Mapping[str, CorrectionRow]) -> InstanceOut:
+    """One image, its header compared with its pixels, and what the ledger holds of the difference."""
+    correction = compared.get(row.sop_instance_uid)
     finding = row.finding
     here = f"{ROOT}/instances/{row.sop_instance_uid}"
     drawn = row.state is InstanceState.ANALYSED
@@ -87,7 +91,7 @@ def describe(row: InstanceRow, correction: Correction | None) -> InstanceOut:
         laterality=_label(finding.laterality) if finding else None,
         density=_label(finding.density) if finding else None,
         cancer=CancerOut(score=score, peak=finding.peak) if finding and score is not None else None,
-        agreement=_agreement(correction) if correction else None,
+        agreement=_agreement(correction, entered.get(row.sop_instance_uid)) if correction else None,
         provider=finding.provider if finding else "",
         links=ImageLinks(heatmap=f"{here}/heatmap.png", preview=f"{here}/preview.png") if drawn else None,
     )
@@ -130,17 +134,13 @@ def _label(label: Label | None) -> LabelOut | None:
     return LabelOut(**label.model_dump()) if label else None
 
 
-def _agreement(correction: Correction) -> AgreementOut:
-    return AgreementOut(view=correction.view, laterality=correction.laterality, correction=correction.state, reason=correction.reason)
-
-
-def _delivery(row: DeliveryRow) -> DeliveryOut:
-    return DeliveryOut(
-        kind=row.kind,
-        destination=row.destination,
-        object_uid=row.object_uid,
-        source_sop_uid=row.source_sop_uid,
-        state=DeliveryState(row.state),
-        tries=row.tries,
-        error=row.error,
+def _agreement(correction: Correction, entered: CorrectionRow | None) -> AgreementOut:
+    known = entered if correction.changes_something else None
+    return AgreementOut(
+        view=correction.view,
+        laterality=correction.laterality,
+        kind=correction.kind,
+        correction=known.state if known else None,
+        correction_id=known.id if known else None,
+        reason=correction.reason,
     )

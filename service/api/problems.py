@@ -62,6 +62,7 @@ STATUS_OF_CODE = {
     "instance-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     "disk-full": HTTPStatus.INSUFFICIENT_STORAGE,
     "broker-down": HTTPStatus.SERVICE_UNAVAILABLE,
+    "decision-refused": HTTPStatus.CONFLICT,
 }
 """The service's errors by code; an unlisted one is the server's fault."""
 

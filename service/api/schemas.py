@@ -9,22 +9,21 @@ from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
 from models.vocabulary import ImageKind
+from service.api.correction_schemas import SOP_UID, STUDY_UID, CorrectionOut, DeliveryOut
 from service.domain.findings import (
     Agreement,
+    CorrectionKind,
     CorrectionState,
-    DeliveryState,
     InstanceState,
     ModelIdentity,
-    ObjectKind,
     Peak,
     Priority,
     Reason,
+    Reasoning,
     TriageFlag,
 )
 from service.domain.hanging import LabelSource
-from service.store.rows import Accepted, StudyState
-
-STUDY_UID, SOP_UID = "2.25.201304711", "2.25.338214001"
+from service.store.rows import Accepted, StudyDelivery, StudyState
 
 Uid = Annotated[str, Path(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="DICOM UID", examples=[STUDY_UID])]
 
@@ -42,7 +41,9 @@ _IMAGE = {
     "agreement": {
         "view": "contradict",
         "laterality": "agree",
+        "kind": "contradicts",
         "correction": "proposed",
+        "correction_id": 17,
         "reason": "header and pixels contradict each other: waits for approval",
     },
     "links": {"heatmap": f"/api/v1/instances/{SOP_UID}/heatmap.png", "preview": f"/api/v1/instances/{SOP_UID}/preview.png"},
@@ -58,6 +59,7 @@ _SUMMARY = {
     "finished_images": 4,
     "version": 1,
     "delivery": "verified",
+    "held": False,
     "first_received_at": "2026-11-02T08:14:03Z",
     "last_received_at": "2026-11-02T08:14:09Z",
     "links": {"self": f"/api/v1/studies/{STUDY_UID}", "hanging": f"/api/v1/studies/{STUDY_UID}/hanging"},
@@ -71,17 +73,9 @@ _DETAIL = {
     "breasts": [{"laterality": "L", "score": 0.44, "density": "C", "images": [SOP_UID]}],
     "instances": [_IMAGE],
     "models": [_MODEL],
-    "deliveries": [
-        {
-            "kind": "sr",
-            "destination": "pacs",
-            "object_uid": "2.25.77",
-            "source_sop_uid": None,
-            "state": "verified",
-            "tries": 1,
-            "error": None,
-        }
-    ],
+    "reasoning": {"verdict": "one-wrong", "text": "one image is declared CC, and its pixels show MLO"},
+    "corrections": [],
+    "deliveries": [],
     "versions": [1],
 }
 _HUNG = {
@@ -135,7 +129,9 @@ class CancerOut(BaseModel):
 class AgreementOut(BaseModel):
     view: Agreement
     laterality: Agreement
-    correction: CorrectionState
+    kind: CorrectionKind | None = Field(description="in what way header and pixels differ; null where they do not")
+    correction: CorrectionState | None = Field(description="what became of the difference; null where there is none")
+    correction_id: int | None = Field(description="number of the correction in the ledger")
     reason: str
 
 
@@ -180,7 +176,8 @@ class StudySummary(BaseModel):
     images: int
     finished_images: int
     version: int = Field(description="of the current conclusion; 0 before the first")
-    delivery: DeliveryState | None = Field(description="the worst among the current version's deliveries")
+    delivery: StudyDelivery | None = Field(description="how far what the current conclusion owes has come")
+    held: bool = Field(description="both sides are exchanged: nothing corrected leaves before a named person releases the study")
     first_received_at: datetime
     last_received_at: datetime
     links: StudyLinks
@@ -200,16 +197,6 @@ class BreastOut(BaseModel):
     images: list[str]
 
 
-class DeliveryOut(BaseModel):
-    kind: ObjectKind
-    destination: str
-    object_uid: str
-    source_sop_uid: str | None
-    state: DeliveryState
-    tries: int
-    error: str | None
-
-
 class StudyDetail(StudySummary):
     """A study with its images; before the first conclusion the images' answers so far."""
 
@@ -221,6 +208,8 @@ class StudyDetail(StudySummary):
     breasts: list[BreastOut]
     instances: list[InstanceOut]
     models: list[ModelIdentity]
+    reasoning: Reasoning | None = Field(description="what the images together say of the labels; null before the first conclusion")
+    corrections: list[CorrectionOut]
     deliveries: list[DeliveryOut]
     versions: list[int] = Field(description="of all conclusions so far; the last one counts")
 

@@ -60,15 +60,13 @@ def api() -> None:
 
     from service.api.app import create_app
     from service.api.readiness import make_probe
-    from service.jobs.queues import Publisher
+    from service.jobs.context import open_context
     from service.logs import configure_logging
-    from service.store.instances import InstanceStore
-    from service.store.ledger import Ledger
 
     settings = Settings()
     configure_logging(settings.log_json)
-    ledger, publish = Ledger(settings.ledger_url), Publisher(settings.redis_url).analyse
-    application = create_app(settings, ledger, InstanceStore(settings.data_dir), publish, make_probe(settings, ledger))
+    context = open_context(settings)
+    application = create_app(context, make_probe(settings, context.ledger))
     uvicorn.run(
         application, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=10
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -16,13 +16,27 @@ from pydicom import Dataset
 
 from service.api.app import create_app
 from service.bootstrap import free_port
-from service.domain.findings import Conclusion, ImageFinding, Priority
+from service.domain.findings import Conclusion, Correction, DeliveryState, ImageFinding, Priority, Reasoning
+from service.jobs.context import Context
+from service.jobs.planning import plan_correction, plan_study
+from service.jobs.queues import ANALYSE, DELIVER, Publisher
 from service.settings import Settings
 from service.store.instances import InstanceStore
 from service.store.ledger import Ledger, migrate
 from tests.integration.answers import analysed, concluded
 
 FOUR_VIEWS = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
+
+
+class Notebook(Publisher):
+    """A publisher that writes down what it was asked for: no broker runs here."""
+
+    def __init__(self, redis_url: str) -> None:
+        super().__init__(redis_url)
+        self.asked: list[tuple[str, str | int]] = []
+
+    def _publish(self, task: str, argument: str | int, priority: Priority) -> None:
+        self.asked.append((task, argument))
 
 
 @dataclass
@@ -33,8 +47,18 @@ class Served:
     ledger: Ledger
     store: InstanceStore
     settings: Settings
-    published: list[str] = field(default_factory=list)
+    publisher: Notebook
     broken: dict[str, str | None] = field(default_factory=dict)
+
+    @property
+    def published(self) -> list[str]:
+        """Images that were queued."""
+        return [str(argument) for task, argument in self.publisher.asked if task == ANALYSE]
+
+    @property
+    def queued(self) -> list[int]:
+        """Deliveries that were queued."""
+        return [int(argument) for task, argument in self.publisher.asked if task == DELIVER]
 
     def post(self, *images: Dataset | bytes, prefer: str | None = None) -> httpx.Response:
         files = [("files", (f"{number}.dcm", as_bytes(image), "application/dicom")) for number, image in enumerate(images)]
@@ -46,11 +70,22 @@ class Served:
         self.ledger.record_finding(finding)
         return finding
 
-    def conclude(self, study_uid: str) -> Conclusion:
+    def conclude(self, study_uid: str, corrections: Iterable[Correction] = (), reasoning: Reasoning | None = None) -> Conclusion:
+        """Conclude on all that has ended, and enter what follows for the configured destinations."""
         findings = [row.finding for row in self.ledger.instances_of(study_uid) if row.finding]
-        conclusion = self.ledger.record_conclusion(concluded(study_uid, findings, version=0))
-        assert conclusion is not None
-        return conclusion
+        conclusion = concluded(study_uid, findings, corrections, version=0).model_copy(update={"reasoning": reasoning or Reasoning()})
+        destinations = self.settings.destinations
+        recorded = self.ledger.record_conclusion(
+            conclusion, lambda numbered: plan_study(numbered, destinations), lambda row: plan_correction(row, destinations)
+        )
+        assert recorded is not None
+        return recorded
+
+    def deliver(self, delivery_id: int, state: DeliveryState = DeliveryState.VERIFIED, error: str | None = None) -> None:
+        """Bring a delivery to its end, as a worker would."""
+        assert self.ledger.claim_delivery(delivery_id, lease_s=60)
+        self.ledger.mark_sent(delivery_id)
+        self.ledger.finish_delivery(delivery_id, state, error)
 
 
 def as_bytes(image: Dataset | bytes) -> bytes:
@@ -66,13 +101,9 @@ def serve_api(folder: Path, **changed: object) -> Iterator[Served]:
     settings = Settings(**{"data_dir": folder, "disk_free_min_bytes": 0, "http_port": free_port(), **changed})  # type: ignore[arg-type]
     migrate(settings.ledger_url)
     ledger, store = Ledger(settings.ledger_url), InstanceStore(folder)
-    published: list[str] = []
+    publisher = Notebook(settings.redis_url)
     broken: dict[str, str | None] = {"ledger": None, "broker": None, "listener": None}
-
-    def publish(sop_uid: str, _: Priority) -> None:
-        published.append(sop_uid)
-
-    app = create_app(settings, ledger, store, publish, lambda: broken)
+    app = create_app(Context(settings, store, ledger, publisher), lambda: broken)
     server = uvicorn.Server(uvicorn.Config(app, port=settings.http_port, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()
@@ -80,7 +111,7 @@ def serve_api(folder: Path, **changed: object) -> Iterator[Served]:
         while not server.started:
             time.sleep(0.01)
         with httpx.Client(base_url=settings.public_api_url, timeout=20, trust_env=False) as client:
-            yield Served(client, ledger, store, settings, published, broken)
+            yield Served(client, ledger, store, settings, publisher, broken)
     finally:
         server.should_exit = True
         thread.join()

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pydicom.uid import generate_uid
 
-from service.domain.findings import InstanceState
-from tests.integration.answers import concluded, correction, full_field, not_analysed
+from service.domain.findings import Agreement, InstanceState
+from tests.integration.answers import correction, full_field, not_analysed
 from tests.integration.api_server import FOUR_VIEWS, Served, serve_api
 
 
@@ -120,26 +120,31 @@ def test_a_study_shows_each_image_with_its_labels_or_the_reason_why_it_has_none(
 
 
 def test_a_concluded_image_tells_whether_its_header_agrees(api: Served) -> None:
-    image = full_field("R", "CC", labelled=False)
-    api.post(image)
-    finding = api.answer(image, "R", "CC")
-    sop_uid = str(image.SOPInstanceUID)
-    api.ledger.record_conclusion(
-        concluded(str(image.StudyInstanceUID), [finding], [correction(sop_uid, ("UNKNOWN", "UNKNOWN"), ("R", "CC"))], version=0)
-    )
-    (shown,) = api.client.get(f"/api/v1/studies/{image.StudyInstanceUID}").json()["instances"]
-    assert shown["agreement"]["view"] == "missing"
-    assert shown["agreement"]["correction"] == "approved"
+    study_uid = generate_uid()
+    bare, fine = full_field("R", "CC", labelled=False, study_uid=study_uid), full_field("L", "CC", study_uid=study_uid)
+    api.post(bare, fine)
+    api.answer(bare, "R", "CC")
+    api.answer(fine, "L", "CC")
+    uids = str(bare.SOPInstanceUID), str(fine.SOPInstanceUID)
+    agreeing = correction(uids[1], ("L", "CC"), ("L", "CC"), view=Agreement.AGREE, laterality=Agreement.AGREE)
+    api.conclude(study_uid, [correction(uids[0], ("UNKNOWN", "UNKNOWN"), ("R", "CC")), agreeing])
+    study = api.client.get(f"/api/v1/studies/{study_uid}").json()
+    shown = {image["sop_instance_uid"]: image["agreement"] for image in study["instances"]}
+    (entered,) = study["corrections"]
+    assert (shown[uids[0]]["view"], shown[uids[0]]["kind"]) == ("missing", "missing")
+    assert (shown[uids[0]]["correction"], shown[uids[0]]["correction_id"]) == ("reported", entered["id"])
+    assert (shown[uids[1]]["view"], shown[uids[1]]["kind"], shown[uids[1]]["correction"]) == ("agree", None, None)
+    assert study["reasoning"]["verdict"] == "as-declared"
 
 
 def test_hanging_follows_the_pixels_and_becomes_final(api: Served) -> None:
     study_uid = generate_uid()
-    images = {slot: full_field("R", "CC", study_uid=study_uid) for slot in FOUR_VIEWS}
+    images = {(side, view): full_field(side, "CC", study_uid=study_uid) for side, view in FOUR_VIEWS}
     api.post(*images.values())
     waiting = api.client.get(f"/api/v1/studies/{study_uid}/hanging").json()
     assert waiting["status"] == "provisional"
-    assert waiting["missing"] == ["L-CC", "R-MLO", "L-MLO"]
-    assert len(waiting["repeated"]["R-CC"]) == 3
+    assert waiting["missing"] == ["R-MLO", "L-MLO"]
+    assert len(waiting["repeated"]["R-CC"]) == 1
     for (side, view), image in images.items():
         api.answer(image, side, view)
     api.conclude(study_uid)
@@ -149,7 +154,7 @@ def test_hanging_follows_the_pixels_and_becomes_final(api: Served) -> None:
     assert {slot: hung["sop_instance_uid"] for slot, hung in final["slots"].items()} == {
         f"{side}-{view}": image.SOPInstanceUID for (side, view), image in images.items()
     }
-    assert final["slots"]["L-MLO"]["declared"] == {"view": "CC", "laterality": "R"}
+    assert final["slots"]["L-MLO"]["declared"] == {"view": "CC", "laterality": "L"}
     assert final["slots"]["L-MLO"]["pixels"] == {"view": "MLO", "laterality": "L"}
 
 

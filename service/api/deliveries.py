@@ -1,0 +1,64 @@
+"""``/api/v1/deliveries`` and ``/api/v1/destinations``: what was owed to whom, what came of it, and how each peer is doing."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from service.api.correction_presentation import show_delivery, show_destination
+from service.api.correction_schemas import STUDY_UID, Cursor, DeliveryOut, DeliveryPage, DestinationList, Id, Retry
+from service.api.problems import ProblemError, problem_responses
+from service.domain.findings import DeliveryState
+from service.jobs.context import Context
+from service.jobs.corrections import retry_delivery
+
+Study = Annotated[str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_UID])]
+
+
+def build_router(context: Context) -> APIRouter:
+    """Routes over one ledger, one broker and the configured destinations."""
+    router = APIRouter(prefix="/api/v1", tags=["deliveries"])
+    ledger = context.ledger
+
+    @router.get("/deliveries", response_model=DeliveryPage, responses=problem_responses(422))
+    def deliveries(
+        state: Annotated[DeliveryState | None, Query(description="only deliveries in this state")] = None,
+        destination: Annotated[str | None, Query(max_length=64, description="only to this destination")] = None,
+        study: Study = None,
+        cursor: Cursor = None,
+        limit: Annotated[int, Query(ge=1, le=500, description="deliveries a page")] = 50,
+    ) -> DeliveryPage:
+        """Objects owed to destinations, in the order in which they were planned."""
+        rows = ledger.deliveries(state=state, study_uid=study, destination=destination, after_id=int(cursor or 0), limit=limit + 1)
+        more = str(rows[limit - 1].id) if len(rows) > limit else None
+        return DeliveryPage(deliveries=[show_delivery(row) for row in rows[:limit]], next_cursor=more)
+
+    @router.get("/deliveries/{delivery_id}", response_model=DeliveryOut, responses=problem_responses(404, 422))
+    def delivery(delivery_id: Id) -> DeliveryOut:
+        """One delivery."""
+        row = ledger.delivery(delivery_id)
+        if row is None:
+            raise _unknown()
+        return show_delivery(row)
+
+    @router.post("/deliveries/{delivery_id}/retry", response_model=DeliveryOut, responses=problem_responses(404, 409, 422))
+    def retry(delivery_id: Id, request: Retry) -> DeliveryOut:
+        """Give a delivery that ended without proof fresh tries, and begin at once."""
+        try:
+            return show_delivery(retry_delivery(context, delivery_id, request.who))
+        except LookupError:
+            raise _unknown() from None
+
+    @router.get("/destinations", response_model=DestinationList)
+    def destinations() -> DestinationList:
+        """Every configured destination without its secrets, and what the ledger knows of it. Asks nobody."""
+        known = {row.name: row for row in ledger.destination_states()}
+        return DestinationList(destinations=[show_destination(each, known.get(each.name)) for each in context.settings.destinations])
+
+    return router
+
+
+def _unknown() -> ProblemError:
+    return ProblemError(HTTPStatus.NOT_FOUND, "unknown-delivery", "no delivery has this number")
