@@ -23,7 +23,7 @@ from service.deliver.web import base, check, open_client
 from service.destinations import ArchiveApi
 
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
-WRITTEN_BY_ORTHANC = frozenset({"SpecificCharacterSet"})
+HISTORY = "OriginalAttributesSequence"
 
 
 def apply(changes: Changes, archive: ArchiveApi, name: str) -> int:
@@ -52,21 +52,24 @@ def _apply_orthanc(changes: Changes, archive: ArchiveApi, name: str) -> int:
     """Let Orthanc build the changed instance, look at it, and only then store it.
 
     An Orthanc that does not overwrite (its default) keeps the old one, and so be it: to delete the image first would leave a
-    moment in which the archive has none.
+    moment in which the archive has none. Orthanc writes no history of its own, so the record goes with the values.
     """
     with open_client(archive, name) as client:
         place = f"{base(archive)}/instances/{_orthanc_id(client, changes, archive, name)}"
+        former = client.get(f"{place}/file")
+        check(former, "the image's file", name)
+        held = _parse(former.content, name)
+        wanted = as_dataset(changes.values)
+        wanted.OriginalAttributesSequence = [*(held.get(HISTORY) or []), changes.record]
         change = {
-            "Replace": {_tag(element): _plain(element) for element in as_dataset(changes.values)},
+            "Replace": {_tag(element): _plain(element) for element in wanted},
             "Remove": [_tag_of(keyword) for keyword, value in changes.values.items() if value is None],
             "Keep": list(UIDS),
             "Force": True,
         }
         answer = client.post(f"{place}/modify", json=change)
         check(answer, "modify", name)
-        former = client.get(f"{place}/file")
-        check(former, "the image's file", name)
-        _check_change(changes, _parse(former.content, name), _parse(answer.content, name), name)
+        _check_change(changes, held, _parse(answer.content, name), name)
         stored = client.post(f"{base(archive)}/instances", content=answer.content)
         check(stored, "storing", name)
         return stored.status_code
@@ -83,7 +86,7 @@ def _orthanc_id(client: httpx.Client, changes: Changes, archive: ArchiveApi, nam
 
 def _check_change(changes: Changes, former: Dataset, changed: Dataset, name: str) -> None:
     """Refuse a change that does more than was asked: nothing has been stored yet."""
-    allowed = {Tag(keyword) for keyword in (*changes.values, *WRITTEN_BY_ORTHANC)}
+    allowed = {Tag(keyword) for keyword in (*changes.values, HISTORY)}
     touched = {element.tag for element in (*former, *changed)} - allowed
     more = [tag for tag in touched if tag.element != 0 and not _is_equal(former, changed, tag)]
     if more or not pixels_equal(former, changed) or seek_held(former) != seek_held(changed) or unchanged(changes, changed):
@@ -100,11 +103,12 @@ def _is_equal(former: Dataset, changed: Dataset, tag: Any) -> bool:
 def _apply_dcm4chee(changes: Changes, archive: ArchiveApi, name: str) -> int:
     """Update Instance Attributes of dcm4chee-arc (its issue 4545, since 5.33); `archive.url` ends in ``/aets/<AE title>/rs``.
 
-    An attribute without a value removes it, and the archive writes the Original Attributes item.
+    The archive writes the Original Attributes item itself.
     """
     body: dict[str, Any] = as_dataset(changes.values).to_json_dict()
     for keyword, value in changes.values.items():
         if value is None:
+            # Without a value: the archive removes it.
             body[f"{Tag(keyword):08X}"] = {"vr": pydicom.datadict.dictionary_VR(keyword)}
     path = f"{base(archive)}/studies/{changes.study_uid}/series/{changes.series_uid}/instances/{changes.sop_uid}"
     with open_client(archive, name) as client:

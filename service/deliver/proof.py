@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -42,7 +42,10 @@ GROWING = frozenset({"OriginalAttributesSequence", "ContributingEquipmentSequenc
 
 
 class Changes(Protocol):
-    """New values of an image that the archive itself is asked to write; None removes an attribute."""
+    """New values of an image that the archive itself is asked to write, by keyword; None removes an attribute.
+
+    `record` is an Original Attributes item that tells of it, for an archive that writes none by itself.
+    """
 
     @property
     def study_uid(self) -> str: ...
@@ -56,6 +59,8 @@ class Changes(Protocol):
     def values(self) -> Mapping[str, object]: ...
     @property
     def reason(self) -> str: ...
+    @property
+    def record(self) -> Dataset: ...
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,7 @@ def as_dataset(values: Mapping[str, object]) -> Dataset:
     dataset = Dataset()
     for keyword, value in values.items():
         if value is not None:
-            setattr(dataset, keyword, [value] if isinstance(value, Dataset) else value)
+            setattr(dataset, keyword, list(value) if isinstance(value, tuple) else value)
     return dataset
 
 
@@ -174,8 +179,19 @@ def _comparable(dataset: Dataset, keyword: str) -> list[object] | None:
         return None
     alone = Dataset()
     alone.add(dataset[keyword])
-    (element,) = alone.to_json_dict().values()
+    (element,) = _as_encoded(alone.to_json_dict()).values()
     return list(element.get("Value", [element.get("InlineBinary")]))
+
+
+def _as_encoded(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Numbers as the file holds them: FL has 32 bits, Python has 64."""
+    for element in attributes.values():
+        if element["vr"] == "SQ":
+            for item in element.get("Value", []):
+                _as_encoded(item)
+        elif element["vr"] == "FL" and "Value" in element:
+            element["Value"] = [float(np.float32(value)) for value in element["Value"]]
+    return attributes
 
 
 def _pixels_equal(sent: Dataset, held: Dataset) -> bool:

@@ -38,6 +38,7 @@ from service.store.returns import ReturnDesk
 COMPRESSED = (JPEGLosslessSV1, JPEGLossless, JPEGLSLossless, JPEG2000Lossless, JPEG2000, RLELossless, JPEGBaseline8Bit)
 """What an image may lie in whose transfer syntax we do not know."""
 PENDING = (0xFF00, 0xFF01)
+NO_ROAD = "the peer offers no C-GET and no C-MOVE: the object cannot be read back"
 
 
 def look(
@@ -79,14 +80,14 @@ def look(
         with associate(destination, our_ae, contexts, roles, [(evt.EVT_C_STORE, keep)]) as association:
             return _ask(association, sought, destination, our_ae, desk, arrived)
     except NotTaken:
-        return Unproven("the peer offers neither C-FIND nor C-GET nor C-MOVE: the object cannot be read back")
+        return Unproven(NO_ROAD)
 
 
 def _ask(
     association: Association, sought: Sought, destination: Destination, our_ae: str, desk: ReturnDesk | None, arrived: list[Dataset]
 ) -> Look:
     offered = {context.abstract_syntax for context in association.accepted_contexts}
-    reason = "the peer offers no C-GET and no C-MOVE: the object cannot be read back"
+    reason = NO_ROAD
     try:
         if StudyRootFind in offered and _find(association, sought) == 0:
             return Missing()

@@ -99,8 +99,9 @@ class Orthanc:
         self._process = None
 
     def destination(self, **fields: Any) -> Destination:
-        """How our settings name it."""
-        return Destination(**{"name": "pacs", "ae_title": self.ae_title, "host": "127.0.0.1", "port": self.dicom_port, **fields})
+        """How our settings name it. It is asked for storage commitment only where a test listens for the answer."""
+        usual = {"name": "pacs", "ae_title": self.ae_title, "host": "127.0.0.1", "port": self.dicom_port, "commitment": False}
+        return Destination(**{**usual, **fields})
 
     def upload(self, content: bytes) -> str:
         """Put an instance in; returns Orthanc's own id."""

@@ -23,7 +23,7 @@ nobody_listens = pytest.mark.filterwarnings("ignore:Exception ignored in. <socke
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    return Desk(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    return Desk(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data")
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +79,7 @@ def test_an_archive_that_keeps_its_old_copy_ends_not_applied(desk: Desk, orthanc
     old.save_as(tmp_path / "old.dcm")
     orthanc.upload((tmp_path / "old.dcm").read_bytes())
     delivery = desk.plan(corrected, ObjectKind.CORRECTED)
-    assert desk.attempt(delivery, corrected, orthanc.destination()) is DeliveryState.NOT_APPLIED
+    assert desk.finish(delivery, corrected, orthanc.destination()) == [DeliveryState.SENT, DeliveryState.NOT_APPLIED]
     row = desk.row(delivery)
     assert row.state is DeliveryState.NOT_APPLIED
     assert row.error == "pacs keeps another copy under this UID; it differs in ViewPosition, ImageLaterality"
@@ -140,7 +140,7 @@ def test_an_archive_that_does_not_let_us_look_keeps_the_delivery_open_until_it_d
 
 def test_two_deliveries_at_once_leave_one_object(tmp_path: Path, orthanc: Orthanc) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
-    desks = [Desk(f"sqlite:///{tmp_path / name}") for name in ("a.sqlite", "b.sqlite")]
+    desks = [Desk(f"sqlite:///{tmp_path / name}.sqlite", tmp_path / name) for name in ("a", "b")]
     states: list[DeliveryState] = []
 
     def work(desk: Desk) -> None:

@@ -17,12 +17,13 @@ from pynetdicom.sop_class import Verification
 from service.deliver.dimse import associate, send
 from service.deliver.errors import Refused, Unreachable
 from service.deliver.outbox import backoff_s
-from service.deliver.readback import Missing, Unproven, Verified, differences, verify
+from service.deliver.proof import Missing, Unproven, Verified, differences
+from service.deliver.readback import verify
 from service.deliver.small_pacs import SmallPacs
-from service.domain.findings import DeliveryState, ObjectKind
 from service.destinations import Destination
+from service.domain.findings import DeliveryState, ObjectKind
 from tests.integration.answers import as_received, full_field
-from tests.integration.delivery_desk import Desk, produced, wait_until
+from tests.integration.delivery_desk import Desk, produced
 from tests.integration.orthanc import Orthanc, running
 
 US = "MAMMOTRIAGE"
@@ -70,7 +71,7 @@ def small_pacs(tmp_path: Path) -> Iterator[SmallPacs]:
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    return Desk(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    return Desk(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data")
 
 
 @pytest.mark.parametrize("status", [0x0000, 0xB000, 0xB006, 0xB007, 0x0111], ids=hex)
@@ -91,11 +92,11 @@ def test_a_refusal_is_permanent_or_passing(status: int, permanent: bool) -> None
     assert (caught.value.status, caught.value.permanent, caught.value.transient) == (status, permanent, not permanent)
 
 
-def test_a_peer_that_refuses_for_good_ends_the_delivery_failed(desk: Desk) -> None:
+def test_a_peer_that_refuses_for_good_ends_the_delivery_refused(desk: Desk) -> None:
     delivery = desk.plan(IMAGE, ObjectKind.CORRECTED)
     with peer(0xC000) as (destination, _):
-        assert desk.attempt(delivery, IMAGE, destination) is DeliveryState.FAILED
-    assert desk.row(delivery).error == "pacs: C-STORE refused with status 0xC000"
+        assert desk.attempt(delivery, IMAGE, destination) is DeliveryState.REFUSED
+    assert (desk.row(delivery).error, desk.row(delivery).status) == ("pacs: C-STORE refused with status 0xC000", 0xC000)
 
 
 def test_a_peer_short_of_space_gets_another_try(desk: Desk) -> None:
@@ -115,11 +116,11 @@ def test_a_rejected_association_is_a_refusal() -> None:
         send(IMAGE, destination, US)
 
 
-def test_orthanc_that_is_called_by_a_wrong_name_ends_the_delivery_failed(desk: Desk, tmp_path: Path) -> None:
+def test_orthanc_that_is_called_by_a_wrong_name_ends_the_delivery_refused(desk: Desk, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
     delivery = desk.plan(dataset)
     with running(Orthanc(tmp_path / "orthanc", options={"DicomCheckCalledAet": True})) as archive:
-        assert desk.attempt(delivery, dataset, archive.destination(ae_title="OTHER")) is DeliveryState.FAILED
+        assert desk.attempt(delivery, dataset, archive.destination(ae_title="OTHER")) is DeliveryState.REFUSED
     assert "check the AE titles" in str(desk.row(delivery).error)
 
 
@@ -165,13 +166,10 @@ def test_a_peer_that_takes_the_compression_gets_the_very_bytes(tmp_path: Path) -
 def test_a_peer_that_nobody_can_ask_leaves_the_delivery_unproven_and_is_sent_one_copy(desk: Desk) -> None:
     delivery = desk.plan(IMAGE, ObjectKind.CORRECTED)
     with peer() as (destination, received):
-        states = []
-        for _ in range(3):
-            wait_until(lambda: bool(desk.ledger.due_deliveries()))
-            states.append(desk.attempt(delivery, IMAGE, destination))
+        states = desk.finish(delivery, IMAGE, destination)
     assert states == [DeliveryState.SENT, DeliveryState.SENT, DeliveryState.FAILED]
     assert len(received) == 1
-    assert "not proven: the peer offers no C-GET" in str(desk.row(delivery).error)
+    assert "not proven: the peer offers no C-GET and no C-MOVE" in str(desk.row(delivery).error)
 
 
 @pytest.mark.parametrize("kind", list(ObjectKind))
