@@ -9,12 +9,11 @@ from service.destinations import Destination
 from service.domain.errors import ServiceError
 from service.domain.findings import Conclusion, CorrectionState, ImageFinding, ObjectKind
 from service.jobs.context import Context
-from service.jobs.planning import REJECTION_TITLE
 from service.report.cad_report import build_cad_report
 from service.report.corrected_instance import build_corrected, build_undone
 from service.report.label_changes import Change, LabelChanges, Undo, label_changes, undo_changes
 from service.report.presentation_state import build_marks
-from service.report.rejection_note import build_rejection_note
+from service.report.rejection_note import INCORRECT_LABEL, build_rejection_note
 from service.report.secondary_capture import build_heatmap
 from service.report.structured_report import build_report
 from service.report.uids import rejection_uid
@@ -78,10 +77,10 @@ def _build_change(context: Context, row: DeliveryRow, destination: Destination) 
     change, mode = _change(context, decided), destination.corrections.mode
     source = _source(context, decided.sop_instance_uid, pixels=row.kind is not ObjectKind.REJECTION)
     if row.kind is ObjectKind.REJECTION:
-        if row.object_uid == rejection_uid(row.study_uid, decided.sop_instance_uid, REJECTION_TITLE):
-            return build_rejection_note(change, source, REJECTION_TITLE)
+        if row.object_uid == rejection_uid(row.study_uid, decided.sop_instance_uid, INCORRECT_LABEL.value):
+            return build_rejection_note(change, source)
         source = _source(context, decided.sop_instance_uid, pixels=True)
-        return build_rejection_note(change, build_corrected(change, source, "new-series"), REJECTION_TITLE)
+        return build_rejection_note(change, build_corrected(change, source, "new-series"))
     if mode == "report":
         raise NotBuildable("the destination gets reports only by now")
     if row.kind is ObjectKind.CORRECTED:

@@ -73,7 +73,7 @@ def _is_replaced(context: Context, row: DeliveryRow) -> bool:
 
 def _in_dialect(context: Context, row: DeliveryRow, destination: Destination, payload: Payload) -> Payload:
     """The report as the destination takes it; anything else as it is."""
-    if row.kind is not ObjectKind.REPORT or destination.dicomweb is not None:
+    if isinstance(payload, LabelChanges) or row.kind is not ObjectKind.REPORT or destination.dicomweb is not None:
         return payload
     taken = _capabilities(context, destination)
     dialect = next((each for each in DIALECTS if taken.get(each, True)), Comprehensive3DSRStorage)

@@ -16,11 +16,9 @@ from service.domain.findings import (
     Verdict,
 )
 from service.domain.policy import Action, stronger
+from service.report.rejection_note import INCORRECT_LABEL
 from service.report.uids import cad_uid, corrected_uid, heatmap_uid, marks_uid, rejection_uid, report_uid, undone_uid
 from service.store.rows import CorrectionRow, Plan, PlannedCorrection, PlannedDelivery
-
-REJECTION_TITLE = "113037"
-"""Rejected for Patient Safety Reasons (DCM), which covers images with wrong labels (IHE IOCM)."""
 
 
 def plan_study(conclusion: Conclusion, destinations: Sequence[Destination]) -> Plan:
@@ -49,7 +47,7 @@ def plan_correction(row: CorrectionRow, destinations: Sequence[Destination]) -> 
             yield PlannedDelivery(ObjectKind.CORRECTED, source, destination.name, corrected)
         if policy.rejection_note and policy.mode == "new-series":
             # Rejected is what the new copy replaces: the image as received, or its corrected copy.
-            note = rejection_uid(row.study_uid, corrected if undoing else source, REJECTION_TITLE)
+            note = rejection_uid(row.study_uid, corrected if undoing else source, INCORRECT_LABEL.value)
             yield PlannedDelivery(ObjectKind.REJECTION, source, destination.name, note)
 
 
