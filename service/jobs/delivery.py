@@ -16,6 +16,7 @@ from service.domain.findings import DeliveryState, ObjectKind
 from service.jobs.building import BUILD_ERRORS, NotBuildable, Payload, build
 from service.jobs.context import Context
 from service.report.dialect import as_dialect
+from service.report.label_changes import LabelChanges
 from service.store.rows import DeliveryRow
 
 log = logging.getLogger(__name__)
