@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from models.errors import ModelsError
-from service.cli import files, inventory, parts
+from service.cli import corrections, deliveries, destinations, files, holds, inventory, parts
 from service.cli.console import EXIT_CANNOT_RUN, err
 from service.domain.errors import ServiceError
 
@@ -36,6 +36,13 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 for command in COMMANDS:
     app.command()(command)
 app.command("settings")(inventory.show_settings)
+for name, group in (
+    ("corrections", corrections.app),
+    ("holds", holds.app),
+    ("deliveries", deliveries.app),
+    ("destinations", destinations.app),
+):
+    app.add_typer(group, name=name)
 
 
 def main() -> None:

@@ -1,0 +1,137 @@
+"""`mammotriage corrections`: what differs between headers and pixels, and what people decide about it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from service.cli.console import out
+from service.cli.ledger_access import After, AsJson, Limit, NotFound, Study, Who, Why, ask, opened, print_rows, sign
+from service.domain.findings import CorrectionState
+
+if TYPE_CHECKING:
+    from service.api.correction_schemas import CorrectionOut
+    from service.jobs.context import Context
+    from service.store.rows import CorrectionRow
+
+app = typer.Typer(help="Differences between headers and pixels: list, show, approve, reject, undo, export.", no_args_is_help=True)
+
+Number = Annotated[int, typer.Argument(min=1, metavar="ID", help="number of the correction")]
+State = Annotated[CorrectionState | None, typer.Option("--state", help="only in this state")]
+
+
+@app.command("list")
+def list_corrections(state: State = None, study: Study = None, after: After = 0, limit: Limit = 100, as_json: AsJson = False) -> None:
+    """Corrections, oldest first."""
+    from service.api.correction_presentation import show_correction
+
+    with opened() as context:
+        rows = context.ledger.corrections(state=state, study_uid=study, after_id=after, limit=limit)
+        print_rows([show_correction(row) for row in rows], _COLUMNS, as_json, limit)
+
+
+@app.command()
+def show(number: Number, as_json: AsJson = False) -> None:
+    """One correction: its labels, its life so far, and where it went."""
+    with opened() as context:
+        row = context.ledger.correction(number)
+        if row is None:
+            raise NotFound(f"there is no correction {number}")
+        _print_whole(context, row, as_json)
+
+
+@app.command()
+def approve(number: Number, who: Who, why: Why, as_json: AsJson = False) -> None:
+    """Have it written to every destination whose mode allows it."""
+    from service.jobs.corrections import approve_correction
+
+    _decide(approve_correction, number, who, why, as_json)
+
+
+@app.command()
+def reject(number: Number, who: Who, why: Why, as_json: AsJson = False) -> None:
+    """Leave the labels as they are; the same change of the same image is not proposed again."""
+    from service.jobs.corrections import reject_correction
+
+    _decide(reject_correction, number, who, why, as_json)
+
+
+@app.command()
+def undo(number: Number, who: Who, why: Why, as_json: AsJson = False) -> None:
+    """Have the former labels written back, wherever the correction arrived."""
+    from service.jobs.corrections import undo_correction
+
+    _decide(undo_correction, number, who, why, as_json)
+
+
+@app.command()
+def export(
+    form: Annotated[Literal["csv", "json"], typer.Option("--format", help="csv or json")] = "csv",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="file to write [default: standard output]")] = None,
+    state: State = None,
+    study: Study = None,
+) -> None:
+    """Every correction with its history, as one file."""
+    from service.api.correction_export import write_csv, write_json
+
+    with opened() as context:
+        pieces = (write_csv if form == "csv" else write_json)(context.ledger, state, study)
+        if output is None:
+            sys.stdout.writelines(pieces)
+        else:
+            with output.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(pieces)
+
+
+def _decide(decide: Callable[[Context, int, str, str], CorrectionRow], number: int, who: str, why: str, as_json: bool) -> None:
+    from service.api.correction_schemas import Decision
+
+    decision = sign(Decision, who=who, why=why)
+    with opened() as context:
+        row = ask(lambda: decide(context, number, decision.who, decision.why), f"correction {number}")
+        _print_whole(context, row, as_json)
+
+
+def _print_whole(context: Context, row: CorrectionRow, as_json: bool) -> None:
+    from service.api.correction_presentation import show_whole_correction
+
+    whole = show_whole_correction(row, context.ledger)
+    print_rows([whole], _COLUMNS, as_json)
+    if as_json:
+        return
+    for text in (f"image {whole.sop_instance_uid}", f"study {whole.study_instance_uid}", whole.reason, whole.obstacle):
+        if text:
+            out.print(text, markup=False, highlight=False)
+    for witness in whole.evidence:
+        out.print(f"witness ({witness.code}): {witness.text}", markup=False, highlight=False)
+    for step in whole.history:
+        out.print(f"{step.at:%Y-%m-%d %H:%M:%S}Z {step.state} by {step.who}: {step.why}", markup=False, highlight=False)
+    for delivery in whole.deliveries:
+        said = f" ({delivery.error})" if delivery.error else ""
+        out.print(
+            f"delivery {delivery.id} ({delivery.kind}) to {delivery.destination}: {delivery.state}{said}", markup=False, highlight=False
+        )
+    if whole.held:
+        out.print("its study is held: nothing leaves before `mammotriage holds release`", markup=False, highlight=False)
+
+
+def _labels(correction: CorrectionOut, which: Literal["declared", "pixels", "proposed"]) -> str:
+    labels = getattr(correction, which)
+    return f"{labels.laterality}-{labels.view}"
+
+
+_COLUMNS: dict[str, Callable[[CorrectionOut], object]] = {
+    "id": lambda row: row.id,
+    "state": lambda row: row.state,
+    "kind": lambda row: row.kind,
+    "declared": lambda row: _labels(row, "declared"),
+    "pixels": lambda row: _labels(row, "pixels"),
+    "after": lambda row: _labels(row, "proposed"),
+    "confidence": lambda row: f"{row.confidence:.3f}",
+    "decided by": lambda row: row.decided_by,
+    "since": lambda row: f"{row.changed_at:%Y-%m-%d %H:%M}",
+}

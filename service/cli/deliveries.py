@@ -1,0 +1,65 @@
+"""`mammotriage deliveries`: what was owed to which destination, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.ledger_access import After, AsJson, Limit, Study, ask, opened, print_rows, sign
+from service.domain.findings import DeliveryState
+
+if TYPE_CHECKING:
+    from service.api.correction_schemas import DeliveryOut
+
+app = typer.Typer(help="Objects and the destinations that they are owed to: list, retry.", no_args_is_help=True)
+
+State = Annotated[DeliveryState | None, typer.Option("--state", help="only in this state")]
+To = Annotated[str | None, typer.Option("--destination", help="only to this destination")]
+
+
+@app.command("list")
+def list_deliveries(
+    state: State = None, destination: To = None, study: Study = None, after: After = 0, limit: Limit = 100, as_json: AsJson = False
+) -> None:
+    """Deliveries, in the order in which they were planned."""
+    from service.api.correction_presentation import show_delivery
+
+    with opened() as context:
+        rows = context.ledger.deliveries(state=state, study_uid=study, destination=destination, after_id=after, limit=limit)
+        print_rows([show_delivery(row) for row in rows], _COLUMNS, as_json, limit)
+
+
+@app.command()
+def retry(
+    who: Annotated[str, typer.Option("--who", help="name of the person who asks", show_default=False)],
+    numbers: Annotated[list[int] | None, typer.Argument(min=1, metavar="[ID]...", help="numbers of deliveries")] = None,
+    failed_to: Annotated[str | None, typer.Option("--failed-to", help="every failed delivery to this destination")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give deliveries that ended without proof fresh tries."""
+    from service.api.correction_presentation import show_delivery
+    from service.api.correction_schemas import Retry
+    from service.jobs.corrections import retry_delivery
+
+    if bool(numbers) == (failed_to is not None):
+        raise typer.BadParameter("name deliveries by their number, or a destination with --failed-to")
+    person = sign(Retry, who=who).who
+    with opened() as context:
+        if failed_to is not None:
+            numbers = [row.id for row in context.ledger.deliveries(state=DeliveryState.FAILED, destination=failed_to)]
+        rows = [ask(lambda each=each: retry_delivery(context, each, person), f"delivery {each}") for each in numbers or ()]  # type: ignore[misc]
+        print_rows([show_delivery(row) for row in rows], _COLUMNS, as_json)
+
+
+_COLUMNS: dict[str, Callable[[DeliveryOut], object]] = {
+    "id": lambda row: row.id,
+    "state": lambda row: row.state,
+    "kind": lambda row: row.kind,
+    "destination": lambda row: row.destination,
+    "tries": lambda row: row.tries,
+    "error": lambda row: row.error,
+    "planned": lambda row: f"{row.created_at:%Y-%m-%d %H:%M}",
+    "next try": lambda row: row.next_try_at and f"{row.next_try_at:%H:%M:%S}",
+}

@@ -1,0 +1,108 @@
+"""Commands that read or change the ledger of a running stack: how they open it, who signs, what they print."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+from pydantic import BaseModel, ValidationError
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.cli.console import out
+from service.domain.errors import ServiceError
+from service.logs import configure_logging
+from service.settings import Settings
+
+if TYPE_CHECKING:
+    from service.jobs.context import Context
+
+Who = Annotated[str, typer.Option("--who", help="name of the person who decides", show_default=False)]
+Why = Annotated[str, typer.Option("--why", help="the reason; kept in the ledger for good", show_default=False)]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on standard output")]
+After = Annotated[int, typer.Option("--after", min=0, help="only what has a higher number")]
+Limit = Annotated[int, typer.Option("--limit", min=1, help="at most so many")]
+Study = Annotated[str | None, typer.Option("--study", help="only of this Study Instance UID")]
+
+Request = TypeVar("Request", bound=BaseModel)
+Answer = TypeVar("Answer")
+
+
+class LedgerNotThere(ServiceError):
+    """There is no ledger where the settings point."""
+
+    code = "ledger-not-there"
+
+
+class NotFound(ServiceError):
+    """Nothing has this number or UID."""
+
+    code = "not-found"
+
+
+@contextmanager
+def opened() -> Iterator[Context]:
+    """The ledger, store and queues that the settings name.
+
+    Raises
+    ------
+    LedgerNotThere
+        There is none, or it does not answer; the message says which setting to look at.
+    """
+    from service.jobs.context import open_context
+
+    settings = Settings()
+    configure_logging(settings.log_json, logging.WARNING)
+    url = make_url(settings.ledger_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        raise LedgerNotThere(f"no ledger at {url.database}: is MAMMOTRIAGE_DATA_DIR that of the stack?")
+    context = open_context(settings)
+    try:
+        context.ledger.ping()
+        yield context
+    except SQLAlchemyError as error:
+        where = url.render_as_string(hide_password=True)
+        raise LedgerNotThere(
+            f"the ledger at {where} does not answer as it should ({type(error).__name__}): `mammotriage migrate`?"
+        ) from None
+    finally:
+        context.ledger.close()
+
+
+def sign(kind: type[Request], **said: str) -> Request:
+    """Check who and why as the API does; what is wrong with them is a wrong option."""
+    try:
+        return kind.model_validate(said)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise typer.BadParameter(wrong["msg"].removeprefix("Value error, "), param_hint=f"--{wrong['loc'][0]}") from None
+
+
+def ask(question: Callable[[], Answer], what: str) -> Answer:
+    """Ask the ledger for something by its number or UID; where there is no such thing, say so."""
+    try:
+        return question()
+    except LookupError:
+        raise NotFound(f"there is no {what}") from None
+
+
+def print_rows(rows: Sequence[BaseModel], columns: dict[str, Callable[[Any], object]], as_json: bool, limit: int | None = None) -> None:
+    """Print one JSON object a line, or a table; a table that reached `limit` says how to go on."""
+    if as_json:
+        for row in rows:
+            sys.stdout.write(row.model_dump_json() + "\n")
+        return
+    table = Table(*columns)
+    for row in rows:
+        # As plain text: what people and peers wrote is no markup.
+        table.add_row(*(Text("" if value is None else str(value)) for value in (show(row) for show in columns.values())))
+    out.print(table)
+    if limit is not None and len(rows) == limit:
+        out.print(f"there may be more: --after {rows[-1].id}")  # type: ignore[attr-defined]

@@ -1,0 +1,28 @@
+"""In which SOP classes each kind of object leaves, the one we would have first."""
+
+from __future__ import annotations
+
+from pydicom.uid import (
+    UID,
+    DigitalMammographyXRayImageStorageForPresentation,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+    MammographyCADSRStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from service.domain.findings import ObjectKind
+from service.report.dialect import DIALECTS
+
+IMAGE_CLASSES = (DigitalMammographyXRayImageStorageForPresentation, SecondaryCaptureImageStorage)
+"""Of images that may be corrected; secondary capture is digitised film, where a site opts in."""
+
+SOP_CLASSES: dict[ObjectKind, tuple[UID, ...]] = {
+    ObjectKind.CAD: (MammographyCADSRStorage,),
+    ObjectKind.REPORT: DIALECTS,
+    ObjectKind.HEATMAP: (SecondaryCaptureImageStorage,),
+    ObjectKind.MARKS: (GrayscaleSoftcopyPresentationStateStorage,),
+    ObjectKind.CORRECTED: IMAGE_CLASSES[:1],
+    ObjectKind.UNDONE: IMAGE_CLASSES[:1],
+    ObjectKind.REJECTION: (KeyObjectSelectionDocumentStorage,),
+}
