@@ -24,10 +24,11 @@ from rich.table import Table
 
 from service.bootstrap import Stack, free_port
 from service.deliver.small_pacs import SmallPacs
+from service.destinations import Destination
 from service.domain.errors import ServiceError
 from service.domain.findings import DeliveryState
+from service.domain.policy import CorrectionPolicy
 from service.sender import Peer, send_files
-from service.destinations import Destination
 from service.settings import Settings
 
 CASES = {"sfm-benign-0": "P_00173", "sfm-malign-0": "P_00820"}
@@ -36,9 +37,9 @@ CASES = {"sfm-benign-0": "P_00173", "sfm-malign-0": "P_00820"}
 PACS_AE_TITLE = "SMALLPACS"
 MARKER = ".mammotriage-demo"
 TIMEOUT_S = 240.0
-ENDED = frozenset({DeliveryState.VERIFIED, DeliveryState.NOT_APPLIED, DeliveryState.FAILED})
-OUTCOMES = {"approved": "filled in", "proposed": "waits for approval", "report-only": "nothing changed"}
-FILE_NAMES = {"sr": "report.dcm", "sc": "heatmap.dcm", "corrected": "corrected.dcm"}
+ON_THE_WAY = frozenset({DeliveryState.PENDING, DeliveryState.SENT})
+OUTCOMES = {"verified": "filled in", "proposed": "waits for approval", "reported": "reported only", None: "nothing changed"}
+FILE_NAMES = {"cad-sr": "cad-report.dcm", "sr": "report.dcm", "sc": "heatmap.dcm", "corrected": "corrected.dcm"}
 
 
 class DemoFailed(ServiceError):
@@ -143,7 +144,8 @@ def clear(folder: Path) -> None:
 
 def make_settings(folder: Path) -> Settings:
     """Loopback, free ports, digitised film opted in, one destination that gets everything."""
-    pacs = Destination(name="small-pacs", ae_title=PACS_AE_TITLE, host="127.0.0.1", port=free_port())
+    film = CorrectionPolicy(film=True)
+    pacs = Destination(name="small-pacs", ae_title=PACS_AE_TITLE, host="127.0.0.1", port=free_port(), corrections=film)
     return DemoSettings(
         data_dir=folder / "stack",
         dicom_port=free_port(),
@@ -199,7 +201,7 @@ def wait_for(client: httpx.Client, studies: dict[str, str], done: Callable[[dict
 
 def is_delivered(study: dict[str, Any]) -> bool:
     """Every object of the current version ended."""
-    return bool(study["deliveries"]) and all(delivery["state"] in ENDED for delivery in study["deliveries"])
+    return bool(study["deliveries"]) and all(delivery["state"] not in ON_THE_WAY for delivery in study["deliveries"])
 
 
 def collect(client: httpx.Client, study_uid: str, folder: Path, pacs_folder: Path) -> dict[str, Any]:
@@ -255,9 +257,14 @@ def image_table(patient: str, study: dict[str, Any]) -> Table:
             f"{confidence:.3f}",
             image["density"]["value"],
             f"{image['cancer']['score']:.3f}",
-            f"view {agreement['view']}, side {agreement['laterality']}: {OUTCOMES[agreement['correction']]}" if agreement else "",
+            f"view {agreement['view']}, side {agreement['laterality']}: {outcome(agreement['correction'])}" if agreement else "",
         )
     return table
+
+
+def outcome(state: str | None) -> str:
+    """What became of a difference, in the words of people."""
+    return OUTCOMES.get(state, str(state))
 
 
 def study_table(study: dict[str, Any]) -> Table:
@@ -274,7 +281,7 @@ def study_table(study: dict[str, Any]) -> Table:
     for delivery in study["deliveries"]:
         key = (delivery["kind"], delivery["state"])
         counted[key] = counted.get(key, 0) + 1
-    words = {"sr": "report", "sc": "heatmap", "corrected": "corrected image"}
+    words = {"cad-sr": "CAD report", "sr": "report", "sc": "heatmap", "corrected": "corrected image"}
     table.add_row("written back", ", ".join(f"{count} {words[kind]} {state}" for (kind, state), count in counted.items()) or "nothing")
     table.add_row("models", ", ".join(f"{model['name']} {model['version']}" for model in study["models"]))
     return table

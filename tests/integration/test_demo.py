@@ -30,7 +30,7 @@ def test_the_demonstration_labels_eight_films_right_and_ends_cleanly(tmp_path: P
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.2)
     said = log.read_text()
-    assert "view and side right in 8 of 8 images; 18 of 18 objects verified in the PACS" in said
+    assert "view and side right in 8 of 8 images; 20 of 20 objects verified in the PACS" in said
     assert httpx.get(f"{serving[1]}/healthz", trust_env=False).status_code == 200
     family = psutil.Process(demo.pid).children(recursive=True)
     demo.send_signal(signal.SIGINT)
@@ -45,7 +45,8 @@ def test_the_demonstration_labels_eight_films_right_and_ends_cleanly(tmp_path: P
         corrected = [pydicom.dcmread(path, stop_before_pixels=True) for path in results.glob("*-corrected.dcm")]
         assert {(image.ImageLaterality, image.ViewPosition) for image in corrected} == {(s, v) for s in "RL" for v in ("CC", "MLO")}
         assert {image.PatientID for image in corrected} == {patient}
-        assert pydicom.dcmread(results / "report.dcm").StudyInstanceUID == study["study_instance_uid"]
+        reports = [pydicom.dcmread(results / name) for name in ("report.dcm", "cad-report.dcm")]
+        assert {report.StudyInstanceUID for report in reports} == {study["study_instance_uid"]}
 
 
 def test_somebody_elses_folder_is_left_alone(tmp_path: Path) -> None:
