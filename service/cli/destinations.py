@@ -53,7 +53,7 @@ def check(
         raise NotFound(f"no destination is named {', '.join(sorted(unknown))}")
     chosen = [each for each in settings.destinations if not names or each.name in names]
     source = settings.destinations_file or "MAMMOTRIAGE_DESTINATIONS"
-    counted = f"{len(settings.destinations)} destinations, {len(settings.rules)} rules, {len(settings.webhooks)} webhooks"
+    counted = f"destinations {len(settings.destinations)}, rules {len(settings.rules)}, webhooks {len(settings.webhooks)}"
     err.print(f"{source}: {counted}", markup=False, highlight=False, soft_wrap=True)
     if offline:
         return
