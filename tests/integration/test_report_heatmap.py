@@ -11,24 +11,48 @@ import pytest
 from pydicom.dataset import Dataset
 
 from service.report.secondary_capture import build_heatmap
-from tests.integration.answers import analysed, as_received, concluded, full_field
+from tests.integration.answers import LABELER, NEVER_CALIBRATED, analysed, as_received, concluded, full_field
 from tests.integration.validators import dciodvfy_errors
 
 
-def heatmap(source: Dataset, overlay: np.ndarray, side: str = "R") -> Dataset:
-    finding = analysed(source.SOPInstanceUID, side, "CC")
-    return build_heatmap(concluded(source.StudyInstanceUID, [finding]), finding, source, overlay)
+def heatmap(source: Dataset, overlay: np.ndarray, side: str = "R", preview: np.ndarray | None = None, **values: object) -> Dataset:
+    finding = analysed(source.SOPInstanceUID, side, "CC").model_copy(update=values)
+    return build_heatmap(concluded(source.StudyInstanceUID, [finding]), finding, source, overlay, preview)
 
 
 @pytest.mark.parametrize("shape", [(301, 211, 3), (32, 31, 3), (1024, 800, 3)], ids=["odd", "tiny", "large"])
 @pytest.mark.parametrize("side", ["R", "UNKNOWN"])
-def test_it_is_valid_and_shows_the_overlay_untouched(shape: tuple[int, int, int], side: str, tmp_path: Path) -> None:
-    overlay = np.random.default_rng(1).integers(0, 255, shape, np.uint8)
-    capture = heatmap(as_received(full_field(), tmp_path), overlay, side)
+def test_it_is_valid_and_shows_image_and_heatmap_side_by_side_and_untouched(shape: tuple[int, int, int], side: str, tmp_path: Path) -> None:
+    preview, overlay = np.random.default_rng(1).integers(0, 255, (2, *shape), np.uint8)
+    capture = heatmap(as_received(full_field(), tmp_path), overlay, side, preview)
     assert dciodvfy_errors(capture, tmp_path) == []
     picture = pydicom.dcmread(tmp_path / "judged.dcm").pixel_array
-    assert np.array_equal(picture[: shape[0]], overlay)
-    assert picture[shape[0] :].max() > 100, "a legend stands below"
+    rows, columns = shape[:2]
+    assert np.array_equal(picture[:rows, :columns], preview) and np.array_equal(picture[:rows, -columns:], overlay)
+    assert picture[rows:].max() > 100, "a legend stands below"
+
+
+def test_the_heatmap_stands_alone_where_the_preview_is_gone(tmp_path: Path) -> None:
+    overlay = np.random.default_rng(1).integers(0, 255, (300, 200, 3), np.uint8)
+    capture = heatmap(full_field(), overlay)
+    assert dciodvfy_errors(capture, tmp_path) == []
+    assert np.array_equal(capture.pixel_array[:300], overlay)
+
+
+def test_pictures_of_two_images_are_never_put_side_by_side() -> None:
+    with pytest.raises(ValueError, match="side by side"):
+        heatmap(full_field(), np.zeros((300, 200, 3), np.uint8), "R", np.zeros((300, 201, 3), np.uint8))
+
+
+def test_the_legend_tells_scores_and_models_apart() -> None:
+    black = np.zeros((600, 500, 3), np.uint8)
+    legends = {
+        heatmap(full_field(), black, **values).pixel_array[600:].tobytes()
+        for values in ({}, {"cancer_score": 0.3}, {"cancer_score": None}, {"models": (LABELER, NEVER_CALIBRATED)})
+    }
+    assert len(legends) == 4
+    bar = heatmap(full_field(), black).pixel_array[-20, 8:-8].astype(int)
+    assert bar[0].argmax() == 2 and bar[-1].argmax() == 0, "the scale of colours runs from blue to red"
 
 
 def test_it_stays_in_the_study_and_names_its_source(tmp_path: Path) -> None:

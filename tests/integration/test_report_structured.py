@@ -6,12 +6,14 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
+import highdicom
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
+from pydicom.uid import UID, BasicTextSRStorage, EnhancedSRStorage, generate_uid
 
-from service.domain.findings import Agreement, Conclusion, CorrectionState, InstanceState
+from service.domain.findings import Agreement, Conclusion, Correction, CorrectionKind, Evidence, InstanceState, Marker, Reasoning, Verdict
+from service.report.dialect import DIALECTS, NotExpressible, as_dialect
 from service.report.structured_report import build_report
 from tests.integration.answers import NEVER_CALIBRATED, analysed, as_received, concluded, correction, full_field, not_analysed
 from tests.integration.validators import dciodvfy_errors, dsrdump
@@ -29,9 +31,8 @@ class Study:
         uids = [image.SOPInstanceUID for image in self.images]
         findings = [analysed(uid, side, view, 0.1 * n) for n, (uid, (side, view)) in enumerate(zip(uids, SLOTS, strict=True), 3)]
         findings.append(not_analysed(self.page.SOPInstanceUID, "text-page", "the picture is a page of text"))
-        agree = (Agreement.AGREE, Agreement.AGREE)
-        corrections = [correction(uids[0], SLOTS[0], SLOTS[0], CorrectionState.REPORT_ONLY, *agree)]
-        corrections.append(correction(uids[2], ("L", "MLO"), ("R", "MLO"), CorrectionState.PROPOSED, Agreement.AGREE, Agreement.CONTRADICT))
+        corrections = [correction(uids[0], SLOTS[0], SLOTS[0], Agreement.AGREE, Agreement.AGREE)]
+        corrections.append(correction(uids[2], ("L", "MLO"), ("R", "MLO"), Agreement.AGREE, Agreement.CONTRADICT))
         self.conclusion = concluded(self.uid, findings, corrections)
         self.sources = [*self.images, self.page]
 
@@ -99,8 +100,70 @@ def test_a_wrong_label_has_the_code_of_a_wrong_label(study: Study) -> None:
     said = groups(study.report())
     assert codes(said["Image 3"])["111052"] == "111183"
     assert (codes(said["Image 3"])["agree-view"], codes(said["Image 3"])["agree-laterality"]) == ("agree", "contradict")
-    assert any("Declared L MLO, pixels show R MLO; proposed" in text for text in texts(said["Image 3"]))
-    assert "111052" not in codes(said["Image 1"])
+    assert codes(said["Image 3"])["difference"] == "contradict"
+    assert "Declared L MLO, pixels show R MLO; contradicts: the pixels show other labels" in texts(said["Image 3"])
+    assert "111052" not in codes(said["Image 1"]) and "difference" not in codes(said["Image 1"])
+
+
+def with_correction(study: Study, **values: object) -> dict[str, list[Dataset]]:
+    """Measurement groups of the study where the third image's correction says something else."""
+    first, third = study.conclusion.corrections
+    changed = Correction.model_validate(third.model_dump() | values)
+    return groups(build_report(study.conclusion.model_copy(update={"corrections": (first, changed)}), study.sources))
+
+
+def test_a_mirrored_image_has_no_wrong_label_but_another_difference(study: Study) -> None:
+    image = with_correction(study, kind=CorrectionKind.MIRRORED)["Image 3"]
+    assert codes(image)["difference"] == "mirrored" and "111052" not in codes(image)
+
+
+def test_witnesses_obstacles_and_the_marker_that_was_read_are_told(study: Study) -> None:
+    witness = Evidence(code="contralateral", text="the other breast's image agrees")
+    image = with_correction(study, evidence=[witness], obstacle="a view with a modifier")["Image 3"]
+    assert "Witness, contralateral: the other breast's image agrees" in texts(image)
+    assert "Reported only: a view with a modifier" in texts(image)
+    marked = study.conclusion.images[2].model_copy(update={"marker": Marker(text="R MLO", confidence=0.9)})
+    images = (*study.conclusion.images[:2], marked, *study.conclusion.images[3:])
+    report = build_report(study.conclusion.model_copy(update={"images": images}), study.sources)
+    assert "Lead marker read: R MLO, confidence 0.900" in texts(groups(report)["Image 3"])
+
+
+def test_what_the_images_say_together_about_their_labels_is_told(study: Study) -> None:
+    assert codes(groups(study.report())["Study"])["study-labels"] == "as-declared"
+    reasoning = Reasoning(verdict=Verdict.EXCHANGED, text="Both sides are exchanged.")
+    whole = groups(build_report(study.conclusion.model_copy(update={"reasoning": reasoning}), study.sources))["Study"]
+    assert codes(whole)["study-labels"] == "exchanged"
+    assert "Labels, exchanged: Both sides are exchanged." in texts(whole)
+
+
+@pytest.mark.parametrize("sop_class", DIALECTS, ids=lambda uid: uid.keyword)
+def test_a_peer_gets_the_same_content_in_the_class_that_it_takes(study: Study, sop_class: UID, tmp_path: Path) -> None:
+    report = study.report()
+    spoken = as_dialect(report, sop_class)
+    assert dciodvfy_errors(spoken, tmp_path) == []
+    assert "cranio-caudal" in dsrdump(spoken, tmp_path)
+    assert spoken.ContentSequence == report.ContentSequence
+    assert (spoken.SOPClassUID, spoken.file_meta.MediaStorageSOPClassUID) == (sop_class, sop_class)
+    assert spoken.file_meta.MediaStorageSOPInstanceUID == spoken.SOPInstanceUID
+    assert highdicom.sr.srread(io.BytesIO(encoded(spoken))).content.get_image_measurement_groups() != []
+    assert encoded(as_dialect(study.report(), sop_class)) == encoded(spoken)
+
+
+def test_each_class_has_an_instance_of_its_own_and_supersedes_one_of_its_kind(study: Study) -> None:
+    former = study.report()
+    later = build_report(study.conclusion.model_copy(update={"version": 2}), study.sources, former)
+    assert len({as_dialect(former, each).SOPInstanceUID for each in DIALECTS}) == len(DIALECTS)
+    spoken = as_dialect(later, EnhancedSRStorage)
+    reference = spoken.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    assert reference.ReferencedSOPClassUID == EnhancedSRStorage
+    assert reference.ReferencedSOPInstanceUID == as_dialect(former, EnhancedSRStorage).SOPInstanceUID
+    kept = later.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    assert kept.ReferencedSOPInstanceUID == former.SOPInstanceUID, "the report itself is not changed"
+
+
+def test_a_report_is_put_into_no_class_that_would_lose_content(study: Study) -> None:
+    with pytest.raises(NotExpressible):
+        as_dialect(study.report(), BasicTextSRStorage)
 
 
 def test_an_image_that_was_not_analysed_says_why(study: Study) -> None:
@@ -187,11 +250,12 @@ def test_a_study_of_which_nothing_was_analysed_has_a_report_too(dicom_test_files
 @pytest.mark.parametrize(
     ("charset", "name"),
     [
+        ("ISO_IR 100", "Phantom^Äußerst"),
         ("GB18030", "Wang^XiaoDong=王^小东"),
         (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
         ("ISO_IR 192", "Łukasiewicz^Żaneta"),
     ],
-    ids=["gb18030", "jis", "utf8"],
+    ids=["latin1", "gb18030", "jis", "utf8"],
 )
 def test_every_character_set_survives(charset: str | list[str], name: str, tmp_path: Path) -> None:
     image = full_field()

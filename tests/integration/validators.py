@@ -1,4 +1,4 @@
-"""The judges from outside: dciodvfy (dicom3tools) and dsrdump (dcmtk). A machine without them skips."""
+"""The judges from outside: dciodvfy (dicom3tools), dsrdump and dcmpschk (dcmtk). A machine without them skips."""
 
 from __future__ import annotations
 
@@ -22,6 +22,13 @@ def dsrdump(dataset: Dataset, folder: Path) -> str:
     done = _run("dsrdump", "dcmtk", dataset, folder, "+Pl")
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def dcmpschk(dataset: Dataset, folder: Path) -> str:
+    """What dcmtk finds wrong with a presentation state; empty where it passes."""
+    done = _run("dcmpschk", "dcmtk", dataset, folder)
+    passed = done.returncode == 0 and "Test passed" in done.stderr
+    return "" if passed else done.stdout + done.stderr
 
 
 def _run(tool: str, package: str, dataset: Dataset, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:

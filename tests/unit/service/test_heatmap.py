@@ -2,11 +2,24 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 import pytest
 
 from models.preprocessing.geometry import Box, Placement
-from service.analyse.heatmap import PICTURE_SIDE, decode_png, encode_array, encode_png, find_peak, overlay, picture_shape, shrink, suspicion
+from service.analyse.heatmap import (
+    MOST_CORNERS,
+    PICTURE_SIDE,
+    decode_png,
+    encode_array,
+    encode_png,
+    find_outline,
+    find_peak,
+    overlay,
+    picture_shape,
+    shrink,
+    suspicion,
+)
 
 PLACEMENT = Placement(source_shape=(4000, 3000), box=Box(1000, 1500, 3000, 3000), output_shape=(448, 288))
 
@@ -17,6 +30,44 @@ def test_the_peak_is_found_in_source_pixels() -> None:
     peak = find_peak(heat, PLACEMENT)
     assert (peak.row, peak.column) == (pytest.approx(1000 + 7.5 / 14 * 2000, abs=0.1), pytest.approx(1500 + 3.5 / 9 * 1500, abs=0.1))
     assert peak.strength == pytest.approx(0.8)
+
+
+def blob(row: float, column: float, width: float, shape: tuple[int, int] = (14, 9)) -> np.ndarray:
+    """A round hill on a low plain."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    return np.asarray(0.1 + 0.8 * np.exp(-((y - row) ** 2 + (x - column) ** 2) / (2 * width**2)), np.float32)
+
+
+def test_the_outline_runs_around_the_peak_in_source_pixels() -> None:
+    heat = blob(7, 3, 1.2)
+    corners = np.array(find_outline(heat, PLACEMENT), np.float32)
+    assert 3 <= len(corners) <= MOST_CORNERS
+    peak = find_peak(heat, PLACEMENT)
+    assert cv2.pointPolygonTest(corners[:, ::-1].copy(), (peak.column, peak.row), False) > 0
+    # Half way up, a hill of this width is 1.18 widths away from its top in each direction.
+    half = 1.18 * 1.2 * np.array([2000 / 14, 1500 / 9])
+    assert corners.min(0) == pytest.approx([peak.row - half[0], peak.column - half[1]], abs=60)
+    assert corners.max(0) == pytest.approx([peak.row + half[0], peak.column + half[1]], abs=60)
+
+
+def test_another_hill_is_not_part_of_the_outline() -> None:
+    heat = np.maximum(blob(2, 2, 0.8), 0.9 * blob(11, 6, 0.8))
+    corners = np.array(find_outline(np.asarray(heat, np.float32), PLACEMENT))
+    assert corners[:, 0].max() < 1000 + 6 / 14 * 2000
+
+
+def test_a_flat_map_has_no_outline() -> None:
+    assert find_outline(np.full((14, 9), 0.4, np.float32), PLACEMENT) == ()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_outlines_of_any_map_stay_inside_the_image_and_short(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    heat = generator.random((int(generator.integers(1, 40)), int(generator.integers(1, 30)))).astype(np.float32)
+    placement = Placement(source_shape=(400, 300), box=Box(-40, -30, 400, 360), output_shape=(448, 288))
+    outline = find_outline(heat, placement)
+    assert len(outline) <= MOST_CORNERS and len(outline) != 1 and len(outline) != 2
+    assert all(0 <= row <= 400 and 0 <= column <= 300 for row, column in outline)
 
 
 def test_the_map_lies_where_the_breast_was_cut_out() -> None:
