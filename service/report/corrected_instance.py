@@ -12,13 +12,13 @@ from typing import Literal
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from models.attributes import read
+from models.attributes import read_text
 from models.vocabulary import Laterality, View
 from service.report.allow_list import SIGNATURES, allowed, check
 from service.report.coding import code_item
 from service.report.envelope import file_meta, local_time, stamp_creation
 from service.report.label_changes import LABELS, Change, Undo, new_labels, set_labels
-from service.report.original_attributes import append, equipment, record_former, shallow_copy, with_zone
+from service.report.original_attributes import append, equipment, is_code_string, put, record_former, shallow_copy, with_zone
 from service.report.uids import corrected_uid, series_uid, undone_uid
 
 Road = Literal["new-series", "overwrite"]
@@ -53,18 +53,16 @@ def build_corrected(change: Change, source: Dataset, mode: Road) -> Dataset:
     NothingElseMayChange
         The object differs from its source where it must not: a mistake of this program, so nothing is returned.
     """
-    before = shallow_copy(source)
-    labels = new_labels(change, before)
-    built = shallow_copy(source)
+    labels = new_labels(change, source)
+    before, built = shallow_copy(source), shallow_copy(source)
     set_labels(built, labels)
     if mode == "new-series":
         _derive(built, before, corrected_uid(str(before.StudyInstanceUID), change.correction), "corrected")
         view, side = change.correction.new_view, change.correction.new_laterality
         if view is not View.UNKNOWN and side is not Laterality.UNKNOWN:
-            built.SeriesDescription = f"{side} {view}"
+            put(built, "SeriesDescription", f"{side} {view}")
     for keyword in SIGNATURES:
-        if keyword in built:
-            del built[keyword]
+        put(built, keyword, None)
     told = f"Labels compared with the pixels, pixels unchanged: {change.correction.reason}. Decided by {change.who}: {change.why}"
     return _finish(built, before, labels, change, change.at, told, mode, source)
 
@@ -90,7 +88,7 @@ def build_undone(change: Change, undone: Undo, source: Dataset, mode: Road) -> D
         As `build_corrected`.
     """
     corrected = build_corrected(change, source, mode)
-    labels = new_labels(change, shallow_copy(source))
+    labels = new_labels(change, source)
     built = shallow_copy(corrected)
     restored = [*labels, *SIGNATURES] if mode == "overwrite" else [*labels, "SeriesDescription"]
     _restore(built, source, restored)
@@ -117,8 +115,10 @@ def _finish(
     if mode == "overwrite":
         if "InstanceCoercionDateTime" in before:
             changed.add("InstanceCoercionDateTime")
-        built.InstanceCoercionDateTime = with_zone(moment)
+        put(built, "InstanceCoercionDateTime", with_zone(moment))
     else:
+        for keyword in ("InstanceCreationDate", "InstanceCreationTime"):
+            put(built, keyword, None)
         stamp_creation(built, local_time(before, moment))
     append(built, "OriginalAttributesSequence", record_former(before, changed, moment))
     append(built, "ContributingEquipmentSequence", equipment(moment, change.models, told))
@@ -142,8 +142,9 @@ def _derive(built: Dataset, before: Dataset, sop_uid: str, kind: str) -> None:
     """Make the copy an instance of its own that points back at the image it came from (PS3.3 C.7.6.1.1.4)."""
     built.SOPInstanceUID = sop_uid
     built.SeriesInstanceUID = series_uid(str(before.StudyInstanceUID), kind, sop_uid)
-    image_type = read(before, "ImageType") or SC_IMAGE_TYPE
-    built.ImageType = list(SC_IMAGE_TYPE) if isinstance(image_type, str) else ["DERIVED", *list(image_type)[1:]]
+    image_type = read_text(before, "ImageType").split("\\")
+    well_formed = len(image_type) > 1 and all(is_code_string(value) for value in image_type)
+    put(built, "ImageType", ["DERIVED", *image_type[1:]] if well_formed else list(SC_IMAGE_TYPE))
     reference = Dataset()
     reference.ReferencedSOPClassUID = UID(before.SOPClassUID)
     reference.ReferencedSOPInstanceUID = UID(before.SOPInstanceUID)

@@ -21,7 +21,7 @@ from models.vocabulary import READABLE_SCHEMES, VIEW_CODES, Laterality, View
 from service.domain.findings import Agreement, Correction, CorrectionKind, ModelIdentity
 from service.report.coding import code_item
 from service.report.orientation import mend_orientation
-from service.report.original_attributes import record_former, shallow_copy
+from service.report.original_attributes import put, record_former, shallow_copy
 
 LABELS = ("ViewCodeSequence", "ViewPosition", "ImageLaterality", "Laterality", "PatientOrientation")
 """The attributes that say view, side and orientation; no correction changes another attribute of a picture."""
@@ -94,8 +94,7 @@ def label_changes(change: Change, source: Dataset) -> LabelChanges:
     NothingToCorrect
         The correction may not be written, or the image already says what it should.
     """
-    before = shallow_copy(source)
-    return _addressed(before, new_labels(change, before), change.at)
+    return _addressed(shallow_copy(source), new_labels(change, source), change.at)
 
 
 def undo_changes(change: Change, source: Dataset, undone: Undo | None = None) -> LabelChanges:
@@ -113,8 +112,7 @@ def undo_changes(change: Change, source: Dataset, undone: Undo | None = None) ->
     NothingToCorrect
         The correction never changed anything.
     """
-    corrected = shallow_copy(source)
-    values = new_labels(change, corrected)
+    corrected, values = shallow_copy(source), new_labels(change, source)
     set_labels(corrected, values)
     return _addressed(corrected, {keyword: declared_label(source, keyword) for keyword in values}, (undone or change).at)
 
@@ -135,6 +133,8 @@ def new_labels(change: Change, source: Dataset) -> Mapping[str, Value]:
     NothingToCorrect
         The correction may not be written, or the image already says what it should.
     """
+    # Reading a value decodes it in place.
+    source = shallow_copy(source)
     correction = change.correction
     if correction.obstacle:
         raise NothingToCorrect(f"reported only: {correction.obstacle}")
@@ -156,16 +156,17 @@ def declared_label(source: Dataset, keyword: str) -> Value:
     """What the image says under a keyword, as far as it can be read."""
     if keyword not in source:
         return None
+    source = shallow_copy(source)
     return tuple(deepcopy(item) for item in read_items(source, keyword)) if keyword == "ViewCodeSequence" else read_text(source, keyword)
 
 
 def set_labels(dataset: Dataset, values: Mapping[str, Value]) -> None:
-    """Write values into a dataset; the elements that stand there are replaced, not changed in place."""
+    """Write values into a dataset."""
     for keyword, value in values.items():
-        if keyword in dataset:
-            del dataset[keyword]
-        if value is not None:
-            setattr(dataset, keyword, list(value) if isinstance(value, tuple) else value.split("\\") if "\\" in value else value)
+        if isinstance(value, str) and "\\" in value:
+            put(dataset, keyword, value.split("\\"))
+        else:
+            put(dataset, keyword, list(value) if isinstance(value, tuple) else value)
 
 
 def _addressed(before: Dataset, values: Mapping[str, Value], moment: datetime) -> LabelChanges:

@@ -20,7 +20,7 @@ from service.report.identity import MANUFACTURER, SYSTEM, software_version
 
 VALUES = {"PatientOrientation": 2}
 """Value multiplicity of the text attributes that have more than one value."""
-CODE_STRING = re.compile(rb"[A-Z0-9_ ]{0,16}")
+CODE_STRING = re.compile("[A-Z0-9_ ]{0,16}")
 DESCRIPTION_CHARACTERS = 1024
 """The longest value of VR ST (PS3.5 6.2)."""
 
@@ -36,6 +36,17 @@ def shallow_copy(source: Dataset) -> Dataset:
     copied = Dataset({tag: item if isinstance(item, RawDataElement) else copy(item) for tag, item in items})
     _encode_like(copied, source)
     return copied
+
+
+def put(dataset: Dataset, keyword: str, value: object) -> None:
+    """Set an attribute anew, or take it away where the value is None.
+
+    What stood there goes first: it may have a VR of its own, which setting its value would keep, and may be shared.
+    """
+    if keyword in dataset:
+        del dataset[keyword]
+    if value is not None:
+        setattr(dataset, keyword, value)
 
 
 def record_former(before: Dataset, keywords: Iterable[str], moment: datetime) -> Dataset:
@@ -98,7 +109,12 @@ def append(dataset: Dataset, keyword: str, item: Dataset) -> None:
         raise UnreadableRecord(f"{keyword} cannot be read, so it cannot be added to")
     if former and not isinstance(former, Items):
         raise UnreadableRecord(f"{keyword} is no sequence, so it cannot be added to")
-    setattr(dataset, keyword, Items([*(deepcopy(each) for each in former or ()), item]))
+    put(dataset, keyword, Items([*(deepcopy(each) for each in former or ()), item]))
+
+
+def is_code_string(value: str) -> bool:
+    """Tell whether a single value keeps the rules of VR CS (PS3.5 6.2)."""
+    return CODE_STRING.fullmatch(value) is not None
 
 
 def with_zone(moment: datetime) -> str:
@@ -124,7 +140,7 @@ def _conforms(dataset: Dataset, keyword: str) -> bool:
     if demanded != "CS":
         return read(dataset, keyword) is not None
     values = _bytes(item).rstrip(b" \0").split(b"\\")
-    return len(values) == VALUES.get(keyword, 1) and all(CODE_STRING.fullmatch(value) for value in values)
+    return len(values) == VALUES.get(keyword, 1) and all(is_code_string(value.decode("latin-1")) for value in values)
 
 
 def _is_empty(dataset: Dataset, keyword: str) -> bool:
