@@ -22,6 +22,9 @@ LEAST_SHOWN = 0.3
 FINENESS = 8
 """An outline is drawn on a map this many times finer than the network's."""
 
+HEIGHT = 0.75
+"""Where an outline is drawn. Strong maps are saturated around their peak: half way up they cover half a breast."""
+
 MOST_CORNERS = 64
 LEAST_CONTRAST = 0.01
 """A peak that rises less than this above the rest of its map has no outline."""
@@ -49,7 +52,7 @@ def find_peak(heat: NDArray[np.float32], placement: Placement) -> Peak:
 def find_outline(heat: NDArray[np.float32], placement: Placement) -> tuple[tuple[float, float], ...]:
     """The border of the region around the strongest cell, as corners (row, column) in source pixels, in order.
 
-    The region is what is connected to the peak and lies above the half-way level between the map's median, its idea of nothing, and
+    The region is what is connected to the peak and lies in the upper part of the way from the map's median, its idea of nothing, to
     the peak. A flat map has no region: the answer is empty.
     """
     low, high = float(np.median(heat)), float(heat.max())
@@ -58,7 +61,7 @@ def find_outline(heat: NDArray[np.float32], placement: Placement) -> tuple[tuple
     row, column = np.unravel_index(int(np.argmax(heat)), heat.shape)
     size = (heat.shape[1] * FINENESS, heat.shape[0] * FINENESS)
     fine = cv2.resize(np.asarray(heat, np.float32), size, interpolation=cv2.INTER_LINEAR)
-    above = (fine >= (low + high) / 2).astype(np.uint8)
+    above = (fine >= low + HEIGHT * (high - low)).astype(np.uint8)
     _, regions = cv2.connectedComponents(above, connectivity=4)
     region = regions == regions[int(row) * FINENESS + FINENESS // 2, int(column) * FINENESS + FINENESS // 2]
     # A frame of nothing: a region at the edge of the map is closed along the edge.
