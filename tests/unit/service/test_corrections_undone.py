@@ -47,7 +47,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 # Without shrinking: it would take longer than a test may.
 many = settings(
-    max_examples=120,
+    max_examples=100,
     deadline=None,
     database=None,
     derandomize=True,
