@@ -55,7 +55,7 @@ clean: ## remove environments, caches and what demo and serve wrote
 	@touch $@
 
 # Real peers for the tests: a PACS, DICOM tools, a validator, a database. Where apt does not work, the tests that want them skip and say so.
-PEERS := orthanc dcmtk dicom3tools postgresql
+PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools postgresql
 .venv-test/.peers: .venv-test/.done
 	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && ! dpkg -s $(PEERS) >/dev/null 2>&1; then \
 	    echo "installing $(PEERS)"; \

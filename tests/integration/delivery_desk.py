@@ -44,7 +44,7 @@ class Desk:
     def plan(self, payload: Dataset | Changes, kind: ObjectKind = ObjectKind.REPORT, source_sop_uid: str | None = None) -> int:
         study_uid = str(payload.StudyInstanceUID) if isinstance(payload, Dataset) else payload.study_uid
         object_uid = str(payload.SOPInstanceUID) if isinstance(payload, Dataset) else payload.sop_uid
-        self.ledger.add_instance(header("1.2.3.4", study_uid), "0" * 64, Path("x"), 1, "TEST")
+        self.ledger.add_instance(header(f"1.2.3.4.{len(self.ledger.deliveries())}", study_uid), "0" * 64, Path("x"), 1, "TEST")
         self.ledger.plan_delivery(study_uid, 1, kind, source_sop_uid, "pacs", object_uid)
         return self.ledger.deliveries()[-1].id
 

@@ -1,0 +1,132 @@
+"""An HTTP peer on a real socket that answers as it is told, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from pydicom.dataset import Dataset
+
+MULTIPART = 'multipart/related; type="application/dicom"; boundary=frontier'
+
+
+@dataclass(frozen=True)
+class Asked:
+    method: str
+    path: str
+    query: dict[str, list[str]]
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "application/dicom+json"
+
+
+@dataclass
+class WebPeer:
+    """`answer` is called with each request."""
+
+    answer: Callable[[Asked], Answer]
+    url: str = ""
+    asked: list[Asked] = field(default_factory=list)
+
+    def of(self, method: str) -> list[Asked]:
+        return [each for each in self.asked if each.method == method]
+
+
+@contextmanager
+def web_peer(answer: Callable[[Asked], Answer]) -> Iterator[WebPeer]:
+    """Serve, lend, stop."""
+    peer = WebPeer(answer)
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _any(self) -> None:
+            parts = urlsplit(self.path)
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            asked = Asked(self.command, parts.path, parse_qs(parts.query), dict(self.headers.items()), body)
+            peer.asked.append(asked)
+            told = peer.answer(asked)
+            self.send_response(told.status)
+            self.send_header("Content-Type", told.content_type)
+            self.send_header("Content-Length", str(len(told.body)))
+            self.end_headers()
+            self.wfile.write(told.body)
+
+        do_GET = do_POST = do_PUT = _any
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    peer.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield peer
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def failed(reason: int, status: int = 409) -> Answer:
+    """The answer of a STOW-RS that refuses the object (PS3.18 10.5.3)."""
+    item = {"00081197": {"vr": "US", "Value": [reason]}}
+    return Answer(status, json.dumps({"00081198": {"vr": "SQ", "Value": [item]}}).encode())
+
+
+class Dcm4cheeLike:
+    """The three services of dcm4chee-arc that a correction needs: update an instance, list it, give it out. One image, no other checks.
+
+    Parameters
+    ----------
+    writes
+        False: it consents and changes nothing.
+    """
+
+    PLACE = re.compile(r"/rs/studies/([0-9.]+)/series/([0-9.]+)/instances(?:/([0-9.]+))?")
+
+    def __init__(self, image: Dataset, writes: bool = True) -> None:
+        self.image = image
+        self.writes = writes
+
+    def __call__(self, asked: Asked) -> Answer:
+        place = self.PLACE.fullmatch(asked.path)
+        held = (self.image.StudyInstanceUID, self.image.SeriesInstanceUID, self.image.SOPInstanceUID)
+        if place is None or place.groups()[:2] != held[:2]:
+            return Answer(404)
+        if place[3] is None:
+            wanted = asked.query.get("SOPInstanceUID", [held[2]])
+            found = {"00080018": {"vr": "UI", "Value": [held[2]]}}
+            return Answer(body=json.dumps([found] if held[2] in wanted else []).encode())
+        if place[3] != held[2]:
+            return Answer(404)
+        if asked.method == "PUT":
+            return self._update(json.loads(asked.body))
+        content = BytesIO()
+        self.image.save_as(content, enforce_file_format=True)
+        return Answer(body=b"--frontier\r\n\r\n" + content.getvalue() + b"\r\n--frontier--\r\n", content_type=MULTIPART)
+
+    def _update(self, attributes: dict[str, Any]) -> Answer:
+        if self.writes:
+            for element in Dataset.from_json(attributes):
+                if element.is_empty:
+                    self.image.pop(element.tag, None)
+                else:
+                    self.image[element.tag] = element
+        return Answer(204)
