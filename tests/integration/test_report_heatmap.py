@@ -72,3 +72,24 @@ def test_building_again_gives_equal_bytes() -> None:
         heatmap(source, np.zeros((300, 200, 3), np.uint8)).save_as(buffer, enforce_file_format=True)
         encodings.append(buffer.getvalue())
     assert encodings[0] == encodings[1]
+
+
+@pytest.mark.parametrize(
+    ("charset", "name"),
+    [
+        ("ISO_IR 100", "Phantom^Äußerst"),
+        ("ISO_IR 192", "Łukasiewicz^Żaneta"),
+        ("GB18030", "Wang^XiaoDong=王^小东"),
+        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
+    ],
+    ids=["latin1", "utf8", "gb18030", "jis"],
+)
+def test_every_character_set_survives(charset: str | list[str], name: str, tmp_path: Path) -> None:
+    image = full_field()
+    image.SpecificCharacterSet, image.PatientName = charset, name
+    buffer = io.BytesIO()
+    heatmap(as_received(image, tmp_path), np.zeros((300, 200, 3), np.uint8)).save_as(buffer, enforce_file_format=True)
+    capture = pydicom.dcmread(io.BytesIO(buffer.getvalue()))
+    assert capture.get_item("PatientName").value == as_received(image, tmp_path).get_item("PatientName").value
+    assert str(capture.PatientName) == name
+    assert dciodvfy_errors(capture, tmp_path) == []
