@@ -12,7 +12,9 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLosslessSV1, RLELossless
 
+from models.vocabulary import Laterality, View
 from service.domain.findings import Agreement, CorrectionKind
+from service.domain.scope import read_header
 from service.report.allow_list import NothingElseMayChange, allowed, check, differing
 from service.report.corrected_instance import build_corrected, build_undone
 from service.report.label_changes import Change, NothingToCorrect, Undo
@@ -383,3 +385,24 @@ def test_an_object_that_changed_anything_else_does_not_leave(mode: str, tmp_path
             check(source, tampered(how), allowed(mode))
         assert "another" not in str(refused.value)
     check(source, correct(source, "R", "CC", mode=mode), allowed(mode))
+
+
+@pytest.mark.parametrize("mode", ROADS)
+def test_no_real_mammogram_gets_an_error_that_it_had_not(mode: str, dicom_test_files: Path, tmp_path: Path) -> None:
+    built = 0
+    for path in sorted((dicom_test_files / "mg").glob("*.dcm")):
+        source = pydicom.dcmread(path)
+        header = read_header(source)
+        side, view = ("L", "MLO") if header.view is not View.MLO or header.laterality is not Laterality.L else ("R", "CC")
+        change = decide(source, side, view, (header.laterality, header.view), BOTH_WRONG)
+        had = set(dciodvfy_errors(source, tmp_path))
+        for made in (build_corrected(change, source, mode), build_undone(change, LATER, source, mode)):
+            built += 1
+            assert pixel_hash(made) == pixel_hash(source), path.name
+            assert set(dciodvfy_errors(made, tmp_path)) <= had, path.name
+        assert (made.get("ImageLaterality"), made.get("ViewPosition"), made.get("PatientOrientation")) == (
+            source.get("ImageLaterality"),
+            source.get("ViewPosition"),
+            source.get("PatientOrientation"),
+        )
+    assert built >= 4
