@@ -17,6 +17,7 @@ from models.preprocessing.plausibility import looks_like_mammogram
 from models.registry import Registry
 from models.vocabulary import ImageKind
 from service.analyse.heatmap import encode_array, encode_png, find_outline, find_peak, overlay, picture_shape, shrink, suspicion
+from service.analyse.markers import read_marker
 from service.analyse.network import Network
 from service.analyse.provider import available_providers, choose_provider
 from service.domain.findings import Header, ImageFinding, InstanceState, Reason
@@ -130,6 +131,7 @@ class Analyser:
             peak=find_peak(heat, placement),
             outline=find_outline(heat, placement),
             chest_wall_right=_chest_wall_right(picture.pixels),
+            marker=read_marker(picture.pixels),
             inverted=picture.inverted,
             models=(self.labeler.identity, self.cancer.identity),
             provider=self.cancer.provider,
