@@ -129,13 +129,16 @@ def _region(conclusion: Conclusion, image: ImageFinding, name: str, position: Se
 
 
 def _wrong_label(conclusion: Conclusion, image: ImageFinding, correction: Correction, name: str, position: Sequence[int]) -> Dataset:
-    """A declared label that the pixels contradict: TID 4006 rows 18 and 21 with TID 4014 row 1."""
+    """A declared label that the pixels contradict: TID 4006 rows 18 and 21 with TID 4014 row 1.
+
+    Where something stands in the way of a correction, as where no second witness settles the side, no certainty is claimed.
+    """
     return _finding(
         concepts.IMAGE_QUALITY,
         concepts.PRESENTATION_REQUIRED,
         _tracking(conclusion, image, "label", f"Labels, {name}"),
         find_algorithm(image.models, "labeler"),
-        correction.confidence or NO_CERTAINTY,
+        NO_CERTAINTY if correction.obstacle else correction.confidence,
         [
             make_reference(INFERRED_FROM, position),
             make_code(HAS_PROPERTIES, concepts.QUALITY_FINDING, concepts.MARKER_INCORRECT),

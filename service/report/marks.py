@@ -17,6 +17,6 @@ def is_marked(conclusion: Conclusion, finding: ImageFinding) -> bool:
 
 
 def has_wrong_label(correction: Correction) -> bool:
-    """Tell whether a label itself is contradicted; the labels of a mirrored picture are right, its orientation is not."""
-    contradicted = Agreement.CONTRADICT in (correction.view, correction.laterality)
-    return contradicted and correction.kind is not CorrectionKind.MIRRORED
+    """Tell whether a label itself is contradicted; the side of a mirrored picture is right, its orientation is not."""
+    side = correction.laterality is Agreement.CONTRADICT and correction.kind is not CorrectionKind.MIRRORED
+    return side or correction.view is Agreement.CONTRADICT

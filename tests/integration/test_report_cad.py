@@ -171,6 +171,23 @@ def test_a_contradicted_label_is_a_quality_finding_on_its_image(tmp_path: Path) 
     assert float(named(quality, "111012")[0].MeasuredValueSequence[0].NumericValue) == 99
 
 
+def test_no_certainty_is_claimed_for_a_label_that_no_witness_settles(tmp_path: Path) -> None:
+    study = Study()
+    unsettled = correction(study.uids[2], ("L", "MLO"), ("R", "MLO"), *LABELLED)
+    report = study.report(unsettled.model_copy(update={"obstacle": "no second witness", "reason": "no second witness"}))
+    check(report, study.images, tmp_path)
+    (quality,) = findings(report, "111101")
+    assert named(quality, "111012") == []
+    assert any("contradicts. no second witness" in str(item.TextValue) for item in named(report, "111033"))
+
+
+def test_a_mirrored_picture_with_a_wrong_view_has_a_wrong_label() -> None:
+    study = Study()
+    both = (Agreement.CONTRADICT, Agreement.CONTRADICT)
+    report = study.report(correction(study.uids[2], ("L", "CC"), ("R", "MLO"), *both, kind=CorrectionKind.MIRRORED))
+    assert len(findings(report, "111101")) == 1
+
+
 @pytest.mark.parametrize("kind", [CorrectionKind.MISSING, CorrectionKind.MIRRORED])
 def test_a_label_that_is_missing_or_right_is_not_called_incorrect(kind: CorrectionKind, tmp_path: Path) -> None:
     study = Study()
