@@ -1,4 +1,4 @@
-"""From header to corrected image by the policy: what must never be corrected by a machine alone is not."""
+"""From header to corrected image by rule and policy: what must never be corrected by a machine alone is not."""
 
 from __future__ import annotations
 
@@ -10,19 +10,31 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from service.domain.correction import Policy, Seen, compare_labels
-from service.domain.findings import CorrectionState
+from service.domain.correction import Seen
+from service.domain.findings import Correction, CorrectionKind
+from service.domain.policy import Action, CorrectionPolicy
+from service.domain.reasoning import compare_study
 from service.domain.scope import read_header
 from service.report.coding import code_item
-from service.report.corrected_instance import NothingToCorrect, build_corrected
-from tests.integration.answers import analysed, concluded, full_field
+from service.report.corrected_instance import build_corrected
+from service.report.label_changes import NothingToCorrect
+from tests.integration.answers import analysed, decided, full_field
 from tests.integration.validators import dciodvfy_errors
 
+EAGER = CorrectionPolicy(missing="auto", contradicts="auto", mirrored="auto", exchanged="auto", view_unknown="auto", film=True)
+"""A site that would have everything corrected without asking."""
 
-def correct(source: Dataset, side: str, view: str, policy: Policy) -> Dataset:
+
+def compare(source: Dataset, side: str, view: str) -> tuple[Seen, Correction]:
+    """What follows from an image alone whose pixels show a side and a view."""
     seen = Seen(read_header(source), analysed(source.SOPInstanceUID, side, view))
-    correction = compare_labels(seen, [seen], policy)
-    return build_corrected(concluded(source.StudyInstanceUID, [seen.finding], [correction]), correction, seen.finding, source)
+    ((correction,), _) = compare_study([seen])
+    return seen, correction
+
+
+def correct(source: Dataset, side: str, view: str) -> Dataset:
+    seen, correction = compare(source, side, view)
+    return build_corrected(decided(correction, seen.finding), source, "new-series")
 
 
 def with_modifier(image: Dataset) -> None:
@@ -43,42 +55,57 @@ OBSTACLES: dict[str, Callable[[Dataset], object]] = {
     "quality control": lambda image: setattr(image, "QualityControlImage", "YES"),
     "stereo": lambda image: setattr(image, "ImageType", ["ORIGINAL", "PRIMARY", "STEREO_PLUS"]),
     "for processing": lambda image: setattr(image, "PresentationIntentType", "FOR PROCESSING"),
+    "flipped by the detector": lambda image: setattr(image, "FieldOfViewHorizontalFlip", "YES"),
 }
 
 
-def test_an_unlabelled_image_is_filled_in() -> None:
-    assert correct(full_field(labelled=False), "R", "CC", Policy()).ImageLaterality == "R"
+def test_an_unlabelled_image_is_filled_in_by_default() -> None:
+    source = full_field(labelled=False)
+    assert CorrectionPolicy().action(compare(source, "R", "CC")[1]) is Action.AUTO
+    assert correct(source, "R", "CC").ImageLaterality == "R"
 
 
 @pytest.mark.parametrize("obstacle", OBSTACLES)
-def test_what_is_never_automatic_is_not_written(obstacle: str) -> None:
+def test_what_is_never_automatic_is_not_written_even_if_a_destination_wishes_it(obstacle: str) -> None:
     image = full_field(labelled=False)
     OBSTACLES[obstacle](image)
-    with pytest.raises(NothingToCorrect):
-        correct(image, "R", "CC", Policy())
+    assert EAGER.action(compare(image, "R", "CC")[1]) is Action.REPORT
+    with pytest.raises(NothingToCorrect, match="reported only"):
+        correct(image, "R", "CC")
 
 
-def test_a_contradiction_waits_for_a_person() -> None:
-    with pytest.raises(NothingToCorrect):
-        correct(full_field("R", "CC"), "R", "MLO", Policy())
+def test_a_contradicted_view_waits_for_a_person() -> None:
+    correction = compare(full_field("R", "CC"), "R", "MLO")[1]
+    assert (correction.kind, CorrectionPolicy().action(correction)) == (CorrectionKind.CONTRADICTS, Action.APPROVE)
+
+
+def test_a_contradicted_side_without_a_witness_is_not_written() -> None:
+    source = full_field("R", "CC")
+    assert EAGER.action(compare(source, "L", "CC")[1]) is Action.REPORT
+    with pytest.raises(NothingToCorrect, match="no second witness"):
+        correct(source, "L", "CC")
+
+
+def test_a_side_that_patient_orientation_explains_is_no_difference() -> None:
+    source = full_field("L", "CC")
+    source.PatientOrientation = ["P", "R"]
+    assert compare(source, "R", "CC")[1].kind is None
 
 
 def test_digitised_film_is_corrected_only_where_opted_in(cbis_cases: dict[str, list[Path]], tmp_path: Path) -> None:
     source = pydicom.dcmread(cbis_cases["sfm-malign-0"][0])
-    with pytest.raises(NothingToCorrect):
-        correct(source, "L", "CC", Policy(film=False))
-    corrected = correct(source, "L", "CC", Policy(film=True))
+    correction = compare(source, "L", "CC")[1]
+    assert CorrectionPolicy().action(correction) is Action.REPORT
+    assert CorrectionPolicy(film=True).action(correction) is Action.AUTO
+    corrected = correct(source, "L", "CC")
     assert (corrected.ImageLaterality, corrected.ViewPosition) == ("L", "CC")
     assert dciodvfy_errors(corrected, tmp_path) == []
 
 
 def test_a_corrected_image_needs_no_correction(cbis_cases: dict[str, list[Path]]) -> None:
-    policy = Policy(film=True)
     buffer = io.BytesIO()
-    correct(pydicom.dcmread(cbis_cases["sfm-malign-0"][1]), "L", "MLO", policy).save_as(buffer, enforce_file_format=True)
-    corrected = pydicom.dcmread(io.BytesIO(buffer.getvalue()))
-    seen = Seen(read_header(corrected), analysed(corrected.SOPInstanceUID, "L", "MLO"))
-    assert compare_labels(seen, [seen], policy).state is CorrectionState.REPORT_ONLY
+    correct(pydicom.dcmread(cbis_cases["sfm-malign-0"][1]), "L", "MLO").save_as(buffer, enforce_file_format=True)
+    assert compare(pydicom.dcmread(io.BytesIO(buffer.getvalue())), "L", "MLO")[1].kind is None
 
 
 def test_no_real_mammogram_gets_an_error_that_it_had_not(dicom_test_files: Path, tmp_path: Path) -> None:
@@ -86,7 +113,7 @@ def test_no_real_mammogram_gets_an_error_that_it_had_not(dicom_test_files: Path,
     for path in sorted((dicom_test_files / "mg").glob("*.dcm")):
         source = pydicom.dcmread(path)
         try:
-            corrected = correct(source, "L", "MLO", Policy(film=True))
+            corrected = correct(source, "L", "MLO")
         except NothingToCorrect:
             continue
         built += 1
