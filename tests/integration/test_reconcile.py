@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from datetime import datetime
@@ -13,6 +16,7 @@ import httpx
 import pydicom
 import pytest
 
+from service.bootstrap import as_environment
 from service.domain.findings import DeliveryState, ObjectKind
 from service.domain.policy import Action, CorrectionPolicy
 from service.jobs.corrections import approve_correction, undo_correction
@@ -185,3 +189,19 @@ def test_a_correction_waits_for_nobody_to_look(ward: Ward) -> None:
     approve_correction(ward.context, row.id, "Dr. Test", "seen")
     report = reconcile(ward.context, study_uid=study)
     assert report.on_the_way == len(ward.ledger.deliveries(study_uid=study)) and report.deliveries == {} and report.exit_status == 0
+
+
+def test_the_command_prints_a_table_or_json_and_its_exit_status_tells_programs(
+    ward: Ward, archive: Orthanc, clean_environment: pytest.MonkeyPatch
+) -> None:
+    lost = ward.ledger.deliveries()[0]
+    remove(archive, lost.object_uid)
+    command = [sys.executable, "-m", "service.cli", "reconcile"]
+    environment = os.environ | as_environment(ward.settings)
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    assert printed.returncode == 1, printed.stderr
+    assert "missing" in printed.stdout and "delivered to pacs" in printed.stdout
+    said = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, timeout=120)
+    report = json.loads(said.stdout)
+    assert said.returncode == 1 and report["complete"] and report["deliveries"]["pacs"]["missing"] == 1
+    assert [each["sop_instance_uid"] for each in report["discrepancies"]] == [lost.object_uid]
