@@ -63,7 +63,9 @@ def build_corrected(change: Change, source: Dataset, mode: Road) -> Dataset:
             put(built, "SeriesDescription", f"{side} {view}")
     for keyword in SIGNATURES:
         put(built, keyword, None)
-    told = f"Labels compared with the pixels, pixels unchanged: {change.correction.reason}. Decided by {change.who}: {change.why}"
+    told = (
+        f"Labels compared with the pixels, pixels unchanged: {change.correction.reason.rstrip('.')}. Decided by {change.who}: {change.why}"
+    )
     return _finish(built, before, labels, change, change.at, told, mode, source)
 
 

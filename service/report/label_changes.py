@@ -21,7 +21,7 @@ from models.vocabulary import READABLE_SCHEMES, VIEW_CODES, Laterality, View
 from service.domain.findings import Agreement, Correction, CorrectionKind, ModelIdentity
 from service.report.coding import code_item
 from service.report.orientation import mend_orientation
-from service.report.original_attributes import put, record_former, shallow_copy
+from service.report.original_attributes import is_readable_sequence, put, record_former, shallow_copy, stored_bytes
 
 LABELS = ("ViewCodeSequence", "ViewPosition", "ImageLaterality", "Laterality", "PatientOrientation")
 """The attributes that say view, side and orientation; no correction changes another attribute of a picture."""
@@ -32,6 +32,10 @@ Value = str | tuple[Dataset, ...] | None
 
 class NothingToCorrect(ValueError):
     """The correction may not be written, or changes nothing in this image."""
+
+
+class Irreversible(ValueError):
+    """A former value could not be given back to an archive as text, so the archive is not asked to replace it; names the keyword."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,14 @@ def label_changes(change: Change, source: Dataset) -> LabelChanges:
     ------
     NothingToCorrect
         The correction may not be written, or the image already says what it should.
+    Irreversible
+        What stands there now is so malformed that no archive could be asked to put it back.
     """
-    return _addressed(shallow_copy(source), new_labels(change, source), change.at)
+    values = new_labels(change, source)
+    for keyword in values:
+        if not _can_come_back(source, keyword):
+            raise Irreversible(f"{keyword} is malformed: an archive could not be asked to put it back")
+    return _addressed(shallow_copy(source), values, change.at)
 
 
 def undo_changes(change: Change, source: Dataset, undone: Undo | None = None) -> LabelChanges:
@@ -158,6 +168,18 @@ def declared_label(source: Dataset, keyword: str) -> Value:
         return None
     source = shallow_copy(source)
     return tuple(deepcopy(item) for item in read_items(source, keyword)) if keyword == "ViewCodeSequence" else read_text(source, keyword)
+
+
+def _can_come_back(source: Dataset, keyword: str) -> bool:
+    """Tell whether a value is what can be read of it, so that an archive that is given this writes the same again."""
+    if keyword not in source:
+        return True
+    said = declared_label(source, keyword)
+    if isinstance(said, tuple):
+        # A replacement character stands for what the character set could not decode.
+        return is_readable_sequence(source, keyword) and "\N{REPLACEMENT CHARACTER}" not in str(said)
+    received = [value.strip(b" \0") for value in stored_bytes(source, keyword).split(b"\\")]
+    return said is not None and [value.encode("ascii", "replace") for value in said.split("\\")] == received
 
 
 def set_labels(dataset: Dataset, values: Mapping[str, Value]) -> None:

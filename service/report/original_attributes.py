@@ -112,6 +112,17 @@ def append(dataset: Dataset, keyword: str, item: Dataset) -> None:
     put(dataset, keyword, Items([*(deepcopy(each) for each in former or ()), item]))
 
 
+def stored_bytes(dataset: Dataset, keyword: str) -> bytes:
+    """A value as it stands in the file; b"" for a sequence."""
+    item = dataset.get_item(keyword)
+    return b"" if isinstance(item.value, Items) else _bytes(item)
+
+
+def is_readable_sequence(dataset: Dataset, keyword: str) -> bool:
+    """Tell whether an attribute is a sequence, also one without items."""
+    return _is_empty(dataset, keyword) or isinstance(read(dataset, keyword), Items)
+
+
 def is_code_string(value: str) -> bool:
     """Tell whether a single value keeps the rules of VR CS (PS3.5 6.2)."""
     return CODE_STRING.fullmatch(value) is not None
@@ -136,7 +147,7 @@ def _conforms(dataset: Dataset, keyword: str) -> bool:
     if _is_empty(dataset, keyword):
         return True
     if demanded == "SQ":
-        return isinstance(read(dataset, keyword), Items)
+        return is_readable_sequence(dataset, keyword)
     if demanded != "CS":
         return read(dataset, keyword) is not None
     values = _bytes(item).rstrip(b" \0").split(b"\\")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydicom.dataelem import DataElement
 
 from service.domain.findings import Agreement, CorrectionKind
-from service.report.label_changes import LabelChanges, NothingToCorrect, label_changes, undo_changes
+from service.report.label_changes import Irreversible, LabelChanges, NothingToCorrect, label_changes, undo_changes
 from service.report.uids import corrected_uid, undone_uid
 from tests.integration.answers import analysed, as_received, correction, decided, full_field
 
@@ -58,6 +59,20 @@ def test_what_already_says_so_is_left_alone(tmp_path: Path) -> None:
         label_changes(change, source)
     with pytest.raises(NothingToCorrect):
         undo_changes(change, source)
+
+
+@pytest.mark.parametrize(("former", "asked"), [(b"MLO ", True), (b"links ", True), (b"c\xf4t\xe9", False)])
+def test_an_archive_is_not_asked_for_what_it_could_not_take_back(former: bytes, asked: bool, tmp_path: Path) -> None:
+    image = full_field("L", "CC")
+    image["PatientOrientation"] = DataElement("PatientOrientation", "UN", former)
+    source = as_received(image, tmp_path)
+    change = decided(correction(source.SOPInstanceUID, ("L", "CC"), ("R", "CC"), *SIDE_WRONG), analysed(source.SOPInstanceUID, "R", "CC"))
+    if asked:
+        label_changes(change, source)
+        assert undo_changes(change, source).values["PatientOrientation"] == former.decode().strip()
+    else:
+        with pytest.raises(Irreversible, match="PatientOrientation"):
+            label_changes(change, source)
 
 
 def test_names_follow_from_what_is_written_not_from_versions_or_models() -> None:
