@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from pydicom.dataelem import DataElement
+from pydicom.dataelem import RawDataElement
+from pydicom.tag import Tag
 
 from service.domain.findings import Agreement, CorrectionKind
 from service.report.label_changes import Irreversible, LabelChanges, NothingToCorrect, label_changes, undo_changes
@@ -63,9 +64,8 @@ def test_what_already_says_so_is_left_alone(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("former", "asked"), [(b"MLO ", True), (b"links ", True), (b"c\xf4t\xe9", False)])
 def test_an_archive_is_not_asked_for_what_it_could_not_take_back(former: bytes, asked: bool, tmp_path: Path) -> None:
-    image = full_field("L", "CC")
-    image["PatientOrientation"] = DataElement("PatientOrientation", "UN", former)
-    source = as_received(image, tmp_path)
+    source = as_received(full_field("L", "CC"), tmp_path)
+    source["PatientOrientation"] = RawDataElement(Tag("PatientOrientation"), "CS", len(former), former, 0, False, True)
     change = decided(correction(source.SOPInstanceUID, ("L", "CC"), ("R", "CC"), *SIDE_WRONG), analysed(source.SOPInstanceUID, "R", "CC"))
     if asked:
         label_changes(change, source)
