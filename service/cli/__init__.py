@@ -9,7 +9,7 @@ import typer
 from pydantic import ValidationError
 
 from models.errors import ModelsError
-from service.cli import corrections, deliveries, destinations, files, holds, inventory, parts
+from service.cli import corrections, deliveries, destinations, files, holds, inventory, parts, reconcile
 from service.cli.console import EXIT_CANNOT_RUN, err
 from service.domain.errors import ServiceError
 
@@ -32,6 +32,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     files.label,
     files.send,
     inventory.models,
+    reconcile.reconcile,
+    inventory.conformance,
 )
 for command in COMMANDS:
     app.command()(command)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import sys
 from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
 
+import typer
 from pydantic import BaseModel
 from rich.table import Column, Table
 from rich.text import Text
@@ -46,6 +50,18 @@ def show_settings() -> None:
         is_set = "yes" if name in settings.model_fields_set else ""
         table.add_row(f"MAMMOTRIAGE_{name.upper()}", _show(getattr(settings, name)), is_set, field.description)
     out.print(table)
+
+
+def conformance(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="file to write [default: standard output]")] = None,
+) -> None:
+    """The DICOM conformance statement of this version, as Markdown."""
+    from service.cli.conformance import write_statement
+
+    if output is None:
+        sys.stdout.write(write_statement())
+    else:
+        output.write_text(write_statement(), encoding="utf-8")
 
 
 def _show(value: object) -> Text:

@@ -74,10 +74,10 @@ class Destination(_Part):
     host: str = Field("", description="the peer's host name or address")
     port: NonNegativeInt = Field(0, le=65535, description="the peer's DICOM port")
     calling_ae_title: str | None = Field(None, max_length=16, description="AE title we call with; ours where absent")
-    tls: Tls | None = None
+    tls: Tls | None = Field(None, description="keys ca, cert, key, check_host")
     dicomweb: WebService | None = Field(None, description="STOW-RS, QIDO-RS and WADO-RS instead of DIMSE")
     objects: tuple[ObjectKind, ...] = Field(RESULTS, description="produced objects it gets: cad-sr, sr, sc, gsps")
-    corrections: CorrectionPolicy = CorrectionPolicy()
+    corrections: CorrectionPolicy = Field(CorrectionPolicy(), description="how corrections reach it, and what becomes of each kind")
     archive: ArchiveApi | None = Field(None, description="for corrections.mode = archive-api")
     read_back: Literal["auto", "c-get", "c-move", "dicomweb", "none"] = Field("auto", description="how arrival is proved")
     commitment: bool = Field(True, description="ask for storage commitment where the peer offers it")

@@ -1,0 +1,57 @@
+"""The conformance statement is what the code does: it is written from the code, and this is where that is checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pynetdicom.sop_class import StorageCommitmentPushModel, Verification
+
+from service.cli.conformance import network, write_statement
+from service.cli.conformance.samples import build_samples
+from service.cli.object_classes import SOP_CLASSES
+from service.domain.findings import DeliveryState, ObjectKind
+from service.receive import listener
+from service.report.allow_list import ALLOWED, differing
+from service.settings import Settings
+
+STATEMENT = Path(__file__).parents[2] / "docs" / "dicom-conformance.md"
+
+
+def test_the_statement_is_that_of_this_code() -> None:
+    written = write_statement()
+    assert written == write_statement()
+    current = STATEMENT.read_text(encoding="utf-8") == written
+    assert current, "the code has changed: mammotriage conformance -o docs/dicom-conformance.md"
+
+
+def test_a_change_of_the_code_changes_the_statement(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(network, "TRANSFER_SYNTAXES", listener.TRANSFER_SYNTAXES[:-1])
+    assert "JPEG Extended (Process 2 and 4)" in STATEMENT.read_text(encoding="utf-8")
+    assert "JPEG Extended (Process 2 and 4)" not in write_statement()
+
+
+def test_the_listener_takes_what_is_stated_and_nothing_else() -> None:
+    taken = {str(context.abstract_syntax): context for context in listener._entity(Settings()).supported_contexts}
+    stated = set(network.list_storage_classes())
+    assert set(taken) == stated | {Verification, StorageCommitmentPushModel}
+    assert all(tuple(taken[uid].transfer_syntax) == listener.TRANSFER_SYNTAXES for uid in stated)
+
+
+def test_every_kind_of_object_is_stated_in_the_class_that_it_has() -> None:
+    for sample in build_samples():
+        assert set(sample.objects) == set(ObjectKind) == set(SOP_CLASSES)
+        for kind, built in sample.objects.items():
+            assert built.SOPClassUID == SOP_CLASSES[kind][0], kind
+
+
+def test_what_differs_in_a_corrected_image_is_stated() -> None:
+    for sample in build_samples():
+        for mode, built in (("new-series", sample.objects[ObjectKind.CORRECTED]), ("overwrite", sample.overwritten)):
+            changed = set(differing(sample.source, built))
+            assert changed
+            assert changed <= ALLOWED[mode]  # type: ignore[index]
+
+
+def test_every_end_of_a_delivery_is_stated() -> None:
+    assert set(network.OUTCOMES) == set(DeliveryState)
