@@ -11,6 +11,7 @@ from tempfile import NamedTemporaryFile
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.destinations.routing import prioritise
 from service.domain.findings import Priority
 from service.domain.scope import read_header
 from service.receive.errors import DiskFull, InstanceTooLarge, SopClassMismatch, StoreDown
@@ -96,6 +97,7 @@ def _accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prio
             place = store.commit(Path(rewritten.name), header.sop_instance_uid, sha256)
         finally:
             Path(rewritten.name).unlink(missing_ok=True)
+    priority = prioritise(settings.rules, [header], calling_ae, priority)
     accepted = context.ledger.add_instance(header, sha256, place, size, calling_ae, priority)
     if accepted is Accepted.NEW:
         _publish(context, header.sop_instance_uid, priority)

@@ -136,6 +136,15 @@ class TestStored:
         row = receiving.ledger.instance(image.SOPInstanceUID)
         assert row is not None and row.priority is priority
 
+    def test_a_rule_makes_what_its_station_sends_urgent(self, tmp_path: Path) -> None:
+        image, other = small_image(), small_image()
+        image.StationName = "ASSESSMENT-2"
+        with Receiving(tmp_path / "data", rules=[{"to": [], "station": "assessment*", "priority": "urgent"}]).listening() as receiving:
+            send(receiving.settings, image)
+            send(receiving.settings, other)
+            rows = [receiving.ledger.instance(each.SOPInstanceUID) for each in (image, other)]
+        assert [row and row.priority for row in rows] == [Priority.URGENT, Priority.ROUTINE]
+
     def test_every_transfer_syntax_is_negotiated_alone(self, receiving: Receiving) -> None:
         with associated(receiving.settings, {MAMMOGRAM: list(TRANSFER_SYNTAXES)}) as association:
             assert {context.transfer_syntax[0] for context in association.accepted_contexts} == set(TRANSFER_SYNTAXES)
