@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.cli.conformance import contents, network
+from service.cli.conformance import contents, network, settings
 from service.cli.conformance.markdown import join, table, uid_rows
 from service.cli.conformance.samples import build_samples
 from service.report.identity import software_version
@@ -18,9 +18,9 @@ def write_statement() -> str:
         ("3 Introduction", _introduce()),
         ("4 Implementation model", network.describe_entities()),
         ("5 Services and interoperability", network.describe_services()),
-        ("6 Configuration", network.describe_configuration()),
-        ("7 Network details", network.describe_associations()),
-        ("8 Security", network.describe_security()),
+        ("6 Configuration", settings.describe_configuration()),
+        ("7 Network details", settings.describe_associations()),
+        ("8 Security", settings.describe_security()),
         ("9 Character sets", contents.describe_character_sets()),
         ("Annex A Attributes of objects that are made here", contents.describe_objects(samples)),
         ("Annex B Attributes that a correction may change", contents.describe_changes()),
