@@ -22,7 +22,7 @@ from service.settings import Settings
 from tests.integration.orthanc import Orthanc, running
 
 PATIENCE_S = 90.0
-TERMINAL = {"verified", "not-applied", "failed"}
+TERMINAL = {"verified", "not-applied", "refused", "failed", "left-out"}
 
 
 @dataclass
@@ -104,13 +104,21 @@ class Hospital:
 
 
 @contextmanager
-def open_hospital(folder: Path, **changed: Any) -> Iterator[Hospital]:
-    """Start Orthanc and the stack; stop both."""
+def open_hospital(folder: Path, destination: dict[str, Any] | None = None, **changed: Any) -> Iterator[Hospital]:
+    """Start Orthanc and the stack; stop both.
+
+    Parameters
+    ----------
+    destination
+        How results go to Orthanc, where that is not as usual.
+    changed
+        Settings that are not as usual.
+    """
     dicom_port = free_port()
     with running(Orthanc(folder / "orthanc", peers={"mammotriage": ("MAMMOTRIAGE", "127.0.0.1", dicom_port)})) as orthanc:
         wanted: dict[str, Any] = {
             "data_dir": folder / "data", "dicom_port": dicom_port, "http_port": free_port(), "film": True, "quiet_seconds": 3.0,
-            "sweep_seconds": 1.0, "delivery_backoff_seconds": 1.0, "disk_free_min_bytes": 0, "destinations": (orthanc.destination(),),
+            "sweep_seconds": 1.0, "delivery_backoff_seconds": 1.0, "disk_free_min_bytes": 0, "destinations": (orthanc.destination(**(destination or {})),),
         }  # fmt: skip
         settings = DemoSettings(**(wanted | changed))
         with (
