@@ -101,9 +101,10 @@ def _is_equal(former: Dataset, changed: Dataset, tag: Any) -> bool:
 
 
 def _apply_dcm4chee(changes: Changes, archive: ArchiveApi, name: str) -> int:
-    """Update Instance Attributes of dcm4chee-arc (its issue 4545, since 5.33); `archive.url` ends in ``/aets/<AE title>/rs``.
+    """Update Instance Attributes of dcm4chee-arc (its issues 4042 and 4545, of 2024); `archive.url` ends in ``/aets/<AE title>/rs``.
 
-    The archive writes the Original Attributes item itself.
+    The archive writes the Original Attributes item itself. Its services for study and series are called with PUT, the text on
+    the one for instances says POST: whoever does not know PUT gets POST.
     """
     body: dict[str, Any] = as_dataset(changes.values).to_json_dict()
     for keyword, value in changes.values.items():
@@ -112,8 +113,11 @@ def _apply_dcm4chee(changes: Changes, archive: ArchiveApi, name: str) -> int:
             body[f"{Tag(keyword):08X}"] = {"vr": pydicom.datadict.dictionary_VR(keyword)}
     path = f"{base(archive)}/studies/{changes.study_uid}/series/{changes.series_uid}/instances/{changes.sop_uid}"
     with open_client(archive, name) as client:
-        reason = {"reasonForModification": "CORRECT", "updatePolicy": "OVERWRITE"}
-        answer = client.put(path, params=reason, json=body, headers={"Content-Type": JSON, "Accept": JSON})
+        how = {"reasonForModification": changes.reason, "updatePolicy": "OVERWRITE"}
+        headers = {"Content-Type": JSON, "Accept": JSON}
+        answer = client.put(path, params=how, json=body, headers=headers)
+        if answer.status_code == httpx.codes.METHOD_NOT_ALLOWED:
+            answer = client.post(path, params=how, json=body, headers=headers)
         check(answer, "the update of the image", name)
     return answer.status_code
 

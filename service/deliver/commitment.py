@@ -22,7 +22,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from service.deliver.dimse import NATIVE, associate
-from service.deliver.errors import DeliveryError, NotTaken
+from service.deliver.errors import DeliveryError, NothingAccepted
 from service.deliver.proof import Sought
 from service.destinations import Destination
 from service.store.returns import CommitmentReport, ReturnDesk, Tray
@@ -110,7 +110,7 @@ def ask_commitment(sought: Sought, destination: Destination, our_ae: str, desk: 
             )
             is_asked = status.get("Status") == 0x0000
             promise = Promise(sought.sop_uid, tray) if is_asked else Promise(sought.sop_uid, None, NotOffered())
-        except NotTaken:
+        except NothingAccepted:
             promise = Promise(sought.sop_uid, None, NotOffered())
         except (DeliveryError, RuntimeError, ValueError) as error:
             log.info("storage commitment could not be asked for", extra={"destination": destination.name, "cause": type(error).__name__})

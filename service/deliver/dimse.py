@@ -16,14 +16,15 @@ from pynetdicom import AE
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
-from service.deliver.errors import NotTaken, Refused, Unreachable
+from service.deliver.errors import NothingAccepted, NotTaken, Refused, Unreachable
 from service.deliver.tls import client_context, explain_failure
 from service.destinations import Destination
 
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 MAXIMUM_PDU = 131_072
 CONNECT_TIMEOUT_S = 10.0
-REJECTED_PERMANENTLY = 1
+UNKNOWN_TITLES = ((1, 1, 3), (1, 1, 7))
+"""Result, source and reason of a rejection: permanent, by the service user, calling or called AE title not recognised."""
 ABSTRACT_SYNTAX_NOT_SUPPORTED = 3
 """Result of a presentation context (PS3.8 Table 9-18)."""
 DUPLICATE_SOP_INSTANCE = 0x0111
@@ -105,7 +106,7 @@ def associate(
 
     Raises
     ------
-    Unreachable, NotTaken, Refused
+    Unreachable, NothingAccepted, Refused
         It does not come about.
     """
     ae = AE(ae_title=destination.calling_ae_title or our_ae)
@@ -139,18 +140,24 @@ def associate(
 
 def _failure(association: Association, destination: Destination) -> Refused | Unreachable:
     if association.is_rejected:
-        answer = association.acceptor.primitive
-        permanent = answer is not None and answer.result == REJECTED_PERMANENTLY
-        return Refused(f"{destination.name}: association rejected, check the AE titles on both sides", permanent=permanent)
+        return _rejection(association, destination)
     if association.rejected_contexts:
         context = association.rejected_contexts[0]
         sop_class = UID(context.abstract_syntax or "")
         if all(each.result == ABSTRACT_SYNTAX_NOT_SUPPORTED for each in association.rejected_contexts):
             return NotTaken(f"{destination.name}: does not take {sop_class.name}", sop_class)
         syntaxes = ", ".join(UID(syntax).name for each in association.rejected_contexts for syntax in each.transfer_syntax)
-        return Refused(f"{destination.name}: does not take {sop_class.name} in {syntaxes or 'any transfer syntax offered'}")
+        return NothingAccepted(f"{destination.name}: does not take {sop_class.name} in {syntaxes or 'any transfer syntax offered'}")
     because = explain_failure(destination)
     return Unreachable(f"{destination.name}: no association with {destination.host}:{destination.port}{because and f': {because}'}")
+
+
+def _rejection(association: Association, destination: Destination) -> Refused:
+    """Some peers call a passing want of resources permanent; only what names us or them as unknown will come again (PS3.8 9.3.4)."""
+    answer = association.acceptor.primitive
+    if answer is not None and (answer.result, answer.result_source, answer.diagnostic) in UNKNOWN_TITLES:
+        return Refused(f"{destination.name}: association rejected, check the AE titles on both sides")
+    return Refused(f"{destination.name}: association rejected, without a reason that would last", permanent=False)
 
 
 def _as_native(dataset: Dataset) -> Dataset:

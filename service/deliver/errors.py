@@ -38,7 +38,13 @@ class Refused(DeliveryError):
         self.transient = not permanent
 
 
-class NotTaken(Refused):
+class NothingAccepted(Refused):
+    """The peer let us in and took none of what was proposed."""
+
+    code = "nothing-accepted"
+
+
+class NotTaken(NothingAccepted):
     """The peer has no use for objects of this SOP class: it said so before anything was sent, or with status 0122."""
 
     code = "sop-class-not-taken"

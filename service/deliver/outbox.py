@@ -1,7 +1,8 @@
 """One delivery, one try: look whether the object is there, send it, look again. Only proof ends in VERIFIED.
 
 An object is sent once: a delivery that the peer took is only looked for from then on, whatever the look says. A person who asks for
-another try (`Ledger.retry`) starts the delivery anew.
+another try (`Ledger.retry`) starts the delivery anew. Where a worker dies between the peer's yes and the ledger's note of it, the next
+one looks before it sends: only a peer that nobody can look into gets such an object twice, under the same UID.
 """
 
 from __future__ import annotations

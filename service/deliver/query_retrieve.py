@@ -30,7 +30,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from service.deliver.dimse import NATIVE, associate
-from service.deliver.errors import NotTaken
+from service.deliver.errors import NothingAccepted
 from service.deliver.proof import Held, Look, Missing, Sought, Unproven
 from service.destinations import Destination
 from service.store.returns import ReturnDesk
@@ -79,7 +79,7 @@ def look(
     try:
         with associate(destination, our_ae, contexts, roles, [(evt.EVT_C_STORE, keep)]) as association:
             return _ask(association, sought, destination, our_ae, desk, arrived)
-    except NotTaken:
+    except NothingAccepted:
         return Unproven(NO_ROAD)
 
 

@@ -42,6 +42,7 @@ class Fault(Enum):
     WRONG_AE = "is called by another name"
     KEEPS_OLD = "answers Success and keeps the first copy"
     INDEXES_LATE = "keeps the object, and lists it a while later"
+    NEVER_REPORTS = "keeps the object, consents to storage commitment, and never says what came of it"
     BREAKS_ITS_WORD = "keeps the object, and declines storage commitment"
 
 
@@ -82,7 +83,7 @@ class FaultyScp(SmallPacs):
         ae.maximum_pdu_size = 131_072
         for sop_class in (Verification, StudyRootFind, StudyRootGet):
             ae.add_supported_context(sop_class)
-        if self.fault is Fault.BREAKS_ITS_WORD:
+        if self.fault in (Fault.BREAKS_ITS_WORD, Fault.NEVER_REPORTS):
             ae.add_supported_context(StorageCommitmentPushModel)
         syntaxes = [JPEGBaseline8Bit] if self.fault is Fault.NO_TRANSFER_SYNTAX else list(TRANSFER_SYNTAXES)
         for context in AllStoragePresentationContexts:
@@ -133,7 +134,9 @@ class FaultyScp(SmallPacs):
                 yield header
 
     def _decline(self, event: Event) -> tuple[int, None]:
-        """Consent to the request, and say over the same association that nothing is kept (PS3.4 J.3.3)."""
+        """Consent to the request, and say over the same association that nothing is kept (PS3.4 J.3.3), or nothing at all."""
+        if self.fault is Fault.NEVER_REPORTS:
+            return SUCCESS, None
         request = event.action_information
         association = event.assoc
 

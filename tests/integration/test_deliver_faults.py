@@ -10,10 +10,12 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
 
+from service.deliver.commitment import WAIT_S
 from service.deliver.negotiation import negotiate
 from service.deliver.outbox import deliver
 from service.domain.findings import DeliveryState, ObjectKind
 from service.report.corrected_instance import build_corrected
+from service.store.returns import Tray
 from service.store.rows import StudyDelivery
 from tests.integration.answers import as_received, full_field
 from tests.integration.delivery_desk import Desk, mislabelled, produced, wait_until
@@ -133,8 +135,8 @@ def test_an_archive_slower_than_our_patience_is_looked_into_before_anything_is_s
     desk: Desk, report: Dataset, tmp_path: Path
 ) -> None:
     delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.SLOW, pause_s=1.5)) as archive:
-        assert desk.finish(delivery, report, archive.destination(timeout_seconds=0.5)) == [PENDING, VERIFIED]
+    with on_duty(FaultyScp(tmp_path / "pacs", Fault.SLOW, pause_s=3.0)) as archive:
+        assert desk.finish(delivery, report, archive.destination(timeout_seconds=2)) == [PENDING, VERIFIED]
     assert archive.stores == [report.SOPInstanceUID]
 
 
@@ -208,6 +210,19 @@ def test_a_peer_without_storage_commitment_is_asked_once_in_a_while_only(desk: D
             desk.finish(desk.plan(objects[kind], kind), objects[kind], archive.destination())
             counts.append(archive.associations - before)
     assert counts == [4, 3], "look, send, ask, look"
+
+
+def test_a_peer_that_never_says_what_came_of_commitment_is_waited_for_once(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    patient = Tray.report
+    monkeypatch.setattr(Tray, "report", lambda tray, timeout_s: waited.append(timeout_s) or patient(tray, 0.1))
+    objects = produced(tmp_path)
+    with on_duty(FaultyScp(tmp_path / "pacs", Fault.NEVER_REPORTS)) as archive:
+        for kind in (ObjectKind.CAD, ObjectKind.REPORT):
+            assert desk.finish(desk.plan(objects[kind], kind), objects[kind], archive.destination()) == [VERIFIED]
+    assert waited == [WAIT_S]
 
 
 def test_failures_in_a_row_open_the_breaker_and_an_answer_closes_it(desk: Desk, tmp_path: Path) -> None:

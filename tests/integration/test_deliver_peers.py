@@ -116,6 +116,21 @@ def test_a_rejected_association_is_a_refusal() -> None:
         send(IMAGE, destination, US)
 
 
+def test_a_peer_that_is_too_busy_for_us_gets_another_try(desk: Desk) -> None:
+    delivery = desk.plan(IMAGE, ObjectKind.CORRECTED)
+    with peer(maximum_associations=1) as (destination, _), associate(destination, US, [(Verification, [ImplicitVRLittleEndian])]):
+        assert desk.attempt(delivery, IMAGE, destination) is DeliveryState.PENDING
+    assert desk.row(delivery).error == "pacs: association rejected, without a reason that would last"
+
+
+def test_a_peer_that_takes_no_such_syntax_and_cannot_be_asked_is_named_with_it(desk: Desk) -> None:
+    delivery = desk.plan(IMAGE, ObjectKind.CORRECTED)
+    with peer(syntaxes=(RLELossless,)) as (destination, received):
+        assert desk.attempt(delivery, IMAGE, destination) is DeliveryState.REFUSED
+    assert str(desk.row(delivery).error).startswith("pacs: does not take Digital Mammography X-Ray Image Storage - For Presentation in")
+    assert received == []
+
+
 def test_orthanc_that_is_called_by_a_wrong_name_ends_the_delivery_refused(desk: Desk, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
     delivery = desk.plan(dataset)

@@ -321,14 +321,15 @@ def dcm4chee(url: str) -> Destination:
     return over_web(f"{url}/rs", archive=api, corrections={"mode": "archive-api"})
 
 
-def test_dcm4chee_is_asked_by_its_rest_update_and_looked_into(desk: Desk, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_dcm4chee_is_asked_by_its_rest_update_and_looked_into(method: str, desk: Desk, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     held: Dataset = pydicom.dcmread(tmp_path / f"{source.SOPInstanceUID}.dcm")
     changes = label_changes(change, source)
-    with web_peer(Dcm4cheeLike(held)) as peer:
+    with web_peer(Dcm4cheeLike(held, method=method)) as peer:
         delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_uid)
         assert desk.finish(delivery, changes, dcm4chee(peer.url)) == [VERIFIED]
-    (asked,) = peer.of("PUT")
+    (asked,) = peer.of(method)
     assert asked.query["reasonForModification"] == ["CORRECT"]
     assert set(json.loads(asked.body)) == {f"{pydicom.tag.Tag(keyword):08X}" for keyword in changes.values}
     assert held.ImageLaterality == "R"

@@ -97,13 +97,16 @@ class Dcm4cheeLike:
     ----------
     writes
         False: it consents and changes nothing.
+    method
+        Of the update.
     """
 
     PLACE = re.compile(r"/rs/studies/([0-9.]+)/series/([0-9.]+)/instances(?:/([0-9.]+))?")
 
-    def __init__(self, image: Dataset, writes: bool = True) -> None:
+    def __init__(self, image: Dataset, writes: bool = True, method: str = "PUT") -> None:
         self.image = image
         self.writes = writes
+        self.method = method
 
     def __call__(self, asked: Asked) -> Answer:
         place = self.PLACE.fullmatch(asked.path)
@@ -116,8 +119,10 @@ class Dcm4cheeLike:
             return Answer(body=json.dumps([found] if held[2] in wanted else []).encode())
         if place[3] != held[2]:
             return Answer(404)
-        if asked.method == "PUT":
+        if asked.method == self.method:
             return self._update(json.loads(asked.body))
+        if asked.method != "GET":
+            return Answer(405)
         content = BytesIO()
         self.image.save_as(content, enforce_file_format=True)
         return Answer(body=b"--frontier\r\n\r\n" + content.getvalue() + b"\r\n--frontier--\r\n", content_type=MULTIPART)
