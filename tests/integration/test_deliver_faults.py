@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def test_success_for_an_object_that_is_dropped_ends_not_applied_after_one_store(
 
 def test_an_archive_that_lists_late_ends_verified_after_one_store(desk: Desk, report: Dataset, tmp_path: Path) -> None:
     delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.INDEXES_LATE, pause_s=0.4)) as archive:
+    with on_duty(FaultyScp(tmp_path / "pacs", Fault.INDEXES_LATE, pause_s=60)) as archive:
         assert desk.attempt(delivery, report, archive.destination()) is SENT
         archive.fault = Fault.NONE
         assert desk.finish(delivery, report, archive.destination())[-1] is VERIFIED
@@ -231,7 +232,7 @@ def test_failures_in_a_row_open_the_breaker_and_an_answer_closes_it(desk: Desk, 
     planned = [desk.plan(objects[kind], kind) for kind in kinds]
     archive = FaultyScp(tmp_path / "pacs", Fault.FULL)
     with on_duty(archive):
-        nervous = archive.destination(breaker_after=2, breaker_seconds=0.6)
+        nervous = archive.destination(breaker_after=2, breaker_seconds=2)
         for delivery, kind in zip(planned[:2], kinds[:2], strict=True):
             assert desk.attempt(delivery, objects[kind], nervous) is PENDING
         state = desk.ledger.destination_state("pacs")
@@ -277,13 +278,13 @@ def test_what_a_peer_takes_is_asked_without_sending_anything(tmp_path: Path) -> 
     assert archive.stores == []
 
 
-def test_pauses_between_tries_grow(desk: Desk, tmp_path: Path) -> None:
+def test_pauses_between_tries_grow(tmp_path: Path) -> None:
+    desk = Desk(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data", delivery_backoff_seconds=100, delivery_tries=9)
     image = as_received(full_field(), tmp_path)
     delivery = desk.plan(image, ObjectKind.CORRECTED)
-    pauses = []
     with on_duty(FaultyScp(tmp_path / "pacs", Fault.FULL)) as archive:
-        for _ in range(2):
-            desk.attempt(delivery, image, archive.destination())
-            pauses.append(desk.row(delivery).next_try_at - datetime.now(UTC))
-    assert timedelta() < pauses[0] < timedelta(seconds=0.13)
-    assert timedelta(seconds=0.1) < pauses[1] < timedelta(seconds=0.26)
+        for tries, middle in ((1, 100), (2, 200), (3, 400)):
+            before = datetime.now(UTC)
+            deliver(replace(desk.row(delivery), tries=tries), image, archive.destination(), desk.ledger, desk.settings)
+            least, most = timedelta(seconds=0.75 * middle), timedelta(seconds=1.25 * middle)
+            assert before + least <= desk.row(delivery).next_try_at <= datetime.now(UTC) + most
