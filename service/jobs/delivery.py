@@ -15,8 +15,10 @@ from service.domain.errors import ServiceError
 from service.domain.findings import DeliveryState, ObjectKind
 from service.jobs.building import BUILD_ERRORS, NotBuildable, Payload, build
 from service.jobs.context import Context
+from service.report.cad_report import NoImages
 from service.report.dialect import as_dialect
 from service.report.label_changes import LabelChanges
+from service.report.presentation_state import NothingToMark
 from service.store.rows import DeliveryRow
 
 log = logging.getLogger(__name__)
@@ -26,6 +28,10 @@ ASK_AGAIN = timedelta(days=1)
 WAIT_FOR_OTHER = timedelta(seconds=5)
 DIALECTS = (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage)
 """Ways of writing the same report, best first (PS3.16 TID 1500 fits all three)."""
+
+
+NOTHING_TO_SAY = (NoImages, NothingToMark)
+"""By agreement, not by mistake: a study without a picture has no CAD report, and the TID 1500 report says why."""
 
 
 def deliver_object(context: Context, delivery_id: int) -> None:
@@ -48,6 +54,9 @@ def deliver_object(context: Context, delivery_id: int) -> None:
         return
     try:
         payload = _in_dialect(context, row, destination, build(context, row, destination))
+    except NOTHING_TO_SAY as error:
+        context.ledger.finish_delivery(row.id, DeliveryState.LEFT_OUT, f"no such object can be made of this study: {error}")
+        return
     except BUILD_ERRORS as error:
         log.exception("object not built", extra={"delivery": row.id, "kind": row.kind})
         why = str(error) if isinstance(error, NotBuildable | ServiceError) else type(error).__name__

@@ -16,6 +16,7 @@ from service.domain.findings import (
     Verdict,
 )
 from service.domain.policy import Action, stronger
+from service.report.marks import is_marked
 from service.report.rejection_note import INCORRECT_LABEL
 from service.report.uids import cad_uid, corrected_uid, heatmap_uid, marks_uid, rejection_uid, report_uid, undone_uid
 from service.store.rows import CorrectionRow, Plan, PlannedCorrection, PlannedDelivery
@@ -89,7 +90,8 @@ def _results(conclusion: Conclusion, destination: Destination) -> Iterator[Plann
         elif kind is ObjectKind.HEATMAP:
             yield from (_of_image(kind, finding, destination, heatmap_uid(conclusion, finding)) for finding in analysed)
         elif kind is ObjectKind.MARKS:
-            yield from (_of_image(kind, finding, destination, marks_uid(conclusion, finding)) for finding in analysed)
+            marked = [finding for finding in analysed if is_marked(conclusion, finding)]
+            yield from (_of_image(kind, finding, destination, marks_uid(conclusion, finding)) for finding in marked)
 
 
 def _of_image(kind: ObjectKind, finding: ImageFinding, destination: Destination, object_uid: str) -> PlannedDelivery:

@@ -149,7 +149,7 @@ def test_the_commands_of_the_compose_file_make_a_working_stack(processes: Proces
     for name in parts:
         processes.start(name)
     url = f"http://127.0.0.1:{processes.replaced['MAMMOTRIAGE_HTTP_PORT']}"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     pending = set(parts)
     while pending:
         pending = {name for name in pending if not processes.is_healthy(name)}
