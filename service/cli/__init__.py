@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import typer
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from models.errors import ModelsError
 from service.cli import corrections, deliveries, destinations, files, holds, inventory, parts, reconcile
@@ -51,6 +52,10 @@ def main() -> None:
     """Run a command. What the caller can mend is said in one line each, not in a traceback."""
     try:
         app()
+    except SettingsError as error:
+        # A variable that should hold JSON and does not; the text names the setting, not its value.
+        err.print(f"settings-invalid: {error}: write it as JSON", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(EXIT_CANNOT_RUN)
     except ValidationError as error:
         for each in error.errors():
             variable = ".".join(map(str, each["loc"])).upper()

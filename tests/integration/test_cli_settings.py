@@ -58,6 +58,14 @@ def test_a_wrong_setting_is_named_without_a_traceback() -> None:
     assert "Traceback" not in wrong.stderr
 
 
+def test_a_variable_that_is_no_json_is_named_and_not_repeated() -> None:
+    wrong = run_cli("settings", MAMMOTRIAGE_WEBHOOKS='[{"name": "hook", "secret": "geheim"')
+    assert wrong.returncode == 2
+    assert "webhooks" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+    assert "geheim" not in wrong.stderr
+
+
 def test_models_are_listed_with_their_licence() -> None:
     listed = run_cli("models")
     assert listed.returncode == 0, listed.stderr

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from service.bootstrap import as_environment
@@ -166,6 +169,42 @@ def test_lines_are_found_past_strings_comments_and_arrays() -> None:
     }
     assert line_of(("a", 0, "f", "g"), locate(text)) == 12
     assert line_of(("z",), locate(text)) == 1
+
+
+VALUES = (
+    "1",
+    '"x"',
+    "'y'",
+    "[1, 2]",
+    "[\n 1, # ]\n 2\n]",
+    '"""\n[[a]]\n"""',
+    "'''\nb = 1\n'''",
+    "{ c = 1, d = [2] }",
+    '"\\"#["',
+    "true # e = 2",
+)
+BETWEEN = ("", "\n", "# [[a]]\n", "\n# f = 'g\n\n")
+
+
+@given(st.lists(st.tuples(st.sampled_from(BETWEEN), st.sampled_from(["[[t]]", "[[u.v]]", "key"]), st.sampled_from(VALUES)), max_size=12))
+def test_lines_are_those_that_were_written(parts: list[tuple[str, str, str]]) -> None:
+    text, table = "", ()
+    counts: dict[tuple[str | int, ...], int] = {}
+    expected: dict[tuple[str | int, ...], int] = {}
+    for number, (before, what, value) in enumerate(parts):
+        text += before
+        line = text.count("\n") + 1
+        if what == "key":
+            expected[(*table, f"k{number}")] = line
+            text += f"k{number} = {value}\n"
+            continue
+        name = tuple(what.strip("[]").split("."))
+        counts[name] = counts.get(name, -1) + 1
+        table = (*name, counts[name])
+        expected[table] = line
+        text += f"{what}\n"
+    tomllib.loads(text)
+    assert locate(text) == expected
 
 
 def test_the_settings_read_the_file_that_they_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
