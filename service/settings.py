@@ -57,7 +57,9 @@ class Settings(BaseSettings):
     webhooks: tuple[Webhook, ...] = Field((), description="who is told over HTTP of what happens")
     delivery_tries: PositiveInt = Field(8, description="tries before a delivery counts as failed")
     delivery_backoff_seconds: PositiveFloat = Field(5.0, description="pause after the first failed try; doubles with each")
-    delivery_lease_seconds: PositiveFloat = Field(300.0, description="then another worker takes a delivery whose worker died; longer than a try")
+    delivery_lease_seconds: PositiveFloat = Field(
+        300.0, description="then another worker takes a delivery whose worker died; longer than a try"
+    )
 
     reconcile_hour: int = Field(3, ge=-1, le=23, description="local hour of the nightly comparison with the destinations; -1: never")
 
