@@ -12,6 +12,8 @@ from service.domain.correction import KNOWN_VIEWS, Seen
 from service.domain.findings import Agreement, Evidence
 
 SIDES = (Laterality.R, Laterality.L)
+FOUR_VIEWS = frozenset((side, view) for side in SIDES for view in KNOWN_VIEWS)
+"""What a screening study holds."""
 
 
 class Cause(StrEnum):
@@ -79,25 +81,25 @@ def _hear_marker(image: Seen) -> Testimony | None:
 
 
 def _hear_contralateral(image: Seen, study: Sequence[Seen]) -> Testimony | None:
-    """The images of the same view whose label and picture agree: a screening study holds each breast once a view.
+    """The images whose label and picture agree: a screening study holds both breasts in both views.
 
-    Were the label wrong, the declared breast would be there twice and the other never; were the picture mirrored, all would be there once.
-    The witness is believed only where most images of the study agree: some machines mirror whole studies, and in such a study the one
-    image with a wrong label is the only one whose label and picture seem to agree.
+    Were the label wrong, the declared breast would be there twice in this view and the other never; were the picture mirrored, all would be
+    there. The witness speaks only where one of the two completes the four views and the other does not: in a study of one breast, or with
+    repeated views, a second image of a breast is nothing odd. And it is believed only where most images agree: some machines mirror whole
+    studies, and in such a study the one image with a wrong label is the only one whose label and picture seem to agree.
     """
-    others = [other for other in study if other.uid != image.uid]
-    agreeing = [other for other in others if trusted_side(other) in SIDES]
-    if len(agreeing) <= sum(is_turned(each) for each in study) or image.pixel_view not in KNOWN_VIEWS:
+    agreeing = [other for other in study if other.uid != image.uid and trusted_side(other) in SIDES]
+    if len(agreeing) <= sum(is_turned(each) for each in study):
         return None
-    held = {trusted_side(other): other for other in agreeing if other.pixel_view is image.pixel_view}
+    held = {(trusted_side(other), other.pixel_view): other for other in agreeing}
     declared, shown, view = image.header.laterality, image.pixel_laterality, image.pixel_view
-    if len(held) != 1:
+    by_label, by_picture = (held.keys() | {(side, view)} >= FOUR_VIEWS for side in (declared, shown))
+    if by_label == by_picture:
         return None
-    (witness,) = held.values()
-    label = declared in held
-    twice, never = (declared, shown) if label else (shown, declared)
-    said = f"by its {'label' if label else 'picture'} the study would hold {twice}-{view} twice and {never}-{view} never"
-    return Testimony(Cause.LABEL if label else Cause.PICTURE, Evidence(code="contralateral", text=said, sop_instance_uid=witness.uid))
+    twice, never = (declared, shown) if by_picture else (shown, declared)
+    said = f"by its {'label' if by_picture else 'picture'} the study would hold {twice}-{view} twice and {never}-{view} never"
+    evidence = Evidence(code="contralateral", text=said, sop_instance_uid=held[twice, view].uid)
+    return Testimony(Cause.LABEL if by_picture else Cause.PICTURE, evidence)
 
 
 def _hear_detector(image: Seen, study: Sequence[Seen]) -> Testimony | None:
