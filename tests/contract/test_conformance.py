@@ -53,5 +53,13 @@ def test_what_differs_in_a_corrected_image_is_stated() -> None:
             assert changed <= ALLOWED[mode]  # type: ignore[index]
 
 
+def test_the_samples_differ_in_whatever_an_object_could_take_over() -> None:
+    one, other = build_samples()
+    alike = {element.keyword for element in one.source if element.tag in other.source and element.value == other.source[element.tag].value}
+    pixels = {"SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation"}
+    labels = {"ImageLaterality", "ViewPosition", "ViewCodeSequence", "PatientOrientation", "ImagerPixelSpacing"}
+    assert alike == {"SOPClassUID", "ImageType", "Modality"} | pixels | labels
+
+
 def test_every_end_of_a_delivery_is_stated() -> None:
     assert set(network.OUTCOMES) == set(DeliveryState)

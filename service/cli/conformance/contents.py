@@ -146,10 +146,8 @@ def _origin(element: DataElement, one: Dataset, other: Dataset, samples: tuple[S
         return "only where it applies"
     values = [built[tag].value for built in (one, other)]
     sources = [sample.source[tag].value if tag in sample.source else None for sample in samples]
-    if values == sources:
-        return "as in the image"
     if values[0] != values[1]:
-        return "generated"
+        return "as in the image" if values == sources else "generated"
     return "empty" if element.is_empty else _show(element)
 
 

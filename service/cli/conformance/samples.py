@@ -39,7 +39,12 @@ from service.report.secondary_capture import build_heatmap
 from service.report.structured_report import build_report
 
 ROWS, COLUMNS = 64, 48
-_SLOTS = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
+_DECLARED = (
+    (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO")),
+    (("L", "CC"), ("R", "CC"), ("R", "MLO"), ("L", "MLO")),
+)
+_SEEN = ((("R", "MLO"), ("L", "CC")), (("L", "CC"), ("L", "CC")))
+"""In the first study a view is declared wrongly, at its first image; in the second one a side, at its second image."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def build_samples() -> tuple[Sample, Sample]:
 
 
 def _build(number: int) -> Sample:
-    sources = [_image(number, place) for place in range(len(_SLOTS))]
+    sources = [_image(number, place) for place in range(len(_DECLARED[number]))]
     models = tuple(
         ModelIdentity(
             name=f"sample-{task}",
@@ -69,10 +74,9 @@ def _build(number: int) -> Sample:
         for place, task in enumerate(("labeler", "cancer"))
     )
     conclusion = _conclude(number, sources, models)
-    finding, correction = conclusion.images[0], conclusion.corrections[0]
-    change = Change(correction, f"Reader {number}", f"reason {number}", conclusion.concluded_at, models, chest_wall_right=True)
-    picture = np.zeros((ROWS, COLUMNS, 3), np.uint8)
-    source = sources[0]
+    source, finding, correction = sources[number], conclusion.images[number], conclusion.corrections[number]
+    change = Change(correction, f"Reader {number}", f"reason {number}", conclusion.concluded_at, models, finding.chest_wall_right)
+    picture = np.zeros((ROWS + number, COLUMNS + number, 3), np.uint8)
     former = conclusion.model_copy(update={"version": conclusion.version - 1})
     undo = Undo(f"Reader {number}", f"reason {number}", conclusion.concluded_at)
     return Sample(
@@ -96,27 +100,25 @@ def _conclude(number: int, sources: list[Dataset], models: tuple[ModelIdentity, 
         ImageFinding(
             sop_instance_uid=uids[place],
             state=InstanceState.ANALYSED,
-            view=_label("MLO" if place == 0 else view),
+            view=_label(view),
             laterality=_label(side),
             density=_label("B"),
             cancer_score=0.8 + number / 10,
             peak=Peak(row=20.0 + number, column=20.0, strength=0.9),
             chest_wall_right=side == "R",
-            outline=((10.0, 10.0), (10.0, 30.0), (30.0 + number, 20.0)) if place == 0 else (),
+            outline=((10.0, 10.0), (10.0, 30.0), (30.0 + number, 20.0)) if place == number else (),
             models=models,
         )
-        for place, (side, view) in enumerate(_SLOTS[:2])
+        for place, (side, view) in enumerate(_SEEN[number])
     ]
     reasons = (InstanceState.NOT_ANALYSED, "for-processing"), (InstanceState.FAILED, "unparsable")
     images += [
         ImageFinding(sop_instance_uid=uid, state=state, reason=Reason(code=code, text="why"))
         for uid, (state, code) in zip(uids[2:], reasons, strict=True)
     ]
-    witness = Evidence(code="other-image", text="the other image bears it out", sop_instance_uid=uids[1])
-    corrections = [
-        _compare(uids[0], View.CC, View.MLO, Laterality.R, (witness,)),
-        _compare(uids[1], View.CC, View.CC, Laterality.L, ()),
-    ]
+    witness = Evidence(code="other-image", text="the other image bears it out", sop_instance_uid=uids[1 - number])
+    compared = zip(uids, _DECLARED[number], _SEEN[number], strict=False)
+    corrections = [_compare(uid, declared, seen, witness) for uid, declared, seen in compared]
     return Conclusion(
         study_instance_uid=str(sources[0].StudyInstanceUID),
         version=2 + number,
@@ -138,20 +140,21 @@ def _conclude(number: int, sources: list[Dataset], models: tuple[ModelIdentity, 
     )
 
 
-def _compare(uid: str, declared: View, seen: View, side: Laterality, evidence: tuple[Evidence, ...]) -> Correction:
-    differs = declared is not seen
+def _compare(uid: str, declared: tuple[str, str], seen: tuple[str, str], witness: Evidence) -> Correction:
+    side, view = (Agreement.AGREE if one == other else Agreement.CONTRADICT for one, other in zip(declared, seen, strict=True))
+    differs = declared != seen
     return Correction(
         sop_instance_uid=uid,
-        view=Agreement.CONTRADICT if differs else Agreement.AGREE,
-        laterality=Agreement.AGREE,
-        declared_view=declared,
-        declared_laterality=side,
-        pixel_view=seen,
-        pixel_laterality=side,
+        view=view,
+        laterality=side,
+        declared_view=View(declared[1]),
+        declared_laterality=Laterality(declared[0]),
+        pixel_view=View(seen[1]),
+        pixel_laterality=Laterality(seen[0]),
         kind=CorrectionKind.CONTRADICTS if differs else None,
         confidence=0.99,
-        evidence=evidence,
-        reason="the pixels show another view" if differs else "",
+        evidence=(witness,) if differs else (),
+        reason="the pixels show another label" if differs else "",
     )
 
 
@@ -161,7 +164,7 @@ def _label(value: str) -> Label:
 
 def _image(number: int, place: int) -> Dataset:
     """A Digital Mammography X-Ray Image with the attributes that our objects take over."""
-    side, view = _SLOTS[place]
+    side, view = _DECLARED[number][place]
     root = f"2.25.{number + 1}"
     image = Dataset()
     image.SOPClassUID = DigitalMammographyXRayImageStorageForPresentation
@@ -174,7 +177,7 @@ def _image(number: int, place: int) -> Dataset:
     image.StudyDate, image.StudyTime = f"2026010{number + 1}", f"0{number}0000"
     image.StudyID, image.AccessionNumber, image.StudyDescription = f"ID{number}", f"A{number}", f"Study {number}"
     image.ReferringPhysicianName = f"Sample^Physician {number}"
-    image.Modality, image.InstanceNumber = "MG", place + 1
+    image.Modality, image.InstanceNumber = "MG", 10 * (number + 1) + place
     image.Manufacturer = f"Maker {number}"
     image.ImageType = ["ORIGINAL", "PRIMARY"]
     image.PatientOrientation = ["P", "L"] if side == "R" else ["A", "R"]
@@ -186,13 +189,13 @@ def _image(number: int, place: int) -> Dataset:
     image.ViewCodeSequence = [declared]
     image.ImagerPixelSpacing = [0.1, 0.1]
     image.ContentDate, image.ContentTime = f"2026010{number + 1}", f"0{number}0001"
-    image.RescaleIntercept, image.RescaleSlope, image.RescaleType = number, 1, "US"
+    image.RescaleIntercept, image.RescaleSlope, image.RescaleType = number, 1 + number, ("US", "HU")[number]
     image.WindowCenter, image.WindowWidth = 100 + number, 200 + number
-    image.PresentationLUTShape = "IDENTITY"
+    image.PresentationLUTShape = ("IDENTITY", "INVERSE")[number]
     image.SamplesPerPixel, image.PhotometricInterpretation = 1, "MONOCHROME2"
-    image.Rows, image.Columns = ROWS + number, COLUMNS
+    image.Rows, image.Columns = ROWS + number, COLUMNS + number
     image.BitsAllocated, image.BitsStored, image.HighBit, image.PixelRepresentation = 16, 12, 11, 0
-    image.PixelData = bytes(2 * (ROWS + number) * COLUMNS)
+    image.PixelData = bytes(2 * (ROWS + number) * (COLUMNS + number))
     image["PixelData"].VR = "OW"
     image.set_original_encoding(False, True, "iso8859")
     image.file_meta = FileMetaDataset()

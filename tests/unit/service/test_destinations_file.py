@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from service.bootstrap import as_environment
-from service.destinations import Destination, Rule
+from service.destinations import ArchiveApi, Destination, Rule, Tls, Webhook, WebService
 from service.destinations.file import DestinationsInvalid, read_destinations
 from service.destinations.toml_lines import line_of, locate
 from service.domain.findings import CorrectionKind, ObjectKind, Priority
-from service.domain.policy import Action
+from service.domain.policy import Action, CorrectionPolicy
 from service.settings import Settings
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "destinations.example.toml"
@@ -68,6 +69,13 @@ def test_the_example_says_what_it_is_said_to_say(tmp_path: Path) -> None:
     assert [rule.to for rule in file.rules] == [(), ("pacs", "cloud"), ("pacs", "archive")]
     assert file.rules[1].priority is Priority.URGENT
     assert file.webhooks[0].secret == "the webhook.secret"
+
+
+@pytest.mark.parametrize("kind", [Destination, Tls, CorrectionPolicy, WebService, ArchiveApi, Rule, Webhook])
+def test_the_example_names_every_key(kind: type[BaseModel]) -> None:
+    text = EXAMPLE.read_text(encoding="utf-8")
+    keys = [field.alias or name for name, field in kind.model_fields.items()]
+    assert [key for key in keys if not re.search(rf"(?m)(^|[{{ ]|\.){key}(_file)? =|^\[+\w+\.{key}\]", text)] == []
 
 
 def test_a_destination_needs_no_more_than_an_address(tmp_path: Path) -> None:
