@@ -1,7 +1,7 @@
 """What the images of a study say together about its labels: one label wrong, both sides exchanged, pictures mirrored, or not settled.
 
-A side is contradicted only with a second witness (`service.domain.witness`); where none speaks, or two disagree, the difference is
-reported with its obstacle and nobody can apply it. What is right where only the picture is mirrored stays as it is.
+A side or a view is contradicted only with a second witness (`service.domain.witness`); where none speaks, or two disagree, the difference
+is reported with its obstacle and nobody can apply it. What is right where only the picture is mirrored stays as it is.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ def compare_study(study: Sequence[Seen]) -> tuple[tuple[Correction, ...], Reason
 def find_doubts(study: Sequence[Seen]) -> Doubts:
     """Name the images that hang, and count for a breast, by their header although the networks have read their pixels.
 
-    A contradicted side is taken from the pixels only where the label was shown to be wrong: a mirrored picture, or one that nothing
-    settles, stays the breast that it is declared to be. A contradicted view is taken from the pixels unless a witness speaks against it.
+    A contradicted label gives way to the pixels only where a witness says that it is wrong: a mirrored picture, or one that nothing
+    settles, stays the breast that it is declared to be.
     """
     analysed = _analysed(study)
     rulings = rule(analysed)
     laid_out = {image.uid for image in analysed if is_known_layout(image)}
     unsettled = {uid for uid, ruling in rulings.sides.items() if ruling.cause is not Cause.LABEL}
-    views = {image.uid: rulings.views[image.uid] for image in analysed if image.view is Agreement.CONTRADICT}
-    return Doubts(frozenset(laid_out | unsettled), frozenset(uid for uid, ruling in views.items() if _speaks_against(ruling)))
+    views = {image.uid for image in analysed if image.view is Agreement.CONTRADICT and rulings.views[image.uid].cause is not Cause.LABEL}
+    return Doubts(frozenset(laid_out | unsettled), frozenset(views))
 
 
 def _analysed(study: Sequence[Seen]) -> list[Seen]:
@@ -122,13 +122,10 @@ def _view_obstacle(image: Seen, kind: CorrectionKind, ruling: Ruling) -> str:
         return ""
     if image.view is Agreement.CONTRADICT and kind is CorrectionKind.MIRRORED:
         return "the picture is mirrored and its view contradicts too: more than one thing is wrong"
-    filled = image.view is Agreement.MISSING and image.header.view is image.pixel_view  # the header says so too, in another place
-    return ruling.text if not filled and _speaks_against(ruling) else ""
-
-
-def _speaks_against(ruling: Ruling) -> bool:
-    """Tell whether a witness was heard that does not bear the pixels out; for a view, silence is enough."""
-    return bool(ruling.evidence) and ruling.cause is not Cause.LABEL
+    if image.view is Agreement.CONTRADICT and ruling.cause is not Cause.LABEL:
+        return ruling.text or "an exaggerated view may look like another one, and no second witness settles it"
+    filled = image.header.view is image.pixel_view  # the header says so too, in another place
+    return ruling.text if not filled and ruling.evidence and ruling.cause is not Cause.LABEL else ""
 
 
 def _unsure_obstacle(image: Seen, laterality: Agreement) -> str:
@@ -159,7 +156,7 @@ def _reason(kind: CorrectionKind | None, image: Seen, laterality: Agreement, sid
 def _sum_up(study: Sequence[Seen], rulings: Rulings) -> Reasoning:
     """The verdict on the whole study, and why."""
     wrong_views = {image.uid: rulings.views[image.uid] for image in study if image.view is Agreement.CONTRADICT}
-    open_view = any(_speaks_against(ruling) for ruling in wrong_views.values())
+    open_view = any(ruling.cause is not Cause.LABEL for ruling in wrong_views.values())
     causes = {ruling.cause for ruling in rulings.sides.values()}
     if not rulings.sides and not wrong_views:
         missing = sum(Agreement.MISSING in (image.view, image.laterality) for image in study)

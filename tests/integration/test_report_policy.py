@@ -74,9 +74,11 @@ def test_what_is_never_automatic_is_not_written_even_if_a_destination_wishes_it(
         correct(image, "R", "CC")
 
 
-def test_a_contradicted_view_waits_for_a_person() -> None:
-    correction = compare(full_field("R", "CC"), "R", "MLO")[1]
+def test_a_contradicted_view_waits_for_a_person_and_without_a_witness_not_even_that() -> None:
+    wrong, sibling = compare(full_field("R", "CC"), "R", "MLO")[0], compare(full_field("R", "CC"), "R", "CC")[0]
+    correction = compare_study([wrong, sibling])[0][0]
     assert (correction.kind, CorrectionPolicy().action(correction)) == (CorrectionKind.CONTRADICTS, Action.APPROVE)
+    assert EAGER.action(compare_study([wrong])[0][0]) is Action.REPORT
 
 
 def test_a_contradicted_side_without_a_witness_is_not_written() -> None:

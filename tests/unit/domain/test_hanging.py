@@ -21,12 +21,18 @@ def test_a_standard_study_fills_the_four_slots() -> None:
     assert [slot for slot, hung in hanging.slots.items() if hung] == list(SLOTS)
 
 
-def test_pixels_outrank_the_header_on_the_view() -> None:
-    hanging = hang(candidates(seen("1", declared=RIGHT_CC, pixels=("MLO", "R"))))
-    hung = hanging.slots["R-MLO"]
+def test_pixels_outrank_the_header_on_the_view_where_the_other_images_bear_them_out() -> None:
+    hanging = hang(candidates(*standard_study(rcc=seen("1", declared=(View.MLO, Laterality.R), pixels=("CC", "R")))))
+    hung = hanging.slots["R-CC"]
     assert hung is not None
-    assert hung.view_source is LabelSource.PIXELS
-    assert hanging.slots["R-CC"] is None
+    assert (hung.candidate.header.view, hung.view_source) == (View.MLO, LabelSource.PIXELS)
+    assert hanging.repeated == {}
+
+
+def test_an_image_without_labels_hangs_by_its_pixels() -> None:
+    hung = hang(candidates(seen("1", declared=NOTHING, pixels=("MLO", "L")))).slots["L-MLO"]
+    assert hung is not None
+    assert (hung.view_source, hung.laterality_source) == (LabelSource.PIXELS, LabelSource.PIXELS)
 
 
 def test_pixels_outrank_the_header_on_the_side_where_the_other_images_bear_them_out() -> None:
@@ -45,8 +51,9 @@ def test_a_mirrored_picture_hangs_as_it_is_declared() -> None:
     assert (hanging.missing, hanging.repeated) == ([], {})
 
 
-def test_a_side_that_nothing_settles_hangs_as_it_is_declared() -> None:
-    for study in ([turn(standard_study()[0])], [turn(image) for image in standard_study()]):
+def test_what_nothing_settles_hangs_as_it_is_declared() -> None:
+    alone = seen("1", declared=RIGHT_CC, pixels=("MLO", "L"))
+    for study in ([alone], [turn(standard_study()[0])], [turn(image) for image in standard_study()]):
         for slot, hung in hang(candidates(*study)).slots.items():
             assert hung is None or f"{hung.candidate.header.laterality}-{hung.candidate.header.view}" == slot
 
