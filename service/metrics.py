@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
 
 from prometheus_client import CollectorRegistry
@@ -16,6 +18,10 @@ _BY_STATE = {
     "studies": "Studies received, by state",
     "conflicts": "Instances that came with other bytes under a known UID",
 }
+
+
+Samples = Iterable[tuple[tuple[str, ...], float]]
+"""Values of the labels, and the number."""
 
 
 class Backlog(Protocol):
@@ -50,10 +56,15 @@ class LedgerCollector(Collector):
     destinations, webhooks
         Names of those that are configured: they have their samples before anything happened, and one that was removed from the
         settings raises no alarm for ever.
+    reports
+        Folder of the nightly reports, where there is one.
     """
 
-    def __init__(self, ledger: Numbers, destinations: Iterable[str] = (), webhooks: Iterable[str] = ()) -> None:
+    def __init__(
+        self, ledger: Numbers, destinations: Iterable[str] = (), webhooks: Iterable[str] = (), reports: Path | None = None
+    ) -> None:
         self._ledger = ledger
+        self._reports = reports
         self._destinations = tuple(destinations)
         self._webhooks = tuple(webhooks)
 
@@ -64,41 +75,56 @@ class LedgerCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         counts = self._ledger.counts()
         for subject, help_text in _BY_STATE.items():
-            yield _gauge(subject, help_text, ("state",), {(state,): count for state, count in counts.get(subject, {}).items()})
-        yield _gauge(
-            "deliveries", "Objects to deliver, by destination and state", ("destination", "state"), self._ledger.deliveries_by_destination()
-        )
-        yield _gauge("corrections", "Corrections, by kind and state", ("kind", "state"), self._ledger.corrections_by_kind())
+            yield _gauge(subject, help_text, ("state",), (((state,), count) for state, count in counts.get(subject, {}).items()))
+        deliveries = self._ledger.deliveries_by_destination()
+        yield _gauge("deliveries", "Objects to deliver, by destination and state", ("destination", "state"), deliveries.items())
+        yield _gauge("corrections", "Corrections, by kind and state", ("kind", "state"), self._ledger.corrections_by_kind().items())
         oldest = self._ledger.oldest_unfinished_at()
         age_s = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
         yield _single("oldest_unfinished_seconds", "Age of the instance that waits longest", age_s)
         yield _single("oldest_delivery_seconds", "Age of the delivery that is longest on its way", self._ledger.oldest_delivery_age_s())
         yield _single("held_studies", "Studies whose corrections wait for a person's release", self._ledger.held_studies())
         breakers = self._ledger.breakers()
-        states = {(name,): int(breakers.get(name, False)) for name in self._destinations}
+        states = [((name,), int(breakers.get(name, False))) for name in self._destinations]
         yield _gauge("open_breaker", "1 while a destination that did not answer is left alone", ("destination",), states)
         yield from self._webhook_gauges()
+        yield from self._night_gauges()
 
     def _webhook_gauges(self) -> Iterator[Metric]:
-        behind = {(name,): self._ledger.webhook_backlog(name) for name in self._webhooks}
-        events = {name: each.events for name, each in behind.items()}
+        behind = {name: self._ledger.webhook_backlog(name) for name in self._webhooks}
+        events = [((name,), each.events) for name, each in behind.items()]
         yield _gauge("webhook_lag_events", "Events that a webhook has not been told", ("webhook",), events)
-        ages = {name: each.age_s for name, each in behind.items()}
+        ages = [((name,), each.age_s) for name, each in behind.items()]
         yield _gauge("webhook_lag_seconds", "Age of the oldest event that a webhook has not been told", ("webhook",), ages)
-        failures = {name: each.failures for name, each in behind.items()}
+        failures = [((name,), each.failures) for name, each in behind.items()]
         yield _gauge("webhook_failures", "Tries in a row that a webhook did not take", ("webhook",), failures)
 
+    def _night_gauges(self) -> Iterator[Metric]:
+        """What the last nightly look said; nothing before the first one."""
+        reports = sorted(self._reports.glob("reconcile-*.json")) if self._reports else []
+        if not reports:
+            return
+        report = json.loads(reports[-1].read_text(encoding="utf-8"))
+        instances = [(("", result), count) for result, count in report["instances"].items()]
+        deliveries = [((name, result), count) for name, counts in report["deliveries"].items() for result, count in counts.items()]
+        help_text = "Objects at the last nightly look, by destination (none: received files) and result"
+        yield _gauge("reconciled", help_text, ("destination", "result"), [*instances, *deliveries])
+        age_s = (datetime.now(UTC) - datetime.fromisoformat(report["finished_at"])).total_seconds()
+        yield _single("reconciled_age_seconds", "Time since the last nightly look ended", age_s)
 
-def build_registry(ledger: Numbers, destinations: Iterable[str] = (), webhooks: Iterable[str] = ()) -> CollectorRegistry:
-    """A registry of its own (none is global), for `prometheus_client.generate_latest`."""
+
+def build_registry(
+    ledger: Numbers, destinations: Iterable[str] = (), webhooks: Iterable[str] = (), reports: Path | None = None
+) -> CollectorRegistry:
+    """A registry of its own (none is global), for `prometheus_client.generate_latest`; parameters as for `LedgerCollector`."""
     registry = CollectorRegistry()
-    registry.register(LedgerCollector(ledger, destinations, webhooks))
+    registry.register(LedgerCollector(ledger, destinations, webhooks, reports))
     return registry
 
 
-def _gauge(name: str, help_text: str, labels: tuple[str, ...], samples: Mapping[tuple[str, ...], float]) -> Metric:
+def _gauge(name: str, help_text: str, labels: tuple[str, ...], samples: Samples) -> Metric:
     family = GaugeMetricFamily(f"mammotriage_{name}", help_text, labels=labels)
-    for values, value in samples.items():
+    for values, value in samples:
         family.add_metric(values, value)
     return family
 

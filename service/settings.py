@@ -103,6 +103,11 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.data_dir / 'ledger.sqlite'}"
 
     @property
+    def reports_dir(self) -> Path:
+        """Where the reports of the nightly comparisons lie."""
+        return self.data_dir / "reports"
+
+    @property
     def public_api_url(self) -> str:
         """Where people reach the API, without a slash at its end."""
         return (self.api_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")

@@ -28,7 +28,8 @@ def build_router(ledger: Ledger, probe: Probe, settings: Settings) -> APIRouter:
     """Routes at the root, where orchestrators look for them."""
     router = APIRouter(tags=["operations"])
     destinations = [destination.name for destination in settings.destinations]
-    registry = build_registry(ledger, destinations, [webhook.name for webhook in settings.webhooks])
+    webhooks = [webhook.name for webhook in settings.webhooks]
+    registry = build_registry(ledger, destinations, webhooks, settings.reports_dir)
 
     @router.get("/healthz")
     def healthz() -> Health:

@@ -52,7 +52,7 @@ def report_path(reports: Path, at: datetime) -> Path:
 
 def reports_folder(context: Context) -> Path:
     """Reports of all nights, as JSON; the folder is made where it is missing."""
-    folder = context.settings.data_dir / "reports"
+    folder = context.settings.reports_dir
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 

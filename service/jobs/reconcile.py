@@ -48,6 +48,11 @@ class Result(StrEnum):
     """Nobody could look: no answer, no way to read back, or nothing left to compare with."""
 
 
+def nothing_yet() -> dict[str, int]:
+    """A zero for each result."""
+    return {result.value: 0 for result in Result}
+
+
 class Discrepancy(BaseModel):
     """Something that is not as the ledger says. UIDs and states only, nothing of a patient."""
 
@@ -69,7 +74,7 @@ class Reconciliation(BaseModel):
     finished_at: datetime | None = None
     complete: bool = Field(False, description="false where it was stopped on the way")
     studies: int = 0
-    instances: dict[str, int] = Field(default_factory=lambda: dict.fromkeys(Result, 0), description="received files, by result")
+    instances: dict[str, int] = Field(default_factory=nothing_yet, description="received files, by result")
     deliveries: dict[str, dict[str, int]] = Field(default_factory=dict, description="by destination and result")
     on_the_way: int = Field(0, description="deliveries that have not ended: not looked for")
     discrepancies: list[Discrepancy] = []
@@ -156,7 +161,7 @@ def _check_deliveries(context: Context, study_uid: str, report: Reconciliation, 
             report.on_the_way += 1
         elif row.state is not DeliveryState.LEFT_OUT:
             result, detail = _look(context, row, failures)
-            report.deliveries.setdefault(row.destination, dict.fromkeys(Result, 0))[result] += 1
+            report.deliveries.setdefault(row.destination, nothing_yet())[result] += 1
             if result is not Result.SOUND:
                 report.discrepancies.append(_discrepancy(row, result, detail))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pydicom
 import pytest
+from prometheus_client import generate_latest
 
 from service.bootstrap import as_environment
 from service.domain.findings import DeliveryState, ObjectKind
@@ -22,6 +23,7 @@ from service.domain.policy import Action, CorrectionPolicy
 from service.jobs.corrections import approve_correction, undo_correction
 from service.jobs.nightly import is_due, look_by_night, report_path, reports_folder
 from service.jobs.reconcile import Discrepancy, Result, check_file, reconcile
+from service.metrics import build_registry
 from tests.integration.orthanc import Orthanc, running
 from tests.integration.ward import Ward
 
@@ -173,6 +175,9 @@ def test_the_report_of_a_night_is_written_once_and_holds_nothing_of_the_patient(
     assert report is not None and json.loads(written)["deliveries"]["pacs"]["missing"] == 1
     assert "Phantom" not in written and "PH-1" not in written
     assert look_by_night(ward.context, night, threading.Event()) is None
+    scraped = generate_latest(build_registry(ward.ledger, reports=reports)).decode()
+    assert 'mammotriage_reconciled{destination="pacs",result="missing"} 1.0' in scraped
+    assert 'mammotriage_reconciled{destination="",result="sound"} 2.0' in scraped and "mammotriage_reconciled_age_seconds" in scraped
 
 
 def test_a_file_that_is_no_dicom_file_any_more_is_changed(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import hashlib
 import hmac
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ from service.deliver.webhook import LEASE_S, sign, tell
 from service.domain.findings import DeliveryState, ObjectKind
 from service.store.ledger import Ledger, migrate
 from service.store.tables import webhook_states
+from tests.integration.killing import Task, choose, count_steps, kill_at
 from tests.integration.ledger_values import Clock, header
+from tests.integration.ward import Ward
 from tests.integration.webhook_receiver import Receiver
 
 STUDY = "1.2.3"
@@ -159,3 +162,35 @@ def test_an_event_of_a_teller_that_died_is_anothers_when_its_lease_ends(database
         assert tell(receiver.webhook(), ledger) == 1
     assert receiver.ids == ids
     ledger.close()
+
+
+def test_a_teller_killed_at_any_step_leaves_every_event_told_once_by_its_id(tmp_path: Path) -> None:
+    seen = Counter[int]()
+    receiver = Receiver()
+    with receiver.up():
+        for step in [None, *choose(_steps_of_telling(tmp_path, receiver), 6)]:
+            data = tmp_path / str(step)
+            ward = Ward(data, webhooks=(receiver.webhook(),))
+            ward.ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+            ids = happen(ward.ledger, 2)
+            receiver.told.clear()
+            if step is not None:
+                assert kill_at(ward.settings, Task("tell"), step)
+            told_before = set(receiver.ids)
+            assert ward.ledger.webhooks().get("his", (0,))[0] <= max(told_before, default=0), "nothing is noted that was not told"
+            later = Ledger(ward.settings.ledger_url, lambda: datetime.now(UTC) + timedelta(seconds=LEASE_S + 1))
+            tell(receiver.webhook(), later)
+            assert list(dict.fromkeys(receiver.ids)) == ids and len(receiver.ids) <= len(ids) + 1
+            seen[len(told_before)] += 1
+            later.close()
+            ward.close()
+    assert set(seen) >= {0, 1}, "killed before the first event, and between the two"
+
+
+def _steps_of_telling(tmp_path: Path, receiver: Receiver) -> int:
+    ward = Ward(tmp_path / "counted", webhooks=(receiver.webhook(),))
+    ward.ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+    happen(ward.ledger, 2)
+    steps = count_steps(ward.settings, Task("tell"), tmp_path)
+    ward.close()
+    return len(steps)
