@@ -137,9 +137,17 @@ def _hear_view_marker(image: Seen) -> Testimony | None:
 
 
 def _hear_siblings(image: Seen, study: Sequence[Seen]) -> Testimony | None:
-    """The other images of the same breast (that lie the same way): a screening study holds each of them in both views."""
+    """The other images of the same breast: a screening study holds each of them in both views. An image of which it is not sure whose
+    side it shows counts where it may be of this breast."""
     side, shown = image.pixel_laterality, image.pixel_view
-    siblings = [other for other in study if other.uid != image.uid and side in SIDES and other.pixel_laterality is side]
+    if side not in SIDES:
+        return None
+    siblings = [
+        other
+        for other in study
+        if other.uid != image.uid
+        and (side is trusted_side(other) if trusted_side(other) in SIDES else _may_be_of(other, side, image.header.laterality))
+    ]
     other_view = View.MLO if shown is View.CC else View.CC
     held = {other.pixel_view: other for other in siblings if other.pixel_view in KNOWN_VIEWS}
     if len(held) != 1:
@@ -152,3 +160,7 @@ def _hear_siblings(image: Seen, study: Sequence[Seen]) -> Testimony | None:
         else f"with the view of its pixels the breast would be there twice as {shown} and never as {other_view}"
     )
     return Testimony(Cause.LABEL if label else Cause.PICTURE, Evidence(code="siblings", text=said, sop_instance_uid=witness.uid))
+
+
+def _may_be_of(image: Seen, shown: Laterality, declared: Laterality) -> bool:
+    return image.pixel_laterality is shown or image.header.laterality is declared

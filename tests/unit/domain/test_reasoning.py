@@ -174,6 +174,13 @@ def test_a_view_that_no_witness_bears_out_is_reported_only() -> None:
         assert "no second witness" in found[RCC.uid].obstacle
 
 
+def test_a_mirrored_sibling_still_counts_for_its_breast() -> None:
+    """Else the misread image would seem to be the one that completes the breast."""
+    misread = seen("9", (View.MLO, R), ("CC", "R"))
+    found, _ = reason(RCC, mirror(RMLO), misread, LCC, LMLO)
+    assert "no second witness" in found["1.2.9"].obstacle
+
+
 def test_a_marker_bears_a_view_out() -> None:
     found, reasoning = reason(marked(alter(RCC, view=View.MLO), "R-CC"))
     assert (found[RCC.uid].obstacle, found[RCC.uid].new_view, reasoning.verdict) == ("", View.CC, Verdict.ONE_WRONG)
