@@ -237,6 +237,19 @@ def test_lossy_pictures_and_flags_are_noted() -> None:
     assert read_header(mammogram(LossyImageCompression="01")).lossy
 
 
+def test_what_the_detector_did_is_told_or_not() -> None:
+    told = [read_header(mammogram(FieldOfViewHorizontalFlip=value)) for value in ("YES", "NO", "", None, "MAYBE")]
+    assert [(header.field_of_view_flipped, header.field_of_view_told) for header in told] == [
+        (True, True),
+        (False, True),
+        (False, False),
+        (False, False),
+        (False, False),
+    ]
+    assert read_header(mammogram(PatientOrientation=["P", "FL"])).orientation == ("P", "FL")
+    assert read_header(mammogram(PatientOrientation=None)).orientation == ()
+
+
 def test_sequences_of_nothing_say_nothing() -> None:
     assert read_header(mammogram(ViewCodeSequence=Sequence())).view is View.UNKNOWN
 
