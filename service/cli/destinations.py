@@ -82,9 +82,14 @@ def _print(found: Checkup) -> None:
         say(f"  takes: {', '.join(taken)}")
 
 
+def _address(row: DestinationOut) -> str:
+    dimse = f"{row.ae_title} at {row.host}:{row.port}{' (TLS)' if row.tls else ''}" if row.host else ""
+    return ", ".join(part for part in (dimse, row.dicomweb) if part)
+
+
 _COLUMNS: dict[str, Callable[[DestinationOut], object]] = {
     "name": lambda row: row.name,
-    "address": lambda row: row.dicomweb or f"{row.ae_title} at {row.host}:{row.port}{' (TLS)' if row.tls else ''}",
+    "address": _address,
     "objects": lambda row: ", ".join(row.objects),
     "mode": lambda row: row.mode,
     "corrections": lambda row: ", ".join(f"{kind}: {action}" for kind, action in row.policy.items()),

@@ -143,8 +143,9 @@ def test_secrets_come_from_files_of_their_own(tmp_path: Path) -> None:
 
 def test_no_complaint_quotes_a_secret(tmp_path: Path) -> None:
     text = '[[webhook]]\nname = "w"\nurl = "https://x"\nsecret = ["geheim"]\n' + PACS + 'dicomweb = {url = "u", password = 4711}\n'
+    text += '[[webhook]]\nname = "v"\nurl = "https://me:geheim@x/y"\n'
     said = complaints(tmp_path, text)
-    assert len(said) == 3
+    assert len(said) == 4
     assert not any(word in line for line in said for word in ("geheim", "4711"))
 
 
