@@ -10,19 +10,20 @@ import pytest
 
 from service.analyse.runner import Analyser
 from service.bootstrap import free_port
+from service.destinations import Destination
 from service.domain.errors import BrokerDown
 from service.domain.findings import DeliveryState, InstanceState, ObjectKind
+from service.domain.policy import CorrectionPolicy
 from service.jobs.analysis import MOST_TRIES, analyse_instance
 from service.jobs.conclusion import conclude_study, is_ready
 from service.jobs.context import Context, open_context
 from service.jobs.delivery import deliver_object
 from service.jobs.sweeper import sweep
 from service.receive.accept import Receipt, ReceiveContext, accept
-from service.destinations import Destination
 from service.settings import Settings
 from service.store.ledger import migrate
 
-PACS = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
+PACS = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104, corrections=CorrectionPolicy(film=True))
 
 
 @pytest.fixture(scope="module")
@@ -107,14 +108,14 @@ def test_a_study_waits_for_its_last_image_and_is_concluded_once(context: Context
     (conclusion,) = context.ledger.conclusions(receipt.study_uid)
     assert conclusion.version == 1 and not conclusion.complete
     planned = [delivery.kind for delivery in context.ledger.deliveries(study_uid=receipt.study_uid)]
-    assert planned == [ObjectKind.REPORT, ObjectKind.HEATMAP, ObjectKind.CORRECTED]
+    assert planned == [ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP, ObjectKind.CORRECTED]
 
 
-def test_a_study_of_which_nothing_can_be_analysed_still_owes_its_report(context: Context, dicom_test_files: Path) -> None:
+def test_a_study_of_which_nothing_can_be_analysed_still_owes_its_reports(context: Context, dicom_test_files: Path) -> None:
     receipt = receive(context, next(dicom_test_files.rglob("*CT_small.dcm")))
     analyse_instance(context, receipt.sop_uid)
     conclude_study(context, receipt.study_uid)
-    assert [delivery.kind for delivery in context.ledger.deliveries(study_uid=receipt.study_uid)] == [ObjectKind.REPORT]
+    assert [delivery.kind for delivery in context.ledger.deliveries(study_uid=receipt.study_uid)] == [ObjectKind.CAD, ObjectKind.REPORT]
 
 
 def test_a_destination_that_is_no_longer_configured_ends_its_deliveries(context: Context, film: Receipt) -> None:
@@ -126,6 +127,27 @@ def test_a_destination_that_is_no_longer_configured_ends_its_deliveries(context:
     ended = context.ledger.deliveries(study_uid=film.study_uid)
     assert {delivery.state for delivery in ended} == {DeliveryState.FAILED}
     assert all("no longer configured" in (delivery.error or "") for delivery in ended)
+
+
+def test_a_delivery_that_kills_its_workers_is_given_up(context: Context, film: Receipt) -> None:
+    analyse_instance(context, film.sop_uid)
+    conclude_study(context, film.study_uid)
+    first = context.ledger.deliveries(study_uid=film.study_uid)[0]
+    for _ in range(context.settings.delivery_tries):
+        assert context.ledger.claim_delivery(first.id, lease_s=0.0)  # what a worker leaves behind that dies in the middle
+    deliver_object(context, first.id)
+    ended = context.ledger.delivery(first.id)
+    assert ended is not None and ended.state is DeliveryState.FAILED and "given up" in (ended.error or "")
+
+
+def test_a_picture_that_is_gone_ends_its_delivery(context: Context, film: Receipt) -> None:
+    analyse_instance(context, film.sop_uid)
+    conclude_study(context, film.study_uid)
+    (context.store.results_dir(film.sop_uid) / "heatmap.png").unlink()
+    (heatmap,) = [row for row in context.ledger.deliveries(study_uid=film.study_uid) if row.kind is ObjectKind.HEATMAP]
+    deliver_object(context, heatmap.id)
+    ended = context.ledger.delivery(heatmap.id)
+    assert ended is not None and (ended.state, ended.error) == (DeliveryState.FAILED, "object cannot be built: FileNotFoundError")
 
 
 def test_a_sweep_without_a_broker_loses_nothing(context: Context, film: Receipt) -> None:

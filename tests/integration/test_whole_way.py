@@ -13,6 +13,7 @@ import psutil
 import pydicom
 import pytest
 
+from service.domain.policy import CorrectionPolicy
 from tests.integration.whole_way import Hospital, labels_of, open_hospital, renew
 
 FULL_SET = Counter({("R", "CC"): 1, ("L", "CC"): 1, ("R", "MLO"): 1, ("L", "MLO"): 1})
@@ -20,7 +21,7 @@ FULL_SET = Counter({("R", "CC"): 1, ("L", "CC"): 1, ("R", "MLO"): 1, ("L", "MLO"
 
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
-    with open_hospital(tmp_path_factory.mktemp("hospital")) as opened:
+    with open_hospital(tmp_path_factory.mktemp("hospital"), {"corrections": CorrectionPolicy(film=True)}) as opened:
         yield opened
 
 
@@ -40,7 +41,7 @@ def test_orthanc_routes_a_study_and_then_holds_report_heatmaps_and_corrected_ima
     answer = hospital.study(study)
     assert labels_of(answer) == FULL_SET and answer["complete"] and answer["flag"] in {"suspicious", "routine"}
     assert {delivery["state"] for delivery in answer["deliveries"]} == {"verified"}
-    assert hospital.counts(study) == {"original": 4, "SR": 1, "heatmap": 4, "corrected": 4}
+    assert hospital.counts(study) == {"original": 4, "CAD": 1, "SR": 1, "heatmap": 4, "corrected": 4}
     corrected = hospital.fetch(study, "corrected")
     assert Counter((image.ImageLaterality, image.ViewPosition) for image in corrected) == FULL_SET
     by_uid = {image.SOPInstanceUID: image for image in hospital.fetch(study, "original")}
@@ -69,7 +70,7 @@ def test_the_same_study_sent_again_changes_nothing(hospital: Hospital, routed: t
     time.sleep(2 * hospital.settings.quiet_seconds)
     after = hospital.study(study)
     assert after["version"] == before["version"] and after["images"] == before["images"] == 4
-    assert hospital.counts(study) == {"original": 4, "SR": 1, "heatmap": 4, "corrected": 4}
+    assert hospital.counts(study) == {"original": 4, "CAD": 1, "SR": 1, "heatmap": 4, "corrected": 4}
 
 
 def test_results_that_the_archive_routes_back_to_us_start_nothing(hospital: Hospital, routed: tuple[str, list[Path]]) -> None:
@@ -79,7 +80,7 @@ def test_results_that_the_archive_routes_back_to_us_start_nothing(hospital: Hosp
     time.sleep(2 * hospital.settings.quiet_seconds)
     after = hospital.study(study)
     assert (after["version"], after["images"]) == (before["version"], before["images"])
-    assert hospital.counts(study) == {"original": 4, "SR": 1, "heatmap": 4, "corrected": 4}
+    assert hospital.counts(study) == {"original": 4, "CAD": 1, "SR": 1, "heatmap": 4, "corrected": 4}
 
 
 def test_a_late_image_makes_a_result_that_supersedes_the_former(hospital: Hospital, routed: tuple[str, list[Path]], tmp_path: Path) -> None:
@@ -91,7 +92,7 @@ def test_a_late_image_makes_a_result_that_supersedes_the_former(hospital: Hospit
     assert not any(sent.error for sent in hospital.send([tmp_path / "late.dcm"]))
     answer = hospital.wait_delivered(study, version=before + 1)
     assert answer["images"] == 5 and {delivery["state"] for delivery in answer["deliveries"]} == {"verified"}
-    assert hospital.counts(study) == {"original": 4, "SR": 2, "heatmap": 5, "corrected": 5}
+    assert hospital.counts(study) == {"original": 4, "CAD": 2, "SR": 2, "heatmap": 5, "corrected": 5}
     reports = sorted(hospital.fetch(study, "SR"), key=lambda report: "PredecessorDocumentsSequence" in report)
     predecessor = reports[1].PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
     assert predecessor.ReferencedSOPInstanceUID == reports[0].SOPInstanceUID and "PredecessorDocumentsSequence" not in reports[0]
@@ -125,7 +126,7 @@ def test_a_worker_killed_in_mid_task_leaves_one_result_in_the_pacs(
         os.kill(process.pid, signal.SIGKILL)
     assert hospital.study(study)["finished_images"] < 4, "the kill came in the middle of the study"
     hospital.wait_delivered(study)
-    hospital.wait("all objects", lambda: hospital.counts(study) == {"original": 4, "SR": 1, "heatmap": 4, "corrected": 4})
+    hospital.wait("all objects", lambda: hospital.counts(study) == {"original": 4, "CAD": 1, "SR": 1, "heatmap": 4, "corrected": 4})
 
 
 STATUS_OVER_C_STORE = {

@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pydicom
-from pydicom.uid import generate_uid
+from pydicom.uid import MammographyCADSRStorage, generate_uid
 
 from service.bootstrap import Stack, free_port
 from service.demo import DemoSettings
@@ -81,11 +81,13 @@ class Hospital:
         self.orthanc.send_to("mammotriage", [self.orthanc.upload(path.read_bytes()) for path in paths])
 
     def kinds(self, uid: str) -> dict[str, list[str]]:
-        """Orthanc's ids of what it holds of a study: originals, reports, heatmaps, corrected images."""
-        found: dict[str, list[str]] = {"original": [], "SR": [], "heatmap": [], "corrected": []}
+        """Orthanc's ids of what it holds of a study: originals, reports of both kinds, heatmaps, corrected images."""
+        found: dict[str, list[str]] = {"original": [], "CAD": [], "SR": [], "heatmap": [], "corrected": []}
         for identifier in self.archived_ids(uid):
             tags = self.orthanc.tags(identifier)
-            if tags["Modality"] == "SR":
+            if tags["SOPClassUID"] == MammographyCADSRStorage:
+                found["CAD"].append(identifier)
+            elif tags["Modality"] == "SR":
                 found["SR"].append(identifier)
             elif "OriginalAttributesSequence" in tags:
                 found["corrected"].append(identifier)
@@ -118,7 +120,8 @@ def open_hospital(folder: Path, destination: dict[str, Any] | None = None, **cha
     with running(Orthanc(folder / "orthanc", peers={"mammotriage": ("MAMMOTRIAGE", "127.0.0.1", dicom_port)})) as orthanc:
         wanted: dict[str, Any] = {
             "data_dir": folder / "data", "dicom_port": dicom_port, "http_port": free_port(), "film": True, "quiet_seconds": 3.0,
-            "sweep_seconds": 1.0, "delivery_backoff_seconds": 1.0, "disk_free_min_bytes": 0, "destinations": (orthanc.destination(**(destination or {})),),
+            "sweep_seconds": 1.0, "delivery_backoff_seconds": 1.0, "disk_free_min_bytes": 0,
+            "destinations": (orthanc.destination(**(destination or {})),),
         }  # fmt: skip
         settings = DemoSettings(**(wanted | changed))
         with (
