@@ -59,7 +59,7 @@ def record_former(before: Dataset, keywords: Iterable[str], moment: datetime) ->
     _encode_like(former, before)
     malformed = []
     for keyword in sorted(keywords):
-        item = before.get_item(keyword) if keyword in before else None
+        item = before.get_item(keyword) if keyword in before and not _is_empty(before, keyword) else None
         if item is not None and _conforms(before, keyword):
             former[item.tag] = deepcopy(item)
             continue
@@ -144,8 +144,6 @@ def _conforms(dataset: Dataset, keyword: str) -> bool:
     declared, demanded = item.VR, dictionary_VR(keyword)
     if declared not in (None, "UN", demanded):
         return False
-    if _is_empty(dataset, keyword):
-        return True
     if demanded == "SQ":
         return is_readable_sequence(dataset, keyword)
     if demanded != "CS":
@@ -172,5 +170,7 @@ def _bytes(item: DataElement | RawDataElement) -> bytes:
     """The value as it stands in the file; of a value that was decoded already, what can still be said."""
     if isinstance(item, RawDataElement) or isinstance(item.value, bytes):
         return bytes(item.value or b"")
+    if item.value is None:
+        return b""
     values = [item.value] if isinstance(item.value, str) or not isinstance(item.value, Iterable) else item.value
     return "\\".join(map(str, values)).encode("ascii", "replace")

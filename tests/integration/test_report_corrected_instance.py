@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pydicom
 import pytest
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.uid import JPEGLosslessSV1, RLELossless
 
@@ -345,6 +346,24 @@ def test_a_side_of_the_series_that_conflicts_is_dropped_and_comes_back(tmp_path:
         assert "Laterality" not in corrected
         assert corrected.OriginalAttributesSequence[0].ModifiedAttributesSequence[0].Laterality == "L"
         assert build_undone(decide(source, "R", "CC"), LATER, source, mode).Laterality == "L"
+
+
+@pytest.mark.parametrize("mode", ROADS)
+def test_a_side_of_the_series_never_contradicts_that_of_the_image(mode: str, tmp_path: Path) -> None:
+    image = full_field("R", "MLO")
+    image.Laterality = "L"
+    source = as_received(image, tmp_path)
+    corrected = correct(source, "R", "CC", ("R", "MLO"), (Agreement.CONTRADICT, Agreement.AGREE), mode)
+    assert "Laterality" not in corrected and corrected.ImageLaterality == "R"
+
+
+@pytest.mark.parametrize("mode", ROADS)
+def test_a_label_that_is_empty_under_a_wrong_type_counts_as_empty(mode: str, tmp_path: Path) -> None:
+    source = as_received(full_field(labelled=False), tmp_path)
+    source["ViewPosition"] = DataElement("ViewPosition", "DS", None)
+    record = correct(source, "R", "CC", mode=mode).OriginalAttributesSequence[0]
+    assert record.ModifiedAttributesSequence[0]["ViewPosition"].is_empty
+    assert "NonconformingModifiedAttributesSequence" not in record
 
 
 def test_a_signature_does_not_outlive_what_it_signed_and_comes_back_with_it(tmp_path: Path) -> None:
