@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.association import Association
+from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
 from service.deliver.errors import NothingAccepted, NotTaken, Refused, Unreachable
@@ -124,7 +126,7 @@ def associate(
             destination.port,
             ae_title=destination.ae_title,
             ext_neg=list(roles),
-            evt_handlers=list(handlers),
+            evt_handlers=[*handlers, *PROMPT],
             max_pdu=MAXIMUM_PDU,
             tls_args=tls,
         )
@@ -136,6 +138,29 @@ def associate(
         yield association
     finally:
         association.release()
+
+
+def _send_at_once(event: Event) -> None:
+    _set_option(event, socket.TCP_NODELAY)
+
+
+def _acknowledge_at_once(event: Event) -> None:
+    """Linux falls back into delayed acknowledgement, so it is told again and again."""
+    _set_option(event, socket.TCP_QUICKACK)
+
+
+def _set_option(event: Event, option: int) -> None:
+    transport = event.assoc.dul.socket
+    if transport is not None and transport.socket is not None:
+        with suppress(OSError):  # the peer may hang up at any moment
+            transport.socket.setsockopt(socket.IPPROTO_TCP, option, 1)
+
+
+PROMPT: list[Any] = [(evt.EVT_CONN_OPEN, _send_at_once)]
+"""A message goes out as a command and a data set, and so does its answer: with Nagle's algorithm on one side and delayed
+acknowledgement on the other, each pair costs 40 ms for nothing. A C-FIND that took Orthanc 97 ms so took 11."""
+if hasattr(socket, "TCP_QUICKACK"):
+    PROMPT += [(evt.EVT_DATA_SENT, _acknowledge_at_once), (evt.EVT_DATA_RECV, _acknowledge_at_once)]
 
 
 def _failure(association: Association, destination: Destination) -> Refused | Unreachable:
