@@ -11,7 +11,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
-from service.deliver.dimse import is_accepted, is_permanent
+from service.deliver.dimse import NATIVE, as_native, is_accepted, is_permanent
 from service.deliver.errors import NotTaken, Refused
 from service.deliver.proof import Held, Look, Missing, Sought, Unproven
 from service.deliver.web import UNAUTHORISED, base, check, open_client
@@ -20,11 +20,13 @@ from service.destinations import WebService
 JSON = "application/dicom+json"
 DICOM = "application/dicom"
 SOP_CLASS_NOT_SUPPORTED = 0x0122
+TRANSFER_SYNTAX_NOT_SUPPORTED = 0xC122
+"""Failure Reasons of a Store Transaction (PS3.18 Annex I.2)."""
 NOT_THERE = (204, 404, 410)
 
 
 def store(dataset: Dataset, service: WebService, name: str) -> int:
-    """Send one object (PS3.18 section 10.5).
+    """Send one object (PS3.18 section 10.5), in its own transfer syntax where the peer takes it, else decompressed.
 
     Returns
     -------
@@ -40,14 +42,11 @@ def store(dataset: Dataset, service: WebService, name: str) -> int:
     Refused
         It does not take this object; `status` is the failure reason, or the HTTP status where it names none.
     """
-    boundary = uuid.uuid4().hex
-    content = BytesIO()
-    pydicom.dcmwrite(content, dataset, enforce_file_format=True)
-    body = b"".join((f"--{boundary}\r\nContent-Type: {DICOM}\r\n\r\n".encode(), content.getbuffer(), f"\r\n--{boundary}--\r\n".encode()))
-    headers = {"Content-Type": f'multipart/related; type="{DICOM}"; boundary={boundary}', "Accept": JSON}
-    with open_client(service, name) as client:
-        answer = client.post(f"{base(service)}/studies", content=body, headers=headers)
+    answer = _post(dataset, service, name)
     reason = failure_reason(answer)
+    if reason == TRANSFER_SYNTAX_NOT_SUPPORTED and dataset.file_meta.TransferSyntaxUID not in NATIVE:
+        answer = _post(as_native(dataset), service, name)
+        reason = failure_reason(answer)
     if reason == SOP_CLASS_NOT_SUPPORTED:
         raise NotTaken(f"{name}: does not take {dataset.SOPClassUID.name}", str(dataset.SOPClassUID), reason)
     if reason is not None and not is_accepted(reason):
@@ -55,6 +54,16 @@ def store(dataset: Dataset, service: WebService, name: str) -> int:
     if answer.status_code != httpx.codes.CONFLICT or reason is None:
         check(answer, "STOW-RS", name)
     return 0x0000
+
+
+def _post(dataset: Dataset, service: WebService, name: str) -> httpx.Response:
+    boundary = uuid.uuid4().hex
+    content = BytesIO()
+    pydicom.dcmwrite(content, dataset, enforce_file_format=True)
+    body = b"".join((f"--{boundary}\r\nContent-Type: {DICOM}\r\n\r\n".encode(), content.getbuffer(), f"\r\n--{boundary}--\r\n".encode()))
+    headers = {"Content-Type": f'multipart/related; type="{DICOM}"; boundary={boundary}', "Accept": JSON}
+    with open_client(service, name) as client:
+        return client.post(f"{base(service)}/studies", content=body, headers=headers)
 
 
 def failure_reason(answer: httpx.Response) -> int | None:

@@ -63,7 +63,7 @@ def send(instance: Dataset | Path, destination: Destination, our_ae: str) -> int
     with associate(destination, our_ae, storage_contexts(dataset)) as association:
         accepted = {UID(context.transfer_syntax[0]) for context in association.accepted_contexts}
         if own not in (*NATIVE, *accepted):
-            dataset = _as_native(dataset)
+            dataset = as_native(dataset)
         try:
             answer = association.send_c_store(dataset)
         except RuntimeError as error:
@@ -185,7 +185,8 @@ def _rejection(association: Association, destination: Destination) -> Refused:
     return Refused(f"{destination.name}: association rejected, without a reason that would last", permanent=False)
 
 
-def _as_native(dataset: Dataset) -> Dataset:
+def as_native(dataset: Dataset) -> Dataset:
+    """A copy with its pixels decompressed, for a peer that takes no other. Raises `Refused` where they cannot be."""
     native = deepcopy(dataset)
     try:
         if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:

@@ -167,10 +167,19 @@ def pixels_equal(one: Dataset, other: Dataset) -> bool:
 
 
 def _is_kept(sent: Dataset, held: Dataset, keyword: str) -> bool:
-    wanted, found = _comparable(sent, keyword), _comparable(held, keyword)
+    try:
+        wanted, found = _comparable(sent, keyword), _comparable(held, keyword)
+    except Exception:  # pydicom raises whatever the bytes of a malformed value provoke: such a value is kept as it lies, or not
+        return _as_it_lies(sent, keyword) == _as_it_lies(held, keyword)
     if keyword in GROWING and wanted is not None and found is not None:
         return all(item in found for item in wanted)
     return wanted == found
+
+
+def _as_it_lies(dataset: Dataset, keyword: str) -> object:
+    element = dataset.get_item(keyword) if keyword in dataset else None
+    value = element.value if element is not None else None
+    return value.rstrip(b"\0 ") if isinstance(value, bytes) else value
 
 
 def _comparable(dataset: Dataset, keyword: str) -> list[object] | None:

@@ -9,7 +9,9 @@ from typing import Any
 
 import pydicom
 import pytest
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification
@@ -227,6 +229,26 @@ def test_every_attribute_that_matters_is_compared(tmp_path: Path) -> None:
     other = as_received(report, tmp_path)
     other.ContentSequence[-1].ContentSequence[0].ContentSequence[0].TextValue = "Other"
     assert differences(report, other) == ["ContentSequence"]
+
+
+def test_a_history_may_grow_in_an_archive_and_must_not_shrink(tmp_path: Path) -> None:
+    corrected = produced(tmp_path)[ObjectKind.CORRECTED]
+    held = as_received(corrected, tmp_path)
+    coerced = Dataset()
+    coerced.ModifyingSystem, coerced.ReasonForTheAttributeModification = "ARCHIVE", "COERCE"
+    held.OriginalAttributesSequence.insert(0, coerced)
+    assert differences(corrected, held) == []
+    held.OriginalAttributesSequence = [coerced]
+    assert differences(corrected, held) == ["OriginalAttributesSequence"]
+
+
+def test_a_malformed_value_is_compared_as_it_lies(tmp_path: Path) -> None:
+    sent, held = as_received(full_field(), tmp_path), pydicom.dcmread(next(tmp_path.glob("*.dcm")))
+    other = pydicom.dcmread(next(tmp_path.glob("*.dcm")))
+    for dataset, value in ((sent, b"\1\2\3"), (held, b"\1\2\3"), (other, b"\1\2\4")):
+        dataset._dict[Tag("Columns")] = RawDataElement(Tag("Columns"), "US", 3, value, 0, False, True)
+    assert differences(sent, held) == []
+    assert differences(sent, other) == ["Columns"]
 
 
 def test_pauses_double_and_are_spread() -> None:

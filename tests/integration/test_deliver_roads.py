@@ -10,6 +10,7 @@ from pathlib import Path
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.uid import RLELossless
 
 from service.bootstrap import free_port
 from service.deliver import archive_api, dicomweb
@@ -251,6 +252,24 @@ def test_success_over_stow_without_the_object_ends_not_applied_after_one_store(d
     with web_peer(lambda asked: Answer(200) if asked.method == "POST" else Answer(204)) as peer:
         assert desk.finish(desk.plan(report), report, over_web(peer.url)) == [SENT, SENT, NOT_APPLIED]
     assert len(peer.of("POST")) == 1
+
+
+def test_a_web_peer_that_takes_plain_pixels_only_gets_them_decompressed(tmp_path: Path) -> None:
+    image = full_field()
+    plain = image.PixelData
+    image.compress(RLELossless, generate_instance_uid=False)
+    answers = iter([failed(0xC122), Answer(200)])
+    with web_peer(lambda _: next(answers)) as peer:
+        assert dicomweb.store(image, WebService(url=peer.url), "pacs") == 0x0000
+    first, second = (sent_file(asked.body) for asked in peer.asked)
+    assert first.file_meta.TransferSyntaxUID == RLELossless
+    assert (second.PixelData, second.SOPInstanceUID) == (plain, image.SOPInstanceUID)
+
+
+def sent_file(body: bytes) -> Dataset:
+    """The object of a multipart request with one part."""
+    start = body.index(b"\r\n\r\n") + 4
+    return pydicom.dcmread(BytesIO(body[start : body.rindex(b"\r\n--")]))
 
 
 def test_what_opens_the_door_goes_with_every_request(tmp_path: Path) -> None:
