@@ -31,7 +31,8 @@ The networks never saw the patients above, but the rules did. In the first run t
 of 796 on machine 49: repeated views of one breast, and exaggerated views read as MLO. It led to three rules: the contralateral image is
 heard only where one reading completes the four views, a view is contradicted only with a witness, and a sibling that may be mirrored
 still counts for its breast. So the zeros above were worked for. These are other patients, looked at once, after the last rule; the labeler
-was tuned on them, but not trained.
+was tuned on them, but not trained. The one seed with harm here is none: the set calls an image of machine 210 L CC, its lead marker says
+L MLO, and that was the correction on offer.
 """
 _ABOUT_MARKERS = """\
 Pictures of 640 x 640 pixels: letters of most machines are 8 pixels high or less there, or tilted or in two lines, and are passed over; all
