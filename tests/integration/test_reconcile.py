@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
 from io import BytesIO
 from pathlib import Path
@@ -21,9 +22,10 @@ from service.bootstrap import as_environment
 from service.domain.findings import DeliveryState, ObjectKind
 from service.domain.policy import Action, CorrectionPolicy
 from service.jobs.corrections import approve_correction, undo_correction
-from service.jobs.nightly import is_due, look_by_night, report_path, reports_folder
+from service.jobs.nightly import is_due, look_by_night, report_path, reports_folder, run_beside
 from service.jobs.reconcile import Discrepancy, Result, check_file, reconcile
 from service.metrics import build_registry
+from tests.integration.delivery_desk import wait_until
 from tests.integration.orthanc import Orthanc, running
 from tests.integration.ward import Ward
 
@@ -178,6 +180,16 @@ def test_the_report_of_a_night_is_written_once_and_holds_nothing_of_the_patient(
     scraped = generate_latest(build_registry(ward.ledger, reports=reports)).decode()
     assert 'mammotriage_reconciled{destination="pacs",result="missing"} 1.0' in scraped
     assert 'mammotriage_reconciled{destination="",result="sound"} 2.0' in scraped and "mammotriage_reconciled_age_seconds" in scraped
+
+
+def test_the_sweeper_looks_by_itself_in_the_hour_of_the_settings(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.jobs.nightly.CLOCK_S", 0.05)
+    now = datetime.now()
+    context = replace(ward.context, settings=ward.settings.model_copy(update={"reconcile_hour": now.hour}))
+    written = report_path(reports_folder(context), now)
+    with run_beside(context, threading.Event()):
+        wait_until(written.exists, timeout_s=60)
+    assert json.loads(written.read_text())["complete"]
 
 
 def test_a_file_that_is_no_dicom_file_any_more_is_changed(tmp_path: Path) -> None:
