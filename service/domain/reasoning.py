@@ -165,13 +165,13 @@ def _sum_up(study: Sequence[Seen], rulings: Rulings) -> Reasoning:
     viewed = f"{len(wrong_views)} of {len(study)} show another view than declared" if wrong_views else ""
     facts = "; ".join(each for each in (counted, viewed) if each)
     said = "; ".join(dict.fromkeys(ruling.text for ruling in (*rulings.sides.values(), *wrong_views.values()) if ruling.text))
-    if len(causes) > 1 or None in causes or open_view:
-        whole = len(rulings.sides) == len(study) and {image.header.laterality for image in study} == {Laterality.R, Laterality.L}
-        silent = "both sides exchanged or every picture mirrored, and no witness tells which" if whole else "no witness settles it"
-        return Reasoning(verdict=Verdict.UNSETTLED, text=f"{facts}: {said or silent}")
     verdict = Verdict.ONE_WRONG
-    if rulings.exchanged:
+    if rulings.exchanged:  # whatever its views say besides: such a study must be held
         verdict = Verdict.EXCHANGED
+    elif len(causes) > 1 or None in causes or open_view:
+        verdict = Verdict.UNSETTLED
+        whole = len(rulings.sides) == len(study) and {image.header.laterality for image in study} == {Laterality.R, Laterality.L}
+        said = said or ("both sides exchanged or every picture mirrored, and no witness tells which" if whole else "no witness settles it")
     elif causes == {Cause.PICTURE}:
         verdict = Verdict.MIRRORED
     return Reasoning(verdict=verdict, text=f"{facts}: {said}" if said else facts)

@@ -79,6 +79,14 @@ def test_one_readable_marker_tells_exchanged_sides_from_mirrored_pictures() -> N
     assert not any(each.obstacle for each in (*exchanged.values(), *mirrored.values()))
 
 
+def test_exchanged_sides_are_named_so_whatever_else_is_doubtful() -> None:
+    """A destination holds the study by this verdict."""
+    study = [turn(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)]
+    study[1] = alter(study[1], view=View.MLO, sop_instance_uid="1.2.9")
+    found, reasoning = reason(*study, turn(LCC))
+    assert found["1.2.9"].obstacle and reasoning.verdict is Verdict.EXCHANGED
+
+
 def test_markers_that_disagree_settle_nothing() -> None:
     found, reasoning = reason(*(turn(image) for image in (marked(RCC, "R-CC"), marked(LCC, "R-CC"), RMLO, LMLO)))
     assert all(each.kind is CONTRADICTS and "disagree" in each.obstacle for each in found.values())
