@@ -8,8 +8,6 @@ image is overwritten.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
@@ -25,12 +23,12 @@ from service.deliver.dimse import NATIVE, associate
 from service.deliver.errors import DeliveryError, NothingAccepted
 from service.deliver.proof import Sought
 from service.destinations import Destination
-from service.store.returns import CommitmentReport, ReturnDesk, Tray
+from service.store.returns import CommitmentReport, ReturnDesk
 
 log = logging.getLogger(__name__)
 
 WAIT_S = 5.0
-"""An archive that promises at all does so at once or much later; the read-back does not wait for the second kind."""
+"""An archive that promises at all does so at once or much later; a delivery does not wait for the second kind."""
 REQUEST_COMMITMENT = 1
 """Action Type ID (PS3.4 J.3.2)."""
 
@@ -60,61 +58,44 @@ class NotOffered:
 Commitment = Committed | Declined | Silent | NotOffered
 
 
-class Promise:
-    """A request on its way, or none."""
+def request_commitment(sought: Sought, destination: Destination, our_ae: str, desk: ReturnDesk) -> Commitment | None:
+    """Ask for an object's commitment (N-ACTION), and wait for the answer (N-EVENT-REPORT).
 
-    def __init__(self, sop_uid: str, tray: Tray | None, otherwise: NotOffered | None = None) -> None:
-        self._sop_uid = sop_uid
-        self._tray = tray
-        self._otherwise = otherwise
+    The answer may come over this association, which stays open for it, or over one of the archive's own to our listener.
 
-    def outcome(self, timeout_s: float = WAIT_S) -> Commitment | None:
-        """Wait for the archive's word; None where it was not asked."""
-        if self._tray is None:
-            return self._otherwise
-        report = self._tray.report(timeout_s)
-        if report is None:
-            return Silent()
-        if self._sop_uid in report.committed:
-            return Committed()
-        return Declined(report.failed.get(self._sop_uid, 0))
-
-
-@contextmanager
-def ask_commitment(sought: Sought, destination: Destination, our_ae: str, desk: ReturnDesk, wanted: bool = True) -> Iterator[Promise]:
-    """Ask for an object's commitment (N-ACTION), and take the answer while the block runs.
-
-    The answer (N-EVENT-REPORT) may come over this association or over one of the archive's own to our listener. Nothing that goes
-    wrong here is an error: it means that there is no promise.
-
-    Parameters
-    ----------
-    wanted
-        False: nothing is asked, and the promise is None.
+    Returns
+    -------
+    Commitment | None
+        None where the archive could not be asked just now. That is no error: there is no promise.
     """
-    if not wanted:
-        yield Promise(sought.sop_uid, None)
-        return
     transaction = str(generate_uid())
 
     def take(event: Event) -> tuple[int, None]:
         return take_report(event, desk)
 
-    with desk.expect_report(transaction) as tray, ExitStack() as stack:
-        promise = Promise(sought.sop_uid, None)
-        try:
-            contexts = [(StorageCommitmentPushModel, list(NATIVE))]
-            association = stack.enter_context(associate(destination, our_ae, contexts, (), [(evt.EVT_N_EVENT_REPORT, take)]))
+    contexts = [(StorageCommitmentPushModel, list(NATIVE))]
+    try:
+        with (
+            desk.expect_report(transaction) as tray,
+            associate(destination, our_ae, contexts, (), [(evt.EVT_N_EVENT_REPORT, take)]) as association,
+        ):
             status, _ = association.send_n_action(
                 _request(transaction, sought), REQUEST_COMMITMENT, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
             )
-            is_asked = status.get("Status") == 0x0000
-            promise = Promise(sought.sop_uid, tray) if is_asked else Promise(sought.sop_uid, None, NotOffered())
-        except NothingAccepted:
-            promise = Promise(sought.sop_uid, None, NotOffered())
-        except (DeliveryError, RuntimeError, ValueError) as error:
-            log.info("storage commitment could not be asked for", extra={"destination": destination.name, "cause": type(error).__name__})
-        yield promise
+            if status.get("Status") != 0x0000:
+                return NotOffered()
+            return _read(tray.report(WAIT_S), sought.sop_uid)
+    except NothingAccepted:
+        return NotOffered()
+    except (DeliveryError, RuntimeError, ValueError) as error:
+        log.info("storage commitment could not be asked for", extra={"destination": destination.name, "cause": type(error).__name__})
+        return None
+
+
+def _read(report: CommitmentReport | None, sop_uid: str) -> Commitment:
+    if report is None:
+        return Silent()
+    return Committed() if sop_uid in report.committed else Declined(report.failed.get(sop_uid, 0))
 
 
 def _request(transaction_uid: str, sought: Sought) -> Dataset:

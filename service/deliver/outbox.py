@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr-defined]
 
 from service.deliver import archive_api, dicomweb, dimse
-from service.deliver.commitment import Commitment, Committed, Declined, NotOffered, Silent, ask_commitment
+from service.deliver.commitment import Commitment, Committed, Declined, NotOffered, Silent, request_commitment
 from service.deliver.errors import DeliveryError, NotTaken, Refused
 from service.deliver.proof import Changes, Missing, NotApplied, Proof, Unproven, Verified, seek
 from service.deliver.readback import verify
@@ -105,9 +105,10 @@ class _Try:
                 # Another worker had the lease meanwhile, and brought it to an end.
                 return self._ended()
             self.state = DeliveryState.SENT
-        with ask_commitment(seek(self.payload), self.destination, self.settings.ae_title, self.desk, self._may_ask()) as promise:
-            proof = self._look()
-            commitment = promise.outcome()
+        proof = self._look()
+        # After the look, not beside it: a small archive may have room for one association of ours.
+        worth_it = isinstance(proof, Verified | Unproven) and self._may_ask()
+        commitment = request_commitment(seek(self.payload), self.destination, self.settings.ae_title, self.desk) if worth_it else None
         if isinstance(commitment, Silent | NotOffered):
             # So that not every object pays for the question.
             self.ledger.record_capabilities(self.name, {StorageCommitmentPushModel: False})

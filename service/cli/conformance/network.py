@@ -175,7 +175,7 @@ def describe_services() -> str:
         "### 5.4 DELIVER and RECEIVE: Storage Commitment Push Model SCU",
         "N-ACTION (Action Type 1) for each object, where the peer accepts the SOP class. The N-EVENT-REPORT may come "
         "over the same association or "
-        f"over one that the peer opens to RECEIVE; it is waited for {WAIT_S:g} s beside the read-back, and answered "
+        f"over one that the peer opens to RECEIVE; it is waited for {WAIT_S:g} s after the read-back, and answered "
         "with 0000, or 0110 where it cannot be "
         "read. A commitment never replaces the read-back of an image that keeps its UID: an archive that kept the old copy commits too.",
         "### 5.5 Corrections of images that an archive holds",
