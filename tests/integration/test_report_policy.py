@@ -11,12 +11,12 @@ import pytest
 from pydicom.dataset import Dataset
 
 from service.domain.correction import Seen
-from service.domain.findings import Correction, CorrectionKind
+from service.domain.findings import Correction, CorrectionKind, Verdict
 from service.domain.policy import Action, CorrectionPolicy
 from service.domain.reasoning import compare_study
 from service.domain.scope import read_header
 from service.report.coding import code_item
-from service.report.corrected_instance import build_corrected
+from service.report.corrected_instance import Road, build_corrected
 from service.report.label_changes import NothingToCorrect
 from tests.integration.answers import analysed, decided, full_field
 from tests.integration.validators import dciodvfy_errors
@@ -86,6 +86,39 @@ def test_a_contradicted_side_without_a_witness_is_not_written() -> None:
     assert EAGER.action(compare(source, "L", "CC")[1]) is Action.REPORT
     with pytest.raises(NothingToCorrect, match="no second witness"):
         correct(source, "L", "CC")
+
+
+SHOWN = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
+
+
+def see(images: list[Dataset]) -> list[Seen]:
+    """A study whose pixels show the four views."""
+    return [Seen(read_header(image), analysed(str(image.SOPInstanceUID), *shown)) for image, shown in zip(images, SHOWN, strict=True)]
+
+
+@pytest.mark.parametrize("wrong", [("L", "CC"), ("R", "MLO"), ("L", "MLO")], ids=["side", "view", "both"])
+@pytest.mark.parametrize("mode", ["new-series", "overwrite"])
+def test_a_wrong_label_that_the_study_bears_out_is_right_after_the_correction(wrong: tuple[str, str], mode: Road) -> None:
+    images = [full_field(*wrong), *(full_field(*shown) for shown in SHOWN[1:])]
+    study = see(images)
+    corrections, reasoning = compare_study(study)
+    assert reasoning.verdict is Verdict.ONE_WRONG
+    assert CorrectionPolicy().action(corrections[0]) is Action.APPROVE
+    images[0] = build_corrected(decided(corrections[0], study[0].finding), images[0], mode)
+    assert images[0].PatientOrientation[0] == "P" and "L" in images[0].PatientOrientation[1]
+    assert [each.kind for each in compare_study(see(images))[0]] == [None] * 4
+
+
+def test_a_mirrored_picture_keeps_its_labels_and_gets_the_orientation_that_explains_it() -> None:
+    images = [full_field(*shown) for shown in SHOWN]
+    study = see(images)
+    study[0] = study[0]._replace(finding=analysed(str(images[0].SOPInstanceUID), "L", "CC"))
+    correction = compare_study(study)[0][0]
+    assert correction.kind is CorrectionKind.MIRRORED
+    images[0] = build_corrected(decided(correction, study[0].finding), images[0], "overwrite")
+    assert (images[0].ImageLaterality, images[0].ViewPosition, list(images[0].PatientOrientation)) == ("R", "CC", ["A", "L"])
+    again = study[0]._replace(header=read_header(images[0]))
+    assert compare_study([again, *study[1:]])[0][0].kind is None
 
 
 def test_a_side_that_patient_orientation_explains_is_no_difference() -> None:
