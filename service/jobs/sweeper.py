@@ -17,6 +17,9 @@ log = logging.getLogger(__name__)
 SPOOL_ORPHAN_S = 3600.0
 """A spool file without a writer for so long was left by a peer that died in mid-transfer."""
 
+MOST_WAITING = 10_000
+"""Behind so many messages no delivery is queued once more: while no worker comes, every look would add all of them."""
+
 
 @dataclass(frozen=True)
 class Swept:
@@ -35,7 +38,7 @@ def sweep(context: Context, older_than_s: float | None = None) -> Swept:
     older_than_s
         Instances that nobody touched for so long are queued again; four sweeps by default, so that a worker has time to answer.
     """
-    context.publisher.ping()
+    waiting = sum(context.publisher.waiting().values())
     patience_s = 4 * context.settings.sweep_seconds if older_than_s is None else older_than_s
     stuck = context.ledger.unfinished_instances(patience_s)
     for row in stuck:
@@ -43,7 +46,7 @@ def sweep(context: Context, older_than_s: float | None = None) -> Swept:
     quiet = context.ledger.studies_to_conclude(context.settings.quiet_seconds)
     for study in quiet:
         context.publisher.conclude(study.study_uid, study.priority)
-    due = context.ledger.due_deliveries()
+    due = context.ledger.due_deliveries() if waiting < MOST_WAITING else []
     for delivery in due:
         context.publisher.deliver(delivery.id)
     return Swept(len(stuck), len(quiet), len(due))

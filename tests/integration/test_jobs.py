@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.analyse.runner import Analyser
-from service.bootstrap import free_port
+from service.bootstrap import EmbeddedRedis, free_port
 from service.destinations import Destination
 from service.domain.errors import BrokerDown
 from service.domain.findings import DeliveryState, InstanceState, ObjectKind
@@ -18,6 +18,7 @@ from service.jobs.analysis import MOST_TRIES, analyse_instance
 from service.jobs.conclusion import conclude_study, is_ready
 from service.jobs.context import Context, open_context
 from service.jobs.delivery import deliver_object
+from service.jobs.queues import Publisher
 from service.jobs.sweeper import sweep
 from service.receive.accept import Receipt, ReceiveContext, accept
 from service.settings import Settings
@@ -154,3 +155,19 @@ def test_a_sweep_without_a_broker_loses_nothing(context: Context, film: Receipt)
     with pytest.raises(BrokerDown):
         sweep(context, older_than_s=0.0)
     assert [row.sop_instance_uid for row in context.ledger.unfinished_instances(0.0)] == [film.sop_uid]
+
+
+def test_a_queue_that_nobody_empties_does_not_grow_for_ever(
+    context: Context, film: Receipt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.jobs.sweeper.MOST_WAITING", 10)
+    analyse_instance(context, film.sop_uid)
+    conclude_study(context, film.study_uid)
+    broker = EmbeddedRedis(tmp_path / "redis")
+    broker.start()
+    try:
+        awake = replace(context, publisher=Publisher(broker.url))
+        swept = [sweep(awake).deliveries for _ in range(8)]
+        assert swept == [4, 4, 4, 0, 0, 0, 0, 0] and sum(awake.publisher.waiting().values()) == 12
+    finally:
+        broker.stop()
