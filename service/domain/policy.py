@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.domain.findings import Correction, CorrectionKind
 
 Mode = Literal["report", "new-series", "overwrite", "archive-api"]
-"""How a correction reaches a destination: not at all, as a copy in a series of its own, under the image's own UID, or by the archive itself."""
+"""How a correction reaches a destination: not at all, as a copy in a series of its own, under the image's own UID, or written by the
+archive itself."""
 
 
 class Action(StrEnum):
