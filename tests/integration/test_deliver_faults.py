@@ -288,3 +288,16 @@ def test_pauses_between_tries_grow(tmp_path: Path) -> None:
             deliver(replace(desk.row(delivery), tries=tries), image, archive.destination(), desk.ledger, desk.settings)
             least, most = timedelta(seconds=0.75 * middle), timedelta(seconds=1.25 * middle)
             assert before + least <= desk.row(delivery).next_try_at <= datetime.now(UTC) + most
+
+
+def test_no_log_line_error_or_event_tells_of_the_patient(desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "service"):
+        for number, fault in enumerate((Fault.DROPS, Fault.FULL, Fault.NO_SOP_CLASS, Fault.HANGS_UP)):
+            image = as_received(full_field(), tmp_path)
+            delivery = desk.plan(image, ObjectKind.MARKS)
+            with on_duty(FaultyScp(tmp_path / str(number), fault)) as archive:
+                desk.finish(delivery, image, archive.destination(breaker_after=100))
+    told = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records if record.name.startswith("service")]
+    told += [str(row.error) for row in desk.ledger.deliveries()] + [str(event.detail) for event in desk.ledger.events()]
+    assert len(told) >= 8
+    assert not [line for line in told for secret in ("Phantom", "PH-1", "19600101") if secret in line]
