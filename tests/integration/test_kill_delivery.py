@@ -7,11 +7,12 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import httpx
 import pytest
 
+from service.destinations import ArchiveApi
 from service.domain.findings import CorrectionState, DeliveryState, ObjectKind
 from service.domain.policy import Action, CorrectionPolicy
 from service.jobs.corrections import approve_correction
@@ -23,46 +24,68 @@ CORRECTS = CorrectionPolicy(mode="new-series", missing=Action.AUTO, contradicts=
 KINDS = (ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP, ObjectKind.CORRECTED)
 
 
+class Archive(Orthanc):
+    """An Orthanc that replaces what comes again, and writes down every instance that it stores: its own log of changes forgets those."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.journal = folder / "stored.txt"
+        script = folder / "journal.lua"
+        script.write_text(
+            "function OnStoredInstance(id, tags, metadata, origin)\n"
+            f"  local journal = io.open('{self.journal}', 'a')\n"
+            "  journal:write(tags.SOPInstanceUID .. '\\n')\n"
+            "  journal:close()\n"
+            "end\n"
+        )
+        super().__init__(folder, overwrite=True, options={"LuaScripts": [str(script)]})
+
+    def empty(self) -> None:
+        for held in self.ids():
+            httpx.delete(f"{self.url}/instances/{held}", timeout=30).raise_for_status()
+        self.journal.write_text("")
+
+    def stored(self) -> Counter[str]:
+        """How often each object was stored since it was emptied."""
+        return Counter(self.journal.read_text().split())
+
+
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    # It replaces what comes again: an object that is sent twice shows as two changes.
-    with running(Orthanc(tmp_path_factory.mktemp("orthanc"), overwrite=True)) as orthanc:
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    orthanc = Archive(tmp_path_factory.mktemp("orthanc"))
+    with running(orthanc):
         yield orthanc
 
 
 class Scene:
     """A concluded study of one image that owes its objects, copied anew for every kill, and an empty archive."""
 
-    def __init__(self, folder: Path, archive: Orthanc, **study: Any) -> None:
-        self.folder, self.archive = folder, archive
+    def __init__(self, folder: Path, archive: Archive, policy: CorrectionPolicy = CORRECTS, **study: Any) -> None:
+        self.folder, self.archive, self.policy = folder, archive, policy
         self.numbers = itertools.count()
         first = self.ward(folder / "template")
         self.study_uid = first.conclude([("R", "MLO")], **study)
         first.close()
 
     def ward(self, data: Path) -> Ward:
-        return Ward(data, destinations=(self.archive.destination(corrections=CORRECTS),), ae_title="MAMMOTRIAGE")
+        api = ArchiveApi(kind="orthanc", url=self.archive.url)
+        peer = self.archive.destination(corrections=self.policy, archive=api)
+        return Ward(data, destinations=(peer,), ae_title="MAMMOTRIAGE")
 
     def anew(self) -> Ward:
-        for held in self.archive.ids():
-            httpx.delete(f"{self.archive.url}/instances/{held}", timeout=30).raise_for_status()
-        httpx.delete(f"{self.archive.url}/changes", timeout=30).raise_for_status()
+        self.archive.empty()
         data = self.folder / str(next(self.numbers))
         shutil.copytree(self.folder / "template", data)
         return self.ward(data)
 
-    def arrivals(self) -> Counter[str]:
-        """How often each object came to the archive, by Orthanc's own id."""
-        return Counter(change["ID"] for change in self.archive.changes() if change["ChangeType"] == "NewInstance")
-
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, archive: Orthanc) -> Scene:
+def scene(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Scene:
     return Scene(tmp_path_factory.mktemp("scene"), archive)
 
 
 @pytest.fixture(scope="module")
-def contradicted(tmp_path_factory: pytest.TempPathFactory, archive: Orthanc) -> Scene:
+def contradicted(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Scene:
     return Scene(tmp_path_factory.mktemp("contradicted"), archive, wrong=True)
 
 
@@ -91,7 +114,7 @@ def kill_everywhere(scene: Scene, kind: ObjectKind, wanted: int | None) -> int:
         (ended,) = ward.deliver_all([number])
         assert ended.state is DeliveryState.VERIFIED, f"{ended.error}, {describe(steps, step)}"
         assert len(scene.archive.ids()) == 1 and scene.archive.instance(ended.object_uid), describe(steps, step)
-        assert list(scene.arrivals().values()) == [1], f"nothing comes twice, {describe(steps, step)}"
+        assert scene.archive.stored() == {ended.object_uid: 1}, f"nothing comes twice, {describe(steps, step)}"
         ward.close()
     # The order of sending and of the ledger's steps varies a little: the last step may not come again.
     assert killed >= len(chosen) - 1
@@ -108,6 +131,32 @@ def test_a_delivery_that_is_killed_on_its_way_ends_with_one_verified_object(scen
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_delivery_killed_at_every_single_step_ends_with_one_verified_object(scene: Scene, kind: ObjectKind) -> None:
     assert kill_everywhere(scene, kind, wanted=None) > 50
+
+
+@pytest.mark.parametrize("mode", ["overwrite", "archive-api"])
+def test_labels_written_in_place_are_written_once_whenever_the_worker_is_killed(
+    tmp_path: Path, archive: Archive, mode: Literal["overwrite", "archive-api"]
+) -> None:
+    scene = Scene(tmp_path, archive, CorrectionPolicy(mode=mode, missing=Action.AUTO))
+
+    def begin() -> tuple[Ward, int]:
+        ward = scene.anew()
+        (original,) = ward.ledger.instances_of(scene.study_uid)
+        archive.upload(ward.context.store.path(original.path).read_bytes())
+        return ward, delivery_of(ward, ObjectKind.CORRECTED)
+
+    ward, number = begin()
+    steps = count_steps(ward.settings, Task("deliver", (number,)), tmp_path)
+    ward.close()
+    for step in choose(len(steps), 5):
+        ward, number = begin()
+        kill_at(ward.settings, Task("deliver", (number,)), step)
+        (ended,) = ward.deliver_all([number])
+        assert ended.state is DeliveryState.VERIFIED, f"{ended.error}, {describe(steps, step)}"
+        held = archive.instance(ended.object_uid)
+        assert held is not None and held["ImageLaterality"] == "R" and held["ViewPosition"] == "MLO"
+        assert archive.stored() == {ended.object_uid: 2}, f"the original and one change, {describe(steps, step)}"
+        ward.close()
 
 
 @pytest.mark.parametrize("task", ["approve", "undo"])
