@@ -86,7 +86,7 @@ def _build_change(context: Context, row: DeliveryRow, destination: Destination) 
     if row.kind is ObjectKind.CORRECTED:
         return label_changes(change, source) if mode == "archive-api" else build_corrected(change, source, mode)
     if mode == "archive-api":
-        return undo_changes(change, source)
+        return undo_changes(change, source, _undo(context, decided))
     return build_undone(change, _undo(context, decided), source, mode)
 
 

@@ -156,7 +156,7 @@ def new_labels(change: Change, source: Dataset) -> Mapping[str, Value]:
             values |= _view(source, correction.new_view)
         if correction.new_laterality is not Laterality.UNKNOWN and correction.laterality is not Agreement.UNSURE:
             values |= _laterality(source, correction.new_laterality)
-    values |= _orientation(source, correction.new_view, correction.new_laterality, change.chest_wall_right)
+    values |= _orientation(source, correction, change.chest_wall_right)
     if not values:
         raise NothingToCorrect("the image already says what its pixels show")
     return MappingProxyType(values)
@@ -232,6 +232,7 @@ def _laterality(source: Dataset, side: Laterality) -> dict[str, Value]:
     return values
 
 
-def _orientation(source: Dataset, view: View, side: Laterality, chest_wall_right: bool | None) -> dict[str, Value]:
-    mended = mend_orientation(read(source, "PatientOrientation"), view, side, chest_wall_right)
+def _orientation(source: Dataset, correction: Correction, chest_wall_right: bool | None) -> dict[str, Value]:
+    declared, view, side = read(source, "PatientOrientation"), correction.new_view, correction.new_laterality
+    mended = mend_orientation(declared, view, side, chest_wall_right, correction.declared_view)
     return {} if mended is None else {"PatientOrientation": "\\".join(mended)}

@@ -33,8 +33,15 @@ def patient_orientation(view: View, side: Laterality, chest_wall_right: bool | N
     return _rows(chest_wall_right), DOWNWARDS[view] + ("" if view in LATERAL_ONLY else MEDIAL[side])
 
 
-def mend_orientation(declared: object, view: View, side: Laterality, chest_wall_right: bool | None) -> tuple[str, str] | tuple[()] | None:
+def mend_orientation(
+    declared: object, view: View, side: Laterality, chest_wall_right: bool | None, former_view: View = View.UNKNOWN
+) -> tuple[str, str] | tuple[()] | None:
     """What a declared orientation has to become so that it fits the labels and the layout of the pixels.
+
+    Parameters
+    ----------
+    former_view
+        The view that was declared: where it was an oblique one and the picture looks along head to feet, the feet came from it.
 
     Returns
     -------
@@ -47,6 +54,8 @@ def mend_orientation(declared: object, view: View, side: Laterality, chest_wall_
         return derived if derived is not None else () if declared else None
     rows, columns = str(declared[0]), str(declared[1])
     if derived is not None:
+        if DOWNWARDS.get(former_view) and not DOWNWARDS[view]:
+            columns = re.sub("[HF]", "", columns) or derived[1]
         if not describes((rows, columns), derived):
             rows = rows if rows[0] == derived[0] else derived[0]
             columns = columns if set(derived[1]) <= set(columns) else derived[1]

@@ -67,3 +67,9 @@ def test_it_is_mended_where_it_does_not_fit_and_kept_where_it_is_finer(
     declared: object, view: View, side: Laterality, chest_wall_right: bool | None, mended: tuple[str, ...] | None
 ) -> None:
     assert mend_orientation(declared, view, side, chest_wall_right) == mended
+
+
+def test_the_feet_go_with_the_view_that_they_came_from() -> None:
+    assert mend_orientation(["P", "FL"], CC, R, True, MLO) == ("P", "L")
+    assert mend_orientation(["P", "F"], CC, R, True, MLO) == ("P", "L")
+    assert mend_orientation(["P", "FL"], MLO, R, True, MLO) is None
