@@ -185,6 +185,26 @@ def run_publish(
     Console().print_json(describe(folder))
 
 
+@app.command("soup")
+def run_soup(
+    name: Name,
+    others: Annotated[list[str], typer.Option("--with", help="tag of a further run of the same experiment; may be repeated")],
+    into: Annotated[str, typer.Option(help="tag of the new run")],
+    data: Data = DATA,
+    runs: Runs = RUNS,
+    tag: Tag = "",
+) -> None:
+    """Average the weights (not the answers) of runs that went on from one another: often as good as their average, at the cost of one.
+
+    [dim]python -m training soup cancer --with b --with c --into soup[/] (Wortsman et al. 2022)
+    """
+    from training.stages.soup import make_soup
+
+    experiment, setting = recall_named(name, tag, data, runs)
+    settings = [setting, *(recall_named(name, other, data, runs)[1] for other in others)]
+    Console().print(f"soup: {make_soup(experiment, settings, into)}", soft_wrap=True)
+
+
 @app.command("results")
 def render(
     folder: Annotated[Path, typer.Option(help="what `evaluate --out` wrote")] = Path("docs/results"),

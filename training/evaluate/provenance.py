@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from training.stages.experiment import Experiment, Setting, run_folder, stage_folder
+from training.stages.record import SETTINGS, read_record
 
 
 def describe_run(experiment: Experiment, setting: Setting, command: str = "") -> dict[str, Any]:
@@ -26,6 +27,7 @@ def describe_run(experiment: Experiment, setting: Setting, command: str = "") ->
         "split": Path(split).name if setting.fold is None else f"fold {setting.fold} of 5",
         "seed": setting.seed,
         "start": Path(setting.start.weights).name,
+        "soup": soup_of(experiment, setting),
         "patients": setting.patients,
         "epochs": epochs,
         "rates": setting.rates,
@@ -34,6 +36,13 @@ def describe_run(experiment: Experiment, setting: Setting, command: str = "") ->
         "command": without_paths(command),
         "commit": commit(),
     }
+
+
+def soup_of(experiment: Experiment, setting: Setting) -> list[str]:
+    """The runs whose weights were averaged into this one; empty for a run that was trained."""
+    folder = run_folder(experiment, setting)
+    soup: list[str] = read_record(folder).get("soup", []) if (folder / SETTINGS).is_file() else []
+    return soup
 
 
 def dataset_names(experiment: Experiment) -> list[str]:

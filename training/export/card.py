@@ -81,6 +81,7 @@ def write_card(path: Path, manifest: Manifest, experiment: Experiment, setting: 
         f"{', '.join(f'{rate:g}' for rate in plan.rates.values())}"
         for plan in experiment.stages(setting)
     )
+    soup = f"; weights averaged over {', '.join(metrics['soup'])}" if metrics.get("soup") else ""
     averaged = f"; average of {', '.join(metrics['averaged'])}" if metrics.get("averaged") else ""
     flips = "; four flips averaged inside the graph" if metrics.get("flips") else ""
     lines = [
@@ -89,7 +90,7 @@ def write_card(path: Path, manifest: Manifest, experiment: Experiment, setting: 
         "A research model for triage and labelling. **Not a diagnosis, not a medical device.**",
         "",
         f"* Task: {manifest.task}; input {manifest.rows}x{manifest.columns}, recipe `{manifest.recipe}`; stored as {manifest.storage}",
-        f"* Experiment: `{experiment.name}` ({experiment.paper}){averaged}{flips}",
+        f"* Experiment: `{experiment.name}` ({experiment.paper}){soup}{averaged}{flips}",
         f"* sha256 of model.onnx: `{manifest.sha256}`; created {manifest.created:%Y-%m-%d}",
         f"* Data: {manifest.data}; samples: {', '.join(f'{count} {part}' for part, count in metrics['samples'].items())}; split by patient",
         f"* Schedule: {schedule}; {metrics['epochs']} epochs were trained",

@@ -20,7 +20,7 @@ from training.data.pictures import read_picture
 from training.evaluate.levels import cancer_levels, scored
 from training.evaluate.measure import measure
 from training.evaluate.predictions import Predictions, name_cases
-from training.evaluate.provenance import dataset_names, read_logs, without_paths
+from training.evaluate.provenance import dataset_names, read_logs, soup_of, without_paths
 from training.evaluate.running import Run, sample_kind, without_pixels
 from training.export.calibrating import calibrated, fit_calibration
 from training.export.card import CardText, check_card, read_card_text, write_card
@@ -124,6 +124,7 @@ def publish(
             "epochs": read_logs(experiment, setting)[0],
             "samples": {part: int(material.where(part).size) for part in ("train", "tune", "test")},
             "measured_on": dataset_names(experiment)[0],
+            "soup": soup_of(experiment, setting),
             "averaged": [run_folder(*run).name for run in ((experiment, setting), *average)] if average else [],
             "flips": flips,
             **condense(measure(table, sample_kind(experiment, material), rounds=rounds)),

@@ -19,7 +19,21 @@ from training.experiments.curve import read_sizes
 from training.stages.record import read_record
 
 ROOT = Path(__file__).parents[3]
-COMMANDS = ("index", "split", "cache", "train", "evaluate", "explain", "export", "publish", "experiments", "curve", "synthetic", "results")
+COMMANDS = (
+    "index",
+    "split",
+    "cache",
+    "train",
+    "evaluate",
+    "explain",
+    "export",
+    "publish",
+    "experiments",
+    "curve",
+    "soup",
+    "synthetic",
+    "results",
+)
 
 
 @pytest.fixture(scope="module")
