@@ -30,8 +30,8 @@ from rich.table import Table
 from service.bootstrap import Stack, free_port
 from service.deliver.small_pacs import SmallPacs
 from service.demo import CASES, DemoSettings, prepare_case
-from service.sender import Peer, send_files
 from service.destinations import Destination
+from service.sender import Peer, send_files
 from service.settings import Settings
 
 PATIENCE_S = 600.0
