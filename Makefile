@@ -5,6 +5,8 @@ PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do \
 PIP_FLAGS := -qq --disable-pip-version-check
 SERVICE_EXTRA := $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
 PYTEST_FLAGS ?=
+# Most integration tests wait for peers more than they compute; a module's tests stay together, so that its fixtures are made once.
+TEST_PROCESSES ?= 3
 # Small networks gain little from a second thread of torch, and on a busy machine its waiting costs more than the work.
 ONE_THREAD := OMP_NUM_THREADS=1
 
@@ -21,7 +23,7 @@ serve: .venv/.done ## the whole stack in the foreground, with embedded Redis and
 	.venv/bin/python -m service.cli serve
 
 test: .venv-test/.done .venv-test/.peers ## unit, contract and integration tests
-	$(ONE_THREAD) .venv-test/bin/python -m pytest $(PYTEST_FLAGS)
+	$(ONE_THREAD) .venv-test/bin/python -m pytest -n $(TEST_PROCESSES) --dist loadscope $(PYTEST_FLAGS)
 
 test-slow: .venv-test/.done .venv-test/.peers ## proofs that train for minutes: the four systems of the papers end to end, the tutorial
 	$(ONE_THREAD) .venv-test/bin/python -m pytest -m slow $(PYTEST_FLAGS)

@@ -205,7 +205,11 @@ class TestRefused:
         assert answer.Status == 0xA900 and "SOP class" in answer.ErrorComment
         assert_nothing_kept(receiving)
 
-    @pytest.mark.parametrize("content", [b"this is no data set at all, not by a long way", b"", dataset_bytes(small_image())[:90]])
+    @pytest.mark.parametrize(
+        "content",
+        [b"this is no data set at all, not by a long way", b"", dataset_bytes(small_image())[:90]],
+        ids=["prose", "nothing", "half a data set"],
+    )
     def test_what_cannot_be_read(self, receiving: Receiving, content: bytes) -> None:
         with associated(receiving.settings, {MAMMOGRAM: [EXPLICIT]}) as association:
             assert store_raw(association, content, MAMMOGRAM, "1.2.3").Status == 0xC000

@@ -192,7 +192,7 @@ def _train_patients(rows: list[Row], parts: np.ndarray) -> set[str]:
         ({"precision": "bf16", "deterministic": True}, lambda plans: all(p.deterministic and p.precision == "bf16" for p in plans)),
         ({}, lambda plans: plans == SIDES.plans),
     ],
-    ids=str,
+    ids=["epochs", "batch", "patience", "seed", "precision", "nothing"],
 )
 def test_what_a_user_sets_holds_in_every_stage(change: dict[str, object], seen: Callable[[object], bool], tmp_path: Path) -> None:
     assert seen(SIDES.stages(setting(tmp_path, tmp_path, **change)))
