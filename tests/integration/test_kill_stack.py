@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.deliver.webhook import LEASE_S
+from service.deliver import webhook
 from service.domain.findings import DeliveryState
 from service.domain.policy import CorrectionPolicy
 from service.sender import NoListener
@@ -123,7 +123,7 @@ def test_the_receiver_of_a_webhook_was_told_everything_once_in_order_and_nothing
     events = ledger.events(limit=10_000)
     assert {"study.concluded", "delivery.verified", "correction.verified"} <= {event.kind for event in events}
     # A sweeper that was killed while it told something holds the webhook until its lease ends.
-    hospital.wait("the last event", lambda: events[-1].id in receiver.ids, patience_s=LEASE_S + 60)
+    hospital.wait("the last event", lambda: events[-1].id in receiver.ids, patience_s=webhook.LEASE_S + 60)
     once = list(dict.fromkeys(receiver.ids))
     assert once == sorted(once) and set(once) == {event.id for event in ledger.events(limit=10_000)}
     said = " ".join(each.body.decode() for each in receiver.told)
