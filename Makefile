@@ -37,8 +37,9 @@ lint: .venv-test/.done ## style, types, floors, container files
 	.venv-test/bin/yamllint --strict -c .yamllint.yaml docker-compose.yml docker-compose.cpu.yml
 	.venv-test/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-bench: .venv-test/.done ## seconds to the verified write-back, studies a minute, peak memory; images a second in training
+bench: .venv-test/.done .venv-test/.peers ## seconds to the verified write-back, studies a minute, peak memory; images a second in training; delivery to an Orthanc
 	.venv-test/bin/python -m benchmarks
+	.venv-test/bin/python -m benchmarks.delivery
 
 clean: ## remove environments, caches and what demo and serve wrote
 	rm -rf .venv .venv-test .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist *.egg-info demo-output mammotriage-data

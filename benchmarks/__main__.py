@@ -31,6 +31,7 @@ from service.bootstrap import Stack, free_port
 from service.deliver.small_pacs import SmallPacs
 from service.demo import CASES, DemoSettings, prepare_case
 from service.destinations import Destination
+from service.domain.policy import CorrectionPolicy
 from service.sender import Peer, send_files
 from service.settings import Settings
 
@@ -97,7 +98,8 @@ def measure(folder: Path, rounds: int, burst: int) -> dict[str, Any]:
     cases = [folder / "cases" / patient for patient in CASES.values()]
     for case, patient in CASES.items():
         prepare_case(case, patient, folder / "cases" / patient)
-    destination = Destination(name="pacs", ae_title="BENCHPACS", host="127.0.0.1", port=free_port())
+    film = CorrectionPolicy(film=True)
+    destination = Destination(name="pacs", ae_title="BENCHPACS", host="127.0.0.1", port=free_port(), corrections=film)
     pacs = SmallPacs(folder / "pacs", destination.ae_title, destination.port)
     settings = DemoSettings(
         data_dir=folder / "data",
