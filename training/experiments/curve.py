@@ -51,6 +51,8 @@ def draw_curve(experiment: Experiment, setting: Setting, sizes: Sequence[int | N
     -------
     The JSON file.
     """
+    if not experiment.gather(experiment, setting).where("test").size:
+        raise ValueError("the split has no test part: choose another --split, every point of the curve is measured on it")
     points = [_measure(experiment, replace(setting, patients=size, tag=_tag(setting.tag, size)), rounds) for size in sizes]
     answer = {
         "experiment": experiment.name,
@@ -76,8 +78,6 @@ def _measure(experiment: Experiment, setting: Setting, rounds: int) -> dict[str,
     folder = train(experiment, setting)
     material = experiment.gather(experiment, setting)
     trained, held = material.where("train"), material.where("test")
-    if not held.size:
-        raise ValueError("the split has no test part: choose another --split, every point of the curve is measured on it")
     logits = predict(load_network(experiment, setting), material.crops[held], normalise=find_recipe(experiment.recipe).normalise)
     figures: dict[str, Any] = {}
     for head, values in logits.items():
