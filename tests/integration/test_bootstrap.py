@@ -64,7 +64,8 @@ def test_a_part_that_is_killed_comes_back_and_all_end_with_the_stack(tmp_path: P
         family = [each for pid in pids for each in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]]
         broker_url = stack.settings.redis_url
         assert len(pids) == len(PARTS)
-    assert [each for each in family if each.is_running() and each.status() != psutil.STATUS_ZOMBIE] == []
+    # On a busy machine the last to be killed may take a moment to be gone.
+    wait_until(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
     with redis.Redis.from_url(broker_url) as client, pytest.raises(redis.ConnectionError):
         client.ping()
 
