@@ -150,6 +150,16 @@ def measure(folder: Path, rounds: int, burst: int) -> dict[str, Any]:
     }
 
 
+def show(figures: dict[str, Any], title: str, path: Path | None) -> None:
+    """Print a table of figures, and write them as JSON where a path is given."""
+    table = Table("figure", "value", title=title)
+    for name, value in figures.items():
+        table.add_row(name.replace("_", " "), ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value))
+    Console().print(table)
+    if path:
+        path.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="studies sent one at a time, after one to warm up")
@@ -163,12 +173,7 @@ def main() -> None:
         figures = measure(folder, arguments.rounds, arguments.burst)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    table = Table("figure", "value", title="four CBIS-DDSM images a study, RLE, about 4600x2800, 16 bit")
-    for name, value in figures.items():
-        table.add_row(name.replace("_", " "), ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value))
-    Console().print(table)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    show(figures, "four CBIS-DDSM images a study, RLE, about 4600x2800, 16 bit", arguments.json)
     if not arguments.skip_training:
         # In a process of its own: torch must not sit in the memory of the one that measures the service.
         written = ["--json", str(arguments.training_json)] if arguments.training_json else []

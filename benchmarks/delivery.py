@@ -12,7 +12,6 @@ Four real film mammograms a study (CBIS-DDSM, RLE, about 4600x2800, 16 bit), fil
 from __future__ import annotations
 
 import argparse
-import json
 import platform
 import shutil
 import statistics
@@ -25,10 +24,8 @@ from typing import Any
 
 import httpx
 import psutil
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.__main__ import renew, send, wait
+from benchmarks.__main__ import renew, send, show, wait
 from service.bootstrap import Stack, free_port
 from service.demo import CASES, DemoSettings, prepare_case
 from service.domain.findings import DeliveryState
@@ -171,12 +168,7 @@ def main() -> None:
         figures = measure(folder, arguments.rounds, arguments.burst)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    table = Table("figure", "value", title="to Orthanc, each object read back; four film mammograms a study")
-    for name, value in figures.items():
-        table.add_row(name.replace("_", " "), ", ".join(f"{k} {v}" for k, v in value.items()) if isinstance(value, dict) else str(value))
-    Console().print(table)
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    show(figures, "to Orthanc, each object read back; four film mammograms a study", arguments.json)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
@@ -29,6 +30,13 @@ from service.report.coding import code_item
 from service.report.label_changes import Change
 
 CONCLUDED_AT = datetime(2026, 3, 5, 14, 30, 15, tzinfo=UTC)
+NAMES_IN_CHARACTER_SETS = [
+    pytest.param("ISO_IR 100", "Phantom^Äußerst", id="latin1"),
+    pytest.param("ISO_IR 192", "Łukasiewicz^Żaneta", id="utf8"),
+    pytest.param("GB18030", "Wang^XiaoDong=王^小东", id="gb18030"),
+    pytest.param(["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう", id="jis"),
+]
+"""Specific Character Set, and a name that needs it."""
 LABELER = ModelIdentity(name="mammotriage-labeler", version="1.0.0", sha256="a" * 64, task="labeler")
 CANCER = ModelIdentity(name="mammotriage-cancer", version="2.1.0", sha256="b" * 64, task="cancer", calibration="platt")
 NEVER_CALIBRATED = CANCER.model_copy(update={"calibration": "none"})

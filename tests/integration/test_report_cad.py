@@ -27,7 +27,17 @@ from service.domain.findings import (
 )
 from service.report.cad_report import NoImages, build_cad_report
 from service.report.coding import code_item
-from tests.integration.answers import NEVER_CALIBRATED, analysed, as_received, concluded, correction, full_field, label, not_analysed
+from tests.integration.answers import (
+    NAMES_IN_CHARACTER_SETS,
+    NEVER_CALIBRATED,
+    analysed,
+    as_received,
+    concluded,
+    correction,
+    full_field,
+    label,
+    not_analysed,
+)
 from tests.integration.tid4000 import find_faults, value_of
 from tests.integration.validators import dciodvfy_errors, dsrdump
 
@@ -308,16 +318,7 @@ def test_building_again_gives_equal_bytes(tmp_path: Path) -> None:
     assert encoded(build_cad_report(travelled, received[::-1])) == first
 
 
-@pytest.mark.parametrize(
-    ("charset", "name"),
-    [
-        ("ISO_IR 100", "Phantom^Äußerst"),
-        ("ISO_IR 192", "Łukasiewicz^Żaneta"),
-        ("GB18030", "Wang^XiaoDong=王^小东"),
-        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
-    ],
-    ids=["latin1", "utf8", "gb18030", "jis"],
-)
+@pytest.mark.parametrize(("charset", "name"), NAMES_IN_CHARACTER_SETS)
 def test_every_character_set_survives_and_foreign_letters_in_a_reason_do_no_harm(
     charset: str | list[str], name: str, tmp_path: Path
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from service.report.secondary_capture import build_heatmap
-from tests.integration.answers import LABELER, NEVER_CALIBRATED, analysed, as_received, concluded, full_field
+from tests.integration.answers import LABELER, NAMES_IN_CHARACTER_SETS, NEVER_CALIBRATED, analysed, as_received, concluded, full_field
 from tests.integration.validators import dciodvfy_errors
 
 
@@ -74,16 +74,7 @@ def test_building_again_gives_equal_bytes() -> None:
     assert encodings[0] == encodings[1]
 
 
-@pytest.mark.parametrize(
-    ("charset", "name"),
-    [
-        ("ISO_IR 100", "Phantom^Äußerst"),
-        ("ISO_IR 192", "Łukasiewicz^Żaneta"),
-        ("GB18030", "Wang^XiaoDong=王^小东"),
-        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
-    ],
-    ids=["latin1", "utf8", "gb18030", "jis"],
-)
+@pytest.mark.parametrize(("charset", "name"), NAMES_IN_CHARACTER_SETS)
 def test_every_character_set_survives(charset: str | list[str], name: str, tmp_path: Path) -> None:
     image = full_field()
     image.SpecificCharacterSet, image.PatientName = charset, name

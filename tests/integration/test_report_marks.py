@@ -16,7 +16,7 @@ from pydicom.uid import ImplicitVRLittleEndian, generate_uid
 from service.domain.findings import Conclusion, ImageFinding, Peak
 from service.report.cad_report import build_cad_report
 from service.report.presentation_state import NothingToMark, build_marks
-from tests.integration.answers import analysed, as_received, concluded, full_field
+from tests.integration.answers import NAMES_IN_CHARACTER_SETS, analysed, as_received, concluded, full_field
 from tests.integration.validators import dciodvfy_errors, dcmpschk
 
 OUTLINE = ((40.0, 50.0), (40.0, 70.0), (60.0, 70.0), (60.0, 50.0))
@@ -185,16 +185,7 @@ def test_building_again_gives_equal_bytes(tmp_path: Path) -> None:
     assert encoded(build_marks(travelled, travelled.images[0], as_received(source, tmp_path))) == first
 
 
-@pytest.mark.parametrize(
-    ("charset", "name"),
-    [
-        ("ISO_IR 100", "Phantom^Äußerst"),
-        ("ISO_IR 192", "Łukasiewicz^Żaneta"),
-        ("GB18030", "Wang^XiaoDong=王^小东"),
-        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
-    ],
-    ids=["latin1", "utf8", "gb18030", "jis"],
-)
+@pytest.mark.parametrize(("charset", "name"), NAMES_IN_CHARACTER_SETS)
 def test_every_character_set_survives(charset: str | list[str], name: str, tmp_path: Path) -> None:
     image = full_field()
     image.SpecificCharacterSet, image.PatientName = charset, name

@@ -15,7 +15,16 @@ from pydicom.uid import UID, BasicTextSRStorage, EnhancedSRStorage, generate_uid
 from service.domain.findings import Agreement, Conclusion, Correction, CorrectionKind, Evidence, InstanceState, Marker, Reasoning, Verdict
 from service.report.dialect import DIALECTS, NotExpressible, as_dialect
 from service.report.structured_report import build_report
-from tests.integration.answers import NEVER_CALIBRATED, analysed, as_received, concluded, correction, full_field, not_analysed
+from tests.integration.answers import (
+    NAMES_IN_CHARACTER_SETS,
+    NEVER_CALIBRATED,
+    analysed,
+    as_received,
+    concluded,
+    correction,
+    full_field,
+    not_analysed,
+)
 from tests.integration.validators import dciodvfy_errors, dsrdump
 
 SLOTS = [("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO")]
@@ -247,16 +256,7 @@ def test_a_study_of_which_nothing_was_analysed_has_a_report_too(dicom_test_files
         assert [line for line in faults if line not in known] == [], path.name
 
 
-@pytest.mark.parametrize(
-    ("charset", "name"),
-    [
-        ("ISO_IR 100", "Phantom^Äußerst"),
-        ("GB18030", "Wang^XiaoDong=王^小东"),
-        (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎=やまだ^たろう"),
-        ("ISO_IR 192", "Łukasiewicz^Żaneta"),
-    ],
-    ids=["latin1", "gb18030", "jis", "utf8"],
-)
+@pytest.mark.parametrize(("charset", "name"), NAMES_IN_CHARACTER_SETS)
 def test_every_character_set_survives(charset: str | list[str], name: str, tmp_path: Path) -> None:
     image = full_field()
     image.SpecificCharacterSet, image.PatientName = charset, name

@@ -46,8 +46,9 @@ RULES: dict[str, Rule] = {
 80/10/10, 80/10/10-balanced
     Levy and Jain 2016, 3: tune and test "constrained to be balanced".
 85/15
-    Shen et al. 2017, 3.1.1: 15 % test; 10 % of the rest isolated for tuning. 70/30 is that of its transfer to INbreast, 3.2.1: nothing is chosen there, so
-    nothing is set aside to choose by.
+    Shen et al. 2017, 3.1.1: 15 % test; 10 % of the rest isolated for tuning.
+70/30
+    That of its transfer to INbreast, 3.2.1: nothing is chosen there, so nothing is set aside to choose by.
 5:1:1
     Kim et al. 2018, Data sets.
 """
