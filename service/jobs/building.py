@@ -9,7 +9,7 @@ from service.destinations import Destination
 from service.domain.errors import ServiceError
 from service.domain.findings import Conclusion, CorrectionState, ImageFinding, ObjectKind
 from service.jobs.context import Context
-from service.report.cad_report import build_cad_report
+from service.report.cad_report import NoImages, build_cad_report
 from service.report.corrected_instance import build_corrected, build_undone
 from service.report.label_changes import Change, LabelChanges, Undo, label_changes, undo_changes
 from service.report.presentation_state import build_marks
@@ -51,11 +51,12 @@ def _build_result(context: Context, row: DeliveryRow) -> pydicom.Dataset:
     if row.version not in versions:
         raise NotBuildable(f"version {row.version} of the conclusion is gone")
     conclusion = versions[row.version]
-    if row.kind in (ObjectKind.REPORT, ObjectKind.CAD):
-        make = build_report if row.kind is ObjectKind.REPORT else build_cad_report
-        earlier = versions.get(row.version - 1)
-        predecessor = make(earlier, _sources(context, earlier)) if earlier else None
-        return make(conclusion, _sources(context, conclusion), predecessor)
+    earlier = versions.get(row.version - 1)
+    if row.kind is ObjectKind.REPORT:
+        predecessor = build_report(earlier, _sources(context, earlier)) if earlier else None
+        return build_report(conclusion, _sources(context, conclusion), predecessor)
+    if row.kind is ObjectKind.CAD:
+        return build_cad_report(conclusion, _sources(context, conclusion), _cad_predecessor(context, earlier))
     assert row.source_sop_uid is not None
     finding, source = _finding(conclusion, row.source_sop_uid), _source(context, row.source_sop_uid, pixels=False)
     if row.kind is ObjectKind.MARKS:
@@ -68,6 +69,14 @@ def _build_result(context: Context, row: DeliveryRow) -> pydicom.Dataset:
         decode_png((pictures / "heatmap.png").read_bytes()),
         decode_png((pictures / "preview.png").read_bytes()),
     )
+
+
+def _cad_predecessor(context: Context, earlier: Conclusion | None) -> pydicom.Dataset | None:
+    """The CAD report that is superseded; a version without any picture had none."""
+    try:
+        return build_cad_report(earlier, _sources(context, earlier)) if earlier else None
+    except NoImages:
+        return None
 
 
 def _build_change(context: Context, row: DeliveryRow, destination: Destination) -> Payload:
@@ -92,7 +101,7 @@ def _build_change(context: Context, row: DeliveryRow, destination: Destination) 
 
 def _change(context: Context, row: CorrectionRow) -> Change:
     assert row.decided_at is not None
-    conclusion = next((each for each in reversed(context.ledger.conclusions(row.study_uid)) if each.version == row.version), None)
+    conclusion = next((each for each in context.ledger.conclusions(row.study_uid) if each.version == row.version), None)
     if conclusion is None:
         raise NotBuildable(f"version {row.version} of the conclusion is gone")
     finding = _finding(conclusion, row.sop_instance_uid)

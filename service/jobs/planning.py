@@ -15,7 +15,7 @@ from service.domain.findings import (
     ObjectKind,
     Verdict,
 )
-from service.domain.policy import Action, stronger
+from service.domain.policy import Action, CorrectionPolicy, stronger
 from service.report.marks import is_marked
 from service.report.rejection_note import INCORRECT_LABEL
 from service.report.uids import cad_uid, corrected_uid, heatmap_uid, marks_uid, rejection_uid, report_uid, undone_uid
@@ -34,22 +34,29 @@ def plan_study(conclusion: Conclusion, destinations: Sequence[Destination]) -> P
 
 
 def plan_correction(row: CorrectionRow, destinations: Sequence[Destination]) -> Iterator[PlannedDelivery]:
-    """Say where a correction goes: where policy applies it by itself, and once a person approved it, wherever it may be applied."""
+    """Say where a correction goes: where policy applies it by itself, and once a person approved it, wherever it may be applied.
+
+    An undo goes wherever labels may be written at all; the ledger keeps it to those who took the correction, whatever policy says by now.
+    """
     undoing = row.state is CorrectionState.UNDOING
     for destination in destinations:
         policy, source = destination.corrections, row.sop_instance_uid
-        action = policy.action(row.correction)
-        if policy.obstacle(row.correction) or action is Action.OFF or not (action is Action.AUTO or row.by_person):
-            continue
         corrected = corrected_uid(row.study_uid, row.correction, policy.mode)
-        if undoing:
+        if undoing and policy.mode != "report":
             yield PlannedDelivery(ObjectKind.UNDONE, source, destination.name, undone_uid(row.study_uid, row.correction, policy.mode))
-        else:
+        elif not undoing and _applies(policy, row):
             yield PlannedDelivery(ObjectKind.CORRECTED, source, destination.name, corrected)
+        else:
+            continue
         if policy.rejection_note and policy.mode == "new-series":
             # Rejected is what the new copy replaces: the image as received, or its corrected copy.
             note = rejection_uid(row.study_uid, corrected if undoing else source, INCORRECT_LABEL.value)
             yield PlannedDelivery(ObjectKind.REJECTION, source, destination.name, note)
+
+
+def _applies(policy: CorrectionPolicy, row: CorrectionRow) -> bool:
+    action = policy.action(row.correction)
+    return not policy.obstacle(row.correction) and action is not Action.OFF and (action is Action.AUTO or row.by_person)
 
 
 def strongest(correction: Correction, destinations: Sequence[Destination]) -> Action:

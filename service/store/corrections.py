@@ -14,7 +14,7 @@ from service.store.tables import correction_history, corrections, deliveries, ho
 
 ON_THE_WAY = (DeliveryState.PENDING, DeliveryState.SENT)
 UNDECIDED = (CorrectionState.PROPOSED, CorrectionState.REPORTED)
-_FOLLOWS_DELIVERIES = (CorrectionState.APPROVED, CorrectionState.APPLIED, CorrectionState.VERIFIED, CorrectionState.NOT_APPLIED)
+FOLLOWS_DELIVERIES = (CorrectionState.APPROVED, CorrectionState.APPLIED, CorrectionState.VERIFIED, CorrectionState.NOT_APPLIED)
 
 
 class Corrections(Chronicle):
@@ -102,6 +102,10 @@ class Corrections(Chronicle):
         connection.execute(insert(correction_history).values(correction_id=correction_id, at=at, state=state, who=who, why=why))
         self._tell(connection, f"correction.{state}", study_uid, correction=correction_id, state=state)
 
+    def _state_of(self, connection: Connection, correction_id: int) -> CorrectionState:
+        wanted = select(corrections.c.state).where(corrections.c.id == correction_id).with_for_update()
+        return CorrectionState(connection.execute(wanted).scalar_one())
+
     def _settle(self, connection: Connection, correction_id: int) -> None:
         """Let a correction follow its deliveries."""
         row = connection.execute(select(corrections).where(corrections.c.id == correction_id).with_for_update()).one_or_none()
@@ -109,7 +113,7 @@ class Corrections(Chronicle):
             return
         state = CorrectionState(row.state)
         undoing = state is CorrectionState.UNDOING
-        if not undoing and state not in _FOLLOWS_DELIVERIES:
+        if not undoing and state not in FOLLOWS_DELIVERIES:
             return
         kind = ObjectKind.UNDONE if undoing else ObjectKind.CORRECTED
         wanted = select(deliveries).where(deliveries.c.correction_id == correction_id, deliveries.c.kind == kind)

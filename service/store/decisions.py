@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
 from service.domain.errors import DecisionRefused
 from service.domain.findings import CorrectionState, DeliveryState, ObjectKind
-from service.store.corrections import ON_THE_WAY, UNDECIDED, as_correction, as_hold
+from service.store.corrections import FOLLOWS_DELIVERIES, ON_THE_WAY, UNDECIDED, as_correction, as_hold
 from service.store.outbox import Outbox
 from service.store.rows import CorrectionRow, HoldRow, PlannedDelivery
 from service.store.tables import corrections, deliveries, holds
 
 Planner = Callable[[CorrectionRow], Iterable[PlannedDelivery]]
 """Says for a decided correction what is to be delivered, and where."""
-
-_UNDOABLE = (CorrectionState.APPROVED, CorrectionState.APPLIED, CorrectionState.VERIFIED, CorrectionState.NOT_APPLIED)
 
 
 class Decisions(Outbox):
@@ -79,21 +78,27 @@ class Decisions(Outbox):
         LookupError
             There is no such correction.
         DecisionRefused
-            It was never applied, or is undone already.
+            It was never applied, is undone already, or a destination that took it is no longer configured for it.
         """
         with self._write() as connection:
             row = self._locked(connection, correction_id)
-            if row.state not in _UNDOABLE:
+            if row.state not in FOLLOWS_DELIVERIES:
                 raise DecisionRefused(f"correction {correction_id} is {row.state}: there is nothing to undo")
-            taken = self._end_corrected(connection, correction_id)
+            taken, free_at = self._end_corrected(connection, correction_id)
             found = as_correction(row)
             if not taken:
                 self._step(connection, correction_id, row.study_uid, CorrectionState.UNDONE, who, f"{why} (it had reached no destination)")
                 return self._again(connection, correction_id)
             self._step(connection, correction_id, row.study_uid, CorrectionState.UNDOING, who, why)
-            for planned in plan(self._again(connection, correction_id)):
-                if planned.destination in taken and not self._plan(connection, found.study_uid, found.version, planned, correction_id):
+            back = [planned for planned in plan(self._again(connection, correction_id)) if planned.destination in taken]
+            if lost := taken - {planned.destination for planned in back}:
+                raise DecisionRefused(f"correction {correction_id} went to {', '.join(sorted(lost))}, which can no longer be written to")
+            for planned in back:
+                if not self._plan(connection, found.study_uid, found.version, planned, correction_id):
                     self._begin_again(connection, correction_id, planned)
+            # A worker that is just sending the correction must be done before the former labels follow it.
+            waiting = update(deliveries).where(deliveries.c.correction_id == correction_id, deliveries.c.kind == ObjectKind.UNDONE)
+            connection.execute(waiting.where(deliveries.c.next_try_at < free_at).values(next_try_at=free_at))
             return self._again(connection, correction_id)
 
     def release(self, study_uid: str, who: str, why: str, plan: Planner) -> HoldRow:
@@ -140,18 +145,19 @@ class Decisions(Outbox):
         self._step(connection, row.id, row.study_uid, state, who, why, **decided)
         return self._again(connection, row.id)
 
-    def _end_corrected(self, connection: Connection, correction_id: int) -> set[str]:
-        """End what is still on its way with a correction; names the destinations that took it, or may have."""
+    def _end_corrected(self, connection: Connection, correction_id: int) -> tuple[set[str], datetime]:
+        """End what is still on its way with a correction; names the destinations that took it, or may have, and when no lease runs."""
         wanted = select(deliveries).where(deliveries.c.correction_id == correction_id)
-        taken = set()
+        taken, free_at = set(), self._now()
         for row in connection.execute(wanted.order_by(deliveries.c.id)).all():
             touched = row.state != DeliveryState.PENDING or row.tries > 0
             if row.kind == ObjectKind.CORRECTED and touched and row.state not in (DeliveryState.REFUSED, DeliveryState.LEFT_OUT):
                 taken.add(row.destination)
             if row.state in ON_THE_WAY:
+                free_at = max(free_at, row.leased_until or free_at)
                 end = update(deliveries).where(deliveries.c.id == row.id)
                 connection.execute(end.values(state=DeliveryState.NOT_APPLIED, error="undone", leased_until=None, finished_at=self._now()))
-        return taken
+        return taken, free_at
 
     def _begin_again(self, connection: Connection, correction_id: int, planned: PlannedDelivery) -> None:
         """Give the delivery of an undo that failed before fresh tries."""

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, Update, exists, func, or_, select, update
 
 from service.domain.errors import DecisionRefused
-from service.domain.findings import DeliveryState, ObjectKind
-from service.store.corrections import ON_THE_WAY, Corrections
+from service.domain.findings import CorrectionState, DeliveryState, ObjectKind
+from service.store.corrections import FOLLOWS_DELIVERIES, ON_THE_WAY, Corrections
 from service.store.rows import DeliveryRow, PlannedDelivery
 from service.store.tables import deliveries, destination_states, holds
 
@@ -131,7 +131,7 @@ class Outbox(Corrections):
         LookupError
             There is no such delivery.
         DecisionRefused
-            It is verified, or still on its way.
+            It is verified, still on its way, or writes labels that a person undid or rejected.
         """
         at = self._now()
         with self._write() as connection:
@@ -140,12 +140,23 @@ class Outbox(Corrections):
                 raise LookupError(f"no delivery {delivery_id}")
             if row.state in (*ON_THE_WAY, DeliveryState.VERIFIED):
                 raise DecisionRefused(f"delivery {delivery_id} is {row.state}: only what ended without proof is tried again")
+            self._take_up(connection, row, who)
             anew = {"state": DeliveryState.PENDING, "tries": 0, "next_try_at": at, "leased_until": None, "finished_at": None}
             again = update(deliveries).where(deliveries.c.id == delivery_id).values(**anew)
             fresh = _delivery(connection.execute(again.returning(*deliveries.c)).one())
             self._tell(connection, "delivery.retried", row.study_uid, delivery=delivery_id, destination=row.destination, who=who)
             self._settle(connection, row.correction_id)
         return fresh
+
+    def _take_up(self, connection: Connection, row: Row[Any], who: str) -> None:
+        """See that a delivery which is to be tried again still serves its correction."""
+        if not row.correction_id:
+            return
+        state = self._state_of(connection, row.correction_id)
+        if row.kind == ObjectKind.UNDONE and state in FOLLOWS_DELIVERIES:
+            self._step(connection, row.correction_id, row.study_uid, CorrectionState.UNDOING, who, "the undo is tried again")
+        elif state not in FOLLOWS_DELIVERIES and not (row.kind == ObjectKind.UNDONE and state is CorrectionState.UNDOING):
+            raise DecisionRefused(f"delivery {row.id} belongs to correction {row.correction_id}, which is {state}: it is not written again")
 
     def _plan(self, connection: Connection, study_uid: str, version: int, planned: PlannedDelivery, correction_id: int = 0) -> bool:
         at = self._now()
