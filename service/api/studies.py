@@ -19,7 +19,7 @@ from service.api.schemas import HangingOut, ReceivedInstance, RefusedPart, Study
 from service.domain.findings import InstanceState
 from service.receive.accept import ReceiveContext
 from service.store.ledger import CursorInvalid, Ledger
-from service.store.rows import StudyRow, StudyState
+from service.store.rows import StudyFilter, StudyRow, StudyState
 
 MAX_WAIT_S = 120.0
 POLL_S = 0.1
@@ -106,7 +106,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
     ) -> StudyPage:
         """The worklist, page by page."""
         try:
-            rows, next_cursor = ledger.studies(order=order, state=state, cursor=cursor, limit=limit)
+            rows, next_cursor = ledger.studies(order, StudyFilter(state=state), cursor, limit)
         except CursorInvalid as error:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-cursor", str(error)) from None
         return StudyPage(studies=[summarise(row) for row in rows], next_cursor=next_cursor)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from models.vocabulary import Laterality, View
-from service.domain.findings import Agreement, Header, Label
+from service.domain.findings import Agreement, Correction, CorrectionKind, Header, Label
 
 NORMATIVE_VIEW_SOURCES = frozenset({"ViewCodeSequence", "ViewPosition"})
 NORMATIVE_LATERALITY_SOURCES = frozenset({"ImageLaterality"})
@@ -37,3 +39,26 @@ def _compare(declared: str, pixels: str, normative: bool) -> Agreement:
     if declared != pixels:
         return Agreement.CONTRADICT
     return Agreement.AGREE if normative else Agreement.MISSING
+
+
+_OF_KIND = {
+    CorrectionKind.MISSING: Agreement.MISSING,
+    CorrectionKind.CONTRADICTS: Agreement.CONTRADICT,
+    CorrectionKind.MIRRORED: Agreement.CONTRADICT,
+    CorrectionKind.EXCHANGED: Agreement.CONTRADICT,
+    CorrectionKind.VIEW_UNKNOWN: Agreement.UNSURE,
+}
+_WORST_FIRST = (Agreement.CONTRADICT, Agreement.MISSING, Agreement.UNSURE, Agreement.AGREE)
+
+
+def summarise_image(correction: Correction) -> Agreement:
+    """One word for an image: how its header stands to its pixels."""
+    if correction.kind is not None:
+        return _OF_KIND[correction.kind]
+    return Agreement.UNSURE if Agreement.UNSURE in (correction.view, correction.laterality) else Agreement.AGREE
+
+
+def summarise_study(corrections: Iterable[Correction]) -> Agreement | None:
+    """One word for a study, that of its worst image; None where no image was compared."""
+    found = {summarise_image(each) for each in corrections}
+    return next((each for each in _WORST_FIRST if each in found), None)

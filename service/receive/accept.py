@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.destinations.routing import prioritise
 from service.domain.findings import Priority
+from service.domain.patient import read_patient
 from service.domain.scope import read_header
 from service.receive.errors import DiskFull, InstanceTooLarge, SopClassMismatch, StoreDown
 from service.receive.part10 import Part10, copy_with_meta, read_part10
@@ -98,7 +99,7 @@ def _accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prio
         finally:
             Path(rewritten.name).unlink(missing_ok=True)
     priority = prioritise(settings.rules, [header], calling_ae, priority)
-    accepted = context.ledger.add_instance(header, sha256, place, size, calling_ae, priority)
+    accepted = context.ledger.add_instance(header, sha256, place, size, calling_ae, priority, read_patient(part10.dataset))
     if accepted is Accepted.NEW:
         _publish(context, header.sop_instance_uid, priority)
     elif accepted is Accepted.CONFLICT:

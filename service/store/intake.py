@@ -10,17 +10,27 @@ from sqlalchemy import Connection, Row, Select, func, select, update
 
 from models.vocabulary import Density
 from service.domain.findings import Header, ImageFinding, InstanceState, Priority, TriageFlag
-from service.store.database import Database
+from service.domain.patient import Patient
+from service.store.chronicle import Chronicle
 from service.store.rows import Accepted, ConflictRow, InstanceRow, StudyState
 from service.store.tables import conflicts, instances, studies
 from service.store.triage_order import triage_columns
+from service.store.worklist_columns import finding_columns, instance_columns, study_columns
 
+_NOBODY = Patient()
 _URGENCY = (Priority.BACKGROUND, Priority.ROUTINE, Priority.URGENT)
 
 
-class Intake(Database):
+class Intake(Chronicle):
     def add_instance(
-        self, header: Header, sha256: str, path: Path, size: int, calling_ae: str, priority: Priority = Priority.ROUTINE
+        self,
+        header: Header,
+        sha256: str,
+        path: Path,
+        size: int,
+        calling_ae: str,
+        priority: Priority = Priority.ROUTINE,
+        patient: Patient = _NOBODY,
     ) -> Accepted:
         """Enter a stored instance; durable when this returns.
 
@@ -32,6 +42,8 @@ class Intake(Database):
             Where `InstanceStore.commit` put the file, relative to the data folder.
         size
             Bytes.
+        patient
+            Whose image it is; the study takes it, and what the worklist shows of the header, from the first image that tells it.
 
         Returns
         -------
@@ -41,7 +53,7 @@ class Intake(Database):
         with self._write() as connection:
             known = connection.execute(select(instances.c.sha256).where(instances.c.sop_uid == uid)).scalar()
             if known is None:
-                self._open_study(connection, header.study_instance_uid, priority, at)
+                self._open_study(connection, header, patient, priority, at)
                 inserted = self._insert_once(
                     connection,
                     instances,
@@ -57,6 +69,7 @@ class Intake(Database):
                     tries=0,
                     received_at=at,
                     touched_at=at,
+                    **instance_columns(header),
                 )
                 if inserted:
                     self._count_received(connection, header.study_instance_uid, priority, at)
@@ -107,7 +120,7 @@ class Intake(Database):
         end = (
             update(instances)
             .where(instances.c.sop_uid == finding.sop_instance_uid, instances.c.state == InstanceState.RECEIVED)
-            .values(state=finding.state, finding=finding.model_dump_json(), finished_at=at)
+            .values(state=finding.state, finding=finding.model_dump_json(), finished_at=at, **finding_columns(finding))
         )
         with self._write() as connection:
             study_uid = connection.execute(end.returning(instances.c.study_uid)).scalar()
@@ -122,7 +135,7 @@ class Intake(Database):
         back = (
             update(instances)
             .where(instances.c.sop_uid == sop_uid, instances.c.state != InstanceState.RECEIVED)
-            .values(state=InstanceState.RECEIVED, finding=None, finished_at=None, tries=0, touched_at=at)
+            .values(state=InstanceState.RECEIVED, finding=None, finished_at=None, tries=0, touched_at=at, **finding_columns(None))
         )
         with self._write() as connection:
             study_uid = connection.execute(back.returning(instances.c.study_uid)).scalar()
@@ -162,11 +175,11 @@ class Intake(Database):
         with self._read() as connection:
             return [_instance(row) for row in connection.execute(wanted)]
 
-    def _open_study(self, connection: Connection, study_uid: str, priority: Priority, at: datetime) -> None:
-        self._insert_once(
+    def _open_study(self, connection: Connection, header: Header, patient: Patient, priority: Priority, at: datetime) -> None:
+        opened = self._insert_once(
             connection,
             studies,
-            study_uid=study_uid,
+            study_uid=header.study_instance_uid,
             state=StudyState.RECEIVING,
             priority=priority,
             first_received_at=at,
@@ -179,7 +192,13 @@ class Intake(Database):
             flag=TriageFlag.NOT_SCORED,
             density=Density.UNKNOWN,
             **triage_columns(TriageFlag.NOT_SCORED, None),
+            **study_columns(header, patient),
         )
+        if opened:
+            self._tell(connection, "study.received", header.study_instance_uid)
+        elif patient.key:
+            nameless = update(studies).where(studies.c.study_uid == header.study_instance_uid, studies.c.patient_key == "")
+            connection.execute(nameless.values(**study_columns(header, patient)))
 
     def _count_received(self, connection: Connection, study_uid: str, priority: Priority, at: datetime) -> None:
         self._touch_study(connection, study_uid, at, last_received_at=at, instance_count=studies.c.instance_count + 1)

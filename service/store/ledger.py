@@ -5,14 +5,18 @@ from __future__ import annotations
 from sqlalchemy import func, select
 
 from service.domain.findings import CorrectionState, DeliveryState, InstanceState
+from service.store.accounts import Accounts
 from service.store.intake import Intake
 from service.store.migrate import migrate
 from service.store.peers import Peers
+from service.store.produce import Produce
+from service.store.readers import Readers
 from service.store.rows import Accepted, ConflictRow, DeliveryRow, InstanceRow, PlannedDelivery, StudyRow, StudyState
 from service.store.tables import conflicts, corrections, deliveries, instances, studies
 from service.store.tallies import Tallies
 from service.store.triage_order import CursorInvalid
 from service.store.worklist import Worklist
+from service.store.workshop import Workshop
 
 __all__ = [
     "Accepted",
@@ -28,9 +32,10 @@ __all__ = [
 ]
 
 
-class Ledger(Intake, Worklist, Peers, Tallies):
+class Ledger(Intake, Worklist, Peers, Tallies, Accounts, Readers, Workshop, Produce):
     """One database: instances (`Intake`), studies and conclusions (`Worklist`) on decisions on deliveries on corrections on events
-    (its bases, `Decisions`, `Outbox`, `Corrections`, `Chronicle`), destinations (`Peers`), and numbers (`Tallies`).
+    (its bases, `Decisions`, `Outbox`, `Corrections`, `Chronicle`), destinations (`Peers`), numbers (`Tallies`), people and keys
+    (`Accounts`), readers' feedback (`Readers`), workers (`Workshop`), and objects that were built (`Produce`).
 
     Every method is one transaction, and committed when it returns. A ledger may be shared by threads, and any number of
     processes may open the same database; open it after a fork, not before. `migrate` must have run.

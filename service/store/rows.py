@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from service.domain.findings import (
+    Agreement,
     Conclusion,
     Correction,
     CorrectionKind,
@@ -20,6 +21,7 @@ from service.domain.findings import (
     Priority,
     TriageFlag,
 )
+from service.domain.patient import Patient
 from service.domain.policy import Action
 
 
@@ -94,6 +96,10 @@ class StudyRow:
     priority: Priority
     first_received_at: datetime
     last_received_at: datetime
+    changed_at: datetime
+    """Last time an image came, ended or was reopened."""
+    unsettled: bool
+    """Something changed that the current conclusion does not know."""
     instance_count: int
     finished_count: int
     version: int
@@ -101,11 +107,47 @@ class StudyRow:
     flag: TriageFlag
     score: float | None
     density: str
+    patient: Patient
+    study_date: str
+    """YYYYMMDD as the header says it, as the next four; empty where it says nothing."""
+    accession_number: str
+    institution: str
+    station_name: str
+    manufacturer: str
+    agreement: Agreement | None
+    """How headers and pixels stand, worst image first; None before the first conclusion."""
+    scores: dict[str, float | None]
+    """By breast, ``R`` and ``L``."""
+    densities: dict[str, str]
+    concluded_at: datetime | None
     conclusion: Conclusion | None
+    """None in lists."""
     delivery_state: StudyDelivery | None
     """Of what the current conclusion owes to anybody; None where that is nothing."""
     held: bool
     """Both sides are exchanged: nothing corrected leaves before a named person releases the study."""
+
+
+@dataclass(frozen=True)
+class StudyFilter:
+    """Which studies a worklist shows; what is None or empty does not narrow it."""
+
+    state: StudyState | None = None
+    flag: TriageFlag | None = None
+    agreement: Agreement | None = None
+    density: str = ""
+    station_name: str = ""
+    priority: Priority | None = None
+    held: bool | None = None
+    since: datetime | None = None
+    """First image received at or after."""
+    until: datetime | None = None
+    """First image received before."""
+    study_date: str = ""
+    """YYYYMMDD."""
+    patient_key: str = ""
+    text: str = ""
+    """Part of the patient's ID or name, of the accession number, or of the study UID."""
 
 
 @dataclass(frozen=True)

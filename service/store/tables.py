@@ -73,9 +73,32 @@ studies = Table(
     # The triage order as plain ascending columns, so that one index serves it and a cursor is one comparison.
     Column("triage_rank", Integer, nullable=False),
     Column("triage_position", Float, nullable=False),
+    # What the worklist shows, searches and filters by, so that a page parses no header and no conclusion: see worklist_columns.
+    Column("patient_key", String(130), nullable=False, server_default="", index=True),
+    Column("patient_id", WORD, nullable=False, server_default=""),
+    Column("patient_name", String(200), nullable=False, server_default=""),
+    Column("birth_date", WORD, nullable=False, server_default=""),
+    Column("sex", WORD, nullable=False, server_default=""),
+    Column("age_years", Integer),
+    Column("study_date", WORD, nullable=False, server_default=""),
+    Column("accession_number", WORD, nullable=False, server_default="", index=True),
+    Column("institution", WORD, nullable=False, server_default=""),
+    Column("station_name", WORD, nullable=False, server_default="", index=True),
+    Column("manufacturer", WORD, nullable=False, server_default=""),
+    # Lower case: patient's ID and name, accession number, study UID.
+    Column("search", Text, nullable=False, server_default=""),
+    # How headers and pixels stand, worst image first; NULL before the first conclusion.
+    Column("agreement", WORD),
+    Column("score_right", Float),
+    Column("score_left", Float),
+    Column("density_right", WORD, nullable=False, server_default="UNKNOWN"),
+    Column("density_left", WORD, nullable=False, server_default="UNKNOWN"),
+    Column("concluded_at", UtcDateTime),
     Index("ix_studies_triage_order", "triage_rank", "triage_position", "first_received_at", "study_uid"),
     Index(None, "first_received_at", "study_uid"),
     Index(None, "unsettled", "changed_at"),
+    Index(None, "agreement", "first_received_at"),
+    Index(None, "concluded_at"),
 )
 
 instances = Table(
@@ -96,7 +119,22 @@ instances = Table(
     # Last time it was queued or tried.
     Column("touched_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
+    # What quality figures group by, out of header and answers.
+    Column("series_uid", UID, nullable=False, server_default="", index=True),
+    Column("sop_class_uid", UID, nullable=False, server_default=""),
+    Column("station_name", WORD, nullable=False, server_default=""),
+    Column("manufacturer", WORD, nullable=False, server_default=""),
+    Column("model_name", WORD, nullable=False, server_default=""),
+    Column("software_versions", WORD, nullable=False, server_default=""),
+    # Why it was not analysed, or failed.
+    Column("reason_code", WORD, nullable=False, server_default=""),
+    # How its header stands to its pixels in the current conclusion; NULL before.
+    Column("agreement", WORD),
+    Column("cancer_score", Float),
+    Column("density", WORD, nullable=False, server_default=""),
     Index(None, "state", "touched_at"),
+    Index(None, "received_at"),
+    Index(None, "finished_at"),
 )
 
 conflicts = Table(
@@ -229,4 +267,126 @@ webhook_states = Table(
     Column("next_try_at", UtcDateTime, nullable=False),
     Column("leased_until", UtcDateTime),
     Column("last_error", Text),
+)
+
+users = Table(
+    "users",
+    metadata,
+    # As it is typed at sign-in, lower case.
+    Column("name", WORD, primary_key=True),
+    Column("display_name", WORD, nullable=False),
+    Column("role", WORD, nullable=False),
+    # Argon2id; NULL for those who sign in elsewhere (OpenID Connect).
+    Column("password_hash", Text),
+    # Issuer and subject of OpenID Connect.
+    Column("subject", String(512), unique=True),
+    Column("disabled", Boolean, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("signed_in_at", UtcDateTime),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    # sha256 of what the cookie holds: a stolen database opens nothing.
+    Column("token_sha256", String(64), primary_key=True),
+    Column("user_name", WORD, ForeignKey("users.name"), nullable=False, index=True),
+    Column("csrf_token", String(64), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime, nullable=False),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", WORD, nullable=False, unique=True),
+    # Of a random secret of 256 bits, which needs no slow hash.
+    Column("secret_sha256", String(64), nullable=False, unique=True),
+    # Scopes, as JSON.
+    Column("scopes", Text, nullable=False),
+    Column("created_by", WORD, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("expires_at", UtcDateTime),
+    Column("revoked_at", UtcDateTime),
+    Column("used_at", UtcDateTime),
+)
+
+sign_in_failures = Table(
+    "sign_in_failures",
+    metadata,
+    # A user name or a client's address, hashed.
+    Column("key", String(80), primary_key=True),
+    Column("count", Integer, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    Column("blocked_until", UtcDateTime),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False, index=True),
+    # Name of a user or of a key.
+    Column("who", WORD, nullable=False),
+    Column("action", WORD, nullable=False),
+    # A UID or a number of the ledger, an account, a key.
+    Column("subject", String(130), nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("name", String(130), primary_key=True),
+    Column("host", WORD, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("provider", WORD, nullable=False),
+    # Identities of the models it loaded, as JSON.
+    Column("models", Text, nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    # Queue depth, free disk space and the like, as the sweeper saw them.
+    Column("name", WORD, primary_key=True),
+    Column("at", UtcDateTime, primary_key=True),
+    Column("value", Float, nullable=False),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("study_uid", UID, ForeignKey("studies.study_uid"), nullable=False, index=True),
+    Column("sop_uid", UID, ForeignKey("instances.sop_uid"), nullable=False, index=True),
+    # view, laterality, density or cancer.
+    Column("label", WORD, nullable=False),
+    # agree or wrong.
+    Column("verdict", WORD, nullable=False),
+    # What the network said, and what the reader says.
+    Column("said", WORD, nullable=False),
+    Column("right_value", WORD, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("who", WORD, nullable=False),
+    # Name and version of the network that said it.
+    Column("model", String(130), nullable=False),
+)
+
+produced = Table(
+    "produced",
+    metadata,
+    # Objects of ours that were built and lie in the data folder.
+    Column("object_uid", UID, primary_key=True),
+    Column("study_uid", UID, ForeignKey("studies.study_uid"), nullable=False, index=True),
+    Column("series_uid", UID, nullable=False, index=True),
+    Column("sop_class_uid", UID, nullable=False),
+    Column("kind", WORD, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
 )

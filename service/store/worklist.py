@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select, update
 
+from service.domain.agreement import summarise_image
 from service.domain.findings import (
     Agreement,
     Conclusion,
@@ -19,12 +20,15 @@ from service.domain.findings import (
     Priority,
     TriageFlag,
 )
+from service.domain.patient import Patient
 from service.store.corrections import as_correction
 from service.store.decisions import Decisions, Planner
-from service.store.rows import Plan, StudyDelivery, StudyRow, StudyState
+from service.store.rows import Plan, StudyDelivery, StudyFilter, StudyRow, StudyState
 from service.store.tables import conclusions, corrections, deliveries, holds, instances, studies
 from service.store.triage_order import ORDERS, triage_columns
+from service.store.worklist_columns import conclusion_columns
 
+_ALL = StudyFilter()
 _OF_ONE_VERSION = (ObjectKind.CAD, ObjectKind.REPORT)
 """Objects that the next conclusion supersedes; the others stay what they are."""
 _BAD = (DeliveryState.FAILED, DeliveryState.REFUSED, DeliveryState.NOT_APPLIED)
@@ -41,7 +45,7 @@ class Worklist(Decisions):
     def studies(
         self,
         order: Literal["received", "triage"] = "received",
-        state: StudyState | str | None = None,
+        wanted: StudyFilter = _ALL,
         cursor: str | None = None,
         limit: int = 100,
     ) -> tuple[list[StudyRow], str | None]:
@@ -51,28 +55,38 @@ class Worklist(Decisions):
         ----------
         order
             "triage": suspicious first, higher scores first, then oldest first. "received": newest study first.
-        state
-            Only studies in this state.
+        wanted
+            Only these studies.
         cursor
             What the former page returned; None for the first page.
 
         Returns
         -------
-        Up to `limit` studies, and the cursor of the next page (None after the last).
+        Up to `limit` studies without their conclusions, and the cursor of the next page (None after the last).
 
         Raises
         ------
         CursorInvalid
             For a cursor that this order did not hand out.
         """
-        wanted = _WITH_CONCLUSION
-        if state is not None:
-            wanted = wanted.where(studies.c.state == state)
         with self._read() as connection:
-            found = _studies(connection, ORDERS[order].page(wanted, cursor, limit + 1))
+            found = _studies(connection, ORDERS[order].page(select(studies).where(*_conditions(wanted)), cursor, limit + 1))
         page = found[:limit]
         more = ORDERS[order].cursor_after(page[-1][1]) if len(found) > limit else None
         return [study for study, _ in page], more
+
+    def stations(self) -> list[str]:
+        """Names of all stations that sent studies."""
+        with self._read() as connection:
+            return sorted(name for name in connection.execute(select(studies.c.station_name).distinct()).scalars() if name)
+
+    def priors(self, study_uid: str, limit: int = 20) -> list[StudyRow]:
+        """Other studies of the same patient, newest first; none where the patient has no ID."""
+        key = select(studies.c.patient_key).where(studies.c.study_uid == study_uid).scalar_subquery()
+        same = select(studies).where(studies.c.patient_key == key, studies.c.patient_key != "", studies.c.study_uid != study_uid)
+        with self._read() as connection:
+            found = _studies(connection, same.order_by(studies.c.study_date.desc(), studies.c.first_received_at.desc()).limit(limit))
+        return [study for study, _ in found]
 
     def record_conclusion(
         self, conclusion: Conclusion, plan: Callable[[Conclusion], Plan] | None = None, plan_correction: Planner | None = None
@@ -126,8 +140,12 @@ class Worklist(Decisions):
                     score=numbered.score,
                     density=numbered.density,
                     **triage_columns(numbered.flag, numbered.score),
+                    **conclusion_columns(numbered),
                 )
             )
+            for each in numbered.corrections:
+                seen = update(instances).where(instances.c.sop_uid == each.sop_instance_uid)
+                connection.execute(seen.values(agreement=summarise_image(each)))
             self._tell_conclusion(connection, numbered)
             self._carry_out(connection, numbered, plan(numbered) if plan else Plan(), plan_correction or (lambda row: ()))
             return numbered
@@ -176,6 +194,30 @@ class Worklist(Decisions):
 _WITH_CONCLUSION = select(studies, conclusions.c.conclusion).outerjoin(
     conclusions, and_(conclusions.c.study_uid == studies.c.study_uid, conclusions.c.version == studies.c.version)
 )
+
+
+def _conditions(wanted: StudyFilter) -> Iterator[ColumnElement[bool]]:
+    for value, column in (
+        (wanted.state, studies.c.state),
+        (wanted.flag, studies.c.flag),
+        (wanted.agreement, studies.c.agreement),
+        (wanted.density, studies.c.density),
+        (wanted.station_name, studies.c.station_name),
+        (wanted.priority, studies.c.priority),
+        (wanted.study_date, studies.c.study_date),
+        (wanted.patient_key, studies.c.patient_key),
+    ):
+        if value:
+            yield column == value
+    if wanted.held is not None:
+        is_held = studies.c.study_uid.in_(select(holds.c.study_uid).where(holds.c.released_at.is_(None)))
+        yield is_held if wanted.held else ~is_held
+    if wanted.since is not None:
+        yield studies.c.first_received_at >= wanted.since
+    if wanted.until is not None:
+        yield studies.c.first_received_at < wanted.until
+    if text := " ".join(wanted.text.replace("^", " ").lower().split()):
+        yield studies.c.search.contains(text, autoescape=True)
 
 
 def _findings(connection: Connection, study_uid: str) -> list[ImageFinding]:
@@ -229,7 +271,26 @@ def _study(row: Row[Any], delivery_states: Sequence[DeliveryState], held: bool) 
         flag=TriageFlag(row.flag),
         score=row.score,
         density=row.density,
-        conclusion=Conclusion.model_validate_json(row.conclusion) if row.conclusion else None,
+        changed_at=row.changed_at,
+        unsettled=row.unsettled,
+        patient=Patient(
+            patient_id=row.patient_id,
+            issuer=row.patient_key.removesuffix(f"|{row.patient_id}"),
+            name=row.patient_name,
+            birth_date=row.birth_date,
+            sex=row.sex,
+            age_years=row.age_years,
+        ),
+        study_date=row.study_date,
+        accession_number=row.accession_number,
+        institution=row.institution,
+        station_name=row.station_name,
+        manufacturer=row.manufacturer,
+        agreement=Agreement(row.agreement) if row.agreement else None,
+        scores={"R": row.score_right, "L": row.score_left},
+        densities={"R": row.density_right, "L": row.density_left},
+        concluded_at=row.concluded_at,
+        conclusion=Conclusion.model_validate_json(text) if (text := getattr(row, "conclusion", None)) else None,
         delivery_state=_together(delivery_states),
         held=held,
     )

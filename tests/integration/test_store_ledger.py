@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from service.domain.errors import DecisionRefused
 from service.domain.findings import CorrectionState, DeliveryState, ImageFinding, InstanceState, ObjectKind, Priority, Reason, TriageFlag
 from service.store.ledger import Accepted, CursorInvalid, Ledger, PlannedDelivery, StudyState, migrate
-from service.store.rows import Plan, StudyDelivery
+from service.store.rows import Plan, StudyDelivery, StudyFilter
 from tests.integration.ledger_values import Clock, analysed, conclusion_of, header
 
 STUDY = "1.2.3"
@@ -182,7 +182,7 @@ class TestStudies:
         assert [study.study_uid for study in triage] == ["1.7", "1.8", "1.6", "1.9", "1.5", "1.4"] and more is None
         received, _ = ledger.studies("received")
         assert [study.study_uid for study in received] == ["1.4", "1.5", "1.6", "1.7", "1.8", "1.9"]
-        waiting, _ = ledger.studies(state="receiving")
+        waiting, _ = ledger.studies(wanted=StudyFilter(state=StudyState.RECEIVING))
         assert [study.study_uid for study in waiting] == ["1.4"]
 
     @pytest.mark.parametrize("order", ["triage", "received"])

@@ -1,0 +1,73 @@
+"""What the worklist and the quality figures read beside the JSON: the same facts as plain columns, filled in one place."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from models.vocabulary import Density, Laterality
+from service.domain.agreement import summarise_study
+from service.domain.findings import Conclusion, Header, ImageFinding
+from service.domain.patient import Patient
+
+LONGEST_WORD = 64
+
+
+def study_columns(header: Header, patient: Patient) -> dict[str, Any]:
+    """Columns of a study out of the first image that came."""
+    told = (patient.patient_id, patient.name.replace("^", " "), header.accession_number, header.study_instance_uid)
+    return {
+        "patient_key": patient.key,
+        "patient_id": patient.patient_id,
+        "patient_name": patient.name,
+        "birth_date": patient.birth_date,
+        "sex": patient.sex,
+        "age_years": patient.age_years,
+        "study_date": word(header.study_date),
+        "accession_number": word(header.accession_number),
+        "institution": word(header.institution),
+        "station_name": word(header.station_name),
+        "manufacturer": word(header.manufacturer),
+        "search": word("\n".join(" ".join(each.split()) for each in told), longest=500).lower(),
+    }
+
+
+def instance_columns(header: Header) -> dict[str, Any]:
+    """Columns of an image out of its header."""
+    return {
+        "series_uid": header.series_instance_uid,
+        "sop_class_uid": header.sop_class_uid,
+        "station_name": word(header.station_name),
+        "manufacturer": word(header.manufacturer),
+        "model_name": word(header.model_name),
+        "software_versions": word(header.software_versions),
+    }
+
+
+def finding_columns(finding: ImageFinding | None) -> dict[str, Any]:
+    """Columns of an image out of its answer."""
+    return {
+        "reason_code": finding.reason.code if finding and finding.reason else "",
+        "cancer_score": finding.cancer_score if finding else None,
+        "density": finding.density.value if finding and finding.density else "",
+    }
+
+
+def conclusion_columns(conclusion: Conclusion) -> dict[str, Any]:
+    """Columns of a study out of its answer."""
+    breasts = {breast.laterality: breast for breast in conclusion.breasts}
+    right, left = breasts.get(Laterality.R), breasts.get(Laterality.L)
+    concluded_at: datetime = conclusion.concluded_at
+    return {
+        "agreement": summarise_study(conclusion.corrections),
+        "score_right": right.score if right else None,
+        "score_left": left.score if left else None,
+        "density_right": right.density if right else Density.UNKNOWN,
+        "density_left": left.density if left else Density.UNKNOWN,
+        "concluded_at": concluded_at,
+    }
+
+
+def word(text: str, longest: int = LONGEST_WORD) -> str:
+    """A text as a column takes it: without control characters (PostgreSQL takes no NUL), and no longer than the column."""
+    return "".join(each for each in text if each.isprintable() or each == "\n").strip()[:longest]
