@@ -57,13 +57,13 @@ clean: ## remove environments, caches and what demo and serve wrote
 	.venv-test/bin/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[$(SERVICE_EXTRA),training,test,lint]'
 	@touch $@
 
-# Real peers for the tests: a PACS, DICOM tools, a validator, a database. Where apt does not work, the tests that want them skip and say so.
-PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools postgresql
+# Real peers for the tests: a PACS, DICOM tools, a validator, a database, a browser. Where apt does not work, the tests that want them skip and say so.
+PEERS := orthanc orthanc-dicomweb dcmtk dicom3tools postgresql chromium
 .venv-test/.peers: .venv-test/.done
 	@if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ] && ! dpkg -s $(PEERS) >/dev/null 2>&1; then \
 	    echo "installing $(PEERS)"; \
 	    export DEBIAN_FRONTEND=noninteractive; \
-	    { timeout 120 apt-get -qq update && timeout 300 apt-get -qq install -y --no-install-recommends $(PEERS); } >.venv-test/peers.log 2>&1 \
+	    { timeout 120 apt-get -qq update && timeout 400 apt-get -qq install -y --no-install-recommends $(PEERS); } >.venv-test/peers.log 2>&1 \
 	        || echo "apt did not install all of $(PEERS) (.venv-test/peers.log says why): tests that need them will skip"; \
 	fi
 	@touch $@

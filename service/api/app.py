@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from service.api import corrections, deliveries, dicomweb, operations, pictures, studies
+from service.api.access import Guard
 from service.api.problems import install_problems
 from service.api.readiness import Probe
 from service.jobs.context import Context
@@ -28,6 +29,7 @@ def create_app(context: Context, probe: Probe) -> FastAPI:
     settings, ledger = context.settings, context.ledger
     receiving = ReceiveContext(store=context.store, ledger=ledger, settings=settings, publish=context.publisher.analyse)
     app = FastAPI(title="mammotriage", version=operations.our_version(), description=DESCRIPTION, redoc_url=None)
+    app.state.guard = Guard(ledger, settings)
     install_problems(app)
     app.include_router(studies.build_router(receiving))
     app.include_router(pictures.build_router(receiving))

@@ -58,15 +58,15 @@ def api() -> None:
     """Answer HTTP until stopped."""
     import uvicorn
 
-    from service.api.app import create_app
     from service.api.readiness import make_probe
     from service.jobs.context import open_context
     from service.logs import configure_logging
+    from service.web.site import create_site
 
     settings = Settings()
     configure_logging(settings.log_json)
     context = open_context(settings)
-    application = create_app(context, make_probe(settings, context.ledger))
+    application = create_site(context, make_probe(settings, context.ledger))
     uvicorn.run(
         application, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=10
     )

@@ -14,7 +14,6 @@ import httpx
 import uvicorn
 from pydicom import Dataset
 
-from service.api.app import create_app
 from service.bootstrap import free_port
 from service.domain.findings import Conclusion, Correction, DeliveryState, ImageFinding, Priority, Reasoning
 from service.jobs.context import Context
@@ -23,6 +22,7 @@ from service.jobs.queues import ANALYSE, DELIVER, Publisher
 from service.settings import Settings
 from service.store.instances import InstanceStore
 from service.store.ledger import Ledger, migrate
+from service.web.site import create_site
 from tests.integration.answers import analysed, concluded
 
 FOUR_VIEWS = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
@@ -103,7 +103,7 @@ def serve_api(folder: Path, **changed: object) -> Iterator[Served]:
     ledger, store = Ledger(settings.ledger_url), InstanceStore(folder)
     publisher = Notebook(settings.redis_url)
     broken: dict[str, str | None] = {"ledger": None, "broker": None, "listener": None}
-    app = create_app(Context(settings, store, ledger, publisher), lambda: broken)
+    app = create_site(Context(settings, store, ledger, publisher), lambda: broken)
     server = uvicorn.Server(uvicorn.Config(app, port=settings.http_port, log_config=None, ws="none"))
     thread = threading.Thread(target=server.run)
     thread.start()
