@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from service.api import corrections, deliveries, dicomweb, operations, pictures, studies
+from service.api import corrections, deliveries, dicomweb, feedback, operations, pictures, studies
 from service.api.access import Guard
 from service.api.problems import install_problems
 from service.api.readiness import Probe
@@ -35,6 +35,7 @@ def create_app(context: Context, probe: Probe) -> FastAPI:
     app.include_router(pictures.build_router(receiving))
     app.include_router(corrections.build_router(context))
     app.include_router(deliveries.build_router(context))
+    app.include_router(feedback.build_router(ledger))
     app.include_router(dicomweb.build_router(receiving))
     app.include_router(operations.build_router(ledger, probe, settings))
     return app

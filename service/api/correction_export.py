@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 
 from service.api.correction_presentation import show_correction, show_history
 from service.api.correction_schemas import CorrectionOut, ExportedCorrection
+from service.api.csv_cells import csv_line
 from service.domain.findings import CorrectionState
 from service.store.ledger import Ledger
 from service.store.rows import CorrectionRow
@@ -37,7 +36,6 @@ COLUMNS = (
     "changed_at",
     "history",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_csv(ledger: Ledger, state: CorrectionState | None = None, study_uid: str | None = None) -> Iterator[str]:
@@ -45,11 +43,11 @@ def write_csv(ledger: Ledger, state: CorrectionState | None = None, study_uid: s
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
-    yield _line(COLUMNS)
+    yield csv_line(COLUMNS)
     for row in _rows(ledger, state, study_uid):
         shown = show_correction(row)
         steps = [f"{each.at.isoformat()} {each.state} {each.who}: {each.why}" for each in ledger.history(row.id)]
-        yield _line([*_cells(shown), " | ".join(steps)])
+        yield csv_line([*_cells(shown), " | ".join(steps)])
 
 
 def write_json(ledger: Ledger, state: CorrectionState | None = None, study_uid: str | None = None) -> Iterator[str]:
@@ -93,9 +91,3 @@ def _cells(shown: CorrectionOut) -> list[object]:
         shown.created_at.isoformat(),
         shown.changed_at.isoformat(),
     ]
-
-
-def _line(cells: list[object] | tuple[str, ...]) -> str:
-    buffer = io.StringIO()
-    csv.writer(buffer).writerow([f"'{each}" if isinstance(each, str) and each.startswith(_FORMULA) else each for each in cells])
-    return buffer.getvalue()

@@ -63,6 +63,8 @@ STATUS_OF_CODE = {
     "disk-full": HTTPStatus.INSUFFICIENT_STORAGE,
     "broker-down": HTTPStatus.SERVICE_UNAVAILABLE,
     "decision-refused": HTTPStatus.CONFLICT,
+    "nothing-said": HTTPStatus.CONFLICT,
+    "wrong-value": HTTPStatus.UNPROCESSABLE_ENTITY,
 }
 """The service's errors by code; an unlisted one is the server's fault."""
 

@@ -1,9 +1,126 @@
-"""The ledger's pages on what readers say of the labels."""
+"""The ledger's pages on what readers say of the labels. Nothing is overwritten: of one reader, image and label the last row counts."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Row, Select, func, insert, select
+
+from service.domain.feedback import Opinion, ReaderVerdict, ReadLabel, check_opinion, said_of, settled_value
+from service.domain.findings import ImageFinding
 from service.store.database import Database
+from service.store.tables import feedback, instances
+
+
+@dataclass(frozen=True)
+class FeedbackRow:
+    id: int
+    at: datetime
+    study_uid: str
+    sop_instance_uid: str
+    path: Path
+    """Of the image, relative to the data folder."""
+    label: ReadLabel
+    verdict: ReaderVerdict
+    said: str
+    """What the network said: a value of the label, or the cancer score with four digits."""
+    right_value: str
+    note: str
+    who: str
+    """Name of the account or key."""
+    model: str
+    """Name and version of the network that said it."""
+
+    @property
+    def value(self) -> str:
+        """The label as the reader leaves it; empty where they leave none."""
+        return settled_value(self.label, self.verdict, self.said, self.right_value)
 
 
 class Readers(Database):
-    pass
+    def give_feedback(self, sop_uid: str, opinion: Opinion, who: str) -> FeedbackRow:
+        """Enter what a reader says; what the network said is read in the same transaction.
+
+        Raises
+        ------
+        LookupError
+            No such image.
+        NothingSaid, RightValueRefused
+            As for `said_of` and `check_opinion`.
+        """
+        with self._write() as connection:
+            image = connection.execute(
+                select(instances.c.study_uid, instances.c.finding).where(instances.c.sop_uid == sop_uid)
+            ).one_or_none()
+            if image is None:
+                raise LookupError("no such image in the ledger")
+            said, model = said_of(ImageFinding.model_validate_json(image.finding) if image.finding else None, opinion.label)
+            check_opinion(opinion, said)
+            entered = insert(feedback).values(
+                at=self._now(),
+                study_uid=image.study_uid,
+                sop_uid=sop_uid,
+                label=opinion.label,
+                verdict=opinion.verdict,
+                said=said,
+                right_value="" if opinion.right_value == said else opinion.right_value,
+                note=opinion.note,
+                who=who,
+                model=model,
+            )
+            number = connection.execute(entered.returning(feedback.c.id)).scalar_one()
+            return _feedback(connection.execute(_WITH_PATH.where(feedback.c.id == number)).one())
+
+    def feedback(
+        self,
+        study_uid: str | None = None,
+        label: ReadLabel | None = None,
+        verdict: ReaderVerdict | None = None,
+        current: bool = True,
+        after_id: int = 0,
+        limit: int | None = 100,
+    ) -> list[FeedbackRow]:
+        """List what readers said behind a row that is known, oldest first.
+
+        Parameters
+        ----------
+        current
+            Only the last word of each reader on each label of each image; False: all they ever said.
+        """
+        wanted = _WITH_PATH.where(feedback.c.id > after_id).order_by(feedback.c.id).limit(limit)
+        if current:
+            wanted = wanted.where(feedback.c.id.in_(last_words(study_uid)))
+        for column, value in ((feedback.c.study_uid, study_uid), (feedback.c.label, label), (feedback.c.verdict, verdict)):
+            if value is not None:
+                wanted = wanted.where(column == value)
+        with self._read() as connection:
+            return [_feedback(row) for row in connection.execute(wanted)]
+
+
+def last_words(study_uid: str | None = None) -> Select[tuple[int]]:
+    """Numbers of the rows that count: one for each reader, image and label."""
+    newest = select(func.max(feedback.c.id)).group_by(feedback.c.who, feedback.c.sop_uid, feedback.c.label)
+    return newest if study_uid is None else newest.where(feedback.c.study_uid == study_uid)
+
+
+_WITH_PATH = select(feedback, instances.c.path).join(instances, instances.c.sop_uid == feedback.c.sop_uid)
+
+
+def _feedback(row: Row[Any]) -> FeedbackRow:
+    return FeedbackRow(
+        id=row.id,
+        at=row.at,
+        study_uid=row.study_uid,
+        sop_instance_uid=row.sop_uid,
+        path=Path(row.path),
+        label=ReadLabel(row.label),
+        verdict=ReaderVerdict(row.verdict),
+        said=row.said,
+        right_value=row.right_value,
+        note=row.note,
+        who=row.who,
+        model=row.model,
+    )

@@ -1,0 +1,127 @@
+"""Readers say whether a label is right; the last word of each counts, and what the network said is the ledger's own."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydicom import Dataset
+
+from service.domain.feedback import RIGHT_VALUES, Opinion, ReaderVerdict, ReadLabel
+from tests.integration.answers import analysed, full_field, label, not_analysed
+from tests.integration.api_server import Served, serve_api
+
+
+@pytest.fixture
+def ward(tmp_path: Path, database_url: str) -> Iterator[Served]:
+    """A served API over each kind of database."""
+    with serve_api(tmp_path, database_url=database_url) as served:
+        yield served
+
+
+def enter(ward: Served, image: Dataset, **changed: object) -> str:
+    """Receive an image and its answer; its SOP Instance UID."""
+    uid = str(image.SOPInstanceUID)
+    ward.post(image)
+    ward.ledger.record_finding(analysed(uid, "R", "CC", 0.41234, "B").model_copy(update=changed))
+    return uid
+
+
+def say(ward: Served, uid: str, what: str, verdict: str, right_value: str = "", note: str = "") -> dict[str, object]:
+    body = {"sop_instance_uid": uid, "label": what, "verdict": verdict, "right_value": right_value, "note": note}
+    response = ward.client.post("/api/v1/feedback", json=body)
+    answer: dict[str, object] = response.json()
+    return {"status": response.status_code, **answer} if response.is_error else answer
+
+
+def test_what_the_network_said_is_taken_from_the_ledger(ward: Served) -> None:
+    image = full_field()
+    uid = enter(ward, image)
+    said = [
+        say(ward, uid, "view", "agree"),
+        say(ward, uid, "laterality", "wrong", "L"),
+        say(ward, uid, "density", "wrong", "C", "dense behind the nipple"),
+        say(ward, uid, "cancer", "agree", "malignant"),
+    ]
+    assert [(each["said"], each["right_value"], each["value"], each["model"]) for each in said] == [
+        ("CC", "", "CC", "mammotriage-labeler 1.0.0"),
+        ("R", "L", "L", "mammotriage-labeler 1.0.0"),
+        ("B", "C", "C", "mammotriage-labeler 1.0.0"),
+        ("0.4123", "malignant", "malignant", "mammotriage-cancer 2.1.0"),
+    ]
+    listed = ward.client.get("/api/v1/feedback", params={"study": image.StudyInstanceUID}).json()["feedback"]
+    assert listed == said and said[2]["note"] == "dense behind the nipple" and said[0]["who"]
+    assert ward.client.get("/api/v1/feedback", params={"study": "1.2.3"}).json()["feedback"] == []
+    wrong = ward.client.get("/api/v1/feedback", params={"verdict": "wrong", "limit": 1}).json()
+    assert wrong["feedback"] == [said[1]]
+    rest = ward.client.get("/api/v1/feedback", params={"verdict": "wrong", "limit": 1, "cursor": wrong["next_cursor"]}).json()
+    assert (rest["feedback"], rest["next_cursor"]) == ([said[2]], None)
+
+
+def test_the_last_word_of_each_reader_counts_and_the_former_ones_are_kept(ward: Served) -> None:
+    uid = enter(ward, full_field())
+    say(ward, uid, "density", "wrong", "C")
+    say(ward, uid, "density", "agree")
+    other = ward.ledger.give_feedback(uid, Opinion(ReadLabel.DENSITY, ReaderVerdict.WRONG, "D"), "somebody else")
+    current = ward.client.get("/api/v1/feedback").json()["feedback"]
+    assert [(each["verdict"], each["value"]) for each in current] == [("agree", "B"), ("wrong", "D")]
+    assert current[1]["id"] == other.id
+    history = ward.client.get("/api/v1/feedback", params={"history": True}).json()["feedback"]
+    assert [each["value"] for each in history] == ["C", "B", "D"]
+    assert ward.client.get("/api/v1/feedback", params={"verdict": "wrong"}).json()["feedback"] == [current[1]], "a changed mind is no wrong"
+
+
+def test_what_means_nothing_is_refused_with_its_reason(ward: Served) -> None:
+    uid = enter(ward, full_field(), view=label("UNKNOWN", 0.5), cancer_score=None)
+    raw, hopeless = full_field(), full_field()
+    ward.post(raw, hopeless)
+    ward.ledger.record_finding(not_analysed(str(hopeless.SOPInstanceUID), "undecodable", "cannot be read"))
+    refused = {
+        (409, "nothing-said"): [
+            say(ward, uid, "view", "agree"),
+            say(ward, uid, "cancer", "wrong", "benign"),
+            say(ward, str(raw.SOPInstanceUID), "view", "wrong", "CC"),
+            say(ward, str(hopeless.SOPInstanceUID), "view", "wrong", "CC"),
+        ],
+        (422, "wrong-value"): [
+            say(ward, uid, "density", "wrong"),
+            say(ward, uid, "density", "wrong", "E"),
+            say(ward, uid, "density", "wrong", "B"),
+            say(ward, uid, "density", "agree", "C"),
+        ],
+        (422, "invalid-request"): [
+            say(ward, uid, "shape", "agree"),
+            say(ward, uid, "density", "perhaps"),
+            say(ward, "1.2.x", "density", "agree"),
+            say(ward, uid, "density", "agree", note="two\nlines"),
+            say(ward, uid, "density", "agree", note="\x00"),
+        ],
+        (404, "unknown-instance"): [say(ward, "1.2.3", "density", "agree")],
+    }
+    for (status, code), answers in refused.items():
+        assert [(each["status"], each["code"]) for each in answers] == [(status, code)] * len(answers)
+    assert say(ward, uid, "view", "wrong", "MLO")["said"] == "UNKNOWN", "where the network was not sure, a reader may still tell"
+
+
+def test_every_value_of_the_vocabulary_is_taken(ward: Served) -> None:
+    uid = enter(ward, full_field(), view=label("UNKNOWN"), laterality=label("UNKNOWN"), density=label("UNKNOWN"))
+    for what, values in RIGHT_VALUES.items():
+        assert [say(ward, uid, what, "wrong", value).get("value") for value in values] == list(values)
+        assert "UNKNOWN" not in values
+
+
+def test_the_csv_says_where_the_file_lies_and_no_spreadsheet_runs_a_note(ward: Served) -> None:
+    uid = enter(ward, full_field())
+    say(ward, uid, "view", "wrong", "MLO", '=HYPERLINK("http://x";"y")')
+    say(ward, uid, "view", "wrong", "ML", "@SUM(1)")
+    response = ward.client.get("/api/v1/feedback.csv")
+    assert response.headers["content-type"].startswith("text/csv") and "attachment" in response.headers["content-disposition"]
+    (line,) = csv.DictReader(io.StringIO(response.text))
+    assert (line["sop_instance_uid"], line["label"], line["said"], line["value"], line["note"]) == (uid, "view", "CC", "ML", "'@SUM(1)")
+    assert ward.store.path(line["file"]).is_file()
+    both = list(csv.DictReader(io.StringIO(ward.client.get("/api/v1/feedback.csv", params={"history": True}).text)))
+    assert [each["note"] for each in both] == ['\'=HYPERLINK("http://x";"y")', "'@SUM(1)"]
+    assert list(csv.DictReader(io.StringIO(ward.client.get("/api/v1/feedback.csv", params={"label": "density"}).text))) == []
