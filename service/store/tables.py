@@ -185,6 +185,7 @@ deliveries = Table(
     Index(None, "study_uid", "version"),
     Index(None, "state", "next_try_at"),
     Index(None, "correction_id"),
+    Index(None, "finished_at"),
 )
 
 corrections = Table(

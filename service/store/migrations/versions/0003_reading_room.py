@@ -164,6 +164,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_produced_study_uid"), "produced", ["study_uid"])
     op.create_index(op.f("ix_produced_series_uid"), "produced", ["series_uid"])
+    op.create_index(op.f("ix_deliveries_finished_at"), "deliveries", ["finished_at"])
     _fill_in(op.get_bind())
 
 
