@@ -122,6 +122,7 @@ instances = Table(
     # What quality figures group by, out of header and answers.
     Column("series_uid", UID, nullable=False, server_default="", index=True),
     Column("sop_class_uid", UID, nullable=False, server_default=""),
+    Column("modality", WORD, nullable=False, server_default=""),
     Column("station_name", WORD, nullable=False, server_default=""),
     Column("manufacturer", WORD, nullable=False, server_default=""),
     Column("model_name", WORD, nullable=False, server_default=""),
@@ -387,6 +388,7 @@ produced = Table(
     Column("study_uid", UID, ForeignKey("studies.study_uid"), nullable=False, index=True),
     Column("series_uid", UID, nullable=False, index=True),
     Column("sop_class_uid", UID, nullable=False),
+    Column("modality", WORD, nullable=False),
     Column("kind", WORD, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("made_at", UtcDateTime, nullable=False),

@@ -37,6 +37,7 @@ def instance_columns(header: Header) -> dict[str, Any]:
     return {
         "series_uid": header.series_instance_uid,
         "sop_class_uid": header.sop_class_uid,
+        "modality": word(header.modality),
         "station_name": word(header.station_name),
         "manufacturer": word(header.manufacturer),
         "model_name": word(header.model_name),

@@ -43,6 +43,7 @@ def upgrade() -> None:
     with op.batch_alter_table("instances") as instances:
         instances.add_column(sa.Column("series_uid", sa.String(length=64), nullable=False, server_default=""))
         instances.add_column(sa.Column("sop_class_uid", sa.String(length=64), nullable=False, server_default=""))
+        instances.add_column(sa.Column("modality", sa.String(length=64), nullable=False, server_default=""))
         instances.add_column(sa.Column("station_name", sa.String(length=64), nullable=False, server_default=""))
         instances.add_column(sa.Column("manufacturer", sa.String(length=64), nullable=False, server_default=""))
         instances.add_column(sa.Column("model_name", sa.String(length=64), nullable=False, server_default=""))
@@ -156,6 +157,7 @@ def upgrade() -> None:
         sa.Column("study_uid", sa.String(length=64), nullable=False),
         sa.Column("series_uid", sa.String(length=64), nullable=False),
         sa.Column("sop_class_uid", sa.String(length=64), nullable=False),
+        sa.Column("modality", sa.String(length=64), nullable=False),
         sa.Column("kind", sa.String(length=64), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
