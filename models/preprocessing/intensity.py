@@ -45,12 +45,12 @@ def grey_table(stored: NDArray[Any], dataset: Dataset, turned: bool = False) -> 
     """The table behind `to_grey`: grey level by stored value, negative values in their two's complement places."""
     bits = 8 * stored.dtype.itemsize
     values = np.arange(2**bits, dtype=f"u{stored.dtype.itemsize}").view(stored.dtype).astype(np.float64)
-    padding = _padding(values, dataset)
-    modality = _apply_modality(values, dataset)
+    padding = find_padding(values, dataset)
+    modality = apply_modality(values, dataset)
     shown = _apply_voi(modality, dataset)
     if shown is None:
         shown = _stretch(modality, stored, padding)
-    if _is_inverse(dataset) != turned:
+    if is_inverse(dataset) != turned:
         shown = 1.0 - shown
     return np.where(padding, np.uint8(0), np.rint(255.0 * np.clip(shown, 0.0, 1.0)).astype(np.uint8))
 
@@ -60,7 +60,7 @@ def stretch_to_grey(pixels: NDArray[Any]) -> NDArray[np.uint8]:
     return np.asarray(pixels, np.uint8) if pixels.dtype == np.uint8 else to_grey(pixels, Dataset())
 
 
-def _padding(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.bool_]:
+def find_padding(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.bool_]:
     """Stored values that stand for no tissue: Pixel Padding Value, up to Pixel Padding Range Limit (PS3.3 C.7.5.1.1.2)."""
     first = read_number(dataset, "PixelPaddingValue")
     if first is None:
@@ -70,7 +70,7 @@ def _padding(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.bool_]
     return np.asarray((values >= min(ends)) & (values <= max(ends)))
 
 
-def _apply_modality(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64]:
+def apply_modality(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64]:
     """Modality LUT Sequence, or Rescale Slope and Intercept (PS3.3 C.11.1)."""
     table = _read_table(dataset, "ModalityLUTSequence")
     if table is not None:
@@ -80,12 +80,20 @@ def _apply_modality(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np
     return values * (1.0 if slope in (None, 0.0) else slope) + (intercept or 0.0)
 
 
+def apply_voi_table(values: NDArray[np.float64], dataset: Dataset) -> tuple[NDArray[np.float64], float] | None:
+    """The first VOI LUT's outputs and the largest that it may have; None where the header has no usable one."""
+    table = _read_table(dataset, "VOILUTSequence")
+    if table is None:
+        return None
+    entries, first, top = table
+    return _look_up(values, entries, _as_signed_like(first, values)), top
+
+
 def _apply_voi(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64] | None:
     """The first VOI LUT, else the first window, as 0 to 1 (PS3.3 C.11.2); None where the header has no usable one."""
-    table = _read_table(dataset, "VOILUTSequence")
-    if table is not None:
-        entries, first, top = table
-        return _look_up(values, entries, _as_signed_like(first, values)) / top
+    looked_up = apply_voi_table(values, dataset)
+    if looked_up is not None:
+        return looked_up[0] / looked_up[1]
     centre, width = read_number(dataset, "WindowCenter"), read_number(dataset, "WindowWidth")
     if centre is None or width is None or width <= 0:
         return None
@@ -103,16 +111,31 @@ def _apply_voi(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.floa
 
 def _stretch(modality: NDArray[np.float64], stored: NDArray[Any], padding: NDArray[np.bool_]) -> NDArray[np.float64]:
     """The range that the pixels use, padding left out, as 0 to 1."""
-    step = max(1, min(stored.shape) // SAMPLED_SIDE)
-    sample = stored[::step, ::step].reshape(-1).view(f"u{stored.dtype.itemsize}")
-    used = modality[sample[~padding[sample]]]
-    if not used.size:
+    used = used_range(modality, stored, padding)
+    if used is None:
         return np.zeros_like(modality)
-    low, high = np.percentile(used, (DARKEST_PERCENTILE, BRIGHTEST_PERCENTILE))
+    low, high = used
     return np.asarray((modality - low) / max(high - low, 1e-6))
 
 
-def _is_inverse(dataset: Dataset) -> bool:
+def used_range(values: NDArray[np.float64], stored: NDArray[Any], padding: NDArray[np.bool_]) -> tuple[float, float] | None:
+    """Darkest and brightest value that counts among those of the pixels; None where all are padding.
+
+    Parameters
+    ----------
+    values, padding
+        By stored value, as `grey_table`.
+    """
+    step = max(1, min(stored.shape) // SAMPLED_SIDE)
+    sample = stored[::step, ::step].reshape(-1).view(f"u{stored.dtype.itemsize}")
+    used = values[sample[~padding[sample]]]
+    if not used.size:
+        return None
+    low, high = np.percentile(used, (DARKEST_PERCENTILE, BRIGHTEST_PERCENTILE))
+    return float(low), float(high)
+
+
+def is_inverse(dataset: Dataset) -> bool:
     """Presentation LUT Shape decides; without one MONOCHROME1 does (PS3.3 C.11.4, C.7.6.3.1.2)."""
     shape = read_term(dataset, "PresentationLUTShape")
     return shape == "INVERSE" if shape else read_term(dataset, "PhotometricInterpretation") == "MONOCHROME1"
