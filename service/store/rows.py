@@ -146,6 +146,7 @@ class StudyFilter:
     study_date: str = ""
     """YYYYMMDD."""
     patient_key: str = ""
+    study_uids: tuple[str, ...] = ()
     text: str = ""
     """Part of the patient's ID or name, of the accession number, or of the study UID."""
 

@@ -209,6 +209,8 @@ def _conditions(wanted: StudyFilter) -> Iterator[ColumnElement[bool]]:
     ):
         if value:
             yield column == value
+    if wanted.study_uids:
+        yield studies.c.study_uid.in_(wanted.study_uids)
     if wanted.held is not None:
         is_held = studies.c.study_uid.in_(select(holds.c.study_uid).where(holds.c.released_at.is_(None)))
         yield is_held if wanted.held else ~is_held
@@ -238,7 +240,7 @@ def _studies(connection: Connection, wanted: Select[Any]) -> list[tuple[StudyRow
         select(deliveries.c.study_uid, deliveries.c.state)
         .distinct()
         .join(studies, studies.c.study_uid == deliveries.c.study_uid)
-        .where(or_(studies.c.version == deliveries.c.version, deliveries.c.kind.not_in(_OF_ONE_VERSION)), studies.c.study_uid.in_(uids))
+        .where(or_(studies.c.version == deliveries.c.version, deliveries.c.kind.not_in(_OF_ONE_VERSION)), deliveries.c.study_uid.in_(uids))
     )
     for uid, state in connection.execute(owed):
         states.setdefault(uid, []).append(DeliveryState(state))
