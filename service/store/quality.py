@@ -1,0 +1,205 @@
+"""The ledger's pages on quality: how often labels differ and images are not analysed, by machine and day.
+
+Every question is one pass over one index (``ix_instances_finished_at_state``), which holds all columns that it reads: headers and answers
+as JSON, which make a row long, are never touched.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Column, ColumnElement, Connection, Date, Integer, String, case, cast, func, select, type_coerce
+
+from service.domain.feedback import ReaderVerdict, ReadLabel
+from service.domain.findings import Agreement, InstanceState
+from service.store.database import Database
+from service.store.readers import last_words
+from service.store.tables import feedback, instances
+
+SCORE_STEPS = 1000
+"""Scores are counted in steps of a thousandth."""
+
+
+class GroupBy(StrEnum):
+    """What images are told apart by, as their headers say it."""
+
+    STATION = "station"
+    MANUFACTURER = "manufacturer"
+    MODEL = "model"
+    """Of the machine."""
+    SOFTWARE = "software"
+
+
+_COLUMNS: dict[GroupBy, Column[str]] = {
+    GroupBy.STATION: instances.c.station_name,
+    GroupBy.MANUFACTURER: instances.c.manufacturer,
+    GroupBy.MODEL: instances.c.model_name,
+    GroupBy.SOFTWARE: instances.c.software_versions,
+}
+
+
+@dataclass(frozen=True)
+class Period:
+    """Days of UTC, both counted in."""
+
+    first: date
+    last: date
+
+    @property
+    def days(self) -> int:
+        return (self.last - self.first).days + 1
+
+    @property
+    def begins_at(self) -> datetime:
+        return datetime.combine(self.first, time(), UTC)
+
+    @property
+    def ends_before(self) -> datetime:
+        return datetime.combine(self.last + timedelta(days=1), time(), UTC)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Images that ended, by what came of them."""
+
+    images: int = 0
+    not_analysed: int = 0
+    failed: int = 0
+    compared: int = 0
+    """Header against pixels, in a conclusion."""
+    contradict: int = 0
+    missing: int = 0
+    unsure: int = 0
+    scored: int = 0
+    score_sum: float = 0.0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
+
+
+@dataclass(frozen=True)
+class Spread:
+    """How scores and densities lie."""
+
+    scores: Counter[int]
+    """Images by score in steps of `SCORE_STEPS`."""
+    densities: Counter[str]
+
+
+@dataclass(frozen=True)
+class OpinionCount:
+    """How often readers said the same of the same."""
+
+    day: date
+    group: str
+    label: ReadLabel
+    model: str
+    """Name and version of the network."""
+    verdict: ReaderVerdict
+    said: str
+    """Empty for cancer, whose scores are numbers."""
+    right_value: str
+    count: int
+
+
+class Quality(Database):
+    def quality_days(self, by: GroupBy, period: Period, only: str | None = None) -> dict[tuple[date, str], Tally]:
+        """Count images by the day they ended on and by group.
+
+        Parameters
+        ----------
+        only
+            One group; all where None.
+        """
+        column, state, agreement = _COLUMNS[by], instances.c.state, instances.c.agreement
+        with self._read() as connection:
+            day = _day(connection, instances.c.finished_at)
+            counted = (
+                select(
+                    day,
+                    column,
+                    func.count(),
+                    _times(state == InstanceState.NOT_ANALYSED),
+                    _times(state == InstanceState.FAILED),
+                    func.count(agreement),
+                    _times(agreement == Agreement.CONTRADICT),
+                    _times(agreement == Agreement.MISSING),
+                    _times(agreement == Agreement.UNSURE),
+                    func.count(instances.c.cancer_score),
+                    func.coalesce(func.sum(instances.c.cancer_score), 0.0),
+                )
+                .where(*_within(by, period, only))
+                .group_by(day, column)
+            )
+            return {(_as_date(on), group): Tally(*rest) for on, group, *rest in connection.execute(counted)}
+
+    def quality_spread(self, by: GroupBy, period: Period, only: str | None = None) -> Spread:
+        """How the scores and densities of the analysed images lie."""
+        step = cast(func.round(instances.c.cancer_score * SCORE_STEPS), Integer)
+        counted = (
+            select(step, instances.c.density, func.count())
+            .where(*_within(by, period, only), instances.c.state == InstanceState.ANALYSED)
+            .group_by(step, instances.c.density)
+        )
+        scores: Counter[int] = Counter()
+        densities: Counter[str] = Counter()
+        with self._read() as connection:
+            for score, density, count in connection.execute(counted):
+                if score is not None:
+                    scores[score] += count
+                if density:
+                    densities[density] += count
+        return Spread(scores, densities)
+
+    def quality_reasons(self, by: GroupBy, period: Period, only: str | None = None) -> dict[tuple[InstanceState, str], int]:
+        """Count the images that have no labels by how they ended and why (a code)."""
+        state, reason = instances.c.state, instances.c.reason_code
+        counted = select(state, reason, func.count()).where(*_within(by, period, only), reason != "").group_by(state, reason)
+        with self._read() as connection:
+            return {(InstanceState(ended), code): count for ended, code, count in connection.execute(counted)}
+
+    def quality_opinions(self, by: GroupBy, period: Period, only: str | None = None) -> list[OpinionCount]:
+        """Count what readers said within a period, the last word of each."""
+        column = _COLUMNS[by]
+        said = case((feedback.c.label == ReadLabel.CANCER, ""), else_=feedback.c.said)
+        with self._read() as connection:
+            day = _day(connection, feedback.c.at)
+            key = (day, column, feedback.c.label, feedback.c.model, feedback.c.verdict, said, feedback.c.right_value)
+            counted = (
+                select(*key, func.count())
+                .join(instances, instances.c.sop_uid == feedback.c.sop_uid)
+                .where(feedback.c.at >= period.begins_at, feedback.c.at < period.ends_before, feedback.c.id.in_(last_words()))
+                .group_by(*key)
+            )
+            if only is not None:
+                counted = counted.where(column == only)
+            return [
+                OpinionCount(_as_date(on), group, ReadLabel(label), model, ReaderVerdict(verdict), told, right, count)
+                for on, group, label, model, verdict, told, right, count in connection.execute(counted)
+            ]
+
+
+def _within(by: GroupBy, period: Period, only: str | None) -> list[ColumnElement[bool]]:
+    ended = instances.c.finished_at
+    conditions = [ended >= period.begins_at, ended < period.ends_before]
+    return conditions if only is None else [*conditions, _COLUMNS[by] == only]
+
+
+def _times(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
+
+
+def _day(connection: Connection, moment: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The day of UTC that a moment lies in."""
+    if connection.dialect.name == "postgresql":
+        return cast(func.timezone("UTC", moment), Date)
+    # SQLite keeps moments as text in UTC: YYYY-MM-DD HH:MM:SS.ffffff.
+    return func.substr(type_coerce(moment, String), 1, 10)
+
+
+def _as_date(day: date | str) -> date:
+    return date.fromisoformat(day) if isinstance(day, str) else day
