@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from service.api import corrections, deliveries, dicomweb, feedback, operations, pictures, studies
+from service.api import corrections, deliveries, dicomweb, documentation, feedback, hanging, operations, pictures, studies
 from service.api.access import Guard
 from service.api.problems import install_problems
 from service.api.readiness import Probe
@@ -28,14 +28,16 @@ def create_app(context: Context, probe: Probe) -> FastAPI:
     """
     settings, ledger = context.settings, context.ledger
     receiving = ReceiveContext(store=context.store, ledger=ledger, settings=settings, publish=context.publisher.analyse)
-    app = FastAPI(title="mammotriage", version=operations.our_version(), description=DESCRIPTION, redoc_url=None)
+    app = FastAPI(title="mammotriage", version=operations.our_version(), description=DESCRIPTION, openapi_url=None)
     app.state.guard = Guard(ledger, settings)
     install_problems(app)
     app.include_router(studies.build_router(receiving))
+    app.include_router(hanging.build_router(ledger))
     app.include_router(pictures.build_router(receiving))
     app.include_router(corrections.build_router(context))
     app.include_router(deliveries.build_router(context))
     app.include_router(feedback.build_router(ledger))
     app.include_router(dicomweb.build_router(receiving))
     app.include_router(operations.build_router(ledger, probe, settings))
+    app.include_router(documentation.build_router())
     return app

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from service.api.correction_presentation import ROOT, show_correction, show_delivery
 from service.api.schemas import (
@@ -10,20 +10,16 @@ from service.api.schemas import (
     BreastOut,
     CancerOut,
     DeclaredLabels,
-    HangingOut,
-    HungOut,
     ImageLinks,
     InstanceOut,
     LabelOut,
-    PixelLabels,
     StudyDetail,
     StudyLinks,
     StudySummary,
 )
-from service.domain.findings import Conclusion, Correction, InstanceState, Label
-from service.domain.hanging import Candidate, Hung, hang
+from service.domain.findings import Correction, InstanceState, Label
 from service.store.ledger import Ledger
-from service.store.rows import CorrectionRow, InstanceRow, StudyRow, StudyState
+from service.store.rows import CorrectionRow, InstanceRow, StudyRow
 
 
 def study_location(study_uid: str) -> str:
@@ -94,39 +90,6 @@ def describe(row: InstanceRow, compared: Mapping[str, Correction], entered: Mapp
         agreement=_agreement(correction, entered.get(row.sop_instance_uid)) if correction else None,
         provider=finding.provider if finding else "",
         links=ImageLinks(heatmap=f"{here}/heatmap.png", preview=f"{here}/preview.png") if drawn else None,
-    )
-
-
-def hanging(row: StudyRow, instances: Sequence[InstanceRow]) -> HangingOut:
-    """What hangs where; images that are known not to be mammograms hang nowhere."""
-    hung = hang([Candidate(each.header, each.finding) for each in instances if each.state is not InstanceState.NOT_ANALYSED])
-    settled = row.state is StudyState.CONCLUDED and _is_current(row.conclusion, instances)
-    return HangingOut(
-        study_instance_uid=row.study_uid,
-        status="final" if settled else "provisional",
-        slots={slot: _hung(each) if each else None for slot, each in hung.slots.items()},
-        missing=hung.missing,
-        repeated={slot: [_hung(each) for each in more] for slot, more in hung.repeated.items()},
-        extras=[_hung(each) for each in hung.extras],
-    )
-
-
-def _is_current(conclusion: Conclusion | None, instances: Sequence[InstanceRow]) -> bool:
-    concluded_on = {image.sop_instance_uid for image in conclusion.images} if conclusion else set()
-    return {each.sop_instance_uid for each in instances} <= concluded_on
-
-
-def _hung(hung: Hung) -> HungOut:
-    header, finding = hung.candidate
-    return HungOut(
-        sop_instance_uid=header.sop_instance_uid,
-        declared=DeclaredLabels(view=header.view, laterality=header.laterality),
-        pixels=PixelLabels(
-            view=finding.view.value if finding and finding.view else None,
-            laterality=finding.laterality.value if finding and finding.laterality else None,
-        ),
-        view_source=hung.view_source,
-        laterality_source=hung.laterality_source,
     )
 
 

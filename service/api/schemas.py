@@ -22,7 +22,6 @@ from service.domain.findings import (
     Reasoning,
     TriageFlag,
 )
-from service.domain.hanging import LabelSource
 from service.store.rows import Accepted, StudyDelivery, StudyState
 
 Uid = Annotated[str, Path(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="DICOM UID", examples=[STUDY_UID])]
@@ -77,21 +76,6 @@ _DETAIL = {
     "corrections": [],
     "deliveries": [],
     "versions": [1],
-}
-_HUNG = {
-    "sop_instance_uid": SOP_UID,
-    "declared": {"view": "CC", "laterality": "L"},
-    "pixels": {"view": "MLO", "laterality": "L"},
-    "view_source": "pixels",
-    "laterality_source": "pixels",
-}
-_HANGING = {
-    "study_instance_uid": STUDY_UID,
-    "status": "final",
-    "slots": {"R-CC": None, "L-CC": None, "R-MLO": None, "L-MLO": _HUNG},
-    "missing": ["R-CC", "L-CC", "R-MLO"],
-    "repeated": {},
-    "extras": [],
 }
 
 
@@ -212,29 +196,6 @@ class StudyDetail(StudySummary):
     corrections: list[CorrectionOut]
     deliveries: list[DeliveryOut]
     versions: list[int] = Field(description="of all conclusions so far; the last one counts")
-
-
-class HungOut(BaseModel):
-    model_config = _example(_HUNG)
-
-    sop_instance_uid: str
-    declared: DeclaredLabels
-    pixels: PixelLabels
-    view_source: LabelSource
-    laterality_source: LabelSource
-
-
-class HangingOut(BaseModel):
-    """What hangs where. `final` once the study is concluded with a full view set and nothing is in work."""
-
-    model_config = _example(_HANGING)
-
-    study_instance_uid: str
-    status: Literal["provisional", "final"]
-    slots: dict[str, HungOut | None] = Field(description="R-CC, L-CC, R-MLO, L-MLO")
-    missing: list[str] = Field(description="slots that no image fills")
-    repeated: dict[str, list[HungOut]] = Field(description="further images for a slot that is filled")
-    extras: list[HungOut] = Field(description="images for none of the four slots")
 
 
 class ReceivedInstance(BaseModel):

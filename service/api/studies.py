@@ -1,4 +1,4 @@
-"""``/api/v1/studies``: hand studies in, read the worklist, ask what a study holds and how it hangs."""
+"""``/api/v1/studies``: hand studies in, read the worklist, ask what a study holds."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from fastapi.concurrency import run_in_threadpool
 
 from service.api.ingest import Ingest, take_in
 from service.api.parts import spool_parts
-from service.api.presentation import detail, hanging, study_location, summarise
+from service.api.presentation import detail, study_location, summarise
 from service.api.problems import ProblemError, problem_responses, status_of
-from service.api.schemas import HangingOut, ReceivedInstance, RefusedPart, StudyDetail, StudyPage, Uid, UploadAnswer
+from service.api.schemas import ReceivedInstance, RefusedPart, StudyDetail, StudyPage, Uid, UploadAnswer
 from service.domain.findings import InstanceState
 from service.receive.accept import ReceiveContext
 from service.store.ledger import CursorInvalid, Ledger
@@ -115,11 +115,6 @@ def build_router(context: ReceiveContext) -> APIRouter:
     def study(study_uid: Uid) -> StudyDetail:
         """One study: labels and score of each image, breasts, flag, and what was written back."""
         return _detail(study_uid)
-
-    @router.get("/studies/{study_uid}/hanging", response_model=HangingOut, responses=problem_responses(404, 422))
-    def study_hanging(study_uid: Uid) -> HangingOut:
-        """Which image hangs where, by what the pixels show."""
-        return hanging(_row(study_uid), ledger.instances_of(study_uid))
 
     def _row(study_uid: str) -> StudyRow:
         row = ledger.study(study_uid)

@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import NamedTuple
 
-from models.vocabulary import Laterality, View
+from models.vocabulary import ImageKind, Laterality, View, ViewModifier
 from service.domain.correction import Seen
-from service.domain.findings import Header, ImageFinding
+from service.domain.findings import Header, ImageFinding, InstanceState, Reason
 from service.domain.reasoning import find_doubts
+from service.domain.scope import out_of_scope
+from service.domain.turning import LabelSource, Turn, find_turn
 
 SLOTS = ("R-CC", "L-CC", "R-MLO", "L-MLO")
 """In the order in which a screening protocol shows them."""
 
-
-class LabelSource(StrEnum):
-    """Whose word put an image into its slot."""
-
-    PIXELS = "pixels"
-    HEADER = "header"
-    NONE = "none"
+_HUNG_UNREAD = frozenset({"magnification", "spot", "implant-displaced"})
+"""Mammograms that the networks were not made for (`service.domain.scope`): they hang beside the four, by their headers."""
 
 
 class Candidate(NamedTuple):
@@ -45,20 +41,43 @@ class Hung(NamedTuple):
         return f"{self.laterality}-{self.view}"
 
     @property
-    def certainty(self) -> tuple[bool, float]:
-        """Pixels before header, then the weaker of the two confidences."""
-        finding = self.candidate.finding
+    def is_standard(self) -> bool:
+        """False for a special view, such as a magnified or rolled one, which has no place among the four."""
+        return not set(self.candidate.header.view_modifiers) - {ViewModifier.UNKNOWN}
+
+    @property
+    def certainty(self) -> tuple[bool, bool, bool, float]:
+        """Pixels before header, the whole breast before a part of it, an exposure before a picture computed of several, then the weaker
+        of the two confidences."""
+        header, finding = self.candidate
         from_pixels = {self.view_source, self.laterality_source} == {LabelSource.PIXELS}
         labels = [label.confidence for label in (finding.view, finding.laterality) if label] if finding else []
-        return from_pixels, min(labels, default=0.0)
+        return from_pixels, not header.partial_view, header.kind is not ImageKind.SYNTHESISED, min(labels, default=0.0)
+
+    @property
+    def turn(self) -> Turn:
+        """What brings the stored pixels into the place's lie."""
+        header, finding = self.candidate
+        return find_turn(header, self.view, self.laterality, finding.chest_wall_right if finding else None)
+
+
+class LeftOut(NamedTuple):
+    """An object of the study that hangs nowhere."""
+
+    header: Header
+    reason: Reason
 
 
 class Hanging(NamedTuple):
-    """The best image of each slot, the others that claim the same slot, and what belongs to no slot."""
+    """The best image of each slot, the others that claim the same slot, what belongs to no slot, and what is no picture to hang.
+
+    Every object of the study is in exactly one of them.
+    """
 
     slots: dict[str, Hung | None]
     repeated: dict[str, list[Hung]]
     extras: list[Hung]
+    left_out: list[LeftOut]
 
     @property
     def missing(self) -> list[str]:
@@ -71,19 +90,35 @@ def hang(study: Sequence[Candidate]) -> Hanging:
     An image hangs by the labels of its pixels; where those are not (yet) known, by its header, and also where header and pixels contradict
     each other and the images of the study do not bear the pixels out: a mirrored left breast hangs at the left. Of several images for one
     slot the surest is chosen, the smaller SOP Instance UID where two are equally sure, so that the order of arrival plays no part.
+    Special views (with a modifier) hang beside the four; tomosynthesis, raw data and what is no mammogram hang nowhere.
     """
-    doubts = find_doubts([Seen(each.header, each.finding) for each in study if each.finding])
-    labelled = (_label(each, each.header.sop_instance_uid in doubts.views, each.header.sop_instance_uid in doubts.sides) for each in study)
-    ordered = sorted(labelled, key=lambda hung: hung.candidate.header.sop_instance_uid)
+    doubts = find_doubts(
+        [Seen(each.header, each.finding) for each in study if each.finding and each.finding.state is InstanceState.ANALYSED]
+    )
+    in_order = sorted(study, key=lambda each: each.header.sop_instance_uid)
+    left_out = [LeftOut(each.header, reason) for each in in_order if (reason := _why_left_out(each.header))]
+    nowhere = {each.header.sop_instance_uid for each in left_out}
+    ordered = [
+        _label(each, each.header.sop_instance_uid in doubts.views, each.header.sop_instance_uid in doubts.sides)
+        for each in in_order
+        if each.header.sop_instance_uid not in nowhere
+    ]
     slots: dict[str, Hung | None] = dict.fromkeys(SLOTS)
     repeated: dict[str, list[Hung]] = {}
     for slot in SLOTS:
-        claimants = sorted((hung for hung in ordered if hung.slot == slot), key=lambda hung: hung.certainty, reverse=True)
+        claimants = [hung for hung in ordered if hung.slot == slot and hung.is_standard]
+        claimants.sort(key=lambda hung: hung.certainty, reverse=True)
         if claimants:
             slots[slot] = claimants[0]
         if claimants[1:]:
             repeated[slot] = claimants[1:]
-    return Hanging(slots, repeated, [hung for hung in ordered if hung.slot not in SLOTS])
+    return Hanging(slots, repeated, [hung for hung in ordered if hung.slot not in SLOTS or not hung.is_standard], left_out)
+
+
+def _why_left_out(header: Header) -> Reason | None:
+    """Asked of the header, so that an image which is still to be read is left out already."""
+    reason = out_of_scope(header, film_allowed=True)
+    return reason if reason and reason.code not in _HUNG_UNREAD else None
 
 
 def _label(candidate: Candidate, view_doubted: bool, side_doubted: bool) -> Hung:

@@ -12,6 +12,7 @@ from service.store.peers import Peers
 from service.store.produce import Produce
 from service.store.readers import Readers
 from service.store.rows import Accepted, ConflictRow, DeliveryRow, InstanceRow, PlannedDelivery, StudyRow, StudyState
+from service.store.standings import Standings
 from service.store.tables import conflicts, corrections, deliveries, instances, studies
 from service.store.tallies import Tallies
 from service.store.triage_order import CursorInvalid
@@ -32,10 +33,11 @@ __all__ = [
 ]
 
 
-class Ledger(Intake, Worklist, Peers, Tallies, Accounts, Readers, Workshop, Produce):
+class Ledger(Intake, Worklist, Standings, Peers, Tallies, Accounts, Readers, Workshop, Produce):
     """One database: instances (`Intake`), studies and conclusions (`Worklist`) on decisions on deliveries on corrections on events
     (its bases, `Decisions`, `Outbox`, `Corrections`, `Chronicle`), destinations (`Peers`), numbers (`Tallies`), people and keys
-    (`Accounts`), readers' feedback (`Readers`), workers (`Workshop`), and objects that were built (`Produce`).
+    (`Accounts`), readers' feedback (`Readers`), workers (`Workshop`), objects that were built (`Produce`), and how
+    far a study is (`Standings`).
 
     Every method is one transaction, and committed when it returns. A ledger may be shared by threads, and any number of
     processes may open the same database; open it after a fork, not before. `migrate` must have run.

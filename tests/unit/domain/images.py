@@ -43,7 +43,7 @@ def seen(
         view_modifiers=modifiers,
         view_source=sources[0] if view is not View.UNKNOWN else "",
         laterality_source=sources[1] if laterality is not Laterality.UNKNOWN else "",
-        **{"kind": ImageKind.FULL_FIELD, **more},
+        **{"kind": ImageKind.FULL_FIELD, "has_pixels": True, **more},
     )
     finding = ImageFinding(
         sop_instance_uid=header.sop_instance_uid,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from models.vocabulary import Laterality, View
-from service.domain.hanging import SLOTS, Candidate, LabelSource, hang
+from service.domain.hanging import SLOTS, Candidate, hang
+from service.domain.turning import LabelSource
 from tests.unit.domain.images import mirror, seen, standard_study, turn
 
 RIGHT_CC = (View.CC, Laterality.R)

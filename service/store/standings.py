@@ -1,0 +1,59 @@
+"""The ledger's shortest answer about studies: has anything changed, and is there more to come? It parses no JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, select
+
+from service.store.database import Database
+from service.store.tables import holds, studies
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far a study is. Two equal ones have the same images with the same answers."""
+
+    study_uid: str
+    version: int
+    """Of the current conclusion; 0 before the first."""
+    changed_at: datetime
+    """Last time an image came, ended or was reopened."""
+    settled: bool
+    """The current conclusion knows every image, and all of them have ended."""
+    instance_count: int
+    finished_count: int
+    held: bool
+
+
+class Standings(Database):
+    def standings(self, study_uids: Sequence[str]) -> dict[str, Standing]:
+        """How far each of some studies is; unknown ones are left out."""
+        with self._read() as connection:
+            return {row.study_uid: _standing(row) for row in connection.execute(_WANTED.where(studies.c.study_uid.in_(study_uids)))}
+
+
+_WANTED = select(
+    studies.c.study_uid,
+    studies.c.version,
+    studies.c.changed_at,
+    studies.c.unsettled,
+    studies.c.instance_count,
+    studies.c.finished_count,
+    holds.c.study_uid.label("held_uid"),
+).outerjoin(holds, and_(holds.c.study_uid == studies.c.study_uid, holds.c.released_at.is_(None)))
+
+
+def _standing(row: Any) -> Standing:
+    return Standing(
+        study_uid=row.study_uid,
+        version=row.version,
+        changed_at=row.changed_at,
+        settled=row.version > 0 and not row.unsettled and row.finished_count == row.instance_count,
+        instance_count=row.instance_count,
+        finished_count=row.finished_count,
+        held=row.held_uid is not None,
+    )
