@@ -1,4 +1,5 @@
-"""What runs beside the sweeper: receivers of webhooks are told, and once a night everything is compared with its destination."""
+"""What runs beside the sweeper: receivers of webhooks are told, each minute is sampled, and once a night everything is compared with
+its destination."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from service.deliver.webhook import open_client, tell
 from service.destinations import Webhook
 from service.jobs.context import Context
 from service.jobs.reconcile import Reconciliation, Result, reconcile
+from service.jobs.sampling import keep_sampling
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +29,9 @@ REPORTS_KEPT = 60
 
 @contextmanager
 def run_beside(context: Context, stop: threading.Event) -> Iterator[None]:
-    """One thread for each webhook, so that a slow receiver holds nobody else up, and one for the night."""
+    """One thread for each webhook, so that a slow receiver holds nobody else up, one for the samples, and one for the night."""
     beside = [threading.Thread(target=_keep_told, args=(context, webhook, stop), daemon=True) for webhook in context.settings.webhooks]
-    beside.append(threading.Thread(target=_keep_watch, args=(context, stop), daemon=True))
+    beside += [threading.Thread(target=target, args=(context, stop), daemon=True) for target in (keep_sampling, _keep_watch)]
     for thread in beside:
         thread.start()
     try:

@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import worker_process_init, worker_process_shutdown
 from sqlalchemy.exc import OperationalError
 
 from models.errors import ModelsError
@@ -17,6 +17,7 @@ from service.jobs.analysis import analyse_instance
 from service.jobs.conclusion import conclude_study
 from service.jobs.context import Context, open_context
 from service.jobs.delivery import deliver_object
+from service.jobs.heartbeat import Heartbeat
 from service.jobs.queues import ANALYSE, CONCLUDE, DELIVER, QUEUES, build_app
 from service.settings import Settings
 
@@ -27,6 +28,7 @@ def build_worker(settings: Settings) -> Celery:
     """A Celery application with our three tasks. Each worker process opens its own ledger and loads the networks once."""
     app = build_app(settings.redis_url)
     opened: list[Context] = []
+    hearts: list[Heartbeat] = []
 
     def context() -> Context:
         if not opened:
@@ -37,6 +39,13 @@ def build_worker(settings: Settings) -> Celery:
     def warm(**_: Any) -> None:
         opened.clear()  # what was opened before the fork is the parent's
         assert context().analyser
+        hearts[:] = [Heartbeat(context())]
+        hearts[0].start()
+
+    @worker_process_shutdown.connect(weak=False)  # type: ignore[untyped-decorator]
+    def leave(**_: Any) -> None:
+        for heart in hearts:
+            heart.stop()
 
     options: dict[str, Any] = {"autoretry_for": (OperationalError,), "retry_backoff": 2, "max_retries": None}
 
