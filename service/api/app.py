@@ -4,8 +4,23 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from service.api import corrections, deliveries, dicomweb, documentation, feedback, hanging, operations, pictures, studies
+from service.api import (
+    corrections,
+    deliveries,
+    dicomweb,
+    documentation,
+    events_stream,
+    feedback,
+    frames,
+    hanging,
+    operations,
+    pictures,
+    studies,
+    timeline,
+    worklist,
+)
 from service.api.access import Guard
+from service.api.feed import Feed
 from service.api.problems import install_problems
 from service.api.readiness import Probe
 from service.jobs.context import Context
@@ -30,10 +45,15 @@ def create_app(context: Context, probe: Probe) -> FastAPI:
     receiving = ReceiveContext(store=context.store, ledger=ledger, settings=settings, publish=context.publisher.analyse)
     app = FastAPI(title="mammotriage", version=operations.our_version(), description=DESCRIPTION, openapi_url=None)
     app.state.guard = Guard(ledger, settings)
+    app.state.feed = Feed(ledger)
     install_problems(app)
+    app.include_router(worklist.build_router(ledger))
+    app.include_router(events_stream.build_router(app.state.feed))
     app.include_router(studies.build_router(receiving))
     app.include_router(hanging.build_router(ledger))
     app.include_router(pictures.build_router(receiving))
+    app.include_router(frames.build_router(receiving))
+    app.include_router(timeline.build_router(ledger))
     app.include_router(corrections.build_router(context))
     app.include_router(deliveries.build_router(context))
     app.include_router(feedback.build_router(ledger))

@@ -54,6 +54,16 @@ _SUMMARY = {
     "flag": "suspicious",
     "score": 0.44,
     "density": "C",
+    "patient": {"name": "Doe^Jane", "patient_id": "P-0042", "birth_date": "19600101", "sex": "F", "age_years": 66},
+    "study_date": "20261102",
+    "accession_number": "A-1017",
+    "station_name": "MAMMO-1",
+    "institution": "General Hospital",
+    "manufacturer": "Phantom works",
+    "scores": {"R": 0.12, "L": 0.44},
+    "densities": {"R": "C", "L": "C"},
+    "agreement": "contradict",
+    "concluded_at": "2026-11-02T08:14:12Z",
     "images": 4,
     "finished_images": 4,
     "version": 1,
@@ -68,7 +78,6 @@ _DETAIL = {
     **_SUMMARY,
     "complete": True,
     "threshold": 0.37,
-    "concluded_at": "2026-11-02T08:14:12Z",
     "breasts": [{"laterality": "L", "score": 0.44, "density": "C", "images": [SOP_UID]}],
     "instances": [_IMAGE],
     "models": [_MODEL],
@@ -148,6 +157,16 @@ class StudyLinks(BaseModel):
     hanging: str
 
 
+class PatientOut(BaseModel):
+    """Whose study it is, as the first image's header says it; empty where it says nothing."""
+
+    name: str = Field(description="as DICOM writes it: components joined by ^, groups by =")
+    patient_id: str
+    birth_date: str = Field(description="YYYYMMDD")
+    sex: str
+    age_years: int | None = Field(description="at the time of the study")
+
+
 class StudySummary(BaseModel):
     model_config = _example(_SUMMARY)
 
@@ -157,6 +176,16 @@ class StudySummary(BaseModel):
     flag: TriageFlag
     score: float | None = Field(description="of the worse breast, 0 to 1")
     density: str
+    patient: PatientOut
+    study_date: str = Field(description="YYYYMMDD as the header says it; empty where it says nothing")
+    accession_number: str
+    station_name: str
+    institution: str
+    manufacturer: str
+    scores: dict[str, float | None] = Field(description="by breast, R and L, 0 to 1; null where there is none")
+    densities: dict[str, str] = Field(description="by breast, R and L; UNKNOWN where there is none")
+    agreement: Agreement | None = Field(description="how headers and pixels stand, worst image first; null before the first conclusion")
+    concluded_at: datetime | None = Field(description="time of the current conclusion; null before the first")
     images: int
     finished_images: int
     version: int = Field(description="of the current conclusion; 0 before the first")
@@ -188,7 +217,6 @@ class StudyDetail(StudySummary):
 
     complete: bool = Field(description="the pixels show R-CC, L-CC, R-MLO and L-MLO")
     threshold: float | None = Field(description="operating point that the flag was set at")
-    concluded_at: datetime | None
     breasts: list[BreastOut]
     instances: list[InstanceOut]
     models: list[ModelIdentity]

@@ -1,4 +1,4 @@
-"""``/api/v1/studies``: hand studies in, read the worklist, ask what a study holds."""
+"""``/api/v1/studies``: hand studies in, ask what a study holds."""
 
 from __future__ import annotations
 
@@ -6,20 +6,22 @@ import asyncio
 import re
 import time
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
+from service.api.access import needs
 from service.api.ingest import Ingest, take_in
 from service.api.parts import spool_parts
-from service.api.presentation import detail, study_location, summarise
+from service.api.presentation import detail, study_location
 from service.api.problems import ProblemError, problem_responses, status_of
-from service.api.schemas import ReceivedInstance, RefusedPart, StudyDetail, StudyPage, Uid, UploadAnswer
+from service.api.schemas import ReceivedInstance, RefusedPart, StudyDetail, Uid, UploadAnswer
+from service.domain.access import Scope
 from service.domain.findings import InstanceState
 from service.receive.accept import ReceiveContext
-from service.store.ledger import CursorInvalid, Ledger
-from service.store.rows import StudyFilter, StudyRow, StudyState
+from service.store.ledger import Ledger
+from service.store.rows import StudyRow
 
 MAX_WAIT_S = 120.0
 POLL_S = 0.1
@@ -65,6 +67,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
             202: {"headers": {"Location": {"description": "where to ask for the (first) study", "schema": {"type": "string"}}}},
             **problem_responses(400, 413, 415, 422, 507),
         },
+        dependencies=[needs(Scope.UPLOAD)],
     )
     async def upload(
         request: Request,
@@ -97,21 +100,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
             studies=[await run_in_threadpool(_detail, uid) for uid in taken.study_uids] if ready else [],
         )
 
-    @router.get("/studies", response_model=StudyPage, responses=problem_responses(422))
-    def worklist(
-        order: Annotated[Literal["triage", "received"], Query(description="triage: suspicious first, higher scores first")] = "received",
-        state: Annotated[StudyState | None, Query(description="only studies in this state")] = None,
-        cursor: Annotated[str | None, Query(description="`next_cursor` of the former page", max_length=512)] = None,
-        limit: Annotated[int, Query(ge=1, le=500, description="studies a page")] = 50,
-    ) -> StudyPage:
-        """The worklist, page by page."""
-        try:
-            rows, next_cursor = ledger.studies(order, StudyFilter(state=state), cursor, limit)
-        except CursorInvalid as error:
-            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-cursor", str(error)) from None
-        return StudyPage(studies=[summarise(row) for row in rows], next_cursor=next_cursor)
-
-    @router.get("/studies/{study_uid}", response_model=StudyDetail, responses=problem_responses(404, 422))
+    @router.get("/studies/{study_uid}", response_model=StudyDetail, responses=problem_responses(404, 422), dependencies=[needs(Scope.READ)])
     def study(study_uid: Uid) -> StudyDetail:
         """One study: labels and score of each image, breasts, flag, and what was written back."""
         return _detail(study_uid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from pathlib import Path
 from typing import Annotated
@@ -56,20 +57,23 @@ def listener() -> None:
 
 def api() -> None:
     """Answer HTTP until stopped."""
-    import uvicorn
-
     from service.api.readiness import make_probe
     from service.jobs.context import open_context
     from service.logs import configure_logging
+    from service.web.server import SiteServer
     from service.web.site import create_site
 
     settings = Settings()
     configure_logging(settings.log_json)
     context = open_context(settings)
-    application = create_site(context, make_probe(settings, context.ledger))
-    uvicorn.run(
-        application, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=10
+    site = create_site(context, make_probe(settings, context.ledger))
+    server = SiteServer(
+        site, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=10
     )
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        raise typer.Exit(3)
 
 
 def worker() -> None:

@@ -11,7 +11,7 @@ from io import BytesIO
 from pathlib import Path
 
 import httpx
-import uvicorn
+from fastapi import FastAPI
 from pydicom import Dataset
 
 from service.bootstrap import free_port
@@ -22,6 +22,7 @@ from service.jobs.queues import ANALYSE, DELIVER, Publisher
 from service.settings import Settings
 from service.store.instances import InstanceStore
 from service.store.ledger import Ledger, migrate
+from service.web.server import SiteServer
 from service.web.site import create_site
 from tests.integration.answers import analysed, concluded
 
@@ -48,6 +49,7 @@ class Served:
     store: InstanceStore
     settings: Settings
     publisher: Notebook
+    site: FastAPI
     broken: dict[str, str | None] = field(default_factory=dict)
 
     @property
@@ -104,14 +106,14 @@ def serve_api(folder: Path, **changed: object) -> Iterator[Served]:
     publisher = Notebook(settings.redis_url)
     broken: dict[str, str | None] = {"ledger": None, "broker": None, "listener": None}
     app = create_site(Context(settings, store, ledger, publisher), lambda: broken)
-    server = uvicorn.Server(uvicorn.Config(app, port=settings.http_port, log_config=None, ws="none"))
+    server = SiteServer(app, port=settings.http_port, log_config=None, ws="none")
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         while not server.started:
             time.sleep(0.01)
         with httpx.Client(base_url=settings.public_api_url, timeout=20, trust_env=False) as client:
-            yield Served(client, ledger, store, settings, publisher, broken)
+            yield Served(client, ledger, store, settings, publisher, app, broken)
     finally:
         server.should_exit = True
         thread.join()
