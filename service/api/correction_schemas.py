@@ -17,6 +17,8 @@ STUDY_UID, SOP_UID = "2.25.201304711", "2.25.338214001"
 Id = Annotated[int, Path(ge=1, le=2**31 - 1, description="number in the ledger", examples=[17])]
 Cursor = Annotated[str | None, Query(pattern=r"^\d{1,9}$", description="`next_cursor` of the former page")]
 
+_SIGNED = "; left out by a person who is signed in, needed with a key"
+
 _CORRECTION = {
     "id": 17,
     "study_instance_uid": STUDY_UID,
@@ -109,14 +111,26 @@ class Decision(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"who": "Dr. A. Jones", "why": "compared with the prior"}]})
 
-    who: Name = Field(description="name of the person who decides")
+    who: Name | None = Field(None, description=f"name of the person who decides{_SIGNED}")
     why: Why = Field(description="the reason")
+
+
+class SignedDecision(Decision):
+    """A decision from where nobody is signed in: the command line."""
+
+    who: Name = Field(description="name of the person who decides")
 
 
 class Retry(BaseModel):
     """Who wants another try."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"who": "A. Smith"}]})
+
+    who: Name | None = Field(None, description=f"name of the person who asks{_SIGNED}")
+
+
+class SignedRetry(Retry):
+    """A retry from where nobody is signed in."""
 
     who: Name = Field(description="name of the person who asks")
 

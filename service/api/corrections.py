@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
+from service.api.access import needs
 from service.api.correction_export import write_csv, write_json
 from service.api.correction_presentation import show_correction, show_hold, show_whole_correction
 from service.api.correction_schemas import (
@@ -24,11 +25,14 @@ from service.api.correction_schemas import (
 )
 from service.api.problems import ProblemError, problem_responses
 from service.api.schemas import Uid
-from service.domain.findings import CorrectionState
+from service.api.signature import sign
+from service.domain.access import Identity, Scope
+from service.domain.findings import CorrectionKind, CorrectionState
 from service.jobs.context import Context
 from service.jobs.corrections import approve_correction, reject_correction, release_study, undo_correction
 from service.store.rows import CorrectionRow
 
+Decider = Annotated[Identity, needs(Scope.DECIDE)]
 State = Annotated[CorrectionState | None, Query(description="only corrections in this state")]
 Study = Annotated[str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_UID])]
 
@@ -41,29 +45,46 @@ def build_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["corrections"])
     ledger = context.ledger
 
-    @router.get("/corrections", response_model=CorrectionPage, responses=problem_responses(422))
+    @router.get("/corrections", response_model=CorrectionPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
     def corrections(
         state: State = None,
+        kind: Annotated[CorrectionKind | None, Query(description="only differences of this kind")] = None,
         study: Study = None,
+        order: Annotated[Literal["oldest", "newest"], Query(description="which come first")] = "oldest",
         cursor: Cursor = None,
         limit: Annotated[int, Query(ge=1, le=500, description="corrections a page")] = 50,
     ) -> CorrectionPage:
-        """Differences between header and pixels, oldest first."""
-        rows = ledger.corrections(state=state, study_uid=study, after_id=int(cursor or 0), limit=limit + 1)
+        """Differences between header and pixels."""
+        rows = ledger.corrections(state, study, int(cursor or 0), limit + 1, kind, newest_first=order == "newest")
         more = str(rows[limit - 1].id) if len(rows) > limit else None
         return CorrectionPage(corrections=[show_correction(row) for row in rows[:limit]], next_cursor=more)
 
-    @router.get("/corrections.csv", response_class=StreamingResponse, responses={**_CSV, **problem_responses(422)})
+    @router.get(
+        "/corrections.csv",
+        response_class=StreamingResponse,
+        responses={**_CSV, **problem_responses(422)},
+        dependencies=[needs(Scope.READ)],
+    )
     def export_csv(state: State = None, study: Study = None) -> StreamingResponse:
         """Every correction with its history, for a spreadsheet."""
         return _file(write_csv(ledger, state, study), "text/csv", "corrections.csv")
 
-    @router.get("/corrections.json", response_class=StreamingResponse, responses={**_JSON, **problem_responses(422)})
+    @router.get(
+        "/corrections.json",
+        response_class=StreamingResponse,
+        responses={**_JSON, **problem_responses(422)},
+        dependencies=[needs(Scope.READ)],
+    )
     def export_json(state: State = None, study: Study = None) -> StreamingResponse:
         """Every correction with its history, for a program."""
         return _file(write_json(ledger, state, study), "application/json", "corrections.json")
 
-    @router.get("/corrections/{correction_id}", response_model=CorrectionDetail, responses=problem_responses(404, 422))
+    @router.get(
+        "/corrections/{correction_id}",
+        response_model=CorrectionDetail,
+        responses=problem_responses(404, 422),
+        dependencies=[needs(Scope.READ)],
+    )
     def correction(correction_id: Id) -> CorrectionDetail:
         """One correction: its labels, its life so far, and where it went."""
         row = ledger.correction(correction_id)
@@ -71,37 +92,55 @@ def build_router(context: Context) -> APIRouter:
             raise _unknown()
         return show_whole_correction(row, ledger)
 
-    @router.post("/corrections/{correction_id}/approve", response_model=CorrectionDetail, responses=problem_responses(404, 409, 422))
-    def approve(correction_id: Id, decision: Decision) -> CorrectionDetail:
+    @router.post(
+        "/corrections/{correction_id}/approve",
+        response_model=CorrectionDetail,
+        responses=problem_responses(404, 409, 422),
+    )
+    def approve(correction_id: Id, decision: Decision, who: Decider) -> CorrectionDetail:
         """Have it written to every destination whose mode allows it."""
-        return _decide(approve_correction, correction_id, decision)
+        return _decide(approve_correction, correction_id, decision, who)
 
-    @router.post("/corrections/{correction_id}/reject", response_model=CorrectionDetail, responses=problem_responses(404, 409, 422))
-    def reject(correction_id: Id, decision: Decision) -> CorrectionDetail:
+    @router.post(
+        "/corrections/{correction_id}/reject",
+        response_model=CorrectionDetail,
+        responses=problem_responses(404, 409, 422),
+    )
+    def reject(correction_id: Id, decision: Decision, who: Decider) -> CorrectionDetail:
         """Leave the labels as they are; the same change of the same image is not proposed again."""
-        return _decide(reject_correction, correction_id, decision)
+        return _decide(reject_correction, correction_id, decision, who)
 
-    @router.post("/corrections/{correction_id}/undo", response_model=CorrectionDetail, responses=problem_responses(404, 409, 422))
-    def undo(correction_id: Id, decision: Decision) -> CorrectionDetail:
+    @router.post(
+        "/corrections/{correction_id}/undo",
+        response_model=CorrectionDetail,
+        responses=problem_responses(404, 409, 422),
+    )
+    def undo(correction_id: Id, decision: Decision, who: Decider) -> CorrectionDetail:
         """Have the former labels written back, wherever the correction arrived."""
-        return _decide(undo_correction, correction_id, decision)
+        return _decide(undo_correction, correction_id, decision, who)
 
-    @router.get("/holds", response_model=HoldList, responses=problem_responses(422))
+    @router.get("/holds", response_model=HoldList, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
     def holds(released: Annotated[bool, Query(description="those too that were released")] = False) -> HoldList:
         """Studies that nothing corrected may leave, oldest first."""
         return HoldList(holds=[show_hold(row) for row in ledger.holds(open_only=not released)])
 
-    @router.post("/studies/{study_uid}/release", response_model=HoldOut, responses=problem_responses(404, 409, 422))
-    def release(study_uid: Uid, decision: Decision) -> HoldOut:
+    @router.post(
+        "/studies/{study_uid}/release",
+        response_model=HoldOut,
+        responses=problem_responses(404, 409, 422),
+    )
+    def release(study_uid: Uid, decision: Decision, who: Decider) -> HoldOut:
         """Let the corrections of a held study go."""
         try:
-            return show_hold(release_study(context, study_uid, decision.who, decision.why))
+            return show_hold(release_study(context, study_uid, sign(who, decision.who), decision.why))
         except LookupError:
             raise ProblemError(HTTPStatus.NOT_FOUND, "not-held", "no study with this Study Instance UID is held") from None
 
-    def _decide(decide: Callable[[Context, int, str, str], CorrectionRow], correction_id: int, decision: Decision) -> CorrectionDetail:
+    def _decide(
+        decide: Callable[[Context, int, str, str], CorrectionRow], correction_id: int, decision: Decision, who: Identity
+    ) -> CorrectionDetail:
         try:
-            return show_whole_correction(decide(context, correction_id, decision.who, decision.why), ledger)
+            return show_whole_correction(decide(context, correction_id, sign(who, decision.who), decision.why), ledger)
         except LookupError:
             raise _unknown() from None
 

@@ -7,9 +7,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from service.api.access import needs
 from service.api.correction_presentation import show_delivery, show_destination
 from service.api.correction_schemas import STUDY_UID, Cursor, DeliveryOut, DeliveryPage, DestinationList, Id, Retry
 from service.api.problems import ProblemError, problem_responses
+from service.api.signature import sign
+from service.domain.access import Identity, Scope
 from service.domain.findings import DeliveryState
 from service.jobs.context import Context
 from service.jobs.corrections import retry_delivery
@@ -22,7 +25,7 @@ def build_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["deliveries"])
     ledger = context.ledger
 
-    @router.get("/deliveries", response_model=DeliveryPage, responses=problem_responses(422))
+    @router.get("/deliveries", response_model=DeliveryPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
     def deliveries(
         state: Annotated[DeliveryState | None, Query(description="only deliveries in this state")] = None,
         destination: Annotated[str | None, Query(max_length=64, description="only to this destination")] = None,
@@ -35,7 +38,9 @@ def build_router(context: Context) -> APIRouter:
         more = str(rows[limit - 1].id) if len(rows) > limit else None
         return DeliveryPage(deliveries=[show_delivery(row) for row in rows[:limit]], next_cursor=more)
 
-    @router.get("/deliveries/{delivery_id}", response_model=DeliveryOut, responses=problem_responses(404, 422))
+    @router.get(
+        "/deliveries/{delivery_id}", response_model=DeliveryOut, responses=problem_responses(404, 422), dependencies=[needs(Scope.READ)]
+    )
     def delivery(delivery_id: Id) -> DeliveryOut:
         """One delivery."""
         row = ledger.delivery(delivery_id)
@@ -43,15 +48,19 @@ def build_router(context: Context) -> APIRouter:
             raise _unknown()
         return show_delivery(row)
 
-    @router.post("/deliveries/{delivery_id}/retry", response_model=DeliveryOut, responses=problem_responses(404, 409, 422))
-    def retry(delivery_id: Id, request: Retry) -> DeliveryOut:
+    @router.post(
+        "/deliveries/{delivery_id}/retry",
+        response_model=DeliveryOut,
+        responses=problem_responses(404, 409, 422),
+    )
+    def retry(delivery_id: Id, request: Retry, who: Annotated[Identity, needs(Scope.OPERATE)]) -> DeliveryOut:
         """Give a delivery that ended without proof fresh tries, and begin at once."""
         try:
-            return show_delivery(retry_delivery(context, delivery_id, request.who))
+            return show_delivery(retry_delivery(context, delivery_id, sign(who, request.who)))
         except LookupError:
             raise _unknown() from None
 
-    @router.get("/destinations", response_model=DestinationList)
+    @router.get("/destinations", response_model=DestinationList, dependencies=[needs(Scope.READ)])
     def destinations() -> DestinationList:
         """Every configured destination without its secrets, and what the ledger knows of it. Asks nobody."""
         known = {row.name: row for row in ledger.destination_states()}

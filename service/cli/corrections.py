@@ -88,9 +88,9 @@ def export(
 
 
 def _decide(decide: Callable[[Context, int, str, str], CorrectionRow], number: int, who: str, why: str, as_json: bool) -> None:
-    from service.api.correction_schemas import Decision
+    from service.api.correction_schemas import SignedDecision
 
-    decision = sign(Decision, who=who, why=why)
+    decision = sign(SignedDecision, who=who, why=why)
     with opened() as context:
         row = ask(lambda: decide(context, number, decision.who, decision.why), f"correction {number}")
         _print_whole(context, row, as_json)

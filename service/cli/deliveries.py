@@ -40,12 +40,12 @@ def retry(
 ) -> None:
     """Give deliveries that ended without proof fresh tries."""
     from service.api.correction_presentation import show_delivery
-    from service.api.correction_schemas import Retry
+    from service.api.correction_schemas import SignedRetry
     from service.jobs.corrections import retry_delivery
 
     if bool(numbers) == (failed_to is not None):
         raise typer.BadParameter("name deliveries by their number, or a destination with --failed-to")
-    person = sign(Retry, who=who).who
+    person = sign(SignedRetry, who=who).who
     with opened() as context:
         if failed_to is not None:
             numbers = [row.id for row in context.ledger.deliveries(state=DeliveryState.FAILED, destination=failed_to)]

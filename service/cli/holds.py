@@ -30,10 +30,10 @@ def list_holds(
 def release(study: Annotated[str, typer.Argument(help="Study Instance UID")], who: Who, why: Why, as_json: AsJson = False) -> None:
     """Let the corrections of a held study go."""
     from service.api.correction_presentation import show_hold
-    from service.api.correction_schemas import Decision
+    from service.api.correction_schemas import SignedDecision
     from service.jobs.corrections import release_study
 
-    decision = sign(Decision, who=who, why=why)
+    decision = sign(SignedDecision, who=who, why=why)
     with opened() as context:
         row = ask(lambda: release_study(context, study, decision.who, decision.why), "hold on this study")
         print_rows([show_hold(row)], _COLUMNS, as_json)

@@ -25,10 +25,20 @@ class Corrections(Chronicle):
         return as_correction(row) if row else None
 
     def corrections(
-        self, state: CorrectionState | None = None, study_uid: str | None = None, after_id: int = 0, limit: int | None = 100
+        self,
+        state: CorrectionState | None = None,
+        study_uid: str | None = None,
+        after_id: int = 0,
+        limit: int | None = 100,
+        kind: CorrectionKind | None = None,
+        newest_first: bool = False,
     ) -> list[CorrectionRow]:
-        """List corrections behind one that is known, oldest first."""
-        wanted = select(corrections).where(corrections.c.id > after_id).order_by(corrections.c.id).limit(limit)
+        """List corrections behind one that is known, oldest or newest first."""
+        wanted = select(corrections).order_by(corrections.c.id.desc() if newest_first else corrections.c.id).limit(limit)
+        if after_id:
+            wanted = wanted.where(corrections.c.id < after_id if newest_first else corrections.c.id > after_id)
+        if kind is not None:
+            wanted = wanted.where(corrections.c.kind == kind)
         if state is not None:
             wanted = wanted.where(corrections.c.state == state)
         if study_uid is not None:
