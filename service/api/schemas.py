@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.vocabulary import ImageKind
+from models.vocabulary import ImageKind, ViewModifier
 from service.api.correction_schemas import SOP_UID, STUDY_UID, CorrectionOut, DeliveryOut
 from service.domain.findings import (
     Agreement,
     CorrectionKind,
     CorrectionState,
     InstanceState,
+    Marker,
     ModelIdentity,
     Peak,
     Priority,
@@ -45,6 +46,14 @@ _IMAGE = {
         "correction_id": 17,
         "reason": "header and pixels contradict each other: waits for approval",
     },
+    "device": {"manufacturer": "Phantom works", "model_name": "P1", "station_name": "MAMMO-1", "software_versions": "1.0"},
+    "rows": 3328,
+    "columns": 2560,
+    "view_modifiers": [],
+    "marker": {"text": "LMLO", "laterality": "L", "view": "MLO", "confidence": 0.94},
+    "inverted": False,
+    "received_at": "2026-11-02T08:14:03Z",
+    "finished_at": "2026-11-02T08:14:05Z",
     "links": {"heatmap": f"/api/v1/instances/{SOP_UID}/heatmap.png", "preview": f"/api/v1/instances/{SOP_UID}/preview.png"},
 }
 _SUMMARY = {
@@ -133,6 +142,15 @@ class ImageLinks(BaseModel):
     preview: str
 
 
+class DeviceOut(BaseModel):
+    """What made the image, as its header says; empty where it says nothing."""
+
+    manufacturer: str
+    model_name: str
+    station_name: str
+    software_versions: str
+
+
 class InstanceOut(BaseModel):
     """One image: labels and score, or the reason why there are none."""
 
@@ -148,6 +166,14 @@ class InstanceOut(BaseModel):
     density: LabelOut | None
     cancer: CancerOut | None
     agreement: AgreementOut | None = Field(description="header against pixels; null before the study is concluded")
+    device: DeviceOut
+    rows: int
+    columns: int
+    view_modifiers: list[ViewModifier] = Field(description="as declared (PS3.16 CID 4015)")
+    marker: Marker | None = Field(description="lead marker burned into the picture, where one could be read")
+    inverted: bool = Field(description="the pixels have a white background that the header does not announce")
+    received_at: datetime
+    finished_at: datetime | None = Field(description="when the analysis ended; null before")
     provider: str = Field("", description="ONNX Runtime provider that scored the image")
     links: ImageLinks | None = Field(description="null where nothing was drawn")
 
