@@ -1,6 +1,6 @@
 """The ledger's pages on quality: how often labels differ and images are not analysed, by machine and day.
 
-Every question is one pass over one index (``ix_instances_finished_at_state``), which holds all columns that it reads: headers and answers
+Every question is one pass over one index (``ix_instances_quality``), which holds all columns that it reads: headers and answers
 as JSON, which make a row long, are never touched.
 """
 
@@ -140,11 +140,8 @@ class Quality(Database):
     def quality_spread(self, by: GroupBy, period: Period, only: str | None = None) -> Spread:
         """How the scores and densities of the analysed images lie."""
         step = cast(func.round(instances.c.cancer_score * SCORE_STEPS), Integer)
-        counted = (
-            select(step, instances.c.density, func.count())
-            .where(*_within(by, period, only), instances.c.state == InstanceState.ANALYSED)
-            .group_by(step, instances.c.density)
-        )
+        # Images that were not analysed have neither: to ask for the state would lead the planner to another index.
+        counted = select(step, instances.c.density, func.count()).where(*_within(by, period, only)).group_by(step, instances.c.density)
         scores: Counter[int] = Counter()
         densities: Counter[str] = Counter()
         with self._read() as connection:

@@ -54,7 +54,21 @@ def upgrade() -> None:
         instances.add_column(sa.Column("density", sa.String(length=64), nullable=False, server_default=""))
         instances.create_index("ix_instances_series_uid", ["series_uid"])
         instances.create_index("ix_instances_received_at", ["received_at"])
-        instances.create_index("ix_instances_finished_at", ["finished_at"])
+        instances.create_index(
+            "ix_instances_quality",
+            [
+                "finished_at",
+                "state",
+                "agreement",
+                "reason_code",
+                "cancer_score",
+                "density",
+                "station_name",
+                "manufacturer",
+                "model_name",
+                "software_versions",
+            ],
+        )
     op.create_table(
         "users",
         sa.Column("name", sa.String(length=64), nullable=False),
