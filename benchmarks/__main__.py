@@ -29,7 +29,7 @@ from rich.table import Table
 
 from service.bootstrap import Stack, free_port
 from service.deliver.small_pacs import SmallPacs
-from service.demo import CASES, DemoSettings, prepare_case
+from service.demo import CASES, DemoSettings, open_client, prepare_case
 from service.destinations import Destination
 from service.domain.policy import CorrectionPolicy
 from service.sender import Peer, send_files
@@ -114,7 +114,7 @@ def measure(folder: Path, rounds: int, burst: int) -> dict[str, Any]:
     try:
         with (
             Stack(settings, log_folder=folder / "logs") as stack,
-            httpx.Client(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=30, trust_env=False) as client,
+            open_client(settings) as client,
         ):
             stack.wait_until_ready()
             watch = MemoryWatch(stack)

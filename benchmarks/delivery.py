@@ -27,7 +27,7 @@ import psutil
 
 from benchmarks.__main__ import renew, send, show, wait
 from service.bootstrap import Stack, free_port
-from service.demo import CASES, DemoSettings, prepare_case
+from service.demo import CASES, DemoSettings, open_client, prepare_case
 from service.domain.findings import DeliveryState
 from service.domain.policy import CorrectionPolicy
 from service.jobs.building import build
@@ -78,7 +78,7 @@ def _through_the_stack(settings: Settings, cases: list[Path], folder: Path, roun
     """Studies one at a time, then a burst; each until it is verified. The first, which warms up, is left out."""
     with (
         Stack(settings, log_folder=folder / "logs") as stack,
-        httpx.Client(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=30, trust_env=False) as client,
+        open_client(settings) as client,
     ):
         stack.wait_until_ready()
         single = []

@@ -10,11 +10,13 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.destinations import Destination, Rule, Webhook, find_conflicts
 from service.destinations.file import TABLES, read_destinations
+from service.domain.access import Role
 
 Provider = Literal["auto", "cuda", "tensorrt", "openvino", "cpu"]
 Port = PositiveInt
 
 MEBIBYTE = 1 << 20
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class Settings(BaseSettings):
@@ -40,6 +42,19 @@ class Settings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="address the API binds")
     http_port: Port = Field(8080, description="port of the API")
     api_url: str | None = Field(None, description="address people reach the API under, where it differs from host and port")
+    trusted_proxies: tuple[str, ...] = Field((), description="addresses of proxies whose X-Forwarded-For is believed")
+
+    sign_in: Literal["required", "off"] = Field("required", description="required, or off: whoever reaches the port may do everything")
+    sign_in_off_anywhere: bool = Field(False, description="let sign_in be off on an address that is not loopback")
+    session_hours: PositiveFloat = Field(12.0, description="a session ends so long after the sign-in")
+    session_idle_minutes: PositiveFloat = Field(60.0, description="a session ends when it was not used for so long")
+    oidc_issuer: str | None = Field(None, description="OpenID Connect: URL of the issuer; with oidc_client_id turns it on")
+    oidc_client_id: str | None = Field(None, description="OpenID Connect: what the issuer knows us as")
+    oidc_client_secret_file: Path | None = Field(None, description="OpenID Connect: file that holds the client's secret")
+    oidc_scopes: str = Field("openid profile email", description="OpenID Connect: scopes that are asked for")
+    oidc_name_claim: str = Field("preferred_username", description="OpenID Connect: claim that names a new account")
+    oidc_role_claim: str = Field("groups", description="OpenID Connect: claim that tells the role; dots lead into objects")
+    oidc_roles: dict[str, Role] = Field({}, description="OpenID Connect: value of that claim to viewer, approver or admin")
 
     zoo_dir: Path | None = Field(None, description="folder of models; the packaged zoo where absent")
     provider: Provider = Field("auto", description="ONNX Runtime provider: auto, cuda, tensorrt, openvino, cpu")
@@ -67,7 +82,7 @@ class Settings(BaseSettings):
     archive_max_instance_bytes: PositiveInt = Field(2048 * MEBIBYTE, description="largest instance that is kept, bytes")
     log_json: bool = Field(False, description="log one JSON object a line")
 
-    @field_validator("data_dir", "zoo_dir", "tls_cert", "tls_key", "tls_ca", "destinations_file")
+    @field_validator("data_dir", "zoo_dir", "tls_cert", "tls_key", "tls_ca", "destinations_file", "oidc_client_secret_file")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         # The stack's processes must agree on a place whatever folder they start in.
@@ -95,6 +110,12 @@ class Settings(BaseSettings):
             raise ValueError("tls_cert and tls_key belong together")
         if self.tls_ca is not None and self.tls_cert is None:
             raise ValueError("tls_ca needs tls_cert and tls_key")
+        if self.sign_in == "off" and not self.sign_in_off_anywhere and self.http_host not in LOOPBACK:
+            raise ValueError(f"sign_in is off, and http_host is {self.http_host}: bind 127.0.0.1, or set sign_in_off_anywhere")
+        if (self.oidc_issuer is None) != (self.oidc_client_id is None):
+            raise ValueError("oidc_issuer and oidc_client_id belong together")
+        if self.oidc_issuer is not None and not self.oidc_roles:
+            raise ValueError("oidc_issuer needs oidc_roles: which groups are viewers, approvers and admins")
         return self
 
     @property

@@ -19,7 +19,7 @@ from service.api import (
     timeline,
     worklist,
 )
-from service.api.access import Guard
+from service.api.access import Door, Guard
 from service.api.feed import Feed
 from service.api.problems import install_problems
 from service.api.readiness import Probe
@@ -45,6 +45,7 @@ def create_app(context: Context, probe: Probe) -> FastAPI:
     receiving = ReceiveContext(store=context.store, ledger=ledger, settings=settings, publish=context.publisher.analyse)
     app = FastAPI(title="mammotriage", version=operations.our_version(), description=DESCRIPTION, openapi_url=None)
     app.state.guard = Guard(ledger, settings)
+    app.add_middleware(Door, ledger=ledger, settings=settings)
     app.state.feed = Feed(ledger)
     install_problems(app)
     app.include_router(worklist.build_router(ledger))

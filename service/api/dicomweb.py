@@ -11,9 +11,11 @@ from fastapi.responses import JSONResponse
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 
+from service.api.access import needs
 from service.api.ingest import Ingest, Refusal, take_in
 from service.api.parts import Part, spool_parts
 from service.api.problems import ProblemError, problem_responses
+from service.domain.access import Scope
 from service.receive.accept import ReceiveContext
 
 MEDIA_TYPE = "application/dicom+json"
@@ -64,7 +66,13 @@ def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one store."""
     router = APIRouter(prefix="/dicom-web", tags=["DICOMweb"])
 
-    @router.post("/studies", response_class=Response, openapi_extra=_BODY, responses={**_OPENAPI, **problem_responses(400, 413, 415)})
+    @router.post(
+        "/studies",
+        response_class=Response,
+        openapi_extra=_BODY,
+        responses={**_OPENAPI, **problem_responses(400, 413, 415)},
+        dependencies=[needs(Scope.UPLOAD)],
+    )
     async def store_instances(request: Request) -> Response:
         """Store instances of any studies."""
         parts = await spool_parts(request, context.store.spool_dir, "multipart/related", context.settings.archive_max_instance_bytes)

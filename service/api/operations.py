@@ -9,8 +9,10 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from service.api.access import needs
 from service.api.readiness import Probe
 from service.api.schemas import Health, Readiness
+from service.domain.access import Scope
 from service.metrics import build_registry
 from service.settings import Settings
 from service.store.ledger import Ledger
@@ -50,6 +52,7 @@ def build_router(ledger: Ledger, probe: Probe, settings: Settings) -> APIRouter:
         "/metrics",
         response_class=Response,
         responses={200: {"content": {"text/plain": {"example": 'mammotriage_instances{state="analysed"} 8.0\n'}}}},
+        dependencies=[needs(Scope.METRICS)],
     )
     def metrics() -> Response:
         """Counts of the ledger in the Prometheus text format: true over restarts and over all processes."""

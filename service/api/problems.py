@@ -63,6 +63,9 @@ STATUS_OF_CODE = {
     "disk-full": HTTPStatus.INSUFFICIENT_STORAGE,
     "broker-down": HTTPStatus.SERVICE_UNAVAILABLE,
     "decision-refused": HTTPStatus.CONFLICT,
+    "not-transcodable": HTTPStatus.NOT_ACCEPTABLE,
+    "not-readable": HTTPStatus.GONE,
+    "account-refused": HTTPStatus.CONFLICT,
     "nothing-said": HTTPStatus.CONFLICT,
     "wrong-value": HTTPStatus.UNPROCESSABLE_ENTITY,
 }

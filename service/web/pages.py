@@ -33,7 +33,8 @@ def build_router(settings: Settings) -> APIRouter:
     templates = Jinja2Templates(env=environment)
 
     def show(request: Request, name: str, who: Identity, **values: Any) -> Response:
-        common = {"page": name, "who": who, "navigation": NAVIGATION}
+        session = getattr(request.state, "session", None)
+        common = {"page": name, "who": who, "navigation": NAVIGATION, "csrf_token": session.csrf_token if session else ""}
         response: Response = templates.TemplateResponse(request, f"{name}.html", common | values)
         return response
 

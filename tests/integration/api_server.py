@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,7 +15,10 @@ import httpx
 from fastapi import FastAPI
 from pydicom import Dataset
 
+from service.api.access import issue_key
+from service.api.access.session import OpenedSession, cookie_name, open_session
 from service.bootstrap import free_port
+from service.domain.access import Role, Scope
 from service.domain.findings import Conclusion, Correction, DeliveryState, ImageFinding, Priority, Reasoning
 from service.jobs.context import Context
 from service.jobs.planning import plan_correction, plan_study
@@ -25,6 +29,9 @@ from service.store.ledger import Ledger, migrate
 from service.web.server import SiteServer
 from service.web.site import create_site
 from tests.integration.answers import analysed, concluded
+
+PEOPLE = {Role.VIEWER: ("vera", "Vera Viewer"), Role.APPROVER: ("anna", "Anna Approver"), Role.ADMIN: ("ada", "Ada Admin")}
+"""Name and displayed name of a person for each role."""
 
 FOUR_VIEWS = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
 
@@ -42,7 +49,7 @@ class Notebook(Publisher):
 
 @dataclass
 class Served:
-    """A client of the API, and what lies behind it."""
+    """A client of the API that holds a key for everything, and what lies behind it."""
 
     client: httpx.Client
     ledger: Ledger
@@ -51,6 +58,30 @@ class Served:
     publisher: Notebook
     site: FastAPI
     broken: dict[str, str | None] = field(default_factory=dict)
+
+    @contextmanager
+    def client_with(self, *scopes: Scope) -> Iterator[httpx.Client]:
+        """A client with a key of its own for these scopes; without any it shows nothing."""
+        with httpx.Client(base_url=self.settings.public_api_url, timeout=20, trust_env=False) as client:
+            if scopes:
+                secret, _ = issue_key(self.ledger, f"test-{uuid.uuid4().hex}", frozenset(scopes), "tests")
+                client.headers["Authorization"] = f"Bearer {secret}"
+            yield client
+
+    @contextmanager
+    def person(self, role: Role | str = Role.ADMIN) -> Iterator[httpx.Client]:
+        """A client that is signed in as somebody of this role, and sends the session's token along as our pages do."""
+        with httpx.Client(base_url=self.settings.public_api_url, timeout=20, trust_env=False) as client:
+            client.cookies.set(cookie_name(self.settings), (session := self.sign_in(role)).token)
+            client.headers["X-CSRF-Token"] = session.csrf_token
+            yield client
+
+    def sign_in(self, role: Role | str = Role.ADMIN) -> OpenedSession:
+        """Open a session for a person of this role; the account is made where it is not there: Vera Viewer, Anna Approver, Ada Admin."""
+        name, shown = PEOPLE[Role(role)]
+        if self.ledger.user(name) is None:
+            self.ledger.add_user(name, shown, Role(role))
+        return open_session(self.ledger, self.settings, name)
 
     @property
     def published(self) -> list[str]:
@@ -112,7 +143,9 @@ def serve_api(folder: Path, **changed: object) -> Iterator[Served]:
     try:
         while not server.started:
             time.sleep(0.01)
-        with httpx.Client(base_url=settings.public_api_url, timeout=20, trust_env=False) as client:
+        secret, _ = issue_key(ledger, "tests", frozenset(Scope), "tests")
+        key = {"Authorization": f"Bearer {secret}"}
+        with httpx.Client(base_url=settings.public_api_url, timeout=20, trust_env=False, headers=key) as client:
             yield Served(client, ledger, store, settings, publisher, app, broken)
     finally:
         server.should_exit = True

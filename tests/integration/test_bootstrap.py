@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 import redis
 
 from service.bootstrap import PARTS, EmbeddedRedis, NotStarted, Stack, as_environment, free_port
+from service.demo import open_client
 from service.destinations import Destination
 from service.settings import Settings
 from tests.integration.answers import full_field
@@ -100,7 +100,8 @@ def test_serve_tells_where_it_is_takes_a_folder_and_ends_on_ctrl_c(tmp_path: Pat
     )
     assert send.returncode == 0, send.stderr
     assert "1 of 1 files stored" in send.stdout
-    shown = httpx.get(f"{settings.public_api_url}/api/v1/studies", trust_env=False).json()["studies"]
+    with open_client(settings) as client:
+        shown = client.get("/api/v1/studies").json()["studies"]
     assert [each["study_instance_uid"] for each in shown] == [study.StudyInstanceUID]
     serve.send_signal(signal.SIGINT)
     assert serve.wait(40) == 0

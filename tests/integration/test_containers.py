@@ -20,6 +20,7 @@ import jsonschema
 import pytest
 
 from service.bootstrap import EmbeddedRedis, free_port
+from service.demo import DemoSettings, open_client
 from service.settings import Settings
 from tests.integration.answers import full_field
 from tests.integration.api_server import as_bytes
@@ -148,13 +149,15 @@ def test_the_commands_of_the_compose_file_make_a_working_stack(processes: Proces
     parts = [name for name in processes.services if name != "migrate"]
     for name in parts:
         processes.start(name)
-    url = f"http://127.0.0.1:{processes.replaced['MAMMOTRIAGE_HTTP_PORT']}"
+    replaced = {name.removeprefix("MAMMOTRIAGE_").lower(): value for name, value in processes.replaced.items()}
+    reached = DemoSettings.model_validate(replaced)
     deadline = time.monotonic() + 120
     pending = set(parts)
     while pending:
         pending = {name for name in pending if not processes.is_healthy(name)}
         assert time.monotonic() < deadline, {name: processes.log(name)[-2000:] for name in pending}
-    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+    with open_client(reached) as client:
+        client.timeout = httpx.Timeout(60)
         assert client.get("/readyz").json() == {"ready": True, "checks": {"ledger": "ok", "broker": "ok", "listener": "ok"}}
         image = full_field()
         answer = client.post("/api/v1/studies", files={"files": as_bytes(image)}, headers={"Prefer": "wait=45"})

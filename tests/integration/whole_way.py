@@ -16,7 +16,7 @@ import pydicom
 from pydicom.uid import MammographyCADSRStorage, generate_uid
 
 from service.bootstrap import Stack, free_port
-from service.demo import DemoSettings
+from service.demo import DemoSettings, open_client
 from service.sender import Peer, Sent, send_files
 from service.settings import Settings
 from tests.integration.orthanc import Orthanc, running
@@ -126,7 +126,7 @@ def open_hospital(folder: Path, destination: dict[str, Any] | None = None, **cha
         settings = DemoSettings(**(wanted | changed))
         with (
             Stack(settings, log_folder=folder / "logs") as stack,
-            httpx.Client(base_url=f"http://127.0.0.1:{settings.http_port}", timeout=20, trust_env=False) as api,
+            open_client(settings) as api,
         ):
             stack.wait_until_ready()
             yield Hospital(orthanc, stack, api)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
+from service.api.access.session import cookie_name
 from tests.integration.api_server import Served, serve_api
 from tests.web.browser import WIDE, Complaints, find_chromium, open_browser
 
@@ -37,6 +38,8 @@ def open_page(browser: Browser, room: Served) -> Iterator[OpenPage]:
     def open_path(path: str = "/", role: str = "admin", theme: str = "dark") -> Page:
         context = browser.new_context(base_url=room.settings.public_api_url, viewport=WIDE, reduced_motion="reduce")
         contexts.append(context)
+        cookie = {"name": cookie_name(room.settings), "value": room.sign_in(role).token, "url": room.settings.public_api_url}
+        context.add_cookies([cookie])
         context.set_default_timeout(10_000)
         page = context.new_page()
         complaints.listen(page)

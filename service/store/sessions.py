@@ -1,0 +1,100 @@
+"""The ledger's page on signed-in browsers, and on tries to sign in that failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.dialects.postgresql import insert as insert_postgresql
+from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+
+from service.store.account_rows import SessionRow
+from service.store.database import Database
+from service.store.tables import sessions, sign_in_failures, users
+from service.store.users import as_user
+
+FORGOTTEN_AFTER = timedelta(hours=1)
+"""Failures older than this count no more."""
+
+LONGEST_BLOCK_S = 300.0
+
+
+class Sessions(Database):
+    def open_session(self, token_sha256: str, user_name: str, csrf_token: str, lasts: timedelta, idle: timedelta) -> None:
+        """Enter a session, note the sign-in, and clear away sessions that have ended."""
+        at = self._now()
+        with self._write() as connection:
+            connection.execute(delete(sessions).where(or_(sessions.c.expires_at <= at, sessions.c.seen_at <= at - idle)))
+            self._insert_once(
+                connection, sessions, token_sha256=token_sha256, user_name=user_name, csrf_token=csrf_token,
+                created_at=at, seen_at=at, expires_at=at + lasts,
+            )  # fmt: skip
+            connection.execute(update(users).where(users.c.name == user_name).values(signed_in_at=at))
+
+    def session(self, token_sha256: str, idle: timedelta) -> SessionRow | None:
+        """The session of a token; None where it has ended, was idle for longer than `idle`, or the account is disabled."""
+        at = self._now()
+        wanted = select(users, sessions.c.csrf_token, sessions.c.created_at.label("opened_at"), sessions.c.seen_at, sessions.c.expires_at)
+        wanted = wanted.join(sessions, sessions.c.user_name == users.c.name).where(
+            sessions.c.token_sha256 == token_sha256,
+            sessions.c.expires_at > at,
+            sessions.c.seen_at > at - idle,
+            users.c.disabled.is_(False),
+        )
+        with self._read() as connection:
+            row = connection.execute(wanted).one_or_none()
+        return SessionRow(as_user(row), row.csrf_token, row.opened_at, row.seen_at, row.expires_at) if row else None
+
+    def touch_session(self, token_sha256: str) -> None:
+        """Note that a session is in use."""
+        with self._write() as connection:
+            connection.execute(update(sessions).where(sessions.c.token_sha256 == token_sha256).values(seen_at=self._now()))
+
+    def close_session(self, token_sha256: str) -> None:
+        """End a session."""
+        with self._write() as connection:
+            connection.execute(delete(sessions).where(sessions.c.token_sha256 == token_sha256))
+
+    def begin_sign_in(self, allowed: Mapping[str, int]) -> datetime | None:
+        """Count a try to sign in before the password is looked at, so that tries at the same moment count as well.
+
+        Parameters
+        ----------
+        allowed
+            Who tries (a user's name, an address; hashed) to how many failures are free. Each one more doubles the block, from a
+            second up to `LONGEST_BLOCK_S`.
+
+        Returns
+        -------
+        None where the try may go on; otherwise when one may be made again.
+        """
+        at = self._now()
+        with self._write() as connection:
+            insert = insert_postgresql if connection.dialect.name == "postgresql" else insert_sqlite
+            # Old ones go first: the table holds an hour of failures at most.
+            stale = or_(sign_in_failures.c.blocked_until.is_(None), sign_in_failures.c.blocked_until <= at)
+            connection.execute(delete(sign_in_failures).where(sign_in_failures.c.last_at < at - FORGOTTEN_AFTER, stale))
+            keys = sorted(allowed)
+            wanted = select(sign_in_failures.c.blocked_until).where(sign_in_failures.c.key.in_(keys)).with_for_update()
+            until: list[datetime] = [each for each in connection.execute(wanted).scalars() if each is not None and each > at]
+            if until:
+                return max(until)
+            for key in keys:
+                new = insert(sign_in_failures).values(key=key, count=1, last_at=at)
+                counted = new.on_conflict_do_update(
+                    index_elements=[sign_in_failures.c.key], set_={"count": sign_in_failures.c.count + 1, "last_at": at}
+                )
+                count: int = connection.execute(counted.returning(sign_in_failures.c.count)).scalar_one()
+                if count >= allowed[key]:
+                    pause_s = min(2.0 ** min(count - allowed[key], 30), LONGEST_BLOCK_S)
+                    blocked = update(sign_in_failures).where(sign_in_failures.c.key == key)
+                    connection.execute(blocked.values(blocked_until=at + timedelta(seconds=pause_s)))
+        return None
+
+    def end_sign_in(self, cleared: str, others: Sequence[str]) -> None:
+        """A try succeeded: its user's failures are forgotten, and for others (the address) it does not count."""
+        with self._write() as connection:
+            connection.execute(delete(sign_in_failures).where(sign_in_failures.c.key == cleared))
+            less = update(sign_in_failures).where(sign_in_failures.c.key.in_(others), sign_in_failures.c.count > 0)
+            connection.execute(less.values(count=sign_in_failures.c.count - 1, blocked_until=None))
