@@ -10,6 +10,7 @@ from service.store.intake import Intake
 from service.store.migrate import migrate
 from service.store.peers import Peers
 from service.store.produce import Produce
+from service.store.quality import Quality
 from service.store.readers import Readers
 from service.store.rows import Accepted, ConflictRow, DeliveryRow, InstanceRow, PlannedDelivery, StudyRow, StudyState
 from service.store.standings import Standings
@@ -33,11 +34,11 @@ __all__ = [
 ]
 
 
-class Ledger(Intake, Worklist, Standings, Peers, Tallies, Accounts, Readers, Workshop, Produce):
+class Ledger(Intake, Worklist, Standings, Peers, Tallies, Accounts, Readers, Quality, Workshop, Produce):
     """One database: instances (`Intake`), studies and conclusions (`Worklist`) on decisions on deliveries on corrections on events
     (its bases, `Decisions`, `Outbox`, `Corrections`, `Chronicle`), destinations (`Peers`), numbers (`Tallies`), people and keys
-    (`Accounts`), readers' feedback (`Readers`), workers (`Workshop`), objects that were built (`Produce`), and how
-    far a study is (`Standings`).
+    (`Accounts`), readers' feedback (`Readers`), quality figures (`Quality`), workers (`Workshop`), objects that were built
+    (`Produce`), and how far a study is (`Standings`).
 
     Every method is one transaction, and committed when it returns. A ledger may be shared by threads, and any number of
     processes may open the same database; open it after a fork, not before. `migrate` must have run.
