@@ -51,7 +51,7 @@ def create_app(context: Context, probe: Probe) -> FastAPI:
     app.include_router(worklist.build_router(ledger))
     app.include_router(events_stream.build_router(app.state.feed))
     app.include_router(studies.build_router(receiving))
-    app.include_router(hanging.build_router(ledger))
+    app.include_router(hanging.build_router(ledger, app.state.feed))
     app.include_router(pictures.build_router(receiving))
     app.include_router(frames.build_router(receiving))
     app.include_router(timeline.build_router(ledger))

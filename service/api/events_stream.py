@@ -94,7 +94,7 @@ def build_router(feed: Feed) -> APIRouter:
         200: {"content": {"text/event-stream": {"example": _EXAMPLE, "schema": {"type": "string"}}}, "description": "the stream"}
     }
 
-    @router.get("/events", response_class=EventStream, responses=described | problem_responses(422))
+    @router.get("/events", status_code=200, response_class=EventStream, responses=described | problem_responses(422))
     async def events(
         kinds: Annotated[
             str,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from models.vocabulary import Laterality, View
+import random
+
+import pytest
+
+from models.vocabulary import ImageKind, Laterality, View, ViewModifier
 from service.domain.hanging import SLOTS, Candidate, hang
 from service.domain.turning import LabelSource
 from tests.unit.domain.images import mirror, seen, standard_study, turn
@@ -98,3 +102,62 @@ def test_what_fits_no_slot_is_an_extra() -> None:
     hanging = hang(candidates(image))
     assert [hung.slot for hung in hanging.extras] == ["L-ML"]
     assert hanging.missing == list(SLOTS)
+
+
+def test_a_special_view_hangs_beside_the_four_whatever_its_pixels_show() -> None:
+    rolled = seen("1", RIGHT_CC, ("CC", "R"), modifiers=(ViewModifier.RL,))
+    hanging = hang(candidates(*standard_study(), rolled._replace(header=rolled.header.model_copy(update={"sop_instance_uid": "1.2.0"}))))
+    assert [hung.candidate.header.sop_instance_uid for hung in hanging.extras] == ["1.2.0"]
+    assert (hanging.missing, hanging.repeated) == ([], {})
+
+
+def test_a_magnified_view_hangs_though_the_networks_do_not_read_it() -> None:
+    magnified = seen("9", RIGHT_CC, ("CC", "R"), modifiers=(ViewModifier.M,))
+    hanging = hang([Candidate(magnified.header, None)])
+    assert [hung.slot for hung in hanging.extras] == ["R-CC"]
+    assert hanging.left_out == []
+
+
+@pytest.mark.parametrize(
+    ("field", "code"),
+    [
+        ({"kind": ImageKind.TOMOSYNTHESIS}, "tomosynthesis"),
+        ({"kind": ImageKind.UNKNOWN, "modality": "US"}, "not-mammography"),
+        ({"presentation_intent": "FOR PROCESSING"}, "for-processing"),
+    ],
+)
+def test_what_is_no_picture_to_hang_is_named_with_its_reason_before_it_is_read(field: dict[str, object], code: str) -> None:
+    image = seen("1", RIGHT_CC, ("CC", "R"), **field)
+    hanging = hang([Candidate(image.header, None)])
+    assert [(each.header.sop_instance_uid, each.reason.code) for each in hanging.left_out] == [(image.uid, code)]
+    assert hanging.missing == list(SLOTS)
+
+
+def test_an_exposure_comes_before_a_picture_computed_from_a_tomosynthesis() -> None:
+    computed = seen("1", RIGHT_CC, ("CC", "R"), kind=ImageKind.SYNTHESISED)
+    exposed = seen("2", RIGHT_CC, ("CC", "R"))
+    hanging = hang(candidates(computed, exposed))
+    hung = hanging.slots["R-CC"]
+    assert hung is not None
+    assert hung.candidate.header.sop_instance_uid == exposed.uid
+    assert [each.candidate.header.sop_instance_uid for each in hanging.repeated["R-CC"]] == [computed.uid]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_every_image_has_exactly_one_place(seed: int) -> None:
+    choose = random.Random(seed)
+    study = [
+        seen(
+            str(number),
+            (choose.choice(list(View)), choose.choice(list(Laterality))),
+            (choose.choice(["CC", "MLO", "UNKNOWN"]), choose.choice(["L", "R", "UNKNOWN"])),
+            modifiers=choose.choice([(), (ViewModifier.S,), (ViewModifier.UNKNOWN,)]),
+            kind=choose.choice(list(ImageKind)),
+        )
+        for number in range(20)
+    ]
+    hanging = hang(candidates(*study))
+    placed = [hung for hung in hanging.slots.values() if hung]
+    placed += [hung for more in hanging.repeated.values() for hung in more] + hanging.extras
+    uids = [hung.candidate.header.sop_instance_uid for hung in placed] + [each.header.sop_instance_uid for each in hanging.left_out]
+    assert sorted(uids) == sorted(image.uid for image in study)
