@@ -28,7 +28,7 @@ from service.store.rows import Accepted, StudyDelivery, StudyState
 Uid = Annotated[str, Path(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="DICOM UID", examples=[STUDY_UID])]
 
 _LABEL = {"value": "MLO", "confidence": 0.9987, "probabilities": {"CC": 0.0013, "MLO": 0.9987}}
-_IMAGE = {
+_IMAGE: dict[str, object] = {
     "sop_instance_uid": SOP_UID,
     "state": "analysed",
     "reason": None,
