@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Row, Select, literal, tuple_
@@ -57,17 +57,42 @@ class Order:
             if name != self.name:
                 raise ValueError
             return [read(value) for read, value in zip(self.readers, values, strict=True)]
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, OverflowError) as error:
             raise CursorInvalid(f"not a cursor of the order {self.name!r}") from error
+
+
+def _read_rank(value: Any) -> int:
+    rank = int(value)
+    if rank not in _RANKS.values():
+        raise ValueError
+    return rank
+
+
+def _read_finite(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _read_moment(value: Any) -> datetime:
+    return datetime.fromisoformat(value).astimezone(UTC)
+
+
+def _read_uid(value: Any) -> str:
+    uid = str(value)
+    if not uid.isprintable():
+        raise ValueError
+    return uid
 
 
 ORDERS = {
     "triage": Order(
         "triage",
         (studies.c.triage_rank, studies.c.triage_position, studies.c.first_received_at, studies.c.study_uid),
-        (int, float, datetime.fromisoformat, str),
+        (_read_rank, _read_finite, _read_moment, _read_uid),
     ),
-    "received": Order("received", (studies.c.first_received_at, studies.c.study_uid), (datetime.fromisoformat, str), descending=True),
+    "received": Order("received", (studies.c.first_received_at, studies.c.study_uid), (_read_moment, _read_uid), descending=True),
 }
 """triage: suspicious first, higher scores first, then oldest first; received: newest study first."""
 
