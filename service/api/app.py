@@ -14,7 +14,9 @@ from service.api import (
     frames,
     hanging,
     operations,
+    overview,
     pictures,
+    quality,
     studies,
     timeline,
     worklist,
@@ -57,7 +59,9 @@ def create_app(context: Context, probe: Probe) -> FastAPI:
     app.include_router(timeline.build_router(ledger))
     app.include_router(corrections.build_router(context))
     app.include_router(deliveries.build_router(context))
+    app.include_router(overview.build_router(context, probe))
     app.include_router(feedback.build_router(ledger))
+    app.include_router(quality.build_router(ledger))
     app.include_router(dicomweb.build_router(receiving))
     app.include_router(operations.build_router(ledger, probe, settings))
     app.include_router(documentation.build_router())
