@@ -10,12 +10,14 @@ from fastapi import APIRouter, Query
 from service.api.access import needs
 from service.api.correction_presentation import show_delivery, show_destination
 from service.api.correction_schemas import STUDY_UID, Cursor, DeliveryOut, DeliveryPage, DestinationList, Id, Retry
+from service.api.overview_presentation import SLOW_AFTER_S
 from service.api.problems import ProblemError, problem_responses
 from service.api.signature import sign
 from service.domain.access import Identity, Scope
 from service.domain.findings import DeliveryState
 from service.jobs.context import Context
 from service.jobs.corrections import retry_delivery
+from service.store.rows import DeliveryRow
 
 Study = Annotated[str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_UID])]
 
@@ -35,8 +37,17 @@ def build_router(context: Context) -> APIRouter:
     ) -> DeliveryPage:
         """Objects owed to destinations, in the order in which they were planned."""
         rows = ledger.deliveries(state=state, study_uid=study, destination=destination, after_id=int(cursor or 0), limit=limit + 1)
-        more = str(rows[limit - 1].id) if len(rows) > limit else None
-        return DeliveryPage(deliveries=[show_delivery(row) for row in rows[:limit]], next_cursor=more)
+        return _page(rows, limit)
+
+    @router.get("/deliveries/troubled", response_model=DeliveryPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
+    def troubled(
+        destination: Annotated[str | None, Query(max_length=64, description="only to this destination")] = None,
+        cursor: Cursor = None,
+        limit: Annotated[int, Query(ge=1, le=500, description="deliveries a page")] = 50,
+    ) -> DeliveryPage:
+        """Deliveries that ended without proof, and those on their way for more than ten minutes; newest first."""
+        rows = ledger.troubled_deliveries(SLOW_AFTER_S, destination, int(cursor or 0), limit + 1)
+        return _page(rows, limit)
 
     @router.get(
         "/deliveries/{delivery_id}", response_model=DeliveryOut, responses=problem_responses(404, 422), dependencies=[needs(Scope.READ)]
@@ -67,6 +78,11 @@ def build_router(context: Context) -> APIRouter:
         return DestinationList(destinations=[show_destination(each, known.get(each.name)) for each in context.settings.destinations])
 
     return router
+
+
+def _page(rows: list[DeliveryRow], limit: int) -> DeliveryPage:
+    more = str(rows[limit - 1].id) if len(rows) > limit else None
+    return DeliveryPage(deliveries=[show_delivery(row) for row in rows[:limit]], next_cursor=more)
 
 
 def _unknown() -> ProblemError:

@@ -89,7 +89,7 @@ class Outbox(Corrections):
             if concurrency is not None and self._is_busy(connection, delivery_id, concurrency, at):
                 return None
             row = connection.execute(claim.returning(*deliveries.c)).one_or_none()
-        return _delivery(row) if row else None
+        return as_delivery(row) if row else None
 
     def mark_sent(self, delivery_id: int) -> bool:
         """Note that the peer took the object; the proof is still to come. False where the delivery has ended."""
@@ -143,7 +143,7 @@ class Outbox(Corrections):
             self._take_up(connection, row, who)
             anew = {"state": DeliveryState.PENDING, "tries": 0, "next_try_at": at, "leased_until": None, "finished_at": None}
             again = update(deliveries).where(deliveries.c.id == delivery_id).values(**anew)
-            fresh = _delivery(connection.execute(again.returning(*deliveries.c)).one())
+            fresh = as_delivery(connection.execute(again.returning(*deliveries.c)).one())
             self._tell(connection, "delivery.retried", row.study_uid, delivery=delivery_id, destination=row.destination, who=who)
             self._settle(connection, row.correction_id)
         return fresh
@@ -208,7 +208,7 @@ class Outbox(Corrections):
 
     def _deliveries(self, wanted: Select[Any]) -> list[DeliveryRow]:
         with self._read() as connection:
-            return [_delivery(row) for row in connection.execute(wanted)]
+            return [as_delivery(row) for row in connection.execute(wanted)]
 
 
 def _plain(error: str | None) -> str | None:
@@ -223,7 +223,7 @@ def _claimable(at: datetime) -> ColumnElement[bool]:
     return deliveries.c.state.in_(ON_THE_WAY) & (deliveries.c.next_try_at <= at) & free & ~left_alone & ~held
 
 
-def _delivery(row: Row[Any]) -> DeliveryRow:
+def as_delivery(row: Row[Any]) -> DeliveryRow:
     return DeliveryRow(
         id=row.id,
         study_uid=row.study_uid,

@@ -13,6 +13,7 @@ from sqlalchemy import Row, delete, func, select, update
 from service.domain.findings import ModelIdentity
 from service.store.intervals import Intervals
 from service.store.tables import samples, workers
+from service.store.troubles import Troubles
 
 FORGOTTEN_AFTER = timedelta(days=1)
 """A worker that died is shown for so long; one that was stopped in order leaves no row."""
@@ -34,7 +35,7 @@ class WorkerRow:
     """Its last sign of life."""
 
 
-class Workshop(Intervals):
+class Workshop(Intervals, Troubles):
     def greet_worker(self, name: str, host: str, pid: int, provider: str, models: Iterable[ModelIdentity]) -> None:
         """Enter a worker that is ready to work; one of the same name that was there before is this one's past."""
         at = self._now()

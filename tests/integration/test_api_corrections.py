@@ -130,8 +130,53 @@ def test_no_decision_without_a_name_and_a_reason(api: Served, what: str) -> None
     number = contradicted(api)
     for body in NO_DECISION:
         refused = api.client.post(f"/api/v1/corrections/{number}/{what}", json=body)
-        assert (refused.status_code, refused.json()["code"]) == (422, "invalid-request"), body
+        code = "who-missing" if body == {"why": "because"} else "invalid-request"
+        assert (refused.status_code, refused.json()["code"]) == (422, code), body
     assert len(api.ledger.history(number)) == 1
+
+
+def test_who_is_signed_in_signs_with_their_own_name_and_no_other(api: Served) -> None:
+    first, second = contradicted(api), contradicted(api)
+    with api.person("approver") as anna:
+        approved = anna.post(f"/api/v1/corrections/{first}/approve", json={"why": "compared with the prior"})
+        assert (approved.status_code, approved.json()["decided_by"]) == (200, "Anna Approver")
+        other = anna.post(f"/api/v1/corrections/{second}/reject", json={"who": "Dr. A. Jones", "why": "because"})
+        assert (other.status_code, other.json()["code"]) == (422, "who-differs")
+        own = anna.post(f"/api/v1/corrections/{second}/reject", json={"who": "anna approver", "why": "because"})
+        assert (own.status_code, own.json()["decided_by"]) == (200, "Anna Approver")
+        lost = api.ledger.deliveries(correction_id=first)[0].id
+        api.deliver(lost, DeliveryState.FAILED, "no answer")
+        assert anna.post(f"/api/v1/deliveries/{lost}/retry", json={}).status_code == 200
+        api.deliver(lost, DeliveryState.FAILED, "no answer")
+    assert [event.detail["who"] for event in api.ledger.events() if event.kind == "delivery.retried"] == ["Anna Approver"]
+    refused = api.client.post(f"/api/v1/deliveries/{lost}/retry", json={})
+    assert (refused.status_code, refused.json()["code"]) == (422, "who-missing"), "software says for whom"
+
+
+def test_a_viewer_sees_corrections_and_decides_nothing(api: Served) -> None:
+    number = contradicted(api)
+    with api.person("viewer") as vera:
+        assert vera.get(f"/api/v1/corrections/{number}").status_code == 200
+        refused = vera.post(f"/api/v1/corrections/{number}/approve", json={"why": "I want to"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert len(api.ledger.history(number)) == 1
+
+
+def test_where_signing_in_is_off_a_decision_still_names_its_person(tmp_path: Path) -> None:
+    with serve_api(tmp_path, destinations=(PACS,), sign_in="off") as served:
+        number = contradicted(served)
+        nameless = served.client.post(f"/api/v1/corrections/{number}/reject", json={"why": "because"})
+        assert (nameless.status_code, nameless.json()["code"]) == (422, "who-missing")
+        assert decide(served, number, "reject").json()["decided_by"] == SIGNED["who"]
+
+
+def test_the_list_is_narrowed_to_a_kind_and_turned_round(api: Served) -> None:
+    numbers = [contradicted(api) for _ in range(3)]
+    turned = api.client.get("/api/v1/corrections", params={"order": "newest", "limit": 2}).json()
+    rest = api.client.get("/api/v1/corrections", params={"order": "newest", "cursor": turned["next_cursor"]}).json()
+    assert [each["id"] for each in turned["corrections"] + rest["corrections"]] == numbers[::-1]
+    assert len(api.client.get("/api/v1/corrections", params={"kind": "contradicts"}).json()["corrections"]) == 3
+    assert api.client.get("/api/v1/corrections", params={"kind": "mirrored"}).json()["corrections"] == []
 
 
 def test_what_does_not_exist_is_said_so(api: Served) -> None:
