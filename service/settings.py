@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     allow_cpu_fallback: bool = Field(False, description="start on the CPU where the wanted GPU provider does not")
     max_pixels: PositiveInt = Field(100_000_000, description="largest frame that is decoded, pixels")
     worker_concurrency: PositiveInt = Field(1, description="worker processes; each loads the models")
+    worker_nice: int = Field(
+        10, ge=0, le=19, description="niceness of the workers: how far they give way to listener and API on one machine"
+    )
 
     film: bool = Field(False, description="analyse digitised film as well")
 
