@@ -177,12 +177,12 @@ class Stack:
         NotStarted
             Not in time, or a part ends again and again; the message says where to look.
         """
-        host = "127.0.0.1" if self.settings.http_host in ("0.0.0.0", "") else self.settings.http_host
+        url = f"{self.settings.local_api_url}/readyz"
         answer = "the API does not answer"
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline:
             try:
-                response = httpx.get(f"http://{host}:{self.settings.http_port}/readyz", timeout=10, trust_env=False)
+                response = httpx.get(url, timeout=10, trust_env=False, verify=False)
                 answer = response.text
                 if response.status_code == httpx.codes.OK:
                     return

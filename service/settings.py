@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     http_host: str = Field("127.0.0.1", description="address the API binds")
     http_port: Port = Field(8080, description="port of the API")
     api_url: str | None = Field(None, description="address people reach the API under, where it differs from host and port")
+    http_tls_cert: Path | None = Field(None, description="PEM certificate of the API and the pages; with http_tls_key turns HTTPS on")
+    http_tls_key: Path | None = Field(None, description="PEM key of the API and the pages")
     trusted_proxies: tuple[str, ...] = Field((), description="addresses of proxies whose X-Forwarded-For is believed")
 
     sign_in: Literal["required", "off"] = Field("required", description="required, or off: whoever reaches the port may do everything")
@@ -85,7 +87,17 @@ class Settings(BaseSettings):
     archive_max_instance_bytes: PositiveInt = Field(2048 * MEBIBYTE, description="largest instance that is kept, bytes")
     log_json: bool = Field(False, description="log one JSON object a line")
 
-    @field_validator("data_dir", "zoo_dir", "tls_cert", "tls_key", "tls_ca", "destinations_file", "oidc_client_secret_file")
+    @field_validator(
+        "data_dir",
+        "zoo_dir",
+        "tls_cert",
+        "tls_key",
+        "tls_ca",
+        "http_tls_cert",
+        "http_tls_key",
+        "destinations_file",
+        "oidc_client_secret_file",
+    )
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         # The stack's processes must agree on a place whatever folder they start in.
@@ -111,6 +123,8 @@ class Settings(BaseSettings):
             raise ValueError("; ".join(what for _, what in conflicts))
         if (self.tls_cert is None) != (self.tls_key is None):
             raise ValueError("tls_cert and tls_key belong together")
+        if (self.http_tls_cert is None) != (self.http_tls_key is None):
+            raise ValueError("http_tls_cert and http_tls_key belong together")
         if self.tls_ca is not None and self.tls_cert is None:
             raise ValueError("tls_ca needs tls_cert and tls_key")
         if self.sign_in == "off" and not self.sign_in_off_anywhere and self.http_host not in LOOPBACK:
@@ -134,4 +148,14 @@ class Settings(BaseSettings):
     @property
     def public_api_url(self) -> str:
         """Where people reach the API, without a slash at its end."""
-        return (self.api_url or f"http://{self.http_host}:{self.http_port}").rstrip("/")
+        return (self.api_url or f"{self._scheme}://{self.http_host}:{self.http_port}").rstrip("/")
+
+    @property
+    def local_api_url(self) -> str:
+        """Where this machine reaches the API, whatever address people use."""
+        host = "127.0.0.1" if self.http_host in ("0.0.0.0", "") else self.http_host
+        return f"{self._scheme}://{host}:{self.http_port}"
+
+    @property
+    def _scheme(self) -> str:
+        return "https" if self.http_tls_cert else "http"

@@ -68,7 +68,14 @@ def api() -> None:
     context = open_context(settings)
     site = create_site(context, make_probe(settings, context.ledger))
     server = SiteServer(
-        site, host=settings.http_host, port=settings.http_port, log_config=None, access_log=False, timeout_graceful_shutdown=10
+        site,
+        host=settings.http_host,
+        port=settings.http_port,
+        ssl_certfile=settings.http_tls_cert,
+        ssl_keyfile=settings.http_tls_key,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=10,
     )
     with contextlib.suppress(KeyboardInterrupt):
         server.run()

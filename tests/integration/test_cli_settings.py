@@ -17,12 +17,12 @@ def run_cli(*arguments: str, **variables: str) -> subprocess.CompletedProcess[st
 
 def test_every_setting_is_shown_and_passwords_are_not() -> None:
     shown = run_cli(
-        "settings", MAMMOTRIAGE_DATABASE_URL="postgresql+psycopg://me:geheim@db/ledger", MAMMOTRIAGE_REDIS_URL="redis://:secret@r:6379/1"
+        "settings", MAMMOTRIAGE_DATABASE_URL="postgresql+psycopg://me:geheim@db/ledger", MAMMOTRIAGE_REDIS_URL="redis://:hushhush@r:6379/1"
     )
     assert shown.returncode == 0
     assert "MAMMOTRIAGE_DICOM_PORT" in shown.stdout
     assert "geheim" not in shown.stdout
-    assert "secret" not in shown.stdout
+    assert "hushhush" not in shown.stdout
 
 
 def test_no_secret_of_a_destination_or_webhook_is_shown(tmp_path: Path) -> None:

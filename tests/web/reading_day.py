@@ -1,0 +1,106 @@
+"""A day of a screening unit out of the two real CBIS-DDSM cases: rightly and wrongly labelled, incomplete, with a prior. Names are made up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pydicom
+from pydicom.uid import generate_uid
+
+BENIGN, MALIGNANT = "sfm-benign-0", "sfm-malign-0"
+SIDES = {"LEFT": "L", "RIGHT": "R"}
+Labels = tuple[str, str]
+"""Side and view as a header declares them; empty where it does not."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One study to be made: whose, when, where, from which case, and what its headers declare of each true (side, view)."""
+
+    case: str
+    name: str
+    patient_id: str
+    study_date: str
+    declare: Callable[[Labels], Labels | None]
+    """None leaves the image out."""
+    station: str = "MAMMO1"
+    manufacturer: str = "Vendor A"
+    software: str = "2.1"
+    birth_date: str = "19640512"
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """What else the headers say, by keyword."""
+
+
+def rightly(true: Labels) -> Labels:
+    return true
+
+
+def not_at_all(true: Labels) -> Labels:
+    return ("", "")
+
+
+def one_view_wrong(true: Labels) -> Labels:
+    return ("L", "CC") if true == ("L", "MLO") else true
+
+
+def sides_exchanged(true: Labels) -> Labels:
+    return ("L" if true[0] == "R" else "R", true[1])
+
+
+def without_right_mlo(true: Labels) -> Labels | None:
+    return None if true == ("R", "MLO") else true
+
+
+DAY = (
+    Visit(BENIGN, "Curie^Marie", "T-1001", "20241104", rightly),
+    Visit(MALIGNANT, "Curie^Marie", "T-1001", "20261121", one_view_wrong),
+    Visit(BENIGN, "Noether^Emmy", "T-1002", "20261121", not_at_all, "MAMMO2", "Vendor B", "7.0.3", "19720323"),
+    # The detector says that it flipped nothing: the witness by which exchanged labels are told from a mirrored picture.
+    Visit(
+        MALIGNANT,
+        "Hopper^Grace",
+        "T-1003",
+        "20261121",
+        sides_exchanged,
+        "MAMMO2",
+        "Vendor B",
+        "7.0.3",
+        "19661209",
+        {"FieldOfViewHorizontalFlip": "NO"},
+    ),  # fmt: skip
+    Visit(BENIGN, "Franklin^Rosalind", "T-1004", "20261121", without_right_mlo, birth_date="19700725"),
+    Visit(MALIGNANT, "Meitner^Lise", "T-1005", "20261121", rightly, "MAMMO3", "Vendor A", "2.0", "19581107"),
+    Visit(BENIGN, "Germain^Sophie", "T-1006", "20261121", one_view_wrong, "MAMMO3", "Vendor A", "2.0", "19760401"),
+)
+
+
+def make_study(visit: Visit, cases: Mapping[str, list[Path]], folder: Path) -> tuple[str, list[Path]]:
+    """Write the images of a visit below a folder; its Study Instance UID and the files."""
+    study_uid, series_uid, paths = str(generate_uid()), generate_uid(), []
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in cases[visit.case]:
+        image = pydicom.dcmread(path)
+        side, view = str(image.PatientID).split("_")[-2:]  # Mass-Test_P_00173_LEFT_CC
+        declared = visit.declare((SIDES[side], view))
+        if declared is None:
+            continue
+        image.PatientName, image.PatientID, image.PatientBirthDate, image.PatientSex = visit.name, visit.patient_id, visit.birth_date, "F"
+        image.StudyDate = image.ContentDate = visit.study_date
+        image.StationName, image.Manufacturer, image.SoftwareVersions = visit.station, visit.manufacturer, visit.software
+        image.AccessionNumber = f"A{study_uid[-8:]}"
+        image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID = study_uid, series_uid, generate_uid()
+        image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
+        for keyword in ("Laterality", "PatientOrientation"):
+            if keyword in image:
+                del image[keyword]
+        for keyword, value in visit.attributes.items():
+            setattr(image, keyword, value)
+        if declared[0]:
+            image.ImageLaterality = declared[0]
+        if declared[1]:
+            image.ViewPosition = declared[1]
+        paths.append(folder / f"{study_uid}-{path.name}")
+        image.save_as(paths[-1])
+    return study_uid, paths
