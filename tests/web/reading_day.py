@@ -1,4 +1,4 @@
-"""A day of a screening unit out of the two real CBIS-DDSM cases: rightly and wrongly labelled, incomplete, with a prior. Names are made up."""
+"""A day of a screening unit from two real CBIS-DDSM cases: labelled rightly and wrongly, incomplete, with a prior. Names are made up."""
 
 from __future__ import annotations
 
@@ -58,18 +58,7 @@ DAY = (
     Visit(MALIGNANT, "Curie^Marie", "T-1001", "20261121", one_view_wrong),
     Visit(BENIGN, "Noether^Emmy", "T-1002", "20261121", not_at_all, "MAMMO2", "Vendor B", "7.0.3", "19720323"),
     # The detector says that it flipped nothing: the witness by which exchanged labels are told from a mirrored picture.
-    Visit(
-        MALIGNANT,
-        "Hopper^Grace",
-        "T-1003",
-        "20261121",
-        sides_exchanged,
-        "MAMMO2",
-        "Vendor B",
-        "7.0.3",
-        "19661209",
-        {"FieldOfViewHorizontalFlip": "NO"},
-    ),  # fmt: skip
+    Visit(MALIGNANT, "Hopper^Grace", "T-1003", "20261121", sides_exchanged, "MAMMO2", attributes={"FieldOfViewHorizontalFlip": "NO"}),
     Visit(BENIGN, "Franklin^Rosalind", "T-1004", "20261121", without_right_mlo, birth_date="19700725"),
     Visit(MALIGNANT, "Meitner^Lise", "T-1005", "20261121", rightly, "MAMMO3", "Vendor A", "2.0", "19581107"),
     Visit(BENIGN, "Germain^Sophie", "T-1006", "20261121", one_view_wrong, "MAMMO3", "Vendor A", "2.0", "19760401"),
