@@ -173,7 +173,7 @@ export function barChart(element, { bars, unit = "", label, max = 0, horizontal,
   const lie = (width) => {
     const row = 26, height = row * bars.length + BOTTOM, svg = picture(width, height, label);
     const left = Math.min(width * 0.4, 12 + 7.6 * Math.max(...bars.map((bar) => bar.name.length))), right = width - 64;
-    const letters = Math.floor((left - 12) / 7.6), x = (value) => left + (value / top) * Math.max(1, right - left);
+    const letters = Math.floor((left - 12) / 7.6 + 1e-6), x = (value) => left + (value / top) * Math.max(1, right - left);
     for (const tick of ticks) {
       svg.append(s("line", { class: "axis", x1: x(tick), x2: x(tick), y1: 0, y2: height - BOTTOM }));
       svg.append(s("text", { x: x(tick), y: height - 5, "text-anchor": "middle" }, numberName(tick, unit)));
