@@ -1,0 +1,62 @@
+// Distributions against a reference period, and what readers say, on the page quality.
+
+import { barChart, lineChart } from "./charts.js";
+import { find, h } from "./dom.js";
+import { atDay, driftBadge, groupName, interval, percent } from "./quality-rates.js";
+import { numberName } from "./scales.js";
+
+const LABELS = { view: "View", laterality: "Side", density: "Density", cancer: "Cancer" };
+
+export function showSpreads({ scores, densities, thresholds }) {
+  spread("#scores", scores, "Share of images by score, 0 to 100", thresholds);
+  spread("#densities", densities, "Share of images by density", thresholds);
+}
+
+function spread(id, { bars, images_now, images_reference, index, by_chance, drift }, label, { steady, shifted }) {
+  const share = (count, of) => (of ? (100 * count) / of : null);
+  barChart(find(id), {
+    label, unit: "%", horizontal: false, names: ["this period", "reference"],
+    bars: images_now + images_reference === 0 ? [] : bars.map(({ name, now, reference }) => (
+      { name: name === "UNKNOWN" ? "not sure" : name, value: share(now, images_now), reference: share(reference, images_reference) })),
+  });
+  const counted = `${images_now.toLocaleString("en")} images against ${images_reference.toLocaleString("en")}`;
+  find(`${id}-said`).replaceChildren(
+    h("p", {}, driftBadge(drift), ` ${counted}`, index === null ? "." : `: population stability index ${numberName(index)}; chance alone stays below ${numberName(by_chance)}.`),
+    h("details", { class: "how" }, h("summary", {}, "How to read the index"),
+      h("p", {}, `The index adds up how far the shares of both periods lie apart. As is usual, below ${steady} nothing moved, from ${steady} to ${shifted} it is worth a look, `
+        + `and from ${shifted} on something shifted: another machine, other patients, another network. Scores are compared in tenths of the reference.`),
+      h("p", {}, "With few images chance alone makes the index grow. So it is told what it stays below in 95 of 100 cases where nothing changed, and an index below that "
+        + "counts as steady. With fewer than 100 images in a period nothing is said.")),
+  );
+}
+
+export function showReaders({ readers }) {
+  const agree = (rate) => ({ value: rate.rate === null ? null : 100 * rate.rate, low: rate.low === null ? null : 100 * rate.low, high: rate.high === null ? null : 100 * rate.high });
+  barChart(find("#readers"), {
+    label: "Readers who agree", unit: "%", max: 100, horizontal: true,
+    bars: readers.labels.map((each) => ({ name: LABELS[each.label], ...agree(each.agree) })),
+  });
+  find("#readers-time").hidden = find("#readers-tables").hidden = readers.labels.length === 0;
+  if (!readers.labels.length) return;
+  lineChart(find("#readers-time"), {
+    label: "Agreement over time, all labels", unit: "%", max: 100,
+    series: [{ name: "Agree", points: readers.points.map(({ start, agree: rate }) => {
+      const { value, low, high } = agree(rate);
+      return [atDay(start), value, low, high];
+    }) }],
+  });
+  const rated = (caption, of, rows) => table(caption, ["Label", of, "Agree", "Answers"], rows.map((each) => [
+    LABELS[each.label], groupName(each.of), [percent(each.agree.rate), " ", h("span", { class: "interval" }, interval(each.agree))], each.agree.of.toLocaleString("en")]));
+  find("#readers-tables").replaceChildren(
+    readers.instead.length ? table("What was wrong", ["Label", "Network said", "Reader says", "Answers"], readers.instead.map((each) => [
+      LABELS[each.label], each.said || "a score", each.right_value, each.count.toLocaleString("en")])) : "",
+    rated("By network", "Network", readers.models),
+    h("details", { class: "how" }, h("summary", {}, "By group"), rated("By group", "Group", readers.groups)),
+  );
+}
+
+function table(caption, names, rows) {
+  const kind = (place) => (place > 1 ? "number" : null);
+  return h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, names.map((name, place) => h("th", { scope: "col", class: kind(place) }, name)))),
+    h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, place) => h("td", { class: kind(place) }, cell))))));
+}
