@@ -1,0 +1,50 @@
+// What happened to the study, oldest first; steps of one kind in one breath are one line.
+
+import { find, h } from "./dom.js";
+
+const OBJECTS = { "cad-sr": "CAD report", sr: "report", sc: "heatmap", gsps: "marks", corrected: "corrected image", undone: "former labels", kos: "rejection note" };
+const TONES = { verified: "good", failed: "bad", refused: "bad", "not-applied": "bad", "not-analysed": "warn", complete: "good", partial: "warn", proposed: "warn" };
+const BREATH_MS = 60_000;
+
+const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
+
+function objects(entries) {
+  const counts = new Map();
+  for (const { kind } of entries) counts.set(kind, (counts.get(kind) || 0) + 1);
+  return [...counts].map(([kind, count]) => plural(count, OBJECTS[kind] || kind)).join(", ");
+}
+
+const SENTENCES = {
+  received: (entries) => `${plural(entries.length, "image")} received`,
+  analysed: (entries) => [`${plural(entries.length, "image")} ${entries[0].state}`, entries[0].text].filter(Boolean).join(": "),
+  concluded: ([entry]) => `concluded, version ${entry.version}: ${entry.text}${entry.state === "partial" ? ", without a full view set" : ""}`,
+  planned: (entries) => `to ${entries[0].destination}: ${objects(entries)} planned`,
+  delivered: (entries) => [`${entries[0].state} in ${entries[0].destination}: ${objects(entries)}`, entries[0].text].filter(Boolean).join(". "),
+  correction: (entries) => `correction ${entries.map((entry) => entry.correction).join(", ")} ${entries[0].state} by ${entries[0].who}${entries[0].text ? `: ${entries[0].text}` : ""}`,
+  held: ([entry]) => `held: ${entry.text}`,
+  released: ([entry]) => `released by ${entry.who}: ${entry.text}`,
+};
+
+/** Neighbours that say the same, as one. */
+export function group(entries) {
+  const groups = [];
+  const key = ({ step, state, text, who, destination, version }) => JSON.stringify([step, state, text, who, destination, step === "concluded" ? version : ""]);
+  for (const entry of entries) {
+    const known = groups.findLast((each) => key(each[0]) === key(entry));
+    if (known && new Date(entry.at) - new Date(known.at(-1).at) < BREATH_MS) known.push(entry);
+    else groups.push([entry]);
+  }
+  return groups;
+}
+
+export function showTimeline({ entries }) {
+  let date = "";
+  const lines = group(entries).flatMap((each) => {
+    const at = new Date(each[0].at);
+    const today = at.toLocaleDateString(undefined, { dateStyle: "medium" });
+    const head = today === date ? [] : [h("li", {}, h("span", { class: "date" }, today))];
+    date = today;
+    return [...head, h("li", { class: TONES[each[0].state] }, h("time", { datetime: each[0].at }, at.toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" })), h("span", {}, SENTENCES[each[0].step](each)))];
+  });
+  find("#timeline").replaceChildren(h("h2", {}, "Timeline"), h("ol", { class: "steps" }, lines));
+}

@@ -1,0 +1,226 @@
+// The light box: studies hung as tiles that are looked at together, by mouse, touch and keys.
+
+import { h } from "./dom.js";
+import { GlPainter } from "./study-gl.js";
+import { PlainPainter } from "./study-plain.js";
+import { zoomAt } from "./study-geometry.js";
+import { startLook, Tile } from "./study-tile.js";
+
+export const ORDER = { row: ["R-MLO", "L-MLO", "R-CC", "L-CC"], square: ["R-CC", "L-CC", "R-MLO", "L-MLO"] };
+const MOST_FULL = 6;
+const FULL_DELAY_MS = 180;
+
+export class Viewer {
+  /** stage: element of the hung studies; below: element of extra views; onchange: called when something that controls show has changed. */
+  constructor(stage, below, onchange) {
+    Object.assign(this, { stage, below, onchange, look: startLook(), linked: true, tool: "window", focused: null, layout: "auto" });
+    this.overlay = { mode: "off", opacity: 0.6 };
+    this.painter = GlPainter.make() || new PlainPainter();
+    stage.dataset.painter = this.painter.name;
+    this.painter.onrestored = () => this.redraw();
+    this.tiles = [];
+    this.hangs = new Map();
+    this.stop = new AbortController();
+    this.fulls = [];
+    new ResizeObserver(() => this.arrange()).observe(stage);
+    this.#listen();
+  }
+
+  /** Hang a study. name: "current" or "prior"; images: details by SOP Instance UID. */
+  hang(name, hanging, images, caption = "") {
+    this.take(name);
+    const stop = new AbortController();
+    const make = (title, hung, note = "") => new Tile(this, { title, note, hung, image: images.get(hung?.sop_instance_uid) });
+    const slots = Object.entries(hanging.slots).map(([slot, hung]) => Object.assign(make(slot.replace("-", " "), hung), { slot }));
+    const more = [
+      ...Object.entries(hanging.repeated).flatMap(([slot, each]) => each.map((hung) => make(slot.replace("-", " "), hung, "repeated view"))),
+      ...hanging.extras.map((hung) => make(nameOf(hung), hung, (hung.view_modifiers || []).join(", ") || "extra view")),
+    ];
+    const element = h("section", { class: "hang", "data-hang": name, "aria-label": caption || "Images" }, caption && h("h2", {}, caption));
+    const grid = h("div", { class: "tiles" }, slots.map((tile) => tile.figure));
+    element.append(grid);
+    this.stage[name === "current" ? "prepend" : "append"](element);
+    if (name === "current") this.below.replaceChildren(...more.map((tile) => tile.figure));
+    const hung = { element, grid, slots, more: name === "current" ? more : [], stop };
+    this.hangs.set(name, hung);
+    this.tiles = [...this.hangs.values()].flatMap((each) => [...each.slots, ...each.more]);
+    for (const tile of [...hung.slots, ...hung.more]) { this.#watch(tile); tile.load(stop.signal); }
+    this.arrange();
+  }
+
+  /** Take a study down. */
+  take(name) {
+    const hung = this.hangs.get(name);
+    if (!hung) return;
+    hung.stop.abort();
+    for (const tile of [...hung.slots, ...hung.more]) tile.forget();
+    hung.element.remove();
+    this.hangs.delete(name);
+    this.tiles = [...this.hangs.values()].flatMap((each) => [...each.slots, ...each.more]);
+    this.fulls = this.fulls.filter((tile) => this.tiles.includes(tile));
+    this.arrange();
+  }
+
+  /** Put the tiles into the order of the layout; four in a row where the screen is wide. */
+  arrange() {
+    const { clientWidth: width, clientHeight: height } = this.stage;
+    const layout = this.layout === "auto" ? (width > 1.15 * height ? "row" : "square") : this.layout;
+    this.stage.dataset.layout = layout;
+    this.stage.dataset.hangs = this.hangs.size;
+    this.stage.toggleAttribute("data-focus", Boolean(this.focused));
+    for (const { grid, slots } of this.hangs.values()) {
+      const wanted = ORDER[layout].map((slot) => slots.find((tile) => tile.slot === slot)).filter(Boolean);
+      if (wanted.some((tile, place) => grid.children[place] !== tile.figure)) grid.replaceChildren(...wanted.map((tile) => tile.figure));
+      for (const tile of slots) tile.figure.classList.toggle("away", Boolean(this.focused) && tile.slot !== this.focused);
+    }
+    this.redraw();
+    this.onchange?.();
+  }
+
+  /** Slots in the order in which they hang, for keys 1 to 4. */
+  order() { return ORDER[this.stage.dataset.layout || "row"]; }
+
+  redraw() {
+    if (this.asked) return;
+    this.asked = requestAnimationFrame(() => {
+      this.asked = 0;
+      this.scales = new Map();
+      for (const tile of this.tiles) tile.draw();
+    });
+  }
+
+  /** All images of the four slots are shown at one scale, where their scales can be compared; extras fill their own tiles. */
+  scaleOf(tile) {
+    if (!tile.slot) return tile.ownScale();
+    const told = Boolean(tile.frame.spacing_mm);
+    this.scales ||= new Map();
+    if (!this.scales.has(told)) {
+      const alike = this.tiles.filter((each) => each.slot && each.frame && each.size && each.visible() && Boolean(each.frame.spacing_mm) === told);
+      this.scales.set(told, Math.min(...alike.map((each) => each.ownScale())));
+    }
+    return this.scales.get(told);
+  }
+
+  set(values) { Object.assign(this, values); this.arrange(); }
+
+  focus(slot) { this.set({ focused: this.focused === slot ? null : slot }); }
+
+  setOverlay(values) { Object.assign(this.overlay, values); this.redraw(); this.onchange?.(); }
+
+  link(linked) {
+    this.linked = linked;
+    for (const tile of this.tiles) tile.look = linked ? this.look : { ...tile.look };
+    this.redraw();
+    this.onchange?.();
+  }
+
+  /** Change how images are looked at: all of them where they are linked, else the one that was chosen. */
+  change(how, tile = this.chosen) {
+    how(this.linked ? this.look : (tile || this.tiles[0]).look);
+    this.redraw();
+    this.onchange?.();
+  }
+
+  reset() {
+    Object.assign(this.look, startLook());
+    for (const tile of this.tiles) if (!this.linked) Object.assign(tile.look, startLook());
+    this.redraw();
+    this.onchange?.();
+  }
+
+  /** One pixel of the source for one of the screen, and back to the whole. */
+  toggleFull(tile = this.chosen) {
+    const shown = tile?.frame && tile.visible() ? tile : this.tiles.find((each) => each.frame && each.visible());
+    if (!shown) return;
+    const zoom = shown.fullZoom();
+    this.change((look) => {
+      if (Math.abs(look.zoom / zoom - 1) < 0.01) { Object.assign(look, { zoom: 1, away: 0, down: 0 }); return; }
+      zoomAt(look, zoom / look.zoom, shown.pointer || shown.middle(), shown.bounds(), shown.wall);
+      if (!shown.pointer) shown.bringToMiddle(look);
+    }, shown);
+  }
+
+  /** Fetch what is looked at closely in full; what was looked at long ago is let go. */
+  wantFull(tile) {
+    const { frame } = tile;
+    if (tile.fullAsked || frame.rows === frame.source_rows || !this.painter.canHold(frame)) return;
+    tile.fullAsked = true;
+    setTimeout(async () => {
+      if (!this.tiles.includes(tile)) return;
+      this.fulls = [...this.fulls.filter((each) => each !== tile), tile];
+      while (this.fulls.length > MOST_FULL) this.fulls.shift().forgetFull();
+      const { stop } = [...this.hangs.values()].find((each) => each.slots.includes(tile) || each.more.includes(tile));
+      try {
+        await tile.fetchFull(stop.signal);
+        this.redraw();
+      } catch { tile.fullAsked = stop.signal.aborted; }
+    }, FULL_DELAY_MS);
+  }
+
+  #watch(tile) {
+    if (!tile.hung) return;
+    const { figure } = tile;
+    let drag = null;
+    figure.addEventListener("focus", () => { this.chosen = tile; });
+    figure.addEventListener("contextmenu", (event) => event.preventDefault());
+    figure.addEventListener("dblclick", () => tile.slot && this.focus(tile.slot));
+    figure.addEventListener("pointerdown", (event) => {
+      this.chosen = tile;
+      figure.focus({ preventScroll: true });
+      event.preventDefault();
+      figure.setPointerCapture(event.pointerId);
+      drag = { x: event.clientX, y: event.clientY, tool: event.button !== 0 || event.shiftKey ? "pan" : this.tool };
+    });
+    figure.addEventListener("pointermove", (event) => {
+      tile.pointer = pointIn(figure, event);
+      if (!drag || !tile.frame) return;
+      const [x, y] = [event.clientX - drag.x, event.clientY - drag.y];
+      Object.assign(drag, { x: event.clientX, y: event.clientY });
+      this.change((look) => (drag.tool === "pan" ? move(look, tile, x, y) : shift(look, x, y)), tile);
+    });
+    for (const name of ["pointerup", "pointercancel"]) figure.addEventListener(name, () => { drag = null; });
+    figure.addEventListener("pointerleave", () => { tile.pointer = null; });
+    figure.addEventListener("wheel", (event) => {
+      if (!tile.frame) return;
+      event.preventDefault();
+      this.change((look) => zoomAt(look, Math.exp(-event.deltaY * 0.0015), pointIn(figure, event), tile.bounds(), tile.wall), tile);
+    }, { passive: false });
+    figure.addEventListener("keydown", (event) => {
+      const step = event.shiftKey ? 0 : 40;
+      const arrow = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
+      if (arrow && step) this.change((look) => move(look, tile, arrow[0] * step, arrow[1] * step), tile);
+      else if (arrow) this.change((look) => shift(look, -12 * arrow[0], -12 * arrow[1]), tile);
+      else if (event.key === "+" || event.key === "=" || event.key === "-") this.zoom(event.key === "-" ? 1 / 1.25 : 1.25, tile);
+      else return;
+      event.preventDefault();
+    });
+  }
+
+  zoom(factor, tile = this.chosen || this.tiles.find((each) => each.frame)) {
+    if (!tile?.frame) return;
+    this.change((look) => zoomAt(look, factor, tile.middle(), tile.bounds(), tile.wall), tile);
+  }
+
+  #listen() {
+    matchMedia(`(resolution: ${devicePixelRatio}dppx)`).addEventListener("change", () => this.redraw());
+  }
+}
+
+const nameOf = (hung) => [hung.laterality, hung.view].filter((word) => word && word !== "UNKNOWN").join(" ") || "?";
+
+function pointIn(element, event) {
+  const { left, top } = element.getBoundingClientRect();
+  return { x: event.clientX - left, y: event.clientY - top };
+}
+
+function move(look, tile, x, y) {
+  const { width, height } = tile.bounds();
+  look.away += ((tile.wall === "right" ? -1 : 1) * x) / width;
+  look.down += y / height;
+}
+
+/** Right is softer, up is brighter: a whole window's width takes about 600 pixels. */
+function shift(look, x, y) {
+  look.stretch = Math.min(20, Math.max(0.01, look.stretch * Math.exp(x / 300)));
+  look.shift = Math.min(2, Math.max(-2, look.shift + (y / 600) * Math.max(0.2, look.stretch) * (look.invert ? -1 : 1)));
+}
