@@ -1,4 +1,4 @@
-"""STOW-RS (PS3.18 section 10.5): store instances over HTTP, by the same door as C-STORE."""
+"""DICOMweb. STOW-RS stands here (PS3.18 section 10.5): instances stored over HTTP, by the same door as C-STORE."""
 
 from __future__ import annotations
 
@@ -11,12 +11,15 @@ from fastapi.responses import JSONResponse
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 
+from service.api import dicomweb_frames, dicomweb_retrieve, dicomweb_search
 from service.api.access import needs
+from service.api.dicomweb_urls import PREFIX, Urls
 from service.api.ingest import Ingest, Refusal, take_in
 from service.api.parts import Part, spool_parts
 from service.api.problems import ProblemError, problem_responses
 from service.domain.access import Scope
 from service.receive.accept import ReceiveContext
+from service.store.produce import ObjectFilter, StoredObject
 
 MEDIA_TYPE = "application/dicom+json"
 
@@ -26,7 +29,7 @@ FAILURE_REASONS = {"disk-full": 0xA700, "instance-too-large": 0xA700, "sop-class
 PROCESSING_FAILURE = 0x0110
 
 _SUCCESS_EXAMPLE = {
-    "00081190": {"vr": "UR"},
+    "00081190": {"vr": "UR", "Value": ["http://127.0.0.1:8080/dicom-web/studies/2.25.338214000"]},
     "00081199": {
         "vr": "SQ",
         "Value": [
@@ -64,7 +67,9 @@ _BODY = {
 
 def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one store."""
-    router = APIRouter(prefix="/dicom-web", tags=["DICOMweb"])
+    router = APIRouter(prefix=PREFIX, tags=["DICOMweb"])
+    for part in (dicomweb_search, dicomweb_retrieve, dicomweb_frames):
+        router.include_router(part.build_router(context))
 
     @router.post(
         "/studies",
@@ -79,7 +84,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
         _check_types(parts)
         taken = await run_in_threadpool(take_in, parts, context)
         status = HTTPStatus.OK if not taken.refusals else HTTPStatus.ACCEPTED if taken.receipts else HTTPStatus.CONFLICT
-        answer = await run_in_threadpool(describe_outcome, taken, context)
+        answer = await run_in_threadpool(describe_outcome, taken, context, Urls(request, context.settings))
         return JSONResponse(answer.to_json_dict(), status, media_type=MEDIA_TYPE)
 
     return router
@@ -96,23 +101,20 @@ def _check_types(parts: list[Part]) -> None:
     raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "each part must be application/dicom")
 
 
-def describe_outcome(taken: Ingest, context: ReceiveContext) -> Dataset:
+def describe_outcome(taken: Ingest, context: ReceiveContext, urls: Urls) -> Dataset:
     """The Store Instances Response Module (PS3.18 Table 10.5.3-1 and PS3.3 section C.12.1.1.16).
 
-    Retrieve URL stays empty: nothing can be retrieved from here by DICOMweb.
+    Retrieve URL names the study where all of it is one; each instance has its own. A result of ours that came back has none where its
+    file is not kept.
     """
     answer = Dataset()
-    answer.RetrieveURL = None
+    answer.RetrieveURL = urls.study(taken.study_uids[0]) if len(taken.study_uids) == 1 else None
     if taken.receipts:
-        stored = []
-        for receipt in taken.receipts:
-            row = context.ledger.instance(receipt.sop_uid)
-            item = Dataset()
-            item.ReferencedSOPClassUID = row.header.sop_class_uid if row else ""
-            item.ReferencedSOPInstanceUID = receipt.sop_uid
-            item.RetrieveURL = None
-            stored.append(item)
-        answer.ReferencedSOPSequence = Sequence(stored)
+        uids = tuple({receipt.sop_uid for receipt in taken.receipts})
+        kept = {each.sop_uid: each for each in context.ledger.find_objects(ObjectFilter(sop_uids=uids))}
+        answer.ReferencedSOPSequence = Sequence(
+            [_reference(receipt.sop_uid, kept.get(receipt.sop_uid), urls) for receipt in taken.receipts]
+        )
     named = [each for each in taken.refusals if each.identity.sop_instance_uid]
     nameless = [each for each in taken.refusals if not each.identity.sop_instance_uid]
     if named:
@@ -120,6 +122,14 @@ def describe_outcome(taken: Ingest, context: ReceiveContext) -> Dataset:
     if nameless:
         answer.OtherFailuresSequence = Sequence([_failure(each) for each in nameless])
     return answer
+
+
+def _reference(sop_uid: str, stored: StoredObject | None, urls: Urls) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = stored.sop_class_uid if stored else ""
+    item.ReferencedSOPInstanceUID = sop_uid
+    item.RetrieveURL = urls.instance(stored) if stored else None
+    return item
 
 
 def _failure(refusal: Refusal) -> Dataset:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 
+import pydicom
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
 from service.deliver.errors import DeliveryError
@@ -62,8 +64,35 @@ def deliver_object(context: Context, delivery_id: int) -> None:
         why = str(error) if isinstance(error, NotBuildable | ServiceError) else type(error).__name__
         context.ledger.finish_delivery(row.id, DeliveryState.FAILED, f"object cannot be built: {why}")
         return
+    if isinstance(payload, pydicom.Dataset):
+        _keep(context, row, payload)
     state = deliver(row, payload, destination, context.ledger, context.settings)
     log.info("delivery tried", extra={"delivery": row.id, "kind": row.kind, "destination": row.destination, "state": state})
+
+
+def _keep(context: Context, row: DeliveryRow, built: pydicom.Dataset) -> None:
+    """Write an object of ours down for those who ask us for it over DICOMweb. It is built again where its file is lost.
+
+    An image that is corrected under its own UID is not kept: under that UID we hand out what was received.
+    """
+    uid = str(built.SOPInstanceUID)
+    if uid == row.source_sop_uid or context.ledger.is_kept(uid):
+        return
+    content = BytesIO()
+    try:
+        pydicom.dcmwrite(content, built, enforce_file_format=True)
+        size = content.getbuffer().nbytes
+        if context.store.free_bytes() - size < context.settings.disk_free_min_bytes:
+            log.warning("disk space is short: an object is sent and not kept", extra={"delivery": row.id, "kind": row.kind})
+            return
+        context.store.write_produced(uid, content.getvalue())
+    except BUILD_ERRORS as error:
+        # What is owed to the destination does not wait for our own disk.
+        log.warning("object not kept", extra={"delivery": row.id, "kind": row.kind, "cause": type(error).__name__})
+        return
+    context.ledger.record_produced(
+        uid, row.study_uid, str(built.SeriesInstanceUID), str(built.SOPClassUID), str(built.get("Modality", "")), row.kind, size
+    )
 
 
 def _is_replaced(context: Context, row: DeliveryRow) -> bool:

@@ -65,6 +65,15 @@ class InstanceStore:
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
+    def write_produced(self, object_uid: str, content: bytes) -> Path:
+        """Write the file of an object made here; a reader sees all of it or nothing."""
+        with NamedTemporaryFile(dir=self.spool_dir, delete=False) as spooled:
+            spooled.write(content)
+        _sync(Path(spooled.name))
+        target = self.produced_path(object_uid)
+        _place(Path(spooled.name), target)
+        return target
+
     def free_bytes(self) -> int:
         """Free space of the data folder's disk."""
         return shutil.disk_usage(self.data_dir).free

@@ -1,9 +1,197 @@
-"""The ledger's pages on objects of ours that were built and lie in the data folder."""
+"""The ledger's pages on all DICOM objects that lie in the data folder: those that were received, and those of our own that were built."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, literal, null, or_, select, union, union_all
+
+from service.domain.findings import ObjectKind
 from service.store.database import Database
+from service.store.tables import instances, produced, studies
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """A file that can be handed out."""
+
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    sop_class_uid: str
+    modality: str
+    size: int
+    """Bytes of the file."""
+    path: str | None
+    """Relative to the data folder; None for an object of ours, which lies where `InstanceStore.produced_path` says."""
+
+
+@dataclass(frozen=True)
+class SeriesKey:
+    study_uid: str
+    series_uid: str
+
+
+@dataclass(frozen=True)
+class ObjectFilter:
+    """Which objects are wanted; what is empty does not narrow it. Texts may hold the wildcards ``*`` and ``?`` (PS3.4 C.2.2.2.4)."""
+
+    study_uids: tuple[str, ...] = ()
+    series_uids: tuple[str, ...] = ()
+    sop_uids: tuple[str, ...] = ()
+    sop_class_uids: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    modalities_in_study: tuple[str, ...] = ()
+    """The study holds an object of one of these, which need not be the wanted one."""
+    patient_id: str = ""
+    patient_name: str = ""
+    """Matched whatever the case, as a whole or one of its component groups."""
+    sex: str = ""
+    accession_number: str = ""
+    birth_dates: tuple[str, str] = ("", "")
+    """From, to: YYYYMMDD, both included, empty where that end is open."""
+    study_dates: tuple[str, str] = ("", "")
 
 
 class Produce(Database):
-    pass
+    def record_produced(
+        self, object_uid: str, study_uid: str, series_uid: str, sop_class_uid: str, modality: str, kind: ObjectKind, size: int
+    ) -> bool:
+        """Enter an object of ours whose file has its place; False where it was entered before."""
+        with self._write() as connection:
+            return self._insert_once(
+                connection,
+                produced,
+                object_uid=object_uid,
+                study_uid=study_uid,
+                series_uid=series_uid,
+                sop_class_uid=sop_class_uid,
+                modality=modality,
+                kind=kind,
+                size=size,
+                made_at=self._now(),
+            )
+
+    def is_kept(self, object_uid: str) -> bool:
+        """Tell whether an object of ours was built and lies in the data folder."""
+        with self._read() as connection:
+            return connection.execute(select(produced.c.object_uid).where(produced.c.object_uid == object_uid)).scalar() is not None
+
+    def find_studies(self, wanted: ObjectFilter, offset: int, limit: int) -> list[str]:
+        """Study Instance UIDs of studies that hold a wanted object; those that came last first."""
+        with self._read() as connection:
+            rules = list(_study_rules(wanted, connection))
+            if wanted.study_uids:
+                rules.append(studies.c.study_uid.in_(wanted.study_uids))
+            owned = [list(_object_rules(wanted, table)) for table in (instances, produced)]
+            if any(owned):
+                holders = [
+                    select(literal(1)).where(table.c.study_uid == studies.c.study_uid, *each).exists()
+                    for table, each in zip((instances, produced), owned, strict=True)
+                ]
+                rules.append(or_(*holders))
+            found = select(studies.c.study_uid).where(*rules).order_by(studies.c.first_received_at.desc(), studies.c.study_uid.desc())
+            return list(connection.execute(found.offset(offset).limit(limit)).scalars())
+
+    def find_series(self, wanted: ObjectFilter, offset: int, limit: int) -> list[SeriesKey]:
+        """Series that hold a wanted object, by their UIDs."""
+        with self._read() as connection:
+            of_each = [
+                select(table.c.study_uid, table.c.series_uid).where(*_rules(wanted, table, connection)) for table in (instances, produced)
+            ]
+            found = union(*of_each).order_by("study_uid", "series_uid").offset(offset).limit(limit)
+            return [SeriesKey(row.study_uid, row.series_uid) for row in connection.execute(found)]
+
+    def find_objects(self, wanted: ObjectFilter, offset: int = 0, limit: int | None = None) -> list[StoredObject]:
+        """Objects, by their UIDs; received ones and our own."""
+        with self._read() as connection:
+            of_each = [_columns(table).where(*_rules(wanted, table, connection)) for table in (instances, produced)]
+            found = union_all(*of_each).order_by("study_uid", "series_uid", "sop_uid").offset(offset).limit(limit)
+            return [_object(row) for row in connection.execute(found)]
+
+
+def _columns(table: Table) -> Select[Any]:
+    received = table is instances
+    return select(
+        table.c.study_uid,
+        table.c.series_uid,
+        (table.c.sop_uid if received else table.c.object_uid).label("sop_uid"),
+        table.c.sop_class_uid,
+        table.c.modality,
+        table.c.size,
+        (table.c.path if received else null()).label("path"),
+    )
+
+
+def _rules(wanted: ObjectFilter, table: Table, connection: Connection) -> list[ColumnElement[bool]]:
+    rules = list(_object_rules(wanted, table))
+    if wanted.study_uids:
+        rules.append(table.c.study_uid.in_(wanted.study_uids))
+    if of_study := list(_study_rules(wanted, connection)):
+        rules.append(table.c.study_uid.in_(select(studies.c.study_uid).where(*of_study)))
+    return rules
+
+
+def _object_rules(wanted: ObjectFilter, table: Table) -> Iterator[ColumnElement[bool]]:
+    sop_uid = table.c.sop_uid if table is instances else table.c.object_uid
+    for values, column in (
+        (wanted.series_uids, table.c.series_uid),
+        (wanted.sop_uids, sop_uid),
+        (wanted.sop_class_uids, table.c.sop_class_uid),
+        (wanted.modalities, table.c.modality),
+    ):
+        if values:
+            yield column.in_(values)
+
+
+def _study_rules(wanted: ObjectFilter, connection: Connection) -> Iterator[ColumnElement[bool]]:
+    """What is the same for all objects of a study."""
+    if wanted.modalities_in_study:
+        holders = [
+            select(literal(1)).where(table.c.study_uid == studies.c.study_uid, table.c.modality.in_(wanted.modalities_in_study)).exists()
+            for table in (instances, produced)
+        ]
+        yield or_(*holders)
+    for text, column in (
+        (wanted.patient_id, studies.c.patient_id),
+        (wanted.sex, studies.c.sex),
+        (wanted.accession_number, studies.c.accession_number),
+    ):
+        if text:
+            yield _like(column, text, connection) if _WILD & set(text) else column == text
+    if wanted.patient_name:
+        yield or_(*_name_rules(wanted.patient_name))
+    for (first, last), column in ((wanted.birth_dates, studies.c.birth_date), (wanted.study_dates, studies.c.study_date)):
+        if first or last:
+            yield and_(column >= (first or "0"), column <= (last or "99999999"))
+
+
+_WILD = {"*", "?"}
+
+
+def _like(column: ColumnElement[str], text: str, connection: Connection) -> ColumnElement[bool]:
+    if connection.dialect.name == "sqlite":
+        # LIKE knows no case there; GLOB has the very wildcards of DICOM, and sets in brackets beside them.
+        return column.op("GLOB", is_comparison=True)(text.replace("[", "[[]"))
+    return column.like(_pattern(text), escape="\\")
+
+
+def _name_rules(text: str) -> Iterator[ColumnElement[bool]]:
+    """A name as a whole, or one of its alphabetic, ideographic and phonetic groups (PS3.5 6.2.1), whatever the case.
+
+    SQLite knows upper and lower case of ASCII letters only.
+    """
+    name, pattern = func.lower(studies.c.patient_name), _pattern(text)
+    for each in (pattern, f"{pattern}=%", f"%={pattern}", f"%={pattern}=%"):
+        yield name.like(func.lower(each), escape="\\")
+
+
+def _pattern(text: str) -> str:
+    escaped = "".join("\\" + each if each in "%_\\" else each for each in text)
+    return escaped.replace("*", "%").replace("?", "_")
+
+
+def _object(row: Row[Any]) -> StoredObject:
+    return StoredObject(row.study_uid, row.series_uid, row.sop_uid, row.sop_class_uid, row.modality, row.size, row.path)
