@@ -10,6 +10,7 @@ from pathlib import Path
 from training.data.readers.cbis_ddsm import read_cbis_ddsm
 from training.data.readers.cmmd import read_cmmd
 from training.data.readers.dicom_folder import read_dicom_folder
+from training.data.readers.feedback import read_feedback
 from training.data.readers.inbreast import read_inbreast
 from training.data.readers.mini_mias import read_mini_mias
 from training.data.readers.own_table import read_own_table
@@ -35,6 +36,7 @@ READERS: dict[str, Reader] = {
     "cmmd": read_cmmd,
     "dicom-folder": read_dicom_folder,
     "table": read_own_table,
+    "feedback": read_feedback,
     "synthetic": read_synthetic,
 }
 """Reader by the name of its layout. ``NAME`` reads the sub-folder NAME of the data folder, ``NAME:/a/path`` reads that path."""

@@ -45,18 +45,18 @@ export function showReaders({ readers }) {
       return [atDay(start), value, low, high];
     }) }],
   });
-  const rated = (caption, of, rows) => table(caption, ["Label", of, "Agree", "Answers"], rows.map((each) => [
+  const rated = (caption, of, rows) => table(caption, ["Label", of], ["Agree", "Answers"], rows.map((each) => [
     LABELS[each.label], groupName(each.of), [percent(each.agree.rate), " ", h("span", { class: "interval" }, interval(each.agree))], each.agree.of.toLocaleString("en")]));
   find("#readers-tables").replaceChildren(
-    readers.instead.length ? table("What was wrong", ["Label", "Network said", "Reader says", "Answers"], readers.instead.map((each) => [
+    readers.instead.length ? table("What was wrong", ["Label", "Network said", "Reader says"], ["Answers"], readers.instead.map((each) => [
       LABELS[each.label], each.said || "a score", each.right_value, each.count.toLocaleString("en")])) : "",
     rated("By network", "Network", readers.models),
     h("details", { class: "how" }, h("summary", {}, "By group"), rated("By group", "Group", readers.groups)),
   );
 }
 
-function table(caption, names, rows) {
-  const kind = (place) => (place > 1 ? "number" : null);
-  return h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, names.map((name, place) => h("th", { scope: "col", class: kind(place) }, name)))),
+function table(caption, texts, numbers, rows) {
+  const kind = (place) => (place < texts.length ? null : "number");
+  return h("table", {}, h("caption", {}, caption), h("thead", {}, h("tr", {}, [...texts, ...numbers].map((name, place) => h("th", { scope: "col", class: kind(place) }, name)))),
     h("tbody", {}, rows.map((cells) => h("tr", {}, cells.map((cell, place) => h("td", { class: kind(place) }, cell))))));
 }

@@ -1,0 +1,34 @@
+"""`mammotriage feedback`: what readers say of the labels, for training."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from service.cli.ledger_access import Study, opened
+from service.domain.feedback import ReaderVerdict, ReadLabel
+
+app = typer.Typer(help="What readers say of the labels: export it for training.", no_args_is_help=True)
+
+
+@app.command()
+def export(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="file to write [default: standard output]")] = None,
+    study: Study = None,
+    label: Annotated[ReadLabel | None, typer.Option("--label", help="only on this label")] = None,
+    verdict: Annotated[ReaderVerdict | None, typer.Option("--verdict", help="only with this verdict")] = None,
+    history: Annotated[bool, typer.Option("--history", help="with what a reader said before they changed their mind")] = False,
+) -> None:
+    """As CSV. Written as feedback.csv into the data folder, `python -m training ... feedback:DATA_FOLDER` trains on it."""
+    from service.api.feedback_export import write_feedback
+
+    with opened() as context:
+        lines = write_feedback(context.ledger, study, label, verdict, history)
+        if output is None:
+            sys.stdout.writelines(lines)
+        else:
+            with output.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(lines)
