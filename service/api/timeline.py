@@ -22,19 +22,22 @@ from service.store.rows import CorrectionRow, DeliveryRow, InstanceRow
 
 
 class Step(StrEnum):
-    """What a step of the timeline tells of."""
+    """What a step of the timeline tells of; of one second, in this order."""
 
     RECEIVED = "received"
     ANALYSED = "analysed"
     """An image came to its end: analysed, not-analysed or failed."""
     CONCLUDED = "concluded"
+    HELD = "held"
+    CORRECTION = "correction"
+    RELEASED = "released"
     PLANNED = "planned"
     """An object is owed to a destination."""
     DELIVERED = "delivered"
     """A delivery came to its end: verified, not-applied, refused, failed or left-out."""
-    CORRECTION = "correction"
-    HELD = "held"
-    RELEASED = "released"
+
+
+_ORDER = list(Step)
 
 
 _ENTRY: dict[str, JsonValue] = {
@@ -87,7 +90,7 @@ def build_router(ledger: Ledger) -> APIRouter:
     def timeline(study_uid: Uid) -> Timeline:
         """What happened to a study, from its first image to the proof that an archive holds its results."""
         _must_be_known(study_uid)
-        return Timeline(study_instance_uid=study_uid, entries=sorted(_entries(study_uid), key=lambda entry: entry.at))
+        return Timeline(study_instance_uid=study_uid, entries=sorted(_entries(study_uid), key=_when))
 
     @router.get("/{study_uid}/priors", response_model=PriorList, responses=problem_responses(404, 422))
     def priors(study_uid: Uid) -> PriorList:
@@ -127,6 +130,11 @@ def build_router(ledger: Ledger) -> APIRouter:
             )
 
     return router
+
+
+def _when(entry: TimelineEntry) -> tuple[datetime, int, datetime]:
+    # A conclusion's time has whole seconds, the others are finer.
+    return entry.at.replace(microsecond=0), _ORDER.index(entry.step), entry.at
 
 
 def _of_image(row: InstanceRow) -> Iterator[TimelineEntry]:

@@ -9,7 +9,7 @@ const AGREEMENTS = { agree: ["good", "agrees"], missing: ["warn", "missing"], co
 const HEADERS = { agree: "header agrees", missing: "header lacks labels", contradict: "header contradicts pixels", unsure: "header: not sure" };
 const STATES = { "not-analysed": "not analysed", failed: "failed", received: "in work" };
 const VERDICTS = {
-  "as-declared": "The labels are as declared.", "one-wrong": "One label is wrong.", exchanged: "Both sides are exchanged.", mirrored: "Pictures are mirrored.",
+  "as-declared": "No label contradicts the pixels.", "one-wrong": "One label is wrong.", exchanged: "Both sides are exchanged.", mirrored: "Pictures are mirrored.",
   unsettled: "Something differs, and the images do not settle what.",
 };
 
@@ -83,7 +83,11 @@ export const reasonOf = (image) => h("p", { class: "small warn" }, image.reason 
 function labelTable(image, say) {
   const row = (label, name, declared, found, agreement) =>
     h("tr", { "data-label": label }, h("th", { scope: "row" }, name), h("td", {}, declared), h("td", {}, ...found), h("td", {}, agreement || ""), h("td", {}, say(image, label)));
-  const word = (key) => { const said = image.agreement && AGREEMENTS[image.agreement[key]]; return said && h("span", { class: said[0] }, said[1]); };
+  const word = (key) => {
+    const said = image.agreement && AGREEMENTS[image.agreement[key]];
+    // A label that stands elsewhere in the header only, as on digitised film, counts as missing.
+    return said && h("span", { class: said[0] }, image.agreement[key] === "missing" && known(image.declared[key]) ? "not in its place" : said[1]);
+  };
   const seen = (label) => (label ? [h("b", {}, density(label.value)), h("span", { class: "faint" }, ` ${percent(label.confidence)}`)] : ["–"]);
   return h("table", {},
     h("thead", {}, h("tr", {}, ["", "header", "pixels", "", "reader"].map((text) => h("th", { scope: "col" }, text)))),
@@ -147,6 +151,6 @@ export function showLeftOut(study, hanging) {
   section.hidden = !out.length;
   section.replaceChildren(h("h2", {}, "Not hung"), h("ul", {}, out.map((each) => {
     const image = images.get(each.sop_instance_uid);
-    return h("li", {}, `${image ? `${image.kind}: ` : ""}${each.reason.text} `, h("code", { class: "faint small" }, each.reason.code));
+    return h("li", {}, `${image && image.kind !== "unknown" ? `${image.kind}: ` : ""}${each.reason.text} `, h("code", { class: "faint small" }, each.reason.code));
   })));
 }

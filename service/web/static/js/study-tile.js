@@ -9,6 +9,8 @@ import { curveNumber, fetchFrame, fetchHeat, shade } from "./study-pixels.js";
 const WALLS = { R: "right", L: "left" };
 const SMALL = "1536";
 
+const inUnits = (value) => (Math.abs(value) < 100 && value % 1 ? value.toFixed(1) : Math.round(value));
+
 export const startLook = () => ({ zoom: 1, away: 0, down: 0, shift: 0, stretch: 1, preset: 0, invert: false });
 
 export class Tile {
@@ -51,8 +53,6 @@ export class Tile {
   }
 
   get uid() { return this.hung?.sop_instance_uid; }
-
-  get layout() { return this.frame; }
 
   async load(signal) {
     if (!this.hung) return;
@@ -140,8 +140,9 @@ export class Tile {
     const frame = this.full && across < 1 ? this.full : this.frame;
     this.viewer.painter.paint(this.context, { frame, heat: mode === "colour" ? this.heat : null, map, window, opacity });
     if (mode === "contour" && this.heat) this.#drawLines(invert(map), ratio, opacity);
+    const { slope, intercept } = this.frame;
     const percent = Math.round((100 * scaled.width) / ((this.hung.rotate_degrees || 0) % 180 ? this.frame.source_rows : this.frame.source_columns));
-    this.numbers.textContent = `${frame === this.full ? "full · " : ""}${percent} %  W ${Math.round(window.width)}  L ${Math.round(window.centre)}`;
+    this.numbers.textContent = `${frame === this.full ? "full · " : ""}${percent} %  W ${inUnits(window.width * slope)}  L ${inUnits(window.centre * slope + intercept)}`;
     this.figure.dataset.resolution = frame === this.full ? "full" : SMALL;
   }
 

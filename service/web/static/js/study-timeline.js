@@ -11,7 +11,7 @@ const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 function objects(entries) {
   const counts = new Map();
   for (const { kind } of entries) counts.set(kind, (counts.get(kind) || 0) + 1);
-  return [...counts].map(([kind, count]) => plural(count, OBJECTS[kind] || kind)).join(", ");
+  return [...counts].map(([kind, count]) => (count === 1 ? OBJECTS[kind] || kind : plural(count, OBJECTS[kind] || kind))).join(", ");
 }
 
 const SENTENCES = {
@@ -20,7 +20,7 @@ const SENTENCES = {
   concluded: ([entry]) => `concluded, version ${entry.version}: ${entry.text}${entry.state === "partial" ? ", without a full view set" : ""}`,
   planned: (entries) => `to ${entries[0].destination}: ${objects(entries)} planned`,
   delivered: (entries) => [`${entries[0].state} in ${entries[0].destination}: ${objects(entries)}`, entries[0].text].filter(Boolean).join(". "),
-  correction: (entries) => `correction ${entries.map((entry) => entry.correction).join(", ")} ${entries[0].state} by ${entries[0].who}${entries[0].text ? `: ${entries[0].text}` : ""}`,
+  correction: (entries) => `correction ${entries.map((entry) => entry.correction).join(", ")} ${entries[0].state} by ${entries[0].who}${entries[0].text && entries[0].who !== "policy" ? `: ${entries[0].text}` : ""}`,
   held: ([entry]) => `held: ${entry.text}`,
   released: ([entry]) => `released by ${entry.who}: ${entry.text}`,
 };
@@ -28,7 +28,8 @@ const SENTENCES = {
 /** Neighbours that say the same, as one. */
 export function group(entries) {
   const groups = [];
-  const key = ({ step, state, text, who, destination, version }) => JSON.stringify([step, state, text, who, destination, step === "concluded" ? version : ""]);
+  const key = ({ step, state, text, who, destination, version }) =>
+    JSON.stringify([step, state, who, destination, who === "policy" ? "" : text, step === "concluded" ? version : ""]);
   for (const entry of entries) {
     const known = groups.findLast((each) => key(each[0]) === key(entry));
     if (known && new Date(entry.at) - new Date(known.at(-1).at) < BREATH_MS) known.push(entry);
