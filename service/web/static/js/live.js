@@ -14,11 +14,11 @@ function say(text, title) {
 }
 
 /**
- * Follow events of these kinds (patterns with commas between them), of one study or of all.
+ * Follow events of these kinds (patterns with commas between them), of one study or of all. onOpen is called when the stream stands.
  * onEvent gets { id, type, timestamp, data }. onReset is called where events may have been missed: load everything anew.
  * Returns a function that ends it.
  */
-export function follow({ kinds = "", study = "" }, onEvent, onReset = () => {}) {
+export function follow({ kinds = "", study = "", onOpen = () => {} }, onEvent, onReset = () => {}) {
   let source = null, lastId = null, timer = null, hiddenAt = 0, ended = false;
 
   function open() {
@@ -28,7 +28,10 @@ export function follow({ kinds = "", study = "" }, onEvent, onReset = () => {}) 
     if (study) query.set("study", study);
     if (lastId !== null) query.set("after", lastId);
     source = new EventSource(`/api/v1/events?${query}`);
-    source.addEventListener("open", () => say("● live", "Changes appear by themselves"));
+    source.addEventListener("open", () => {
+      say("● live", "Changes appear by themselves");
+      onOpen();
+    });
     source.addEventListener("message", (message) => {
       lastId = message.lastEventId;
       onEvent(JSON.parse(message.data));
