@@ -15,7 +15,7 @@ from sqlalchemy import Column, ColumnElement, Row, Select, literal, tuple_
 from service.domain.findings import TriageFlag
 from service.store.tables import studies
 
-_RANKS = {TriageFlag.SUSPICIOUS: 0, TriageFlag.ROUTINE: 1, TriageFlag.NOT_SCORED: 2}
+RANKS = {TriageFlag.SUSPICIOUS: 0, TriageFlag.ROUTINE: 1, TriageFlag.NOT_SCORED: 2}
 
 
 class CursorInvalid(ValueError):
@@ -30,20 +30,30 @@ class Order:
     columns: tuple[Column[Any], ...]
     readers: tuple[Callable[[Any], Any], ...]
     descending: bool = False
+    sparse: bool = False
+    """Neighbours in this order lie apart in the table."""
 
-    def page(self, wanted: Select[Any], cursor: str | None, limit: int) -> Select[Any]:
+    def page(self, wanted: Select[Any], cursor: str | None, limit: int, walk: bool = True) -> Select[Any]:
         """Narrow a selection to the `limit` studies after `cursor`.
+
+        Parameters
+        ----------
+        walk
+            Take studies in the order of the index until there are enough: quick where most of them are wanted, and slow where few are,
+            each a look into another part of the table. Otherwise one pass over the whole table, and a sort of what fits.
 
         Raises
         ------
         CursorInvalid
         """
+        # A sum is no column: the database cannot use the index, whatever it guesses about the filter.
+        columns = self.columns if walk or not self.sparse else (self.columns[0] + 0, *self.columns[1:])
         if cursor is not None:
             key = tuple_(*(literal(value, column.type) for value, column in zip(self._read_cursor(cursor), self.columns, strict=True)))
-            here = tuple_(*self.columns)
+            here = tuple_(*columns)
             after: ColumnElement[bool] = here < key if self.descending else here > key
             wanted = wanted.where(after)
-        return wanted.order_by(*(column.desc() if self.descending else column for column in self.columns)).limit(limit)
+        return wanted.order_by(*(column.desc() if self.descending else column for column in columns)).limit(limit)
 
     def cursor_after(self, row: Row[Any]) -> str:
         """Write the cursor that continues behind a row."""
@@ -63,7 +73,7 @@ class Order:
 
 def _read_rank(value: Any) -> int:
     rank = int(value)
-    if rank not in _RANKS.values():
+    if rank not in RANKS.values():
         raise ValueError
     return rank
 
@@ -91,6 +101,7 @@ ORDERS = {
         "triage",
         (studies.c.triage_rank, studies.c.triage_position, studies.c.first_received_at, studies.c.study_uid),
         (_read_rank, _read_finite, _read_moment, _read_uid),
+        sparse=True,
     ),
     "received": Order("received", (studies.c.first_received_at, studies.c.study_uid), (_read_moment, _read_uid), descending=True),
 }
@@ -101,4 +112,4 @@ def triage_columns(flag: TriageFlag, score: float | None) -> dict[str, Any]:
     """Say where a study stands in the triage order, as columns that all sort upwards."""
     if score is not None and not math.isfinite(score):
         raise ValueError("a score is a finite number")
-    return {"triage_rank": _RANKS[flag], "triage_position": 1.0 if score is None else -score}
+    return {"triage_rank": RANKS[flag], "triage_position": 1.0 if score is None else -score}
