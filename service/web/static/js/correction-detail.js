@@ -1,0 +1,113 @@
+// One difference between header and pixels, with all that speaks for and against it.
+import { h } from "./dom.js";
+import { KINDS, deliveryBadge, label, labels, objectName, percent, stateBadge, stateName } from "./correction-words.js";
+import { day, moment, personName } from "./format.js";
+import { table } from "./tables.js";
+
+const VERDICTS = {
+  "one-wrong": "One label is wrong.", exchanged: "Both sides are exchanged.", mirrored: "The pictures are mirrored.",
+  unsettled: "Something differs, and the images together do not settle what.",
+};
+
+function image(source, text) {
+  const shown = h("img", { src: source, alt: text, decoding: "async" });
+  shown.addEventListener("error", () => shown.replaceWith("no picture"));
+  return shown;
+}
+
+/** Whose study it is, with the way to its page. */
+export function showWhose(study, badges) {
+  const { patient } = study;
+  const facts = [patient.patient_id, patient.age_years !== null && `${patient.age_years} years`, study.study_date && `study of ${day(study.study_date)}`,
+    study.accession_number && `accession ${study.accession_number}`, study.station_name && `station ${study.station_name}`];
+  return h("header", { class: "whose" }, h("h1", {}, personName(patient.name)), h("span", { class: "faint" }, facts.filter(Boolean).join(" · ")), badges,
+    h("span", { class: "spacer" }), h("a", { href: `/studies/${study.study_instance_uid}` }, "Open in the viewer"));
+}
+
+/** The picture, plain or with what the cancer network looked at. */
+function showPicture(shown, heat, turnHeat) {
+  const what = `${labels(shown.pixels)} as its pixels show it`;
+  const frame = shown.links
+    ? image(heat ? shown.links.heatmap : shown.links.preview, heat ? `${what}, with the heatmap over it` : what)
+    : "no picture";
+  return h("figure", { class: "picture panel" }, h("div", { class: "frame" }, frame), h("figcaption", {},
+    h("button", { type: "button", class: "quiet", "aria-pressed": String(heat), onclick: turnHeat, disabled: !shown.links }, "Heatmap"),
+    h("span", { class: "faint" }, [shown.film && "digitised film", shown.marker ? `marker in the picture: ${shown.marker.text}, ${percent(shown.marker.confidence)} sure` : "no marker read"].filter(Boolean).join(" · "))));
+}
+
+function showLabels(correction, instance) {
+  const row = (name, key) => {
+    const { declared, pixels, proposed } = correction;
+    const differs = label(declared[key]) !== label(proposed[key]);
+    const sure = instance?.[key];
+    return h("tr", {}, h("th", { scope: "row" }, name),
+      h("td", { class: differs ? "wrong" : "" }, label(declared[key]), differs && h("span", { class: "mark" }, label(declared[key]) === "–" ? "missing" : "changes")),
+      h("td", {}, label(pixels[key]), sure && h("span", { class: "mark faint" }, percent(sure.confidence))),
+      h("td", { class: differs ? "right" : "" }, label(proposed[key]), !differs && h("span", { class: "mark faint" }, "as it is")));
+  };
+  return h("section", { class: "panel" }, h("h2", {}, "Labels"), h("table", { class: "labels" },
+    h("thead", {}, h("tr", {}, ["", "Header says", "Pixels show", "Would be written"].map((name) => (name ? h("th", { scope: "col" }, name) : h("td"))))),
+    h("tbody", {}, row("Side", "laterality"), row("View", "view"))),
+  h("p", { class: "faint" }, `Confidence ${percent(correction.confidence)}: of the least sure label that would be written.`));
+}
+
+function showEvidence(correction, study) {
+  const named = (uid) => { const found = study.instances.find((each) => each.sop_instance_uid === uid); return found?.view ? ` (${pixelLabels(found)})` : ""; };
+  const witnesses = correction.evidence.map((each) => h("li", {}, each.text, named(each.sop_instance_uid)));
+  return h("section", { class: "panel" }, h("h2", {}, "Evidence"), h("p", {}, correction.reason),
+    witnesses.length ? h("ul", {}, witnesses) : h("p", { class: "faint" }, "No second witness: neither a marker nor another image of the study speaks of it."),
+    correction.obstacle && h("p", { class: "obstacle" }, h("strong", {}, "Reported only: "), correction.obstacle),
+    correction.film && h("p", { class: "faint" }, "Digitised film: a destination takes corrections of film only where its settings say so."));
+}
+
+const pixelLabels = (instance) => labels({ laterality: instance.laterality?.value, view: instance.view?.value });
+
+const HANGING = ["R CC", "L CC", "R MLO", "L MLO"];
+const place = (instance) => (HANGING.indexOf(pixelLabels(instance)) + 5) % 5;
+
+/** What all images of the study say together, with each of them. */
+export function showStudy(study, currentUid) {
+  const { reasoning } = study;
+  const pictures = [...study.instances].sort((one, other) => place(one) - place(other)).map((each) => {
+    const agrees = !each.agreement?.kind;
+    const words = each.view ? `header ${labels(each.declared)}, pixels ${pixelLabels(each)}` : `header ${labels(each.declared)}, ${each.reason?.text || "not analysed yet"}`;
+    const drawn = each.links ? image(each.links.preview, words) : "no picture";
+    const other = each.agreement?.correction_id && each.sop_instance_uid !== currentUid;
+    return h("figure", { class: each.sop_instance_uid === currentUid ? "this" : "" },
+      other ? h("a", { class: "frame", href: `#${each.agreement.correction_id}` }, drawn) : h("div", { class: "frame" }, drawn),
+      h("figcaption", {}, h("span", { class: agrees ? "" : "bad" }, labels(each.declared), !agrees && each.view && ` → ${pixelLabels(each)}`),
+        h("br"), h("span", { class: "faint" }, each.sop_instance_uid === currentUid ? "this image" : agrees ? (each.view ? "agrees" : "") : KINDS[each.agreement.kind] || "")));
+  });
+  return h("section", { class: "panel" }, h("h2", {}, "The study together"),
+    reasoning ? h("p", {}, h("strong", {}, VERDICTS[reasoning.verdict] || ""), " ", reasoning.text || "Every label is as declared.") : h("p", { class: "faint" }, "Not concluded yet."),
+    h("div", { class: "strip" }, pictures));
+}
+
+export function showCorrection(correction, study, heat, turnHeat) {
+  const instance = study.instances.find((each) => each.sop_instance_uid === correction.sop_instance_uid);
+  const badges = [h("span", { class: "badge" }, KINDS[correction.kind]), stateBadge(correction.state), correction.held && h("a", { class: "badge bad", href: `#held=${study.study_instance_uid}` }, "study held")];
+  return [showWhose(study, badges), h("div", { class: "evidence-desk" },
+    showPicture({ ...correction, links: instance?.links, marker: instance?.marker }, heat, turnHeat),
+    h("div", { class: "case" }, showLabels(correction, instance), showEvidence(correction, study), showStudy(study, correction.sop_instance_uid)))];
+}
+
+/** What became of it: every step, and where it went. */
+export function showRecord(correction) {
+  const steps = correction.history.map((step) => h("tr", {}, h("td", {}, moment(step.at)), h("td", {}, stateName(step.state)), h("td", {}, step.who), h("td", {}, step.why)));
+  const history = h("section", { class: "panel" }, h("h2", {}, "History"), table(["When", "State", "Who", "Why"], steps));
+  if (!correction.deliveries.length) return [history];
+  const rows = correction.deliveries.map((each) => h("tr", {}, h("td", {}, each.destination), h("td", {}, objectName(each.kind)), h("td", {}, deliveryBadge(each.state)),
+    h("td", { class: "number" }, String(each.tries)), h("td", {}, each.error || ""), h("td", {}, moment(each.finished_at || each.created_at))));
+  return [history, h("section", { class: "panel" }, h("h2", {}, "Deliveries"), table(["Destination", "What", "State", "Tries#", "Said", "When"], rows))];
+}
+
+export function showHold(hold, study) {
+  const known = study.corrections.map((each) => h("tr", {}, h("td", {}, h("a", { href: `#${each.id}` }, `${labels(each.declared)} → ${labels(each.proposed)}`)),
+    h("td", {}, KINDS[each.kind]), h("td", {}, stateBadge(each.state))));
+  return [showWhose(study, [hold.released_at ? h("span", { class: "badge good" }, "released") : h("span", { class: "badge bad" }, "held")]),
+    h("section", { class: "panel" }, h("h2", {}, "Why it is held"), h("p", {}, hold.reason), h("p", { class: "faint" }, `Since ${moment(hold.since)}. Nothing corrected leaves before a person releases the study.`),
+      hold.released_at && h("p", {}, `Released ${moment(hold.released_at)} by ${hold.released_by}: ${hold.released_why}`)),
+    showStudy(study, ""),
+    h("section", { class: "panel" }, h("h2", {}, "Its corrections"), known.length ? table(["Change", "Kind", "State"], known) : h("p", { class: "faint" }, "None."))];
+}
+

@@ -1,0 +1,30 @@
+// Corrections and deliveries in words; each colour has a word beside it.
+import { h } from "./dom.js";
+
+export const KINDS = { missing: "label missing", contradicts: "contradiction", mirrored: "mirrored picture", exchanged: "sides exchanged", "view-unknown": "unknown view" };
+
+const STATES = {
+  proposed: ["warn", "waits for a decision"], reported: ["faint", "reported only"], approved: ["warn", "approved, on the way"], applied: ["warn", "sent, not yet proved"],
+  verified: ["good", "verified"], "not-applied": ["bad", "not applied"], rejected: ["faint", "rejected"], withdrawn: ["faint", "withdrawn"],
+  undoing: ["warn", "being undone"], undone: ["faint", "undone"],
+};
+const DELIVERIES = {
+  pending: ["faint", "waits"], sent: ["warn", "sent, not yet proved"], verified: ["good", "verified"], "not-applied": ["bad", "not applied"],
+  refused: ["bad", "refused"], failed: ["bad", "failed"], "left-out": ["faint", "left out"],
+};
+const OBJECTS = {
+  "cad-sr": "CAD report", sr: "report", sc: "heatmap", gsps: "marks", corrected: "corrected image", undone: "former labels", kos: "rejection note",
+};
+
+const badge = (words, state) => h("span", { class: `badge ${(words[state] || ["faint"])[0]}` }, (words[state] || ["", state])[1]);
+export const stateBadge = (state) => badge(STATES, state);
+export const deliveryBadge = (state) => badge(DELIVERIES, state);
+export const stateName = (state) => (STATES[state] || ["", state])[1];
+export const objectName = (kind) => OBJECTS[kind] || kind;
+
+const known = (word) => word && word !== "UNKNOWN";
+/** A view or a side; a dash where nothing is said. */
+export const label = (word) => (known(word) ? word : "–");
+/** Both labels as mammographers write them: L CC. */
+export const labels = ({ laterality, view }) => (known(laterality) || known(view) ? `${label(laterality)} ${label(view)}` : "no labels");
+export const percent = (value) => `${(100 * value).toFixed(value >= 0.995 ? 1 : 0)} %`;
