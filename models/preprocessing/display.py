@@ -91,9 +91,9 @@ def display_pixels(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> DisplayPix
         table[padding] = table[used & ~padding].max(initial=0) if inverse else 0
     told = () if looked_up is not None else _told_windows(dataset, intercept, slope)
     if looked_up is not None:
-        windows: tuple[Window, ...] = (_span(-intercept / slope, (looked_up[1] - intercept) / slope),)
+        windows: tuple[Window, ...] = (_span(-intercept / slope, (looked_up[1] - intercept) / slope, slope),)
     else:
-        windows = told or (_span(*(used_range(table.astype(np.float64), stored, padding) or (0.0, 1.0))),)
+        windows = told or (_span(*(used_range(table.astype(np.float64), stored, padding) or (0.0, 1.0)), slope),)
     return DisplayPixels(
         values=np.take(table, places),
         inverse=inverse,
@@ -128,10 +128,10 @@ def _told_windows(dataset: Dataset, intercept: float, slope: float) -> tuple[Win
     )[:MOST_WINDOWS]
 
 
-def _span(low: float, high: float) -> Window:
-    """The window that runs from black at `low` to white at `high`: a linear one is a step narrower than its width."""
-    width = max(high - low, 1.0) + 1.0
-    return Window((low + high + 1.0) / 2.0, width)
+def _span(low: float, high: float, slope: float) -> Window:
+    """The window that runs from black at `low` to white at `high`: a linear one is one of the header's units narrower than it says."""
+    unit = 1.0 / slope
+    return Window((low + high + unit) / 2.0, max(high - low, unit) + unit)
 
 
 def _curve(dataset: Dataset) -> Literal["linear", "linear-exact", "sigmoid"]:

@@ -11,8 +11,7 @@ uniform sampler2D heat;
 uniform vec3 across, down;       // from pixels of the tile to the stored matrix, 0 to 1
 uniform vec2 size;               // columns, rows
 uniform float height, centre, width, opacity, steps;
-uniform int curve;
-uniform bool white;
+uniform bool sigmoid, white;
 out vec4 colour;
 float at(ivec2 place) { return float(texelFetch(pixels, clamp(place, ivec2(0), ivec2(size) - 1), 0).r); }
 float between(vec2 place) {
@@ -31,10 +30,8 @@ void main() {
   for (float j = 0.; j < steps; j++) for (float i = 0.; i < steps; i++)
     sum += between(source(point + (vec2(i, j) + 0.5) / steps - 0.5));
   float value = sum / (steps * steps);
-  float grey = curve == 2 ? 1. / (1. + exp(clamp(-4. * (value - centre) / width, -80., 80.)))
-    : curve == 1 ? (value - centre) / width + 0.5
-    : (value - (centre - 0.5)) / max(width - 1., 1e-3) + 0.5;
-  grey = clamp(grey, 0., 1.);
+  float part = (value - centre) / width;
+  float grey = sigmoid ? 1. / (1. + exp(clamp(-4. * part, -80., 80.))) : clamp(part + 0.5, 0., 1.);
   if (white) grey = 1. - grey;
   float h = texture(heat, place).r;
   vec3 hot = clamp(1.5 - abs(4. * h - vec3(3., 2., 1.)), 0., 1.);
@@ -74,7 +71,7 @@ export class GlPainter {
     gl.linkProgram(program);
     gl.useProgram(program);
     this.uniforms = {};
-    for (const name of ["pixels", "heat", "across", "down", "size", "height", "centre", "width", "opacity", "steps", "curve", "white"]) {
+    for (const name of ["pixels", "heat", "across", "down", "size", "height", "centre", "width", "opacity", "steps", "sigmoid", "white"]) {
       this.uniforms[name] = gl.getUniformLocation(program, name);
     }
     gl.uniform1i(this.uniforms.pixels, 0);
@@ -126,7 +123,7 @@ export class GlPainter {
     gl.uniform1f(uniforms.height, height);
     gl.uniform1f(uniforms.centre, view.window.centre);
     gl.uniform1f(uniforms.width, view.window.width);
-    gl.uniform1i(uniforms.curve, view.window.curve);
+    gl.uniform1i(uniforms.sigmoid, view.window.sigmoid ? 1 : 0);
     gl.uniform1i(uniforms.white, view.window.white ? 1 : 0);
     gl.uniform1f(uniforms.opacity, view.heat ? view.opacity : 0);
     const covered = Math.max(Math.hypot(a, d * view.frame.rows / view.frame.columns), Math.hypot(b, e * view.frame.rows / view.frame.columns));

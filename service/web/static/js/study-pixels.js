@@ -28,15 +28,18 @@ export async function fetchHeat(uid, signal) {
   return { rows: bitmap.height, columns: bitmap.width, values };
 }
 
-const CURVES = { linear: 0, "linear-exact": 1, sigmoid: 2 };
-export const curveNumber = (name) => CURVES[name] ?? 0;
+/**
+ * The window of a frame as one formula for all: black at centre - width / 2, white at centre + width / 2.
+ * A linear window is half a unit of the header further down and a unit narrower (PS3.3 C.11.2.1.2.1), an exact one is as it says.
+ */
+export function exactly({ centre, width }, { curve, slope }) {
+  const unit = curve === "linear" ? 1 / slope : 0;
+  return { centre: centre - unit / 2, width: Math.max(width - unit, 1e-3), sigmoid: curve === "sigmoid" };
+}
 
-/** Grey of a value from 0 to 1 (PS3.3 C.11.2.1.2 and C.11.2.1.3). */
-export function shade(value, { centre, width, curve, white }) {
-  let grey;
-  if (curve === 2) grey = 1 / (1 + Math.exp((-4 * (value - centre)) / width));
-  else if (curve === 1) grey = (value - centre) / width + 0.5;
-  else grey = (value - (centre - 0.5)) / Math.max(width - 1, 1e-3) + 0.5;
-  grey = Math.min(1, Math.max(0, grey));
+/** Grey of a value, 0 to 1. */
+export function shade(value, { centre, width, sigmoid, white }) {
+  const part = (value - centre) / width;
+  const grey = sigmoid ? 1 / (1 + Math.exp(-4 * part)) : Math.min(1, Math.max(0, part + 0.5));
   return white ? 1 - grey : grey;
 }

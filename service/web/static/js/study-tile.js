@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { score as hundred } from "./format.js";
 import { levels, trace } from "./study-contour.js";
 import { findContent, fitScale, fromHung, apply, fromTile, hungSize, invert, place, widen } from "./study-geometry.js";
-import { curveNumber, fetchFrame, fetchHeat, shade } from "./study-pixels.js";
+import { exactly, fetchFrame, fetchHeat, shade } from "./study-pixels.js";
 
 const WALLS = { R: "right", L: "left" };
 const SMALL = "1536";
@@ -75,23 +75,23 @@ export class Tile {
 
   #greyAt() {
     const map = fromHung(this.hung);
-    const window = this.window(startLook());
+    const shading = this.shading(startLook());
     const { rows, columns, values } = this.frame;
     return (x, y) => {
       const [u, v] = apply(map, x, y);
-      return shade(values[Math.min(rows - 1, Math.floor(v * rows)) * columns + Math.min(columns - 1, Math.floor(u * columns))], window);
+      return shade(values[Math.min(rows - 1, Math.floor(v * rows)) * columns + Math.min(columns - 1, Math.floor(u * columns))], shading);
     };
   }
 
   /** The window that this image is seen through: its own, moved and stretched as the reader did. */
   window(look = this.look) {
     const own = this.frame.windows[Math.min(look.preset, this.frame.windows.length - 1)];
-    return {
-      centre: own.centre + look.shift * own.width,
-      width: Math.max(1.5, own.width * look.stretch),
-      curve: curveNumber(this.frame.curve),
-      white: this.frame.inverse !== look.invert,
-    };
+    return { centre: own.centre + look.shift * own.width, width: own.width * look.stretch };
+  }
+
+  /** What becomes of a value on the screen. */
+  shading(look = this.look) {
+    return { ...exactly(this.window(look), this.frame), white: this.frame.inverse !== look.invert };
   }
 
   bounds() { return { width: this.canvas.clientWidth, height: this.canvas.clientHeight }; }
@@ -138,7 +138,7 @@ export class Tile {
     const across = Math.hypot(map[0] * this.frame.columns, map[3] * this.frame.rows);
     if (across < 0.95) this.viewer.wantFull(this);
     const frame = this.full && across < 1 ? this.full : this.frame;
-    this.viewer.painter.paint(this.context, { frame, heat: mode === "colour" ? this.heat : null, map, window, opacity });
+    this.viewer.painter.paint(this.context, { frame, heat: mode === "colour" ? this.heat : null, map, window: this.shading(), opacity });
     if (mode === "contour" && this.heat) this.#drawLines(invert(map), ratio, opacity);
     const { slope, intercept } = this.frame;
     const percent = Math.round((100 * scaled.width) / ((this.hung.rotate_degrees || 0) % 180 ? this.frame.source_rows : this.frame.source_columns));
