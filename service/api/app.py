@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from service.api import (
+    accounts,
     corrections,
     deliveries,
     dicomweb,
@@ -63,6 +64,7 @@ def create_app(context: Context, probe: Probe) -> FastAPI:
     app.include_router(feedback.build_router(ledger))
     app.include_router(quality.build_router(ledger))
     app.include_router(dicomweb.build_router(receiving))
+    app.include_router(accounts.build_router(ledger))
     app.include_router(operations.build_router(ledger, probe, settings))
     app.include_router(documentation.build_router())
     return app

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from models.errors import ModelsError
-from service.cli import corrections, deliveries, destinations, files, holds, inventory, parts, reconcile
+from service.cli import audit, corrections, deliveries, destinations, feedback, files, holds, inventory, keys, parts, reconcile, users
 from service.cli.console import EXIT_CANNOT_RUN, err
 from service.domain.errors import ServiceError
 
@@ -40,10 +40,14 @@ for command in COMMANDS:
     app.command()(command)
 app.command("settings")(inventory.show_settings)
 for name, group in (
+    ("users", users.app),
+    ("keys", keys.app),
+    ("audit", audit.app),
     ("corrections", corrections.app),
     ("holds", holds.app),
     ("deliveries", deliveries.app),
     ("destinations", destinations.app),
+    ("feedback", feedback.app),
 ):
     app.add_typer(group, name=name)
 

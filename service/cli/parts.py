@@ -31,9 +31,24 @@ def serve() -> None:
             out.print(f"results go to {destination.name}: {destination.address}")
         if not settings.destinations:
             out.print("results go nowhere: name a MAMMOTRIAGE_DESTINATIONS_FILE to write them back")
+        tell_how_to_sign_in(settings)
         out.print("Ctrl-C stops it")
         stop.wait()
         out.print("stopping")
+
+
+def tell_how_to_sign_in(settings: Settings) -> None:
+    """Say who gets in, as long as nobody can or everybody does."""
+    from service.domain.access import Role
+    from service.store.ledger import Ledger
+
+    if settings.sign_in == "off":
+        out.print("sign-in is off: whoever reaches the port may do everything", style="bold")
+        return
+    ledger = Ledger(settings.ledger_url)
+    if settings.oidc_issuer is None and not any(user.role is Role.ADMIN and not user.disabled for user in ledger.users()):
+        out.print("nobody can sign in yet: mammotriage users add NAME --role admin", style="bold")
+    ledger.close()
 
 
 def listener() -> None:
@@ -76,6 +91,8 @@ def api() -> None:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=10,
+        # Uvicorn's own default would let whoever sits on this machine choose the address that they are known by.
+        forwarded_allow_ips=list(settings.trusted_proxies),
     )
     with contextlib.suppress(KeyboardInterrupt):
         server.run()

@@ -16,7 +16,8 @@ class UserRow:
     display_name: str
     role: Role
     has_password: bool
-    """False for those who sign in elsewhere (OpenID Connect)."""
+    is_from_directory: bool
+    """They sign in at an OpenID Connect issuer, which says what their role is."""
     disabled: bool
     created_at: datetime
     signed_in_at: datetime | None

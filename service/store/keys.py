@@ -41,7 +41,7 @@ class Keys(Database):
             row = connection.execute(select(api_keys).where(api_keys.c.secret_sha256 == secret_sha256)).one_or_none()
         return _key(row) if row else None
 
-    def keys(self) -> list[KeyRow]:
+    def api_keys(self) -> list[KeyRow]:
         """All keys, those too that are revoked, by name."""
         with self._read() as connection:
             return [_key(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.name))]

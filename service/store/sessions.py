@@ -17,7 +17,7 @@ from service.store.users import as_user
 FORGOTTEN_AFTER = timedelta(hours=1)
 """Failures older than this count no more."""
 
-LONGEST_BLOCK_S = 300.0
+FIRST_BLOCK_S, LONGEST_BLOCK_S = 5.0, 300.0
 
 
 class Sessions(Database):
@@ -32,8 +32,11 @@ class Sessions(Database):
             )  # fmt: skip
             connection.execute(update(users).where(users.c.name == user_name).values(signed_in_at=at))
 
-    def session(self, token_sha256: str, idle: timedelta) -> SessionRow | None:
-        """The session of a token; None where it has ended, was idle for longer than `idle`, or the account is disabled."""
+    def session(self, token_sha256: str, idle: timedelta, touch_after: timedelta = timedelta.max) -> SessionRow | None:
+        """The session of a token; None where it has ended, was idle for longer than `idle`, or the account is disabled.
+
+        Its use is written down, where that was not done for `touch_after`.
+        """
         at = self._now()
         wanted = select(users, sessions.c.csrf_token, sessions.c.created_at.label("opened_at"), sessions.c.seen_at, sessions.c.expires_at)
         wanted = wanted.join(sessions, sessions.c.user_name == users.c.name).where(
@@ -44,12 +47,12 @@ class Sessions(Database):
         )
         with self._read() as connection:
             row = connection.execute(wanted).one_or_none()
-        return SessionRow(as_user(row), row.csrf_token, row.opened_at, row.seen_at, row.expires_at) if row else None
-
-    def touch_session(self, token_sha256: str) -> None:
-        """Note that a session is in use."""
-        with self._write() as connection:
-            connection.execute(update(sessions).where(sessions.c.token_sha256 == token_sha256).values(seen_at=self._now()))
+        if row is None:
+            return None
+        if at - row.seen_at > touch_after:
+            with self._write() as connection:
+                connection.execute(update(sessions).where(sessions.c.token_sha256 == token_sha256).values(seen_at=at))
+        return SessionRow(as_user(row), row.csrf_token, row.opened_at, row.seen_at, row.expires_at)
 
     def close_session(self, token_sha256: str) -> None:
         """End a session."""
@@ -62,8 +65,8 @@ class Sessions(Database):
         Parameters
         ----------
         allowed
-            Who tries (a user's name, an address; hashed) to how many failures are free. Each one more doubles the block, from a
-            second up to `LONGEST_BLOCK_S`.
+            Who tries (a user's name, an address; hashed) to how many failures are free. Each one more doubles the block, from
+            `FIRST_BLOCK_S` to `LONGEST_BLOCK_S`.
 
         Returns
         -------
@@ -87,7 +90,7 @@ class Sessions(Database):
                 )
                 count: int = connection.execute(counted.returning(sign_in_failures.c.count)).scalar_one()
                 if count >= allowed[key]:
-                    pause_s = min(2.0 ** min(count - allowed[key], 30), LONGEST_BLOCK_S)
+                    pause_s = min(FIRST_BLOCK_S * 2.0 ** min(count - allowed[key], 30), LONGEST_BLOCK_S)
                     blocked = update(sign_in_failures).where(sign_in_failures.c.key == key)
                     connection.execute(blocked.values(blocked_until=at + timedelta(seconds=pause_s)))
         return None

@@ -72,15 +72,16 @@ class Users(Database):
         """Give somebody another password; their sessions end, unless only the hash's cost has changed."""
         return self._change_user(name, end_sessions=not keep_sessions, password_hash=password_hash)
 
-    def set_role(self, name: str, role: Role, display_name: str | None = None) -> UserRow:
+    def set_role(self, name: str, role: Role, display_name: str | None = None, keep_an_admin: bool = True) -> UserRow:
         """Give somebody another role, and another displayed name where one is given. Sessions go on with what the role now allows."""
-        return self._change_user(name, end_sessions=False, role=role, **({"display_name": display_name} if display_name else {}))
+        values = {"role": role} | ({"display_name": display_name} if display_name else {})
+        return self._change_user(name, end_sessions=False, keep_an_admin=keep_an_admin, **values)
 
     def set_disabled(self, name: str, disabled: bool) -> UserRow:
         """Close an account, which ends its sessions, or open it again."""
         return self._change_user(name, end_sessions=disabled, disabled=disabled)
 
-    def _change_user(self, name: str, end_sessions: bool, **values: Any) -> UserRow:
+    def _change_user(self, name: str, end_sessions: bool, keep_an_admin: bool = True, **values: Any) -> UserRow:
         """Change an account.
 
         Raises
@@ -96,7 +97,7 @@ class Users(Database):
             before = set(connection.execute(admins.with_for_update()).scalars())
             if connection.execute(update(users).where(users.c.name == name).values(**values)).rowcount == 0:
                 raise LookupError(name)
-            if before and connection.execute(select(func.count()).select_from(admins.subquery())).scalar_one() == 0:
+            if keep_an_admin and before and connection.execute(select(func.count()).select_from(admins.subquery())).scalar_one() == 0:
                 raise AccountRefused("this is the last administrator who can sign in: make another one first")
             if end_sessions:
                 connection.execute(delete(sessions).where(sessions.c.user_name == name))
@@ -114,6 +115,7 @@ def as_user(row: Row[Any]) -> UserRow:
         display_name=row.display_name,
         role=Role(row.role),
         has_password=row.password_hash is not None,
+        is_from_directory=row.subject is not None,
         disabled=row.disabled,
         created_at=row.created_at,
         signed_in_at=row.signed_in_at,

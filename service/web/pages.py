@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from fastapi.templating import Jinja2Templates
-from jinja2 import Environment, FileSystemLoader
 
 from service.api.access import needs
 from service.api.schemas import Uid
 from service.domain.access import Identity, Scope
-from service.settings import Settings
-
-TEMPLATES = Path(__file__).parent / "templates"
+from service.web.shells import Shells
 
 Reader = Annotated[Identity, needs(Scope.READ)]
 
-NAVIGATION = (
-    ("/", "Worklist"),
-    ("/corrections", "Corrections"),
-    ("/operations", "Operations"),
-    ("/quality", "Quality"),
-)
+Administrator = Annotated[Identity, needs(Scope.ADMIN)]
 
 
-def build_router(settings: Settings) -> APIRouter:
+def build_router(shells: Shells) -> APIRouter:
     """Routes of the pages; none stands in the OpenAPI document."""
     router = APIRouter(include_in_schema=False)
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    templates = Jinja2Templates(env=environment)
-
-    def show(request: Request, name: str, who: Identity, **values: Any) -> Response:
-        session = getattr(request.state, "session", None)
-        common = {"page": name, "who": who, "navigation": NAVIGATION, "csrf_token": session.csrf_token if session else ""}
-        response: Response = templates.TemplateResponse(request, f"{name}.html", common | values)
-        return response
+    show = shells.show
 
     @router.get("/")
     def worklist(request: Request, who: Reader) -> Response:
@@ -57,5 +40,13 @@ def build_router(settings: Settings) -> APIRouter:
     @router.get("/quality")
     def quality(request: Request, who: Reader) -> Response:
         return show(request, "quality", who)
+
+    @router.get("/access")
+    def access(request: Request, who: Administrator) -> Response:
+        return show(request, "access", who, scopes=list(Scope))
+
+    @router.get("/account")
+    def account(request: Request, who: Reader) -> Response:
+        return show(request, "account", who)
 
     return router

@@ -15,7 +15,8 @@ from service.api.app import create_app
 from service.api.problems import answer
 from service.api.readiness import Probe
 from service.jobs.context import Context
-from service.web import pages
+from service.web import pages, sign_in
+from service.web.shells import Shells
 
 STATIC = Path(__file__).parent / "static"
 PROGRAMS = ("/api/", "/dicom-web/", "/metrics")
@@ -26,7 +27,9 @@ def create_site(context: Context, probe: Probe) -> FastAPI:
     """Build the API and the pages; refuses to where a route says not who may use it. Parameters as for `create_app`."""
     site = create_app(context, probe)
     site.mount("/static", StaticFiles(directory=STATIC), name="static")
-    site.include_router(pages.build_router(context.settings))
+    shells = Shells()
+    site.include_router(sign_in.build_router(context.ledger, context.settings, shells))
+    site.include_router(pages.build_router(shells))
     site.add_exception_handler(NotSignedIn, ask_to_sign_in)
     refuse_open_routes(site)
     return site

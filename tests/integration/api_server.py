@@ -81,6 +81,10 @@ class Served:
         name, shown = PEOPLE[Role(role)]
         if self.ledger.user(name) is None:
             self.ledger.add_user(name, shown, Role(role))
+        return self.sign_in_as(name)
+
+    def sign_in_as(self, name: str) -> OpenedSession:
+        """Open a session of an account that is there."""
         return open_session(self.ledger, self.settings, name)
 
     @property

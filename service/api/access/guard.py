@@ -113,10 +113,8 @@ class Guard:
         self._keys.clear()
 
     def _find_session(self, token_sha256: str) -> SessionRow | None:
-        row = self._ledger.session(token_sha256, idle_time(self._settings))
-        if row is not None and now() - row.seen_at > min(TOUCH_AFTER, idle_time(self._settings) / 4):
-            self._ledger.touch_session(token_sha256)
-        return row
+        idle = idle_time(self._settings)
+        return self._ledger.session(token_sha256, idle, min(TOUCH_AFTER, idle / 4))
 
     async def _identify_key(self, secret_sha256: str) -> Identity:
         cached = self._keys.get(secret_sha256)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,8 @@ def list_routes(app: FastAPI) -> list[GuardedRoute]:
     """Every method of every route, with the scopes that its dependencies name."""
     found = []
     for context in iter_route_contexts(app.routes):
-        path, route = context.path or "", context.original_route
+        # As OpenAPI writes it: without the converter of a parameter.
+        path, route = re.sub(r":\w+}", "}", context.path or ""), context.original_route
         scopes = tuple(_scopes(route.dependant)) if isinstance(route, APIRoute) else ()
         methods = {"GET"} if isinstance(route, Mount) else set(context.methods or ())
         found += [GuardedRoute(method, path, scopes) for method in sorted(methods - {"HEAD", "OPTIONS"})]

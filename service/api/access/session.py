@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from fastapi import Request
+
 from service.api.access.tokens import digest, make_token
 from service.settings import Settings
 from service.store.ledger import Ledger
@@ -46,3 +48,8 @@ def open_session(ledger: Ledger, settings: Settings, user_name: str) -> OpenedSe
     opened = OpenedSession(make_token(), make_token())
     ledger.open_session(digest(opened.token), user_name, opened.csrf_token, lifetime(settings), idle_time(settings))
     return opened
+
+
+def client_address(request: Request) -> str:
+    """Where a request comes from: the peer, or what a trusted proxy says of it (`trusted_proxies`)."""
+    return request.client.host if request.client else "unknown"

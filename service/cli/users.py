@@ -1,0 +1,121 @@
+"""`mammotriage users`: people who may sign in. A password is asked for or read from standard input, never an argument."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.ledger_access import AsJson, ask, opened, print_rows
+from service.domain.access import Role
+
+if TYPE_CHECKING:
+    from service.api.account_schemas import UserOut
+    from service.store.account_rows import UserRow
+    from service.store.ledger import Ledger
+
+Name = Annotated[str, typer.Argument(help="name of the account")]
+FromStdin = Annotated[bool, typer.Option("--password-stdin", help="read the password from the first line of standard input")]
+
+app = typer.Typer(help="People who may sign in: add, list, change their role or password, close and open accounts.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    name: Name,
+    role: Annotated[Role, typer.Option("--role", help="what they may do")] = Role.VIEWER,
+    display_name: Annotated[str, typer.Option("--display-name", help="as histories show them [default: the name]")] = "",
+    password_stdin: FromStdin = False,
+    as_json: AsJson = False,
+) -> None:
+    """Enter a person."""
+    from service.api.access.people import make_user
+
+    password = read_password(password_stdin)
+    with opened() as context:
+        row = make_user(context.ledger, name, display_name, role, password)
+        write_down(context.ledger, "users add", row.name, role)
+        _show([row], as_json)
+
+
+@app.command("list")
+def list_users(as_json: AsJson = False) -> None:
+    """Everybody, by name."""
+    with opened() as context:
+        _show(context.ledger.users(), as_json)
+
+
+@app.command("role")
+def set_role(
+    name: Name,
+    role: Annotated[Role, typer.Argument(help="what they may do from now on")],
+    as_json: AsJson = False,
+) -> None:
+    """Give somebody another role; their sessions go on with it."""
+    with opened() as context:
+        row = ask(lambda: context.ledger.set_role(name, role), "user of this name")
+        write_down(context.ledger, "users role", name, role)
+        _show([row], as_json)
+
+
+@app.command("password")
+def set_password(name: Name, password_stdin: FromStdin = False, as_json: AsJson = False) -> None:
+    """Give somebody another password, which ends their sessions."""
+    from service.api.access.people import give_password
+
+    password = read_password(password_stdin)
+    with opened() as context:
+        row = ask(lambda: give_password(context.ledger, name, password), "user of this name")
+        write_down(context.ledger, "users password", name)
+        _show([row], as_json)
+
+
+@app.command()
+def disable(name: Name, as_json: AsJson = False) -> None:
+    """Close an account and end its sessions."""
+    _disable(name, True, as_json)
+
+
+@app.command()
+def enable(name: Name, as_json: AsJson = False) -> None:
+    """Open an account again."""
+    _disable(name, False, as_json)
+
+
+def _disable(name: str, disabled: bool, as_json: bool) -> None:
+    with opened() as context:
+        row = ask(lambda: context.ledger.set_disabled(name, disabled), "user of this name")
+        write_down(context.ledger, "users disable" if disabled else "users enable", name)
+        _show([row], as_json)
+
+
+def read_password(from_stdin: bool) -> str:
+    """The password from standard input, or typed twice."""
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return password
+
+
+def write_down(ledger: Ledger, action: str, subject: str, detail: str = "") -> None:
+    """Write into the audit trail what was done on the command line, and as whom of the machine."""
+    ledger.write_audit(f"cli:{getpass.getuser()}", action, subject, detail)
+
+
+def _show(rows: list[UserRow], as_json: bool) -> None:
+    from service.api.account_schemas import show_user
+
+    print_rows([show_user(row) for row in rows], _COLUMNS, as_json)
+
+
+_COLUMNS: dict[str, Callable[[UserOut], object]] = {
+    "name": lambda row: row.name,
+    "shown as": lambda row: row.display_name,
+    "role": lambda row: row.role,
+    "signs in with": lambda row: row.signs_in,
+    "account": lambda row: "closed" if row.disabled else "open",
+    "last sign-in": lambda row: f"{row.signed_in_at:%Y-%m-%d %H:%M}" if row.signed_in_at else None,
+}

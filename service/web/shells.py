@@ -1,0 +1,44 @@
+"""Templates of the pages, and what all of them are given."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.templating import Jinja2Templates
+from jinja2 import Environment, FileSystemLoader
+
+from service.domain.access import Identity, Scope
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+NAVIGATION = (
+    ("/", "Worklist", Scope.READ),
+    ("/corrections", "Corrections", Scope.READ),
+    ("/operations", "Operations", Scope.READ),
+    ("/quality", "Quality", Scope.READ),
+    ("/access", "Access", Scope.ADMIN),
+)
+"""Path, name, and who finds it in the bar."""
+
+
+class Shells:
+    """Fills templates: whose page it is, where they may go, the token of their session."""
+
+    def __init__(self) -> None:
+        environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+        self._templates = Jinja2Templates(env=environment)
+
+    def show(self, request: Request, name: str, who: Identity | None, status: int = HTTPStatus.OK, **values: Any) -> Response:
+        """The page `name` for somebody, or for nobody."""
+        session = getattr(request.state, "session", None)
+        common = {
+            "page": name,
+            "who": who,
+            "navigation": [(path, title) for path, title, scope in NAVIGATION if who and scope in who.scopes],
+            "csrf_token": session.csrf_token if session else "",
+        }
+        response: Response = self._templates.TemplateResponse(request, f"{name}.html", common | values, status_code=status)
+        return response
