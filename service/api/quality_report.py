@@ -211,7 +211,7 @@ def _readers(opinions: list[OpinionCount], asked: Question) -> ReadersOut:
         points=[ReaderPointOut(start=start, agree=_rate(rate)) for start, rate in points.items()],
         instead=[
             InsteadOut(label=label, said=said, right_value=right, count=count)
-            for (label, said, right), count in instead.most_common(MOST_INSTEAD)
+            for (label, said, right), count in sorted(instead.items(), key=lambda each: (-each[1], each[0]))[:MOST_INSTEAD]
         ],
     )
 
