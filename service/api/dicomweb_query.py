@@ -147,7 +147,7 @@ def _read_column(keyword: str, value: str) -> dict[str, tuple[str, ...] | tuple[
 
 def _check_key(way: Way, value: str, name: str) -> None:
     vr = dictionary_VR(way[-1]) if dictionary_has_tag(way[-1]) else "UN"
-    if vr in UNMATCHABLE:
+    if UNMATCHABLE.intersection(vr.split(" or ")):
         raise _wrong(f"{_show(name)} is nothing that can be matched")
     if vr in MOMENTS:
         read_range(value, vr)

@@ -5,27 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from pydicom import Dataset
 
 from tests.integration.answers import full_field
-from tests.integration.api_server import Served, as_bytes, serve_api
+from tests.integration.api_server import Served, serve_api
+from tests.integration.viewer import path_of, stow
 
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Served]:
     with serve_api(tmp_path) as served:
         yield served
-
-
-def stow(api: Served, *images: Dataset | bytes, part_type: str = "application/dicom") -> httpx.Response:
-    parts = [f"--DICOM\r\nContent-Type: {part_type}\r\n\r\n".encode() + as_bytes(image) + b"\r\n" for image in images]
-    return api.client.post(
-        "/dicom-web/studies",
-        content=b"".join(parts) + b"--DICOM--\r\n",
-        headers={"Content-Type": 'multipart/related; type="application/dicom"; boundary=DICOM', "Accept": "application/dicom+json"},
-    )
 
 
 def test_stored_instances_are_referenced_in_the_answer(api: Served) -> None:
@@ -37,6 +28,9 @@ def test_stored_instances_are_referenced_in_the_answer(api: Served) -> None:
     (item,) = answer.ReferencedSOPSequence
     assert (item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID) == (image.SOPClassUID, image.SOPInstanceUID)
     assert "FailedSOPSequence" not in answer
+    base = api.settings.public_api_url
+    assert (answer.RetrieveURL, item.RetrieveURL) == (f"{base}/dicom-web/studies/{image.StudyInstanceUID}", base + path_of(image))
+    assert api.client.get(item.RetrieveURL).status_code == 200
     assert api.published == [image.SOPInstanceUID]
 
 
