@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+import pydicom
 import pytest
 from pydicom import Dataset
+from typer.testing import CliRunner
 
-from service.domain.feedback import RIGHT_VALUES, Opinion, ReaderVerdict, ReadLabel
+from service.cli import app
+from service.domain.feedback import Opinion, ReaderVerdict, ReadLabel
 from tests.integration.answers import analysed, full_field, label, not_analysed
 from tests.integration.api_server import Served, serve_api
+from training.data.index import read_set
+from training.data.pictures import read_picture
 
 
 @pytest.fixture
@@ -20,6 +26,18 @@ def ward(tmp_path: Path, database_url: str) -> Iterator[Served]:
     """A served API over each kind of database."""
     with serve_api(tmp_path, database_url=database_url) as served:
         yield served
+
+
+@pytest.fixture
+def terminal(ward: Served, clean_environment: pytest.MonkeyPatch) -> Iterator[CliRunner]:
+    """A terminal whose settings are those of the ward; logging is as it was afterwards."""
+    clean_environment.setenv("MAMMOTRIAGE_DATA_DIR", str(ward.settings.data_dir))
+    clean_environment.setenv("MAMMOTRIAGE_DATABASE_URL", ward.settings.ledger_url)
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield CliRunner()
+    logging.captureWarnings(False)
+    root.handlers[:], root.level = handlers, level
 
 
 def enter(ward: Served, image: Dataset, **changed: object) -> str:
@@ -106,14 +124,7 @@ def test_what_means_nothing_is_refused_with_its_reason(ward: Served) -> None:
     assert say(ward, uid, "view", "wrong", "MLO")["said"] == "UNKNOWN", "where the network was not sure, a reader may still tell"
 
 
-def test_every_value_of_the_vocabulary_is_taken(ward: Served) -> None:
-    uid = enter(ward, full_field(), view=label("UNKNOWN"), laterality=label("UNKNOWN"), density=label("UNKNOWN"))
-    for what, values in RIGHT_VALUES.items():
-        assert [say(ward, uid, what, "wrong", value).get("value") for value in values] == list(values)
-        assert "UNKNOWN" not in values
-
-
-def test_the_csv_says_where_the_file_lies_and_no_spreadsheet_runs_a_note(ward: Served) -> None:
+def test_the_csv_says_where_the_file_lies_and_no_spreadsheet_runs_a_note(ward: Served, terminal: CliRunner) -> None:
     uid = enter(ward, full_field())
     say(ward, uid, "view", "wrong", "MLO", '=HYPERLINK("http://x";"y")')
     say(ward, uid, "view", "wrong", "ML", "@SUM(1)")
@@ -122,6 +133,30 @@ def test_the_csv_says_where_the_file_lies_and_no_spreadsheet_runs_a_note(ward: S
     (line,) = csv.DictReader(io.StringIO(response.text))
     assert (line["sop_instance_uid"], line["label"], line["said"], line["value"], line["note"]) == (uid, "view", "CC", "ML", "'@SUM(1)")
     assert ward.store.path(line["file"]).is_file()
+    exported = ward.settings.data_dir / "feedback.csv"
+    assert terminal.invoke(app, ["feedback", "export", "-o", str(exported), "--label", "view"]).exit_code == 0
+    assert exported.read_bytes() == response.content, "the terminal writes what HTTP answers"
     both = list(csv.DictReader(io.StringIO(ward.client.get("/api/v1/feedback.csv", params={"history": True}).text)))
     assert [each["note"] for each in both] == ['\'=HYPERLINK("http://x";"y")', "'@SUM(1)"]
     assert list(csv.DictReader(io.StringIO(ward.client.get("/api/v1/feedback.csv", params={"label": "density"}).text))) == []
+
+
+def test_training_reads_what_readers_said_beside_the_images_that_the_service_keeps(ward: Served, cbis_cases: dict[str, list[Path]]) -> None:
+    (first, second, *_) = cbis_cases["sfm-benign-0"]
+    uids = []
+    for path in (first, second):
+        image = pydicom.dcmread(path)
+        ward.post(path.read_bytes())
+        ward.ledger.record_finding(analysed(str(image.SOPInstanceUID), "R", "CC", 0.41234, "B"))
+        uids.append(str(image.SOPInstanceUID))
+    say(ward, uids[0], "density", "wrong", "D", '=cmd("x"), and a comma')
+    say(ward, uids[0], "density", "wrong", "C")
+    say(ward, uids[1], "cancer", "agree", "malignant")
+    say(ward, uids[1], "view", "wrong", "MLO")
+    table = ward.settings.data_dir / "feedback.csv"
+    table.write_text(ward.client.get("/api/v1/feedback.csv", params={"history": True}).text, encoding="utf-8", newline="")
+    index = read_set(ward.settings.data_dir, "feedback")
+    told = {row.image: (row.density, row.pathology, row.patient, read_picture(row).ndim) for row in index.rows}
+    assert told == {uids[0]: ("C", None, "cbis-P_00173", 2), uids[1]: (None, "malignant", "cbis-P_00173", 2)}
+    assert {row.image: row.view for row in index.rows}[uids[1]] == "MLO", "of a wrong view the reader's is taken"
+    assert index.skipped == ()

@@ -1,0 +1,60 @@
+"""A reader may say whatever the vocabulary holds, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.domain.feedback import (
+    RIGHT_VALUES,
+    NothingSaid,
+    Opinion,
+    ReaderVerdict,
+    ReadLabel,
+    RightValueRefused,
+    check_opinion,
+    said_of,
+    settled_value,
+)
+from service.domain.findings import ImageFinding, InstanceState, Label, ModelIdentity
+
+AGREE, WRONG = ReaderVerdict.AGREE, ReaderVerdict.WRONG
+
+
+@pytest.mark.parametrize("label", list(ReadLabel))
+def test_every_value_but_the_one_that_was_said_can_be_right(label: ReadLabel) -> None:
+    said, *others = RIGHT_VALUES[label]
+    for value in others:
+        check_opinion(Opinion(label, WRONG, value), said)
+        assert settled_value(label, WRONG, said, value) == value
+    for value in (said, "", "UNKNOWN", "unheard-of"):
+        with pytest.raises(RightValueRefused):
+            check_opinion(Opinion(label, WRONG, value), said)
+    assert "UNKNOWN" not in RIGHT_VALUES[label]
+
+
+def test_agreement_with_a_score_is_no_pathology_and_agreement_with_a_label_is_the_label() -> None:
+    assert settled_value(ReadLabel.CANCER, AGREE, "0.9100", "") == ""
+    assert settled_value(ReadLabel.CANCER, AGREE, "0.9100", "malignant") == "malignant"
+    assert settled_value(ReadLabel.VIEW, AGREE, "CC", "") == "CC"
+    check_opinion(Opinion(ReadLabel.CANCER, AGREE, "malignant"), "0.9100")
+    check_opinion(Opinion(ReadLabel.VIEW, AGREE, "CC"), "CC")
+    with pytest.raises(RightValueRefused):
+        check_opinion(Opinion(ReadLabel.VIEW, AGREE, "MLO"), "CC")
+    with pytest.raises(NothingSaid):
+        check_opinion(Opinion(ReadLabel.VIEW, AGREE), "UNKNOWN")
+
+
+def test_what_was_said_names_the_network_that_said_it() -> None:
+    labeler, cancer = (ModelIdentity(name=f"our-{task}", version="1.2.0", sha256="a" * 64, task=task) for task in ("labeler", "cancer"))
+    finding = ImageFinding(
+        sop_instance_uid="1.2",
+        state=InstanceState.ANALYSED,
+        density=Label(value="B", confidence=0.9, probabilities={}),
+        cancer_score=0.123456,
+        models=(cancer, labeler),
+    )
+    assert said_of(finding, ReadLabel.DENSITY) == ("B", "our-labeler 1.2.0")
+    assert said_of(finding, ReadLabel.CANCER) == ("0.1235", "our-cancer 1.2.0")
+    for nothing in (finding, None):
+        with pytest.raises(NothingSaid):
+            said_of(nothing, ReadLabel.VIEW)
