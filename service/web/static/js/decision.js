@@ -7,6 +7,7 @@ const signs = find(".corrections").dataset.signs;
 const ASKED = { approve: "Why is it right to write these labels?", reject: "Why do the labels stay as they are?", undo: "Why are the former labels written back?", release: "Why may corrections of this study go?" };
 const NAMES = { approve: ["Approve", "a"], reject: ["Reject", "x"], undo: ["Undo", "u"], release: ["Release the study", "a"] };
 const REASONS = ["seen in the picture", "compared with the prior", "the marker shows it", "the technologist confirmed it"];
+const RELEASES = ["every picture was looked at", "compared with the prior", "the technologist confirmed it"];
 const UNDECIDED = ["proposed", "reported"], FOLLOWED = ["approved", "applied", "verified", "not-applied"];
 
 let subject = null, meant = null, busy = false;
@@ -36,7 +37,7 @@ export function offer(next, actions, onDone) {
     h("div", { class: "fields" },
       !signs && h("label", {}, "Your name", h("input", { id: "who", maxlength: "64", autocomplete: "name", required: true })),
       h("label", { class: "why" }, "Reason", h("input", { id: "why", maxlength: "1000", autocomplete: "off", required: true })), buttons),
-    h("div", { class: "chips" }, h("span", { class: "faint" }, "Often:"), REASONS.map((text) => h("button", { type: "button", class: "quiet", onclick: () => suggest(text) }, text))),
+    h("div", { class: "chips" }, h("span", { class: "faint" }, "Often:"), (actions.includes("release") ? RELEASES : REASONS).map((text) => h("button", { type: "button", class: "quiet", onclick: () => suggest(text) }, text))),
     h("p", { class: "hint faint", id: "hint" }, signs ? `Signed as ${signs}. Name and reason are kept for good.` : "Name and reason are kept for good."));
   form.hidden = false;
 }
@@ -80,11 +81,13 @@ async function decide() {
   }
 }
 
-form.addEventListener("submit", (event) => {
+form.addEventListener("submit", (event) => event.preventDefault());
+// A form with two fields and no submit button is not submitted by Enter.
+form.addEventListener("keydown", (event) => {
+  if (!event.target.matches("input")) return;
+  if (event.key === "Escape") event.target.blur();
+  if (event.key !== "Enter") return;
   event.preventDefault();
   if (meant) choose(meant);
   else find("#hint").textContent = `Choose what is to be done: ${subject.actions.map((action) => NAMES[action][0]).join(" or ")}.`;
-});
-form.addEventListener("keydown", (event) => {
-  if (event.key === "Escape") event.target.blur();
 });
