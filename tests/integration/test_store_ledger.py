@@ -347,7 +347,7 @@ class TestEvents:
         (delivery,) = ledger.deliveries()
         ledger.finish_delivery(delivery.id, DeliveryState.REFUSED)
         ledger.finish_delivery(delivery.id, DeliveryState.VERIFIED)
-        first, second = ledger.events()
+        _, first, second = ledger.events()
         assert (first.kind, second.kind) == ("study.concluded", "delivery.refused") and first.id < second.id == ledger.last_event_id()
         assert ledger.events(after_id=first.id) == ledger.events(after_id=first.id, study_uid=STUDY) == [second]
         assert second.detail["destination"] == "a" and ledger.events(study_uid="9") == []

@@ -8,7 +8,7 @@ import { News } from "./worklist-news.js";
 import { StudyTable } from "./worklist-table.js";
 
 const PAGE = 100;
-const AHEAD = 80;
+const AHEAD = 50;
 const LONGEST_PAGE = 500;
 const STREAM_MS = 300;
 const TYPING_MS = 250;
