@@ -69,7 +69,6 @@ export class Tile {
     this.message.textContent = "";
     this.size = hungSize(this.frame, this.hung);
     this.content = widen(findContent(this.#greyAt()), this.wall);
-    this.figure.dataset.ready = "1";
     this.viewer.redraw();
   }
 
@@ -143,6 +142,7 @@ export class Tile {
     const { slope, intercept } = this.frame;
     const percent = Math.round((100 * scaled.width) / ((this.hung.rotate_degrees || 0) % 180 ? this.frame.source_rows : this.frame.source_columns));
     this.numbers.textContent = `${frame === this.full ? "full · " : ""}${percent} %  W ${inUnits(window.width * slope)}  L ${inUnits(window.centre * slope + intercept)}`;
+    this.figure.dataset.ready = "1";
     this.figure.dataset.resolution = frame === this.full ? "full" : SMALL;
   }
 

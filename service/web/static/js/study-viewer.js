@@ -73,6 +73,7 @@ export class Viewer {
       if (wanted.some((tile, place) => grid.children[place] !== tile.figure)) grid.replaceChildren(...wanted.map((tile) => tile.figure));
       for (const tile of slots) tile.figure.classList.toggle("away", Boolean(this.focused) && tile.slot !== this.focused);
     }
+    this.scales = null;
     this.redraw();
     this.onchange?.();
   }
@@ -84,7 +85,7 @@ export class Viewer {
     if (this.asked) return;
     this.asked = requestAnimationFrame(() => {
       this.asked = 0;
-      this.scales = new Map();
+      this.scales = null;
       for (const tile of this.tiles) tile.draw();
     });
   }
