@@ -13,9 +13,11 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from service.api import events_stream, feed
 from service.api.feed import Feed
+from service.domain.access import Scope
 from service.store.rows import EventRow
 from tests.integration.answers import full_field
 from tests.integration.api_server import Served, serve_api
@@ -192,3 +194,34 @@ def test_a_client_that_takes_nothing_is_let_go_and_holds_nobody_up(api: Served, 
 
 def _feed_of(api: Served) -> Feed:
     return api.site.state.feed  # type: ignore[no-any-return]
+
+
+def test_a_ledger_that_is_away_for_a_while_costs_no_follower_and_no_event(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "AFTER_ERROR_S", 0.05)
+    look, failed = type(api.ledger).events, threading.Event()
+
+    def fail_once(*arguments: Any) -> list[EventRow]:
+        if not failed.is_set():
+            failed.set()
+            raise OperationalError("SELECT", {}, ConnectionError("gone"))
+        return look(*arguments)
+
+    with listen(api) as stream:
+        monkeypatch.setattr(type(api.ledger), "events", fail_once)
+        assert failed.wait(5)
+        study_uid = receive(api)
+        assert stream.next_event()["data"]["study_instance_uid"] == study_uid
+
+
+def test_a_stream_ends_by_itself_so_that_whether_its_client_still_may_is_asked_anew(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events_stream, "LONGEST_STREAM_S", 0.3)
+    monkeypatch.setattr(events_stream, "KEEP_ALIVE_S", 0.1)
+    with listen(api) as stream:
+        assert stream.rest() == []
+
+
+def test_who_may_not_read_hears_nothing(api: Served) -> None:
+    with api.client_with(Scope.METRICS) as client:
+        assert client.get("/api/v1/events").status_code == 403
+    with api.client_with() as client:
+        assert client.get("/api/v1/events").status_code == 401
