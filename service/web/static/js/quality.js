@@ -29,10 +29,28 @@ function fill(parameters) {
 
 const option = (group) => h("option", { value: group || NOT_TOLD }, group || "not told");
 
+/** What is plainly wrong with the days; the server is not asked then. */
+function mistake(parameters) {
+  const today = new Date().toISOString().slice(0, 10), day = (name) => parameters.get(name);
+  const turned = (first, last) => first && last && first > last;
+  return turned(day("from"), day("to") || today) || turned(day("reference_from"), day("reference_to") || day("from")) ? "the first day of a period must not lie behind its last" : "";
+}
+
+function refuse(why) {
+  figures.hidden = true;
+  said.className = "bad";
+  said.textContent = `The figures are not there: ${why}`;
+}
+
 async function load() {
   running?.abort();
   const mine = (running = new AbortController());
   const parameters = asked();
+  const wrong = mistake(parameters);
+  if (wrong) {
+    refuse(wrong);
+    return;
+  }
   history.replaceState(null, "", parameters.size ? `#${parameters}` : location.pathname);
   find("#rates-csv").href = `/api/v1/quality.csv?${parameters}`;
   figures.setAttribute("aria-busy", "true");
@@ -40,9 +58,7 @@ async function load() {
     show(await call("GET", `/api/v1/quality?${parameters}`, undefined, { signal: mine.signal }));
   } catch (error) {
     if (error.name === "AbortError") return;
-    figures.hidden = true;
-    said.className = "bad";
-    said.textContent = `The figures are not there: ${error.message}`;
+    refuse(error.message);
   } finally {
     if (running === mine) figures.removeAttribute("aria-busy");
   }
