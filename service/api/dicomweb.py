@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 
-from service.api import dicomweb_frames, dicomweb_retrieve, dicomweb_search
+from service.api import dicomweb_frames, dicomweb_rendered, dicomweb_retrieve, dicomweb_search
 from service.api.access import needs
 from service.api.dicomweb_urls import PREFIX, Urls
 from service.api.ingest import Ingest, Refusal, take_in
@@ -68,7 +68,7 @@ _BODY = {
 def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one store."""
     router = APIRouter(prefix=PREFIX, tags=["DICOMweb"])
-    for part in (dicomweb_search, dicomweb_retrieve, dicomweb_frames):
+    for part in (dicomweb_search, dicomweb_retrieve, dicomweb_frames, dicomweb_rendered):
         router.include_router(part.build_router(context))
 
     @router.post(

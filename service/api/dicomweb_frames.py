@@ -84,7 +84,7 @@ def _send_frames(request: Request, opened: Opened, numbers: Sequence[int], spool
             blocks: Iterator[Iterator[bytes]] = ([frame] for frame in _encapsulated(opened, numbers))  # type: ignore[misc]
             content_type = f"{stored_type}; transfer-syntax={opened.syntax}"
         elif (each.takes_parts_of(OCTETS) or each.media_type == OCTETS) and _wants_native(opened, each):
-            blocks = _native(opened, numbers, spool)
+            blocks = native_frames(opened, numbers, spool)
             content_type = f"{OCTETS}; transfer-syntax={ExplicitVRLittleEndian}"
         else:
             continue
@@ -124,7 +124,8 @@ def _encapsulated(opened: Opened, numbers: Sequence[int]) -> Iterator[bytes]:
         yield frame
 
 
-def _native(opened: Opened, numbers: Sequence[int], spool: FilePath) -> Iterator[Iterator[bytes]]:
+def native_frames(opened: Opened, numbers: Sequence[int], spool: FilePath) -> Iterator[Iterator[bytes]]:
+    """Frames as their decompressed bytes, each read when it is its turn. Raises `ProblemError`, `NotTranscodable`."""
     with _plain(opened, spool) as plain:
         length = _frame_bytes(plain)
         for number in numbers:
