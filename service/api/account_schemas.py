@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Path
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
 
 from service.domain.access import Role, Scope
 from service.store.account_rows import AuditRow, KeyRow, UserRow
@@ -15,6 +16,34 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 AccountName = Annotated[str, Path(pattern=NAME, max_length=64, description="name of the account or key", examples=["a.curie"])]
 Password = Annotated[str, Field(min_length=1, max_length=256, description="at least 12 characters, without the user's name")]
 DisplayName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+
+
+_USER: JsonDict = {
+    "name": "a.curie",
+    "display_name": "Dr A. Curie",
+    "role": "approver",
+    "signs_in": "password",
+    "disabled": False,
+    "created_at": "2026-11-02T08:00:00Z",
+    "signed_in_at": "2026-11-21T07:12:40Z",
+}
+_KEY: JsonDict = {
+    "name": "hanging-software",
+    "scopes": ["read"],
+    "created_by": "a.curie",
+    "created_at": "2026-11-02T08:00:00Z",
+    "expires_at": "2027-11-02T08:00:00Z",
+    "revoked_at": None,
+    "used_at": "2026-11-21T07:12:00Z",
+}
+_ENTRY: JsonDict = {
+    "id": 17,
+    "at": "2026-11-21T09:30:00Z",
+    "who": "a.curie",
+    "action": "POST /corrections/*/approve",
+    "subject": "3",
+    "detail": "",
+}
 
 
 class Me(BaseModel):
@@ -78,6 +107,8 @@ class OwnPassword(BaseModel):
 class UserOut(BaseModel):
     """A person who may sign in."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_USER]})
+
     name: str
     display_name: str
     role: Role
@@ -88,6 +119,8 @@ class UserOut(BaseModel):
 
 
 class UserList(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"users": [_USER]}]})
+
     users: list[UserOut]
 
 
@@ -106,6 +139,8 @@ class KeyIn(BaseModel):
 class KeyOut(BaseModel):
     """A key for software."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [_KEY]})
+
     name: str
     scopes: list[Scope]
     created_by: str
@@ -118,30 +153,21 @@ class KeyOut(BaseModel):
 class NewKey(KeyOut):
     """A key that was just made."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_KEY, "secret": "mt_Zk1..."}]})
+
     secret: str = Field(description="for `Authorization: Bearer`; shown this once", examples=["mt_Zk1..."])
 
 
 class KeyList(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"keys": [_KEY]}]})
+
     keys: list[KeyOut]
 
 
 class AuditOut(BaseModel):
     """Who did what."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": 17,
-                    "at": "2026-11-21T09:30:00Z",
-                    "who": "a.curie",
-                    "action": "POST /corrections/*/approve",
-                    "subject": "3",
-                    "detail": "",
-                }
-            ]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_ENTRY]})
 
     id: int
     at: datetime
@@ -152,6 +178,8 @@ class AuditOut(BaseModel):
 
 
 class AuditPage(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"entries": [_ENTRY], "next_cursor": None}]})
+
     entries: list[AuditOut]
     next_cursor: str | None
 

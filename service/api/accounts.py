@@ -141,7 +141,12 @@ def build_router(ledger: Ledger) -> APIRouter:
     @router.get(
         "/audit.csv",
         response_class=StreamingResponse,
-        responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "the audit trail"}},
+        responses={
+            200: {
+                "content": {"text/csv": {"schema": {"type": "string"}, "example": csv_line(AuditOut.model_fields)}},
+                "description": "the audit trail",
+            }
+        },
     )
     def export_audit(who: Admin, by: Who = None, action: Action = None) -> StreamingResponse:
         """The whole audit trail, newest first, for a spreadsheet."""

@@ -9,7 +9,6 @@ from service.api import (
     corrections,
     deliveries,
     dicomweb,
-    documentation,
     events_stream,
     feedback,
     frames,
@@ -23,6 +22,7 @@ from service.api import (
     worklist,
 )
 from service.api.access import Door, Guard
+from service.api.documentation import install_documentation
 from service.api.feed import Feed
 from service.api.problems import install_problems
 from service.api.readiness import Probe
@@ -66,5 +66,5 @@ def create_app(context: Context, probe: Probe) -> FastAPI:
     app.include_router(dicomweb.build_router(receiving))
     app.include_router(accounts.build_router(ledger))
     app.include_router(operations.build_router(ledger, probe, settings))
-    app.include_router(documentation.build_router())
+    install_documentation(app, settings)
     return app

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
 from service.api.access import needs
-from service.api.correction_export import write_csv, write_json
+from service.api.correction_export import COLUMNS, write_csv, write_json
 from service.api.correction_presentation import show_correction, show_hold, show_whole_correction
 from service.api.correction_schemas import (
     STUDY_UID,
@@ -23,6 +23,7 @@ from service.api.correction_schemas import (
     HoldOut,
     Id,
 )
+from service.api.csv_cells import csv_line
 from service.api.problems import ProblemError, problem_responses
 from service.api.schemas import Uid
 from service.api.signature import sign
@@ -36,7 +37,9 @@ Decider = Annotated[Identity, needs(Scope.DECIDE)]
 State = Annotated[CorrectionState | None, Query(description="only corrections in this state")]
 Study = Annotated[str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_UID])]
 
-_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "the ledger"}}
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}, "example": csv_line(COLUMNS)}}, "description": "the ledger"}
+}
 _JSON: dict[int | str, dict[str, Any]] = {200: {"model": list[ExportedCorrection], "description": "the ledger"}}
 
 

@@ -10,7 +10,8 @@ from fastapi.responses import StreamingResponse
 
 from service.api.access import needs
 from service.api.correction_schemas import STUDY_UID, Cursor
-from service.api.feedback_export import write_feedback
+from service.api.csv_cells import csv_line
+from service.api.feedback_export import COLUMNS, write_feedback
 from service.api.feedback_schemas import FeedbackIn, FeedbackOut, FeedbackPage, show_feedback
 from service.api.problems import ProblemError, problem_responses
 from service.domain.access import Identity, Scope
@@ -22,7 +23,9 @@ Label = Annotated[ReadLabel | None, Query(description="only on this label")]
 Verdict = Annotated[ReaderVerdict | None, Query(description="only with this verdict")]
 History = Annotated[bool, Query(description="with what a reader said before they changed their mind")]
 
-_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "the feedback"}}
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}, "example": csv_line(COLUMNS)}}, "description": "the feedback"}
+}
 
 
 def build_router(ledger: Ledger) -> APIRouter:

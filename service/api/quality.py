@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
 from service.api.access import needs
+from service.api.csv_cells import csv_line
 from service.api.problems import ProblemError, problem_responses
-from service.api.quality_report import Question, report, write_quality
+from service.api.quality_report import COLUMNS, Question, report, write_quality
 from service.api.quality_schemas import QualityOut
 from service.domain.access import Scope
 from service.domain.calendar import Bucket, buckets_between
@@ -25,7 +26,9 @@ MOST_POINTS = 400
 _FIRST, _LAST = date(1990, 1, 1), date(2199, 12, 31)
 Day = Annotated[date | None, Query(ge=_FIRST, le=_LAST)]
 
-_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}, "description": "the figures"}}
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}, "example": csv_line(COLUMNS)}}, "description": "the figures"}
+}
 
 
 def _asked(

@@ -92,15 +92,16 @@ def report(ledger: Ledger, asked: Question) -> QualityOut:
     )
 
 
+COLUMNS = (
+    *("by", "group", "bucket", "start", "images", "not_analysed", "failed", "compared", "disagree", "missing", "unsure"),
+    *("not_analysed_rate", "not_analysed_low", "not_analysed_high", "disagree_rate", "disagree_low", "disagree_high"),
+    *("missing_rate", "missing_low", "missing_high", "scored", "mean_score"),
+)
+
+
 def write_quality(ledger: Ledger, asked: Question) -> Iterator[str]:
     """A line of column names, then a line for each group and bucket that has images."""
-    yield csv_line(
-        (
-            *("by", "group", "bucket", "start", "images", "not_analysed", "failed", "compared", "disagree", "missing", "unsure"),
-            *("not_analysed_rate", "not_analysed_low", "not_analysed_high", "disagree_rate", "disagree_low", "disagree_high"),
-            *("missing_rate", "missing_low", "missing_high", "scored", "mean_score"),
-        )
-    )
+    yield csv_line(COLUMNS)
     table: dict[tuple[str, date], Tally] = defaultdict(Tally)
     for (day, group), tally in ledger.quality_days(asked.by, asked.period, asked.only).items():
         table[group, first_day(day, asked.bucket)] += tally

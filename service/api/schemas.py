@@ -283,6 +283,8 @@ class UploadAnswer(BaseModel):
 
 
 class Health(BaseModel):
+    model_config = _example({"status": "alive", "version": "0.1.0"})
+
     status: Literal["alive"]
     version: str
 

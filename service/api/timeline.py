@@ -79,6 +79,8 @@ class Timeline(BaseModel):
 
 
 class PriorList(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"priors": []}]})
+
     priors: list[StudySummary] = Field(description="other studies of the same patient (issuer and ID), newest first")
 
 
