@@ -88,7 +88,8 @@ export function lineChart(element, { series, unit = "", label, max = 0 }) {
   const legend = lines.length > 1 ? lines.map((line, i) => key(i, line.name)) : [];
   const times = [...new Set(all.map((p) => p.at))].sort((a, b) => a - b);
   const byTime = lines.map(({ points }) => new Map(points.map((p) => [p.at, p.value])));
-  const moment = (at) => new Date(at).toLocaleString();
+  const days = times.every((at) => new Date(at).getHours() === 0 && at % 60e3 === 0 && new Date(at).getMinutes() === 0);
+  const moment = (at) => (days ? new Date(at).toLocaleDateString() : new Date(at).toLocaleString());
 
   const draw = (width, plot) => {
     const svg = picture(width, HEIGHT, label), right = width - RIGHT, floor = HEIGHT - BOTTOM;
@@ -191,7 +192,7 @@ export function barChart(element, { bars, unit = "", label, max = 0, horizontal,
     return [svg];
   };
   const said = (bar) => `${bar.name}: ${numberName(bar.value, unit)}${known(bar.reference) ? `, ${names[1]} ${numberName(bar.reference, unit)}` : ""}`;
-  const table = () => h("table", {}, h("thead", {}, h("tr", {}, h("th", { scope: "col" }, ""), h("th", { scope: "col", class: "number" }, compared ? names[0] : label), compared && h("th", { scope: "col", class: "number" }, names[1]))),
+  const table = () => h("table", {}, h("thead", {}, h("tr", {}, h("td"), h("th", { scope: "col", class: "number" }, compared ? names[0] : label), compared && h("th", { scope: "col", class: "number" }, names[1]))),
     h("tbody", {}, bars.map((bar) => h("tr", {}, h("th", { scope: "row" }, bar.name), h("td", { class: "number" }, numberName(bar.value, unit)), compared && h("td", { class: "number" }, numberName(bar.reference, unit))))));
   frame(element, label, legend, values.length === 0, lying ? lie : stand, table);
 }

@@ -49,7 +49,7 @@ export function showTimes({ series }) {
   times("#missing-time", "Labels that are missing", "missing");
   times("#not-analysed-time", "Not analysed", "not_analysed");
   lineChart(find("#images-time"), {
-    label: "Images that ended", unit: "",
+    label: "Images that ended", unit: "", max: 4,
     series: series.map((each, number) => ({ name: name(each, number), points: each.points.map((point) => [atDay(point.start), point.images]) })),
   });
 }
@@ -79,7 +79,7 @@ export function showGroups(element, { groups, groups_left_out, total, only, by }
 
 export function showReasons(element, { reasons, total }) {
   if (!reasons.length) {
-    element.replaceChildren(h("p", { class: "faint" }, "Every image of these days has its labels."));
+    element.replaceChildren(h("p", { class: "faint" }, total.images ? "Every image of these days has its labels." : "No image ended within these days."));
     return;
   }
   const rows = reasons.map((each) => h("tr", {}, h("th", { scope: "row" }, each.code), h("td", {}, each.state),
