@@ -222,6 +222,17 @@ def test_sessions_end_by_themselves(tmp_path: Path) -> None:
             assert idle.get("/api/v1/access/me").status_code == 401
 
 
+def test_a_page_that_only_lies_open_does_not_keep_its_session(tmp_path: Path) -> None:
+    with serve_api(tmp_path, session_idle_minutes=30) as api, api.person("viewer") as page:
+        real = api.ledger._now
+        api.ledger._now = lambda: real() + timedelta(minutes=25)
+        assert page.get("/api/v1/studies", headers={"X-Background": "1"}).status_code == 200
+        with page.stream("GET", "/api/v1/events", headers={"Accept": "text/event-stream"}) as stream:
+            assert stream.status_code == 200
+        api.ledger._now = lambda: real() + timedelta(minutes=31)
+        assert page.get("/api/v1/studies").status_code == 401
+
+
 def test_over_https_the_cookie_is_bound_to_the_host_and_never_sent_in_the_clear(tmp_path: Path) -> None:
     with serve_api(tmp_path, api_url="https://room.hospital.example") as api:
         make_user(api.ledger, "marie", "", Role.ADMIN, PASSWORD)

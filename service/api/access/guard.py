@@ -105,16 +105,17 @@ class Guard:
         """The session that the request's cookie names, while it lasts; found once a request."""
         if not hasattr(request.state, "session"):
             token = request.cookies.get(cookie_name(self._settings))
-            request.state.session = await run_in_threadpool(self._find_session, digest(token)) if token else None
+            found = await run_in_threadpool(self._find_session, digest(token), is_background(request)) if token else None
+            request.state.session = found
         return cast("SessionRow | None", request.state.session)
 
     def forget_keys(self) -> None:
         """Ask the ledger anew for every key: one was revoked."""
         self._keys.clear()
 
-    def _find_session(self, token_sha256: str) -> SessionRow | None:
+    def _find_session(self, token_sha256: str, background: bool) -> SessionRow | None:
         idle = idle_time(self._settings)
-        return self._ledger.session(token_sha256, idle, min(TOUCH_AFTER, idle / 4))
+        return self._ledger.session(token_sha256, idle, timedelta.max if background else min(TOUCH_AFTER, idle / 4))
 
     async def _identify_key(self, secret_sha256: str) -> Identity:
         cached = self._keys.get(secret_sha256)
@@ -136,6 +137,11 @@ class Guard:
         if row is not None and row.is_valid(now()) and (row.used_at is None or now() - row.used_at > TOUCH_AFTER):
             self._ledger.touch_key(row.id)
         return row
+
+
+def is_background(request: Request) -> bool:
+    """Does a page ask by itself? A page that lies open, and follows what happens, is no use of a session: it would never end."""
+    return "X-Background" in request.headers or request.headers.get("Accept") == "text/event-stream"
 
 
 async def who_asks(request: Request) -> Identity:
