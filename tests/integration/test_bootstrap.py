@@ -18,6 +18,7 @@ from service.bootstrap import PARTS, EmbeddedRedis, NotStarted, Stack, as_enviro
 from service.demo import open_client
 from service.destinations import Destination
 from service.settings import Settings
+from service.store.ledger import Ledger
 from tests.integration.answers import full_field
 
 
@@ -54,8 +55,11 @@ def test_a_queue_survives_a_restart_of_the_broker(tmp_path: Path) -> None:
 
 
 def test_a_part_that_is_killed_comes_back_and_all_end_with_the_stack(tmp_path: Path) -> None:
-    with Stack(settings_for(tmp_path), tmp_path / "logs") as stack:
+    settings = settings_for(tmp_path)
+    ledger = Ledger(settings.ledger_url)
+    with Stack(settings, tmp_path / "logs") as stack:
         stack.wait_until_ready()
+        wait_until(lambda: len(ledger.workers()) == settings.worker_concurrency, 60)
         listener = stack.parts["listener"].process
         listener.send_signal(signal.SIGKILL)
         wait_until(lambda: stack.parts["listener"].restarts == 1)
@@ -68,6 +72,8 @@ def test_a_part_that_is_killed_comes_back_and_all_end_with_the_stack(tmp_path: P
     wait_until(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
     with redis.Redis.from_url(broker_url) as client, pytest.raises(redis.ConnectionError):
         client.ping()
+    assert ledger.workers() == [], "who was stopped in order is not lost"
+    ledger.close()
 
 
 def test_a_stack_that_cannot_work_says_where_to_look(tmp_path: Path) -> None:
