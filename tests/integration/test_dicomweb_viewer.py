@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pydicom
 import pytest
+from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
@@ -48,6 +49,12 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served,
         yield api, ward, study_uid, archive
     ward.close()
     archive.stop()
+
+
+def grey_picture(content: bytes) -> NDArray[Any]:
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    return picture
 
 
 def test_what_we_made_is_found_and_retrieved_beside_what_came(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
@@ -123,15 +130,14 @@ def test_a_picture_is_rendered_for_those_who_only_want_to_look(hospital: tuple[S
         for tail in ("/rendered", "/frames/1/rendered", "/thumbnail"):
             answer = api.client.get(path + tail, headers={"Accept": "image/jpeg"})
             assert answer.status_code == 200 and answer.headers["content-type"] == "image/jpeg"
-            picture = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_GRAYSCALE)
-            assert picture is not None and picture.shape == (256, 192)
+            assert grey_picture(answer.content).shape == (256, 192)
     small = api.client.get(f"{path}/rendered?viewport=48,48", headers={"Accept": "image/png"})
-    assert cv2.imdecode(np.frombuffer(small.content, np.uint8), cv2.IMREAD_GRAYSCALE).shape == (48, 36)
+    assert grey_picture(small.content).shape == (48, 36)
     assert small.headers["content-type"] == "image/png"
     # Under a window all values of 3072 and more are white, those of 1024 and less black.
     values = pydicom.dcmread(ward.context.store.path(stored.path)).pixel_array
     wide = api.client.get(f"{path}/rendered?window=2048,2048,linear-exact", headers={"Accept": "image/png"})
-    picture = cv2.imdecode(np.frombuffer(wide.content, np.uint8), cv2.IMREAD_GRAYSCALE)
+    picture = grey_picture(wide.content)
     assert np.all(picture[values >= 3072] == 255) and np.all(picture[values <= 1024] == 0) and 0 < picture[values == 2048].mean() < 255
     for tail, status in (("?viewport=0,0", 400), ("?viewport=a", 400), ("?window=1,2,odd", 400), ("?quality=0", 400)):
         assert api.client.get(f"{path}/rendered{tail}").status_code == status, tail

@@ -12,11 +12,19 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pydicom
 import pytest
+from pydicom.uid import generate_uid
 from sqlalchemy import select
 
+from service.deliver.small_pacs import SmallPacs
 from service.deliver.webhook import LEASE_S, sign, tell
+from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
+from service.domain.policy import CorrectionPolicy
+from service.jobs.analysis import analyse_instance
+from service.jobs.conclusion import conclude_study
+from service.jobs.nightly import run_beside
 from service.store.ledger import Ledger, migrate
 from service.store.tables import webhook_states
 from tests.integration.killing import Task, choose, count_steps, kill_at
@@ -194,3 +202,44 @@ def _steps_of_telling(tmp_path: Path, receiver: Receiver) -> int:
     steps = count_steps(ward.settings, Task("tell"), tmp_path)
     ward.close()
     return len(steps)
+
+
+def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its_events_once_it_is_up(
+    tmp_path: Path, cbis_cases: dict[str, list[Path]], monkeypatch: pytest.MonkeyPatch, clean_environment: pytest.MonkeyPatch
+) -> None:
+    # Analysed by the real networks, delivered to a real archive, told by the very threads that the sweeper runs.
+    monkeypatch.setattr("service.deliver.webhook.FIRST_PAUSE_S", 0.2)
+    monkeypatch.setattr("service.deliver.webhook.LONGEST_PAUSE_S", 0.5)
+    monkeypatch.setattr("service.jobs.nightly.LOOK_S", 0.05)
+    receiver, archive = Receiver(), SmallPacs(tmp_path / "pacs")
+    archive.start()
+    pacs = Destination(
+        name="pacs",
+        ae_title=archive.ae_title,
+        host=archive.host,
+        port=archive.port,
+        commitment=False,
+        corrections=CorrectionPolicy(film=True),
+    )
+    ward = Ward(tmp_path / "data", webhooks=(receiver.webhook(),), destinations=(pacs,), film=True, quiet_seconds=0.01)
+    study_uid, stop = str(generate_uid()), threading.Event()
+    with run_beside(ward.context, stop):
+        for path in cbis_cases["sfm-malign-0"][:2]:
+            image = pydicom.dcmread(path)
+            image.StudyInstanceUID = study_uid
+            analyse_instance(ward.context, ward.receive(image))
+        conclude_study(ward.context, study_uid)
+        assert {row.state for row in ward.deliver_all()} <= {DeliveryState.VERIFIED, DeliveryState.LEFT_OUT}
+        assert receiver.told == [] and ward.ledger.webhooks()["his"][1] > 0, "it was down all the time, and that was noticed"
+        expected = ward.ledger.events(limit=1000)
+        with receiver.up():
+            deadline = time.monotonic() + 20
+            while ward.ledger.webhooks()["his"][0] < expected[-1].id and time.monotonic() < deadline:
+                time.sleep(0.05)
+    assert receiver.ids == [event.id for event in expected], "every event, in order, exactly once"
+    kinds = Counter(event.kind for event in expected)
+    assert kinds["study.received"] == kinds["study.concluded"] == 1 and kinds["delivery.verified"] >= 2
+    assert [told.said["type"] for told in receiver.told] == [event.kind for event in expected]
+    assert {told.said["data"]["study_instance_uid"] for told in receiver.told} == {study_uid}
+    archive.stop()
+    ward.close()
