@@ -45,6 +45,10 @@ def build_router(shells: Shells) -> APIRouter:
     def access(request: Request, who: Administrator) -> Response:
         return show(request, "access", who, scopes=list(Scope))
 
+    @router.get("/docs")
+    def docs(request: Request, who: Reader) -> Response:
+        return show(request, "docs", who)
+
     @router.get("/account")
     def account(request: Request, who: Reader) -> Response:
         return show(request, "account", who)
