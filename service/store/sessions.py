@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as insert_postgresql
-from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 
 from service.store.account_rows import SessionRow
 from service.store.database import Database
@@ -74,25 +72,24 @@ class Sessions(Database):
         """
         at = self._now()
         with self._write() as connection:
-            insert = insert_postgresql if connection.dialect.name == "postgresql" else insert_sqlite
             # Old ones go first: the table holds an hour of failures at most.
             stale = or_(sign_in_failures.c.blocked_until.is_(None), sign_in_failures.c.blocked_until <= at)
             connection.execute(delete(sign_in_failures).where(sign_in_failures.c.last_at < at - FORGOTTEN_AFTER, stale))
-            keys = sorted(allowed)
-            wanted = select(sign_in_failures.c.blocked_until).where(sign_in_failures.c.key.in_(keys)).with_for_update()
-            until: list[datetime] = [each for each in connection.execute(wanted).scalars() if each is not None and each > at]
+            # A row must be there to be locked; in one order, so that two tries never wait for each other.
+            for key in sorted(allowed):
+                self._insert_once(connection, sign_in_failures, key=key, count=0, last_at=at)
+            wanted = select(sign_in_failures).where(sign_in_failures.c.key.in_(allowed)).order_by(sign_in_failures.c.key)
+            rows = connection.execute(wanted.with_for_update()).all()
+            until: list[datetime] = [row.blocked_until for row in rows if row.blocked_until is not None and row.blocked_until > at]
             if until:
                 return max(until)
-            for key in keys:
-                new = insert(sign_in_failures).values(key=key, count=1, last_at=at)
-                counted = new.on_conflict_do_update(
-                    index_elements=[sign_in_failures.c.key], set_={"count": sign_in_failures.c.count + 1, "last_at": at}
-                )
-                count: int = connection.execute(counted.returning(sign_in_failures.c.count)).scalar_one()
-                if count >= allowed[key]:
-                    pause_s = min(FIRST_BLOCK_S * 2.0 ** min(count - allowed[key], 30), LONGEST_BLOCK_S)
-                    blocked = update(sign_in_failures).where(sign_in_failures.c.key == key)
-                    connection.execute(blocked.values(blocked_until=at + timedelta(seconds=pause_s)))
+            for row in rows:
+                count, blocked_until = row._mapping["count"] + 1, None
+                if count >= allowed[row.key]:
+                    pause_s = min(FIRST_BLOCK_S * 2.0 ** min(count - allowed[row.key], 30), LONGEST_BLOCK_S)
+                    blocked_until = at + timedelta(seconds=pause_s)
+                counted = update(sign_in_failures).where(sign_in_failures.c.key == row.key)
+                connection.execute(counted.values(count=count, last_at=at, blocked_until=blocked_until))
         return None
 
     def end_sign_in(self, cleared: str, others: Sequence[str]) -> None:

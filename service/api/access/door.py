@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.api.access.csrf import SAFE
 from service.api.access.routes import Attempt
 from service.api.access.session import is_https
+from service.api.problems import answer
 from service.domain.access import Identity
 from service.settings import Settings
 from service.store.ledger import Ledger
+
+log = logging.getLogger(__name__)
 
 QUESTIONS = frozenset({"/api/v1/studies/search", "/api/v1/hanging"})
 """POST requests that only ask: what they ask for would not belong into a URL, or not fit there. They change nothing."""
@@ -37,11 +43,15 @@ HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    # Not no-referrer: under it a browser sends "Origin: null" with our own forms, and they would be refused.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
 TRANSPORT = {"Strict-Transport-Security": "max-age=31536000"}
+
+SMALL_KINDS, SMALL_BYTES = ("application/json", "application/x-www-form-urlencoded", ""), 1 << 20
+"""Bodies that are held in memory as a whole; files come in other kinds."""
 
 DENIED_AGAIN_S = 60.0
 """The same refusal of the same person is written no more often."""
@@ -68,10 +78,19 @@ class Door:
             if message["type"] == "http.response.start":
                 # Before the answer leaves: nothing is reported as done that the trail does not know.
                 await self._write_down(scope["method"], message["status"], state)
+                state["answered"] = True
                 protect(MutableHeaders(scope=message), self._headers, scope["path"])
             await send(message)
 
-        await self._app(scope, receive, send_on)
+        try:
+            await self._app(scope, limited(scope, receive), send_on)
+        except Exception as error:
+            # Starlette answers these outside of every middleware, without our headers: so they are answered here.
+            log.error("unexpected error in a request", extra={"error": type(error).__name__})
+            if not state.get("answered"):
+                broken = answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "the request broke the server; its log says where")
+                await broken(scope, receive, send_on)
+            raise
 
     async def _write_down(self, method: str, status: int, state: Mapping[str, Any]) -> None:
         attempt: Attempt | None = state.get("attempt")
@@ -92,6 +111,24 @@ class Door:
         self._denied = {key: at for key, at in self._denied.items() if now_s - at < DENIED_AGAIN_S} | {(who, action): now_s}
         subject = " ".join(value for value in map(str, attempt.parameters.values()) if _IDENTIFIER.fullmatch(value))
         await run_in_threadpool(self._ledger.write_audit, who, "denied", subject, action)
+
+
+def limited(scope: Scope, receive: Receive) -> Receive:
+    """Stop reading a body of JSON or of a form's fields that is larger than any of ours: it is read before it is known who asks."""
+    kind = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+    if kind not in SMALL_KINDS:
+        return receive
+    size = 0
+
+    async def receive_on() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > SMALL_BYTES:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"a body of this kind has at most {SMALL_BYTES} bytes")
+        return message
+
+    return receive_on
 
 
 def describe(method: str, path: str) -> str:
