@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from service.api.access.session import cookie_name
 from service.domain.findings import Agreement
 from tests.integration.answers import analysed, correction, full_field
 from tests.integration.api_server import Served, serve_api
+from tests.web.browser import WIDE
 from tests.web.conftest import OpenPage
 
 SEARCH = "**/api/v1/studies/search"
@@ -46,6 +48,17 @@ def conclude(room: Served, study_uid: str, score: float, wrong: bool = False) ->
     declared = ("R", "MLO" if wrong else "CC")
     found = correction(image.sop_instance_uid, declared, ("R", "CC"), view=view, laterality=Agreement.AGREE)
     room.conclude(study_uid, [found])
+
+
+@contextmanager
+def reading(browser: Browser, room: Served) -> Iterator[Page]:
+    """A page before it is opened; what the browser complains of does not count."""
+    address = room.settings.public_api_url
+    context = browser.new_context(base_url=address, viewport=WIDE)
+    context.add_cookies([{"name": cookie_name(room.settings), "value": room.sign_in("viewer").token, "url": address}])
+    context.set_default_timeout(10_000)
+    yield context.new_page()
+    context.close()
 
 
 def names(page: Page) -> list[str]:
@@ -147,26 +160,37 @@ def test_a_line_changes_where_it_stands_and_what_is_new_waits_while_somebody_rea
     expect(page.locator("#news")).to_be_hidden()
 
 
-def test_a_list_that_cannot_be_read_says_so_and_can_be_asked_for_again(browser: Browser, room: Served) -> None:
-    # Not by `open_page`: the browser itself complains of the refused answer.
-    context = browser.new_context(base_url=room.settings.public_api_url)
-    address = room.settings.public_api_url
-    context.add_cookies([{"name": cookie_name(room.settings), "value": room.sign_in("viewer").token, "url": address}])
-    page = context.new_page()
-    page.goto("/")
-    expect(page.locator("#studies td.name a").first).to_be_visible()
+def test_a_list_that_nobody_touches_sorts_itself_and_counts_images_as_they_are_analysed(browser: Browser, room: Served) -> None:
+    with reading(browser, room) as page:
+        page.clock.install()
+        page.goto("/#state=receiving")
+        expect(page.locator("#live")).to_contain_text("live")
+        study_uid = receive(room, "Quiet^Quirin")
+        expect(page.locator("#news")).to_be_visible()
+        page.clock.fast_forward(11_000)
+        line = page.locator(f"#studies tr[data-uid='{study_uid}']")
+        expect(line).to_contain_text("0/1 images")
+        expect(page.locator("#news")).to_be_hidden()
+        (image,) = room.ledger.instances_of(study_uid)
+        room.ledger.record_finding(analysed(image.sop_instance_uid, "R", "CC", 0.2))
+        page.clock.fast_forward(11_000)
+        expect(line).to_contain_text("1/1 images")
 
+
+def test_a_list_that_cannot_be_read_says_so_and_can_be_asked_for_again(browser: Browser, room: Served) -> None:
     def refuse(route: Route) -> None:
         route.fulfill(status=422, content_type="application/problem+json", body='{"detail": "the ledger is being moved"}')
 
-    page.route(SEARCH, refuse)
-    page.get_by_label("Order").select_option("received")
-    expect(page.get_by_text("The worklist could not be read: the ledger is being moved")).to_be_visible()
-    page.unroute(SEARCH)
-    page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_text("could not be read")).to_be_hidden()
-    expect(page.locator("#studies td.name a").first).to_be_visible()
-    context.close()
+    with reading(browser, room) as page:
+        page.goto("/")
+        expect(page.locator("#studies td.name a").first).to_be_visible()
+        page.route(SEARCH, refuse)
+        page.get_by_label("Order").select_option("received")
+        expect(page.get_by_text("The worklist could not be read: the ledger is being moved")).to_be_visible()
+        page.unroute(SEARCH)
+        page.get_by_role("button", name="Try again").click()
+        expect(page.get_by_text("could not be read")).to_be_hidden()
+        expect(page.locator("#studies td.name a").first).to_be_visible()
 
 
 class TestManyStudies:

@@ -33,6 +33,9 @@ export class StudyTable {
 
   has(uid) { return this.studies.some((study) => study.study_instance_uid === uid); }
 
+  /** Studies whose lines are in the document. */
+  drawn() { return this.studies.filter((study) => this.shown.has(study.study_instance_uid)); }
+
   /** Lines below those in sight. */
   left() {
     const seen = Math.ceil((this.scroller.scrollTop + this.scroller.clientHeight) / (this.lineHeight || 32));
@@ -61,8 +64,9 @@ export class StudyTable {
   update(study, gone = false) {
     const uid = study.study_instance_uid;
     const at = this.studies.findIndex((each) => each.study_instance_uid === uid);
-    if (at < 0) return;
-    this.studies[at] = { ...study, gone };
+    const fresh = { ...study, gone };
+    if (at < 0 || JSON.stringify(fresh) === JSON.stringify({ ...this.studies[at], gone: this.studies[at].gone ?? false })) return;
+    this.studies[at] = fresh;
     const old = this.shown.get(uid);
     if (!old) return;
     const focused = old.contains(document.activeElement);

@@ -12,6 +12,7 @@ const AHEAD = 50;
 const LONGEST_PAGE = 500;
 const STREAM_MS = 300;
 const TYPING_MS = 250;
+const PROGRESS_MS = 10_000;
 const PLACE = "worklist-place";
 
 const form = find("#filters");
@@ -144,3 +145,7 @@ const opened = new Promise((onOpen) => {
 Promise.race([opened, new Promise((resolve) => { setTimeout(resolve, STREAM_MS); })]).then(() => load(recall()));
 get("/api/v1/stations").then(({ stations }) => offerStations(form, stations)).catch(() => {});
 setInterval(() => table.tick(), 30_000);
+// No event tells of a single image.
+setInterval(() => {
+  if (!document.hidden) table.drawn().filter((study) => study.finished_images < study.images).forEach((study) => news.hear(study.study_instance_uid));
+}, PROGRESS_MS);
