@@ -264,7 +264,7 @@ def test_every_answer_protects_the_page(api: Served, browser: httpx.Client) -> N
         policy = answer.headers["Content-Security-Policy"]
         assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Referrer-Policy"] == "no-referrer"
+        assert answer.headers["Referrer-Policy"] == "same-origin"
     assert [answer.headers["Cache-Control"] for answer in answers] == ["no-store"] * 4 + ["no-cache", "no-store"]
 
 
