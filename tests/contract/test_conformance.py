@@ -27,8 +27,9 @@ def test_the_statement_is_that_of_this_code() -> None:
 
 def test_a_change_of_the_code_changes_the_statement(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "TRANSFER_SYNTAXES", listener.TRANSFER_SYNTAXES[:-1])
-    assert "JPEG Extended (Process 2 and 4)" in STATEMENT.read_text(encoding="utf-8")
-    assert "JPEG Extended (Process 2 and 4)" not in write_statement()
+    taken = "| JPEG Extended (Process 2 and 4) | 1.2.840.10008.1.2.4.51 |"
+    assert taken in STATEMENT.read_text(encoding="utf-8")
+    assert taken not in write_statement()
 
 
 def test_the_listener_takes_what_is_stated_and_nothing_else() -> None:

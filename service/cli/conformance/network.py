@@ -15,8 +15,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     Verification,
 )
 
-from service.api.dicomweb import FAILURE_REASONS, PROCESSING_FAILURE
 from service.cli.conformance.markdown import join, table
+from service.cli.conformance.web_services import describe_origin_server
 from service.cli.object_classes import IMAGE_CLASSES, SOP_CLASSES
 from service.deliver.commitment import WAIT_S
 from service.deliver.dimse import NATIVE, is_accepted, is_permanent
@@ -99,7 +99,7 @@ def describe_overview() -> str:
         "Table 1-3. DICOM web services",
         table(
             ("Service", "User agent", "Origin server"),
-            [("Store (STOW-RS)", "yes", "yes"), ("Search (QIDO-RS)", "yes", ""), ("Retrieve (WADO-RS)", "yes", "")],
+            [("Store (STOW-RS)", "yes", "yes"), ("Search (QIDO-RS)", "yes", "yes"), ("Retrieve (WADO-RS)", "yes", "yes")],
         ),
         "Media interchange is not supported.",
     )
@@ -183,16 +183,7 @@ def describe_services() -> str:
         "service: Orthanc's REST API, or the "
         "update of attributes of dcm4chee-arc; the read-back is the same. Annex B lists what changes.",
         "### 5.6 Web services",
-        "**Origin server**: Store transaction, `POST /dicom-web/studies` (PS3.18 10.5), `multipart/related; "
-        'type="application/dicom"`, in the transfer '
-        "syntaxes of table 5.1-1. Answers 200 (all stored), 202 (some), 409 (none) with a Store Instances Response "
-        "Module; 400, 413, 415 for what is "
-        "no such request. Nothing can be retrieved from here.",
-        "Table 5.6-1. Failure Reason (0008,1197)",
-        table(
-            ("Reason", "Case"),
-            [(f"{reason:04X}", code) for code, reason in FAILURE_REASONS.items()] + [(f"{PROCESSING_FAILURE:04X}", "any other")],
-        ),
+        describe_origin_server(),
         "**User agent**, towards destinations with `dicomweb`: Store transaction, one instance a request; Search for "
         "Instances within a series by SOP "
         "Instance UID; Retrieve Instance in any transfer syntax. HTTP statuses "

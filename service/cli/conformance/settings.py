@@ -80,9 +80,8 @@ def describe_security() -> str:
         "certificate and (unless `check_host = false`) its host name, and shows a certificate of its own where "
         "configured. Web services: https likewise.",
         "**Association level**: called and calling AE titles are checked where configured. There is no User Identity Negotiation.",
-        "**Application level**: the HTTP API has no sign-in yet and belongs on a network that only the site's software "
-        "reaches. Decisions about "
-        "corrections carry the name of a person as it was given.",
+        "**Application level**: every request over HTTP is made by a person who is signed in (password, or OpenID Connect where "
+        "configured) or by software with a key; each route asks for one scope. Decisions about corrections carry the name of a person.",
         "**Records**: every correction is in the ledger with who decided, when and why (`GET /api/v1/corrections`, CSV "
         "and JSON export). There are no "
         "audit trail messages (PS3.15 Annex A.5). Logs, metrics and events hold UIDs, AE titles and codes, and nothing about a patient.",
