@@ -18,7 +18,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from service.analyse.heatmap import encode_array
 from service.domain.findings import Agreement, Reasoning, Verdict
-from tests.integration.answers import analysed, correction, not_analysed
+from tests.integration.answers import analysed, correction, label, not_analysed
 from tests.integration.api_server import Served
 from tests.web.conftest import OpenPage
 
@@ -62,8 +62,8 @@ def heat_of(image: Dataset, wall_right: bool) -> bytes:
     return encode_array(cv2.GaussianBlur(heat, (0, 0), 12), (image.Rows, image.Columns))
 
 
-def exhibit(room: Served, paths: list[Path], date: str, without: str = "", mirror: str = "") -> Exhibit:
-    """Receive a study and enter its answers: scores rise from slot to slot."""
+def exhibit(room: Served, paths: list[Path], date: str, without: str = "", mirror: str = "", again: str = "") -> Exhibit:
+    """Receive a study and enter its answers: scores rise from slot to slot. `again` is there twice, the second time less surely."""
     study_uid, images = generate_uid(), {}
     for place, path in enumerate(paths):
         side, view = SLOTS[path.stem]
@@ -77,6 +77,12 @@ def exhibit(room: Served, paths: list[Path], date: str, without: str = "", mirro
         finding = analysed(str(image.SOPInstanceUID), side, view, 0.2 + 0.1 * place)
         room.ledger.record_finding(finding.model_copy(update={"chest_wall_right": wall_right}))
         room.store.write_result(str(image.SOPInstanceUID), "heatmap.npz", heat_of(image, wall_right))
+        if slot == again:
+            second = film(path, study_uid, False, "P-77", date, 8)
+            room.post(second)
+            sure = analysed(str(second.SOPInstanceUID), side, view, 0.1)
+            room.ledger.record_finding(sure.model_copy(update={"view": label(view, 0.8)}))
+            room.store.write_result(str(second.SOPInstanceUID), "heatmap.npz", heat_of(second, side == "R"))
     wrong = correction(str(images["L MLO"].SOPInstanceUID), ("L", "CC"), ("L", "MLO"), Agreement.CONTRADICT, Agreement.AGREE)
     room.conclude(study_uid, [wrong], Reasoning(verdict=Verdict.ONE_WRONG, text="one image is declared CC, and its pixels show MLO"))
     return Exhibit(study_uid, images)
@@ -84,10 +90,10 @@ def exhibit(room: Served, paths: list[Path], date: str, without: str = "", mirro
 
 @pytest.fixture(scope="module")
 def current(room: Served, cbis_cases: dict[str, list[Path]]) -> Exhibit:
-    """Four views, the left CC stored the wrong way round; a prior without a right CC."""
+    """Four views, the left CC stored the wrong way round, the right MLO twice; a prior without a right CC."""
     paths = cbis_cases["sfm-malign-0"]
     exhibit(room, paths, "20240105", without="R CC")
-    return exhibit(room, paths, "20260310", mirror="L CC")
+    return exhibit(room, paths, "20260310", mirror="L CC", again="R MLO")
 
 
 def open_study(open_page: OpenPage, study: Exhibit, role: str = "viewer") -> Page:
@@ -131,6 +137,10 @@ def test_chest_walls_meet_in_the_middle_however_the_pixels_are_stored(open_page:
         edge = max(3, len(shown) // 6)
         inner, outer = (shown[-edge:], shown[:edge]) if slot.startswith("R") else (shown[:edge], shown[-edge:])
         assert inner.mean() > 2 * outer.mean() + 10
+    extra = page.locator("#below .tile")
+    expect(extra).to_contain_text("repeated view")
+    extra.scroll_into_view_if_needed()
+    expect(extra).to_have_attribute("data-ready", "1")
     page.get_by_label("Layout").select_option("square")
     assert titles(page) == SQUARE
     left, right = (tile(page, slot).bounding_box() for slot in ("R CC", "L CC"))
@@ -155,7 +165,7 @@ def test_what_was_found_stands_beside_the_pictures(open_page: OpenPage, current:
     expect(page.locator("#reasoning")).to_contain_text("declared CC, and its pixels show MLO")
     expect(page.locator("#models")).to_contain_text("mammotriage-cancer 2.1.0")
     assert page.locator("#models code").evaluate_all("codes => codes.map((each) => each.title)") == ["a" * 64, "b" * 64]
-    expect(page.locator("#timeline")).to_contain_text("4 images received")
+    expect(page.locator("#timeline")).to_contain_text("5 images received")
     expect(page.locator("#timeline")).to_contain_text("concluded, version 1")
 
 

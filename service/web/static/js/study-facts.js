@@ -27,7 +27,7 @@ export function showWhose(study) {
     h("span", { class: `badge ${study.flag === "suspicious" ? "suspicious" : "faint"}` }, FLAGS[study.flag]),
     h("span", { class: `badge ${state[0]}` }, state[1]),
     study.priority !== "routine" && h("span", { class: "badge warn" }, study.priority),
-    study.held && h("a", { class: "badge bad", href: "/corrections" }, "held: a person must look"),
+    study.held && h("a", { class: "badge bad", href: `/corrections#held=${study.study_instance_uid}` }, "held: a person must look"),
     study.agreement && h("span", { class: `badge ${AGREEMENTS[study.agreement][0]}` }, HEADERS[study.agreement]),
     study.delivery && h("span", { class: "badge faint" }, `write-back ${study.delivery}`),
   ];
@@ -90,7 +90,7 @@ function labelTable(image, say) {
   };
   const seen = (label) => (label ? [h("b", {}, density(label.value)), h("span", { class: "faint" }, ` ${percent(label.confidence)}`)] : ["–"]);
   return h("table", {},
-    h("thead", {}, h("tr", {}, ["", "header", "pixels", "", "reader"].map((text) => h("th", { scope: "col" }, text)))),
+    h("thead", {}, h("tr", {}, ["label", "header", "pixels", "compared", "reader"].map((text) => h("th", { scope: "col" }, text)))),
     h("tbody", {},
       row("view", "View", known(image.declared.view) || "–", seen(image.view), word("view")),
       row("laterality", "Side", known(image.declared.laterality) || "–", seen(image.laterality), word("laterality")),
@@ -126,7 +126,7 @@ export function showReasoning(study) {
     h("h2", {}, "What the images say together"),
     h("p", {}, VERDICTS[study.reasoning.verdict] || study.reasoning.verdict),
     !study.reasoning.text ? "" : h("p", { class: "small faint" }, study.reasoning.text),
-    study.corrections.length ? h("p", { class: "small" }, h("a", { href: `/corrections?study=${study.study_instance_uid}` }, `${study.corrections.length} correction${study.corrections.length > 1 ? "s" : ""}`),
+    study.corrections.length ? h("p", { class: "small" }, h("a", { href: `/corrections#study=${study.study_instance_uid}` }, `${study.corrections.length} correction${study.corrections.length > 1 ? "s" : ""}`),
       open ? `, ${open} open` : "") : "",
   );
 }

@@ -54,12 +54,13 @@ export class Tile {
 
   get uid() { return this.hung?.sop_instance_uid; }
 
-  async load(signal) {
+  /** known: the same image as it was fetched before. */
+  async load(signal, known = null) {
     if (!this.hung) return;
     const analysed = !this.image || this.image.state === "analysed";
     if (analysed) fetchHeat(this.uid, signal).then((heat) => { this.heat = heat; this.viewer.redraw(); }, () => {});
     try {
-      this.frame = await fetchFrame(this.uid, SMALL, signal);
+      this.frame = known || (await fetchFrame(this.uid, SMALL, signal));
     } catch (error) {
       if (error.name === "AbortError") return;
       this.message.textContent = error.message;

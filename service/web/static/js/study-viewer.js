@@ -28,6 +28,8 @@ export class Viewer {
 
   /** Hang a study. name: "current" or "prior"; images: details by SOP Instance UID. */
   hang(name, hanging, images, caption = "") {
+    // What is shown already is not fetched again when a study hangs anew.
+    const kept = new Map([...(this.hangs.get(name)?.slots || []), ...(this.hangs.get(name)?.more || [])].map((tile) => [tile.uid, tile.frame]));
     this.take(name);
     const stop = new AbortController();
     const make = (title, hung, note = "") => new Tile(this, { title, note, hung, image: images.get(hung?.sop_instance_uid) });
@@ -44,7 +46,18 @@ export class Viewer {
     const hung = { element, grid, slots, more: name === "current" ? more : [], stop };
     this.hangs.set(name, hung);
     this.tiles = [...this.hangs.values()].flatMap((each) => [...each.slots, ...each.more]);
-    for (const tile of [...hung.slots, ...hung.more]) { this.#watch(tile); tile.load(stop.signal); }
+    for (const tile of [...hung.slots, ...hung.more]) this.#watch(tile);
+    for (const tile of slots) tile.load(stop.signal, kept.get(tile.uid));
+    // A study may have dozens of extra views: each is fetched when it comes into sight.
+    const sight = new IntersectionObserver((entries) => {
+      for (const { target } of entries.filter((each) => each.isIntersecting)) {
+        sight.unobserve(target);
+        const tile = more.find((each) => each.figure === target);
+        tile.load(stop.signal, kept.get(tile.uid));
+      }
+    });
+    for (const tile of hung.more) sight.observe(tile.figure);
+    stop.signal.addEventListener("abort", () => sight.disconnect());
     this.arrange();
   }
 

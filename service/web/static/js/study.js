@@ -22,14 +22,15 @@ const viewer = new Viewer(find("#stage"), find("#below"), showControls);
 
 const byUid = (instances) => new Map(instances.map((image) => [image.sop_instance_uid, image]));
 const pick = (hung) => hung && [hung.sop_instance_uid, hung.flip_horizontal, hung.rotate_degrees, hung.state];
-const places = ({ slots, repeated, extras }) => JSON.stringify([Object.values(slots).map(pick), Object.values(repeated).flat().map(pick), extras.map(pick)]);
+const places = ({ version, slots, repeated, extras }) => JSON.stringify([version, Object.values(slots).map(pick), Object.values(repeated).flat().map(pick), extras.map(pick)]);
 
 async function load() {
   const [found, hanging, timeline] = await Promise.all([get(here), get(`${here}/hanging`), get(`${here}/timeline`), feedback.load()]);
   study = found;
   showWhose(study);
   showScores(study);
-  feedback.onchange();
+  // What a reader is just writing stays.
+  if (!feedback.open) feedback.onchange();
   showReasoning(study);
   showModels(study);
   showTimeline(timeline);
@@ -52,7 +53,7 @@ async function showPrior(prior) {
   if (!prior) { viewer.take("prior"); return; }
   try {
     const [found, hanging] = await Promise.all([get(`/api/v1/studies/${prior}`), get(`/api/v1/studies/${prior}/hanging`)]);
-    viewer.hang("prior", hanging, byUid(found.instances), `Prior, ${day(found.study_date)}`);
+    viewer.hang("prior", hanging, byUid(found.instances), `${found.study_date > study.study_date ? "Later" : "Prior"}, ${day(found.study_date)}`);
   } catch (error) { notice(error.message); }
 }
 
