@@ -92,6 +92,16 @@ def test_the_last_word_of_each_reader_counts_and_the_former_ones_are_kept(ward: 
     assert ward.client.get("/api/v1/feedback", params={"verdict": "wrong"}).json()["feedback"] == [current[1]], "a changed mind is no wrong"
 
 
+def test_a_viewer_speaks_under_their_own_name_and_the_trail_names_the_image_alone(ward: Served) -> None:
+    uid = enter(ward, full_field())
+    with ward.person("viewer") as vera:
+        body = {"sop_instance_uid": uid, "label": "view", "verdict": "wrong", "right_value": "ML", "note": "a note"}
+        assert vera.post("/api/v1/feedback", json=body).json()["who"] == "vera"
+        assert vera.get("/api/v1/feedback.csv").status_code == 200
+    (written,) = [each for each in ward.ledger.audit(who="vera") if "feedback" in each.action]
+    assert written.subject == uid and "note" not in f"{written}"
+
+
 def test_what_means_nothing_is_refused_with_its_reason(ward: Served) -> None:
     uid = enter(ward, full_field(), view=label("UNKNOWN", 0.5), cancer_score=None)
     raw, hopeless = full_field(), full_field()
