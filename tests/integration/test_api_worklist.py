@@ -104,18 +104,21 @@ def test_a_patient_is_found_by_name_id_accession_number_and_uid(api: Served) -> 
     assert searched(api, study_instance_uids=[anna, generate_uid()]) == [anna]
 
 
-def test_pages_of_a_search_hold_every_study_once(api: Served) -> None:
-    expected = {receive(api) for _ in range(5)}
+def test_pages_of_a_search_hold_every_study_once_in_order(api: Served) -> None:
+    scores = {receive(api): score for score in (0.1, 0.9, 0.4, 0.7, 0.2)}
+    for study_uid, score in scores.items():
+        conclude(api, study_uid, score)
     receive(api, "Muster^Berta", "PH-2")
-    seen: list[str] = []
-    cursor = None
-    while True:
-        page = api.client.post("/api/v1/studies/search", json={"text": "anna", "limit": 2, "cursor": cursor}).json()
-        seen += [study["study_instance_uid"] for study in page["studies"]]
-        cursor = page["next_cursor"]
-        if cursor is None:
-            break
-    assert sorted(seen) == sorted(expected)
+    expected = {"received": list(reversed(scores)), "triage": sorted(scores, key=lambda uid: -scores[uid])}
+    for order, wanted in expected.items():
+        seen: list[str] = []
+        cursor = None
+        while not seen or cursor:
+            query = {"text": "anna", "order": order, "limit": 2, "cursor": cursor}
+            page = api.client.post("/api/v1/studies/search", json=query).json()
+            seen += [study["study_instance_uid"] for study in page["studies"]]
+            cursor = page["next_cursor"]
+        assert seen == wanted
 
 
 NONSENSE: tuple[dict[str, str], ...] = (
