@@ -226,6 +226,8 @@ class CorrectionPage(BaseModel):
 class ExportedCorrection(CorrectionOut):
     """A correction as it is exported."""
 
+    model_config = _example({**_CORRECTION, "history": [_STEP]})
+
     history: list[StepOut]
 
 

@@ -92,6 +92,9 @@ def describe(app: FastAPI, cookie: str) -> dict[str, Any]:
     components = document["components"]
     for name in ("HTTPValidationError", "ValidationError"):  # FastAPI's own form of a 422, which no route of ours answers with
         components["schemas"].pop(name, None)
+    for schema in components["schemas"].values():
+        if "examples" in schema:
+            schema["examples"] = [_restore_nulls(example, schema, components["schemas"]) for example in schema["examples"]]
     components["responses"] = {str(status): _problem(status) for status in sorted(problems)}
     components["securitySchemes"]["session"] = {
         "type": "apiKey",
@@ -120,6 +123,23 @@ def _name_problems(responses: dict[str, Any]) -> set[int]:
             responses[status] = {"$ref": f"#/components/responses/{status}"}
             found.add(int(status))
     return found
+
+
+def _restore_nulls(value: Any, schema: dict[str, Any], schemas: dict[str, Any]) -> Any:
+    """FastAPI leaves nulls out of the document, of examples too, which then lack what their schema demands."""
+    known = schemas[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
+    for each in known.get("anyOf", ()):
+        if "$ref" in each or each.get("type") in ("array", "object"):
+            known = schemas[each["$ref"].rpartition("/")[2]] if "$ref" in each else each
+    if isinstance(value, list):
+        return [_restore_nulls(each, known.get("items", {}), schemas) for each in value]
+    if not isinstance(value, dict):
+        return value
+    properties, further = known.get("properties", {}), known.get("additionalProperties")
+    nullable = {name for name, each in properties.items() if {"type": "null"} in each.get("anyOf", ())}
+    absent = {name: None for name in known.get("required", ()) if name in nullable and name not in value}
+    of = {name: properties.get(name, further if isinstance(further, dict) else {}) for name in value}
+    return {name: _restore_nulls(each, of[name], schemas) for name, each in value.items()} | absent
 
 
 def _problem(status: int) -> dict[str, Any]:
