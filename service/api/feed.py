@@ -89,7 +89,7 @@ class Feed:
 
         Returns
         -------
-        Ends when the feed is closed, or when the follower is `LONGEST_QUEUE` events behind.
+        Ends when the feed is closed, when the follower is `LONGEST_QUEUE` events behind, or when the ledger is away at the beginning.
         """
         follower = _Follower(lambda event: (study_uid is None or event.study_uid == study_uid) and wanted(event))
         self._followers.add(follower)
@@ -101,11 +101,12 @@ class Feed:
             elif after_id is not None:
                 known = after_id
             yield None
-            async with contextlib.aclosing(self._missed(known, study_uid)) as missed:
-                async for event in missed:
-                    known = event.id
-                    if wanted(event):
-                        yield event
+            if after_id is not None:
+                async with contextlib.aclosing(self._missed(known, study_uid)) as missed:
+                    async for event in missed:
+                        known = event.id
+                        if wanted(event):
+                            yield event
             while not self._closing.is_set():
                 while follower.waiting:
                     event = follower.waiting.popleft()
@@ -118,6 +119,9 @@ class Feed:
                     await asyncio.wait_for(follower.news.wait(), idle_s)
                 except TimeoutError:
                     yield None
+        except (SQLAlchemyError, OSError) as error:
+            # Before it stands; once it does, `_poll` bears with a ledger that is away.
+            log.warning("no events for a follower", extra={"error": type(error).__name__})
         finally:
             self._followers.discard(follower)
 

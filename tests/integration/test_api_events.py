@@ -213,6 +213,21 @@ def test_a_ledger_that_is_away_for_a_while_costs_no_follower_and_no_event(api: S
         assert stream.next_event()["data"]["study_instance_uid"] == study_uid
 
 
+def test_a_ledger_that_is_away_at_the_beginning_ends_the_stream_and_the_client_comes_back(
+    api: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> int:
+        raise OperationalError("SELECT", {}, ConnectionError("gone"))
+
+    with monkeypatch.context() as away:
+        away.setattr(type(api.ledger), "last_event_id", fail)
+        answer = api.client.get("/api/v1/events")
+        assert (answer.status_code, answer.text) == (200, "")
+    with listen(api) as stream:
+        study_uid = receive(api)
+        assert stream.next_event()["data"]["study_instance_uid"] == study_uid
+
+
 def test_a_stream_ends_by_itself_so_that_whether_its_client_still_may_is_asked_anew(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events_stream, "LONGEST_STREAM_S", 0.3)
     monkeypatch.setattr(events_stream, "KEEP_ALIVE_S", 0.1)
