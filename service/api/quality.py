@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, date, datetime, timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -22,6 +23,8 @@ from service.store.quality import GroupBy, Period
 DAYS = 90
 """A period where none is asked for: that many days up to today."""
 MOST_POINTS = 400
+AT_ONCE = 2
+"""Reports that one process makes at a time: each reads the ledger on four connections, and others want some too."""
 
 _FIRST, _LAST = date(1990, 1, 1), date(2199, 12, 31)
 Day = Annotated[date | None, Query(ge=_FIRST, le=_LAST)]
@@ -69,11 +72,13 @@ Asked = Annotated[Question, Depends(_asked)]
 def build_router(ledger: Ledger) -> APIRouter:
     """Routes over one ledger."""
     router = APIRouter(prefix="/api/v1", tags=["quality"], dependencies=[needs(Scope.READ)])
+    turn = threading.BoundedSemaphore(AT_ONCE)
 
     @router.get("/quality", response_model=QualityOut, responses=problem_responses(422))
     def quality(asked: Asked) -> QualityOut:
         """Rates by group and over time, scores and densities against a reference period, and what readers say."""
-        return report(ledger, asked)
+        with turn:
+            return report(ledger, asked)
 
     @router.get("/quality.csv", response_class=StreamingResponse, responses={**_CSV, **problem_responses(422)})
     def export(asked: Asked) -> StreamingResponse:
