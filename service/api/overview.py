@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated, Generic, Literal, TypeVar
 
 from fastapi import APIRouter, Query
 
 from service.api.access import needs
 from service.api.correction_schemas import Cursor
-from service.api.overview_presentation import overlook
+from service.api.overview_presentation import Figures, count_up, interval_of, overlook
 from service.api.overview_schemas import ConflictOut, ConflictPage, ImageOut, ImagePage, Overview
 from service.api.problems import ProblemError, problem_responses
 from service.api.readiness import Probe
@@ -26,39 +26,49 @@ from service.store.troubles import ImageRow
 
 PROBE_EVERY_S = 5.0
 """However many pages are open, the parts are asked no more often: each time costs the listener an association."""
+FIGURES_EVERY = 20
+"""Figures over time are counted anew when a twentieth of their interval has passed: before that a plot would not change."""
+MOST_REMEMBERED = 32
 
 log = logging.getLogger(__name__)
 
 
-class _Remembered:
-    """A probe that is asked at most every few seconds; whoever comes between gets the last answer."""
+Key = TypeVar("Key")
+Answer = TypeVar("Answer")
 
-    def __init__(self, probe: Probe) -> None:
-        self._probe = probe
+
+class _Remembered(Generic[Key, Answer]):
+    """A question that is asked at most every few seconds; whoever comes between gets the last answer."""
+
+    def __init__(self, ask: Callable[[Key], Answer], keep_s: Callable[[Key], float]) -> None:
+        self._ask, self._keep_s = ask, keep_s
         self._lock = threading.Lock()
-        self._answer: Mapping[str, str | None] = {}
-        self._until_s = 0.0
+        self._known: dict[Key, tuple[float, Answer]] = {}
 
-    def __call__(self) -> Mapping[str, str | None]:
+    def __call__(self, key: Key) -> Answer:
         with self._lock:
-            if time.monotonic() >= self._until_s:
-                self._answer = dict(self._probe())
-                self._until_s = time.monotonic() + PROBE_EVERY_S
-            return self._answer
+            known = self._known.get(key)
+            if known is None or known[0] <= time.monotonic():
+                if len(self._known) >= MOST_REMEMBERED:
+                    self._known.clear()
+                answer = self._ask(key)
+                known = self._known[key] = (time.monotonic() + self._keep_s(key), answer)
+            return known[1]
 
 
 def build_router(context: Context, probe: Probe) -> APIRouter:
     """Routes over one ledger, one broker and one data folder."""
     router = APIRouter(prefix="/api/v1", tags=["operations"])
     ledger = context.ledger
-    checks = _Remembered(probe)
+    checks = _Remembered[None, Mapping[str, str | None]](lambda _: dict(probe()), lambda _: PROBE_EVERY_S)
+    figures = _Remembered[int, Figures](lambda hours: count_up(ledger, hours), lambda hours: min(60.0, interval_of(hours) / FIGURES_EVERY))
 
     @router.get("/operations", response_model=Overview, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
     def operations(
         hours: Annotated[int, Query(ge=1, le=720, description="how far figures over time go back", examples=[24])] = 24,
     ) -> Overview:
         """Parts, workers, queues, destinations, disk and figures over time, from one look."""
-        return overlook(context, checks(), hours)
+        return overlook(context, checks(None), figures(hours))
 
     @router.get("/instances", response_model=ImagePage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
     def images(

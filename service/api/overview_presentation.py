@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from service.api.overview_schemas import (
     ModelInUse,
     Night,
     Overview,
+    Points,
     ReasonCount,
     WebhookCondition,
     WorkerOut,
@@ -25,6 +27,7 @@ from service.domain.findings import InstanceState, ModelIdentity
 from service.jobs.context import Context
 from service.jobs.heartbeat import LOST_AFTER_S
 from service.jobs.reconcile import Reconciliation, Result
+from service.jobs.sampling import SAMPLED
 from service.settings import Settings
 from service.store.ledger import Ledger
 from service.store.troubles import Waiting
@@ -43,21 +46,37 @@ def interval_of(hours: int) -> int:
     return next((step for step in STEPS_S if hours * 3600 <= step * MOST_POINTS), STEPS_S[-1])
 
 
-def overlook(context: Context, checks: Mapping[str, str | None], hours: int) -> Overview:
+@dataclass(frozen=True)
+class Figures:
+    """What came and went, and what was seen of queues and disk, in intervals of `step_s` seconds from `since` on."""
+
+    since: datetime
+    step_s: int
+    throughput: dict[str, Points]
+    samples: dict[str, Points]
+
+
+def count_up(ledger: Ledger, hours: int) -> Figures:
+    """Figures of the last hours."""
+    step_s = interval_of(hours)
+    start = int((datetime.now(UTC) - timedelta(hours=hours)).timestamp()) // step_s * step_s
+    since = datetime.fromtimestamp(start, UTC)
+    throughput = {name: [(at, float(n)) for at, n in points] for name, points in ledger.throughput(since, step_s).items()}
+    return Figures(since, step_s, throughput, ledger.samples(SAMPLED, since, step_s))
+
+
+def overlook(context: Context, checks: Mapping[str, str | None], figures: Figures) -> Overview:
     """Look once.
 
     Parameters
     ----------
     checks
         What a probe answered: None for each part that works, else what is broken.
-    hours
-        How far figures over time go back.
+    figures
+        Over time.
     """
     ledger, settings = context.ledger, context.settings
     at = datetime.now(UTC)
-    step_s = interval_of(hours)
-    start = int((at - timedelta(hours=hours)).timestamp()) // step_s * step_s
-    since = datetime.fromtimestamp(start, UTC)
     counts = ledger.counts()
     oldest = ledger.oldest_unfinished_at()
     workers = [show_worker(row, at) for row in ledger.workers()]
@@ -68,8 +87,8 @@ def overlook(context: Context, checks: Mapping[str, str | None], hours: int) -> 
     usage = shutil.disk_usage(context.store.data_dir)
     return Overview(
         at=at,
-        since=since,
-        step_seconds=step_s,
+        since=figures.since,
+        step_seconds=figures.step_s,
         readiness={part: broken or "ok" for part, broken in checks.items()},
         workers=workers,
         queues=queues,
@@ -85,8 +104,8 @@ def overlook(context: Context, checks: Mapping[str, str | None], hours: int) -> 
         disk=Disk(free_bytes=usage.free, total_bytes=usage.total, refuses_below_bytes=settings.disk_free_min_bytes),
         models=_in_use([worker for worker in workers if worker.alive]),
         night=read_night(settings),
-        throughput={name: [(moment, float(n)) for moment, n in points] for name, points in ledger.throughput(since, step_s).items()},
-        samples=ledger.samples(since, step_s),
+        throughput=figures.throughput,
+        samples=figures.samples,
     )
 
 

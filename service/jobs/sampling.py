@@ -8,10 +8,12 @@ import threading
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.domain.errors import BrokerDown
-from service.domain.findings import DeliveryState, InstanceState
+from service.domain.findings import DeliveryState, InstanceState, Priority
 from service.jobs.context import Context
 
 SAMPLE_S = 60.0
+SAMPLED = ("disk-free-bytes", "images-waiting", "deliveries-on-their-way", *(f"queued.{priority}" for priority in Priority))
+"""Names of the samples."""
 
 log = logging.getLogger(__name__)
 

@@ -11,15 +11,14 @@ from service.domain.findings import DeliveryState, InstanceState
 from service.store.database import Database
 from service.store.tables import deliveries, instances, studies
 
-_SUBJECTS: dict[str, tuple[Table, ColumnElement[Any], ColumnElement[bool] | None]] = {
-    "received": (instances, instances.c.received_at, None),
-    "analysed": (instances, instances.c.finished_at, instances.c.state == InstanceState.ANALYSED),
-    "not-analysed": (instances, instances.c.finished_at, instances.c.state == InstanceState.NOT_ANALYSED),
-    "failed": (instances, instances.c.finished_at, instances.c.state == InstanceState.FAILED),
-    # Of the current conclusion: a study counts where it was concluded last.
-    "concluded": (studies, studies.c.concluded_at, None),
-    "delivered": (deliveries, deliveries.c.finished_at, deliveries.c.state == DeliveryState.VERIFIED),
-}
+# Table, time, and how it ended. A state with nothing hung on to it, so that no database groups along the index of states: that index
+# holds every image there is, the index of times leads to the few that are asked for.
+_Subject = tuple[Table, ColumnElement[Any], ColumnElement[Any]]
+_IMAGES: _Subject = (instances, instances.c.finished_at, instances.c.state.concat(""))
+_DELIVERIES: _Subject = (deliveries, deliveries.c.finished_at, deliveries.c.state.concat(""))
+_RECEIVED: _Subject = (instances, instances.c.received_at, literal_column("''"))
+# Of the current conclusion: a study counts where it was concluded last.
+_CONCLUDED: _Subject = (studies, studies.c.concluded_at, literal_column("''"))
 
 
 class Intervals(Database):
@@ -38,15 +37,28 @@ class Intervals(Database):
         By subject: each interval's start and count, from `since` until now; intervals without any are there as 0.
         """
         count = int((self._now() - since).total_seconds()) // step_s + 1
-        answer: dict[str, list[tuple[datetime, int]]] = {}
         with self._read() as connection:
-            for subject, (table, column, condition) in _SUBJECTS.items():
-                number = self._interval(connection, column, since, step_s)
-                grouped = select(number, func.count()).select_from(table).where(column >= since)
-                if condition is not None:
-                    grouped = grouped.where(condition)
-                found = {row[0]: row[1] for row in connection.execute(grouped.group_by(number))}
-                answer[subject] = [(since + timedelta(seconds=i * step_s), found.get(i, 0)) for i in range(count)]
+            received, concluded = (self._count(connection, subject, since, step_s) for subject in (_RECEIVED, _CONCLUDED))
+            images, sent = (self._count(connection, subject, since, step_s) for subject in (_IMAGES, _DELIVERIES))
+        counted = {
+            "received": received.get("", {}),
+            "analysed": images.get(InstanceState.ANALYSED, {}),
+            "not-analysed": images.get(InstanceState.NOT_ANALYSED, {}),
+            "failed": images.get(InstanceState.FAILED, {}),
+            "concluded": concluded.get("", {}),
+            "delivered": sent.get(DeliveryState.VERIFIED, {}),
+        }
+        starts = [since + timedelta(seconds=number * step_s) for number in range(count)]
+        return {name: [(at, found.get(number, 0)) for number, at in enumerate(starts)] for name, found in counted.items()}
+
+    def _count(self, connection: Connection, subject: _Subject, since: datetime, step_s: int) -> dict[str, dict[int, int]]:
+        """Rows by state and number of the interval."""
+        table, column, state = subject
+        number = self._interval(connection, column, since, step_s).label("number")
+        grouped = select(state.label("ended"), number, func.count()).select_from(table).where(column >= since)
+        answer: dict[str, dict[int, int]] = {}
+        for row in connection.execute(grouped.group_by("ended", "number")):
+            answer.setdefault(row[0], {})[row[1]] = row[2]
         return answer
 
     def _interval(self, connection: Connection, column: ColumnElement[Any], since: datetime, step_s: int) -> ColumnElement[int]:

@@ -200,6 +200,7 @@ deliveries = Table(
     Index(None, "state", "next_try_at"),
     Index(None, "correction_id"),
     Index(None, "finished_at"),
+    Index(None, "destination", "state"),
 )
 
 corrections = Table(

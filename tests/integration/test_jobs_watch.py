@@ -14,7 +14,7 @@ from service.bootstrap import EmbeddedRedis, free_port
 from service.domain.findings import ObjectKind
 from service.jobs.context import Context, open_context
 from service.jobs.heartbeat import Heartbeat
-from service.jobs.sampling import keep_sampling, take_samples
+from service.jobs.sampling import SAMPLED, keep_sampling, take_samples
 from service.settings import Settings
 from service.store.ledger import migrate
 from tests.integration.ledger_values import header
@@ -65,11 +65,12 @@ def test_each_look_writes_down_what_waits_and_what_is_left(context: Context, tmp
     try:
         context.publisher.deliver(1)
         assert take_samples(context)["queued.routine"] == 1
+        assert set(take_samples(context)) == set(SAMPLED)
         stop = threading.Event()
         looking = threading.Thread(target=keep_sampling, args=(context, stop))
         looking.start()
         since = datetime.now(UTC) - timedelta(minutes=2)
-        wait_for(lambda: "queued.routine" in context.ledger.samples(since, 60))
+        wait_for(lambda: "queued.routine" in context.ledger.samples(SAMPLED, since, 60))
         stop.set()
         looking.join(5)
         assert not looking.is_alive()

@@ -14,6 +14,7 @@ from service.store.workshop import FORGOTTEN_AFTER, SAMPLES_KEPT
 from tests.integration.answers import CANCER, LABELER, analysed, concluded, not_analysed
 from tests.integration.ledger_values import Clock, header
 
+NAMES = ("queued.routine", "disk-free-bytes")
 NOON = datetime(2026, 3, 5, 12, 0, 0, tzinfo=UTC)
 
 
@@ -64,16 +65,16 @@ def test_samples_are_kept_once_a_minute_and_for_thirty_days(ledger: Ledger, cloc
     for second, value in ((0, 4.0), (30, 99.0), (60, 8.0), (120, 1.0)):
         clock.time = NOON + timedelta(seconds=second)
         ledger.keep_samples({"queued.routine": value, "disk-free-bytes": 5e11})
-    assert ledger.samples(NOON, 60)["queued.routine"] == [
+    assert ledger.samples(NAMES, NOON, 60)["queued.routine"] == [
         (NOON, 4.0),
         (NOON + timedelta(minutes=1), 8.0),
         (NOON + timedelta(minutes=2), 1.0),
     ]
-    assert ledger.samples(NOON, 120)["queued.routine"] == [(NOON, 6.0), (NOON + timedelta(minutes=2), 1.0)]
-    assert ledger.samples(NOON, 600)["disk-free-bytes"] == [(NOON, 5e11)]
+    assert ledger.samples(NAMES, NOON, 120)["queued.routine"] == [(NOON, 6.0), (NOON + timedelta(minutes=2), 1.0)]
+    assert ledger.samples(NAMES, NOON, 600)["disk-free-bytes"] == [(NOON, 5e11)]
     clock.time = NOON + SAMPLES_KEPT + timedelta(minutes=1, seconds=30)
     ledger.keep_samples({"queued.routine": 0.0})
-    kept = ledger.samples(NOON, 60)["queued.routine"]
+    kept = ledger.samples(NAMES, NOON, 60)["queued.routine"]
     assert [at for at, _ in kept] == [NOON + timedelta(minutes=2), clock.time.replace(second=0)]
 
 

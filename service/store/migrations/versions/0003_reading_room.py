@@ -181,6 +181,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_produced_study_uid"), "produced", ["study_uid"])
     op.create_index(op.f("ix_produced_series_uid"), "produced", ["series_uid"])
     op.create_index(op.f("ix_deliveries_finished_at"), "deliveries", ["finished_at"])
+    op.create_index(op.f("ix_deliveries_destination_state"), "deliveries", ["destination", "state"])
     _fill_in(op.get_bind())
 
 
