@@ -20,6 +20,7 @@ from service.api.schemas import (
     StudySummary,
 )
 from service.domain.findings import Correction, InstanceState, Label
+from service.store.instances import InstanceStore
 from service.store.ledger import Ledger
 from service.store.rows import CorrectionRow, InstanceRow, StudyRow
 
@@ -60,7 +61,7 @@ def summarise(row: StudyRow) -> StudySummary:
     )
 
 
-def detail(row: StudyRow, ledger: Ledger) -> StudyDetail:
+def detail(row: StudyRow, ledger: Ledger, store: InstanceStore) -> StudyDetail:
     """Everything about one study."""
     conclusion = row.conclusion
     compared = {each.sop_instance_uid: each for each in conclusion.corrections} if conclusion else {}
@@ -72,7 +73,7 @@ def detail(row: StudyRow, ledger: Ledger) -> StudyDetail:
         complete=conclusion.complete if conclusion else False,
         threshold=conclusion.threshold if conclusion else None,
         breasts=[BreastOut(**breast.model_dump()) for breast in conclusion.breasts] if conclusion else [],
-        instances=[describe(each, compared, entered) for each in ledger.instances_of(row.study_uid)],
+        instances=[describe(each, compared, entered, is_drawn(each, store)) for each in ledger.instances_of(row.study_uid)],
         models=list(conclusion.models) if conclusion else [],
         reasoning=conclusion.reasoning if conclusion else None,
         corrections=[show_correction(each) for each in corrections],
@@ -81,12 +82,16 @@ def detail(row: StudyRow, ledger: Ledger) -> StudyDetail:
     )
 
 
-def describe(row: InstanceRow, compared: Mapping[str, Correction], entered: Mapping[str, CorrectionRow]) -> InstanceOut:
+def is_drawn(row: InstanceRow, store: InstanceStore) -> bool:
+    """Tell whether there are pictures of an image's analysis; a data folder may have lost them."""
+    return row.state is InstanceState.ANALYSED and (store.results_dir(row.sop_instance_uid) / "preview.png").is_file()
+
+
+def describe(row: InstanceRow, compared: Mapping[str, Correction], entered: Mapping[str, CorrectionRow], drawn: bool) -> InstanceOut:
     """One image, its header compared with its pixels, and what the ledger holds of the difference."""
     correction = compared.get(row.sop_instance_uid)
     finding = row.finding
     here = f"{ROOT}/instances/{row.sop_instance_uid}"
-    drawn = row.state is InstanceState.ANALYSED
     score = finding.cancer_score if finding else None
     return InstanceOut(
         sop_instance_uid=row.sop_instance_uid,

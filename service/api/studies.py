@@ -112,7 +112,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
         return row
 
     def _detail(study_uid: str) -> StudyDetail:
-        return detail(_row(study_uid), ledger)
+        return detail(_row(study_uid), ledger, context.store)
 
     return router
 

@@ -145,6 +145,20 @@ def test_many_readers_at_once_are_all_served(api: Served, cbis_cases: dict[str, 
     assert len({answer.content for answer in answers}) == 1
 
 
+def test_an_answer_names_pictures_only_where_they_were_drawn(api: Served) -> None:
+    image = full_field()
+    api.post(image)
+    api.answer(image, "R", "CC")
+
+    def links() -> dict[str, str] | None:
+        shown: dict[str, str] | None = api.client.get(f"/api/v1/studies/{image.StudyInstanceUID}").json()["instances"][0]["links"]
+        return shown
+
+    assert links() is None
+    api.store.write_result(str(image.SOPInstanceUID), "preview.png", b"drawn")
+    assert links() == {name: f"/api/v1/instances/{image.SOPInstanceUID}/{name}.png" for name in ("heatmap", "preview")}
+
+
 def test_the_heat_comes_as_grey_levels_over_the_whole_source(api: Served) -> None:
     image = full_field()
     api.post(image)

@@ -16,7 +16,8 @@ from playwright.sync_api import Locator, Page, expect
 from pydicom import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from service.analyse.heatmap import encode_array
+from models.preprocessing.intensity import to_grey
+from service.analyse.heatmap import encode_array, encode_png, shrink
 from service.domain.findings import Agreement, Reasoning, Verdict
 from tests.integration.answers import analysed, correction, label, not_analysed
 from tests.integration.api_server import Served
@@ -54,12 +55,14 @@ def film(path: Path, study_uid: str, mirrored: bool, patient_id: str, study_date
     return image
 
 
-def heat_of(image: Dataset, wall_right: bool) -> bytes:
-    """One warm place, near the chest wall and a third from the top."""
+def draw(room: Served, image: Dataset, wall_right: bool) -> None:
+    """What an analysis draws: a preview, and one warm place near the chest wall, a third from the top."""
     shape = 256, round(256 * image.Columns / image.Rows)
     heat = np.zeros(shape, np.float32)
     cv2.circle(heat, (round(shape[1] * (0.8 if wall_right else 0.2)), shape[0] // 3), 30, 1.0, -1)
-    return encode_array(cv2.GaussianBlur(heat, (0, 0), 12), (image.Rows, image.Columns))
+    warm = encode_array(cv2.GaussianBlur(heat, (0, 0), 12), (image.Rows, image.Columns))
+    room.store.write_result(str(image.SOPInstanceUID), "heatmap.npz", warm)
+    room.store.write_result(str(image.SOPInstanceUID), "preview.png", encode_png(shrink(to_grey(image.pixel_array, image))))
 
 
 def exhibit(room: Served, paths: list[Path], date: str, without: str = "", mirror: str = "", again: str = "") -> Exhibit:
@@ -76,13 +79,13 @@ def exhibit(room: Served, paths: list[Path], date: str, without: str = "", mirro
         wall_right = (side == "R") != (slot == mirror)
         finding = analysed(str(image.SOPInstanceUID), side, view, 0.2 + 0.1 * place)
         room.ledger.record_finding(finding.model_copy(update={"chest_wall_right": wall_right}))
-        room.store.write_result(str(image.SOPInstanceUID), "heatmap.npz", heat_of(image, wall_right))
+        draw(room, image, wall_right)
         if slot == again:
             second = film(path, study_uid, False, "P-77", date, 8)
             room.post(second)
             sure = analysed(str(second.SOPInstanceUID), side, view, 0.1)
             room.ledger.record_finding(sure.model_copy(update={"view": label(view, 0.8)}))
-            room.store.write_result(str(second.SOPInstanceUID), "heatmap.npz", heat_of(second, side == "R"))
+            draw(room, second, side == "R")
     wrong = correction(str(images["L MLO"].SOPInstanceUID), ("L", "CC"), ("L", "MLO"), Agreement.CONTRADICT, Agreement.AGREE)
     room.conclude(study_uid, [wrong], Reasoning(verdict=Verdict.ONE_WRONG, text="one image is declared CC, and its pixels show MLO"))
     return Exhibit(study_uid, images)
@@ -198,6 +201,13 @@ def drag(page: Page, where: Locator, across: int, down: int, button: Any = "left
     settle(page)
 
 
+def warm_up(page: Page, slot: str) -> None:
+    """Switch the heat on, and wait for the map to be there."""
+    page.keyboard.press("h")
+    expect(tile(page, slot)).to_have_attribute("data-heat", "1")
+    settle(page)
+
+
 def settle(page: Page) -> None:
     """Let what was asked for be drawn."""
     page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -207,7 +217,7 @@ def test_the_heat_is_colour_or_lines_over_the_place_it_means(open_page: OpenPage
     page = open_study(open_page, current)
     plain = picture(page, "L CC")
     assert warmth(plain) == 0
-    page.keyboard.press("h")
+    warm_up(page, "L CC")
     expect(page.get_by_role("button", name="Heat", exact=True)).to_have_attribute("aria-pressed", "true")
     warm = picture(page, "L CC")
     rows, columns = np.nonzero(np.ptp(warm, axis=2) > 60)
@@ -251,6 +261,8 @@ def test_a_closer_look_fetches_every_pixel(open_page: OpenPage, current: Exhibit
 def test_without_webgl_the_picture_is_the_same(open_page: OpenPage, current: Exhibit) -> None:
     page = open_study(open_page, current)
     expect(page.locator("#stage")).to_have_attribute("data-painter", "WebGL 2")
+    for slot in ("L CC", "R MLO"):
+        expect(tile(page, slot)).to_have_attribute("data-heat", "1")
     page.keyboard.press("h")
     shaded = {slot: picture(page, slot) for slot in ("L CC", "R MLO")}
     page.add_init_script(
@@ -265,6 +277,7 @@ def test_without_webgl_the_picture_is_the_same(open_page: OpenPage, current: Exh
     expect(page.locator("#stage")).to_have_attribute("data-painter", "canvas")
     page.keyboard.press("h")
     for slot, shown in shaded.items():
+        expect(tile(page, slot)).to_have_attribute("data-heat", "1")
         # One averages what a pixel of the screen covers, the other takes the nearest.
         assert np.median(np.abs(picture(page, slot) - shown)) < 6
 

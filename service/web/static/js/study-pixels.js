@@ -15,9 +15,9 @@ export async function fetchFrame(uid, longest, signal) {
   return { ...layout, longest, values: new Uint16Array(await response.arrayBuffer()) };
 }
 
-/** The cancer network's map over the whole source: `values` is a Uint8Array of rows x columns. */
-export async function fetchHeat(uid, signal) {
-  const blob = await (await ask(`/api/v1/instances/${uid}/heat.png`, signal)).blob();
+/** The red channel of a PNG: `values` is a Uint8Array of rows x columns. */
+async function fetchGrey(path, signal) {
+  const blob = await (await ask(path, signal)).blob();
   const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
   const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
   const context = canvas.getContext("2d", { willReadFrequently: true });
@@ -26,6 +26,18 @@ export async function fetchHeat(uid, signal) {
   const values = new Uint8Array(bitmap.width * bitmap.height);
   for (let place = 0; place < values.length; place++) values[place] = data[4 * place];
   return { rows: bitmap.height, columns: bitmap.width, values };
+}
+
+/** The cancer network's map over the whole source. */
+export const fetchHeat = (uid, signal) => fetchGrey(`/api/v1/instances/${uid}/heat.png`, signal);
+
+/** What the analysis drew of an image, as a frame: 8 bits that are there at once, until the true values come. */
+export async function fetchPreview({ sop_instance_uid: uid, rows, columns }, signal) {
+  const grey = await fetchGrey(`/api/v1/instances/${uid}/preview.png`, signal);
+  return {
+    ...grey, values: Uint16Array.from(grey.values), source_rows: rows, source_columns: columns, inverse: false, curve: "linear-exact",
+    windows: [{ centre: 127.5, width: 255, name: "" }], intercept: 0, slope: 1, spacing_mm: null, isPreview: true,
+  };
 }
 
 /**

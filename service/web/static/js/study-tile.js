@@ -4,7 +4,7 @@ import { h } from "./dom.js";
 import { score as hundred } from "./format.js";
 import { levels, trace } from "./study-contour.js";
 import { findContent, fitScale, fromHung, apply, fromTile, hungSize, invert, place, widen } from "./study-geometry.js";
-import { exactly, fetchFrame, fetchHeat, shade } from "./study-pixels.js";
+import { exactly, fetchFrame, fetchHeat, fetchPreview, shade } from "./study-pixels.js";
 
 const WALLS = { R: "right", L: "left" };
 const SMALL = "1536";
@@ -57,20 +57,27 @@ export class Tile {
   /** known: the same image as it was fetched before. */
   async load(signal, known = null) {
     if (!this.hung) return;
-    const analysed = !this.image || this.image.state === "analysed";
-    if (analysed) fetchHeat(this.uid, signal).then((heat) => { this.heat = heat; this.viewer.redraw(); }, () => {});
+    const drawn = Boolean(this.image?.links);
+    if (drawn && !known) fetchPreview(this.image, signal).then((preview) => { if (!this.frame) this.#show(preview); }, () => {});
     try {
-      this.frame = known || (await fetchFrame(this.uid, SMALL, signal));
+      this.#show(known || (await fetchFrame(this.uid, SMALL, signal)));
     } catch (error) {
       if (error.name === "AbortError") return;
       this.message.textContent = error.message;
       this.figure.classList.add("failed");
       return;
     }
+    if (drawn) fetchHeat(this.uid, signal).then((heat) => { this.heat = heat; this.figure.dataset.heat = 1; this.viewer.redraw(); }, () => {});
+  }
+
+  #show(frame) {
+    this.viewer.painter.forget(this.frame);
+    this.frame = frame;
     this.message.textContent = "";
-    this.size = hungSize(this.frame, this.hung);
+    this.size = hungSize(frame, this.hung);
     this.content = widen(findContent(this.#greyAt()), this.wall);
     this.viewer.redraw();
+    this.viewer.onchange?.();
   }
 
   #greyAt() {
@@ -136,10 +143,11 @@ export class Tile {
     const { mode, opacity } = this.viewer.overlay;
     const window = this.window();
     const across = Math.hypot(map[0] * this.frame.columns, map[3] * this.frame.rows);
-    if (across < 0.95) this.viewer.wantFull(this);
+    if (across < 0.95 && !this.frame.isPreview) this.viewer.wantFull(this);
     const frame = this.full && across < 1 ? this.full : this.frame;
     this.viewer.painter.paint(this.context, { frame, heat: mode === "colour" ? this.heat : null, map, window: this.shading(), opacity });
     if (mode === "contour" && this.heat) this.#drawLines(invert(map), ratio, opacity);
+    if (frame.isPreview) { this.numbers.textContent = "preview, loading"; return; }
     const { slope, intercept } = this.frame;
     const percent = Math.round((100 * scaled.width) / ((this.hung.rotate_degrees || 0) % 180 ? this.frame.source_rows : this.frame.source_columns));
     this.numbers.textContent = `${frame === this.full ? "full · " : ""}${percent} %  W ${inUnits(window.width * slope)}  L ${inUnits(window.centre * slope + intercept)}`;

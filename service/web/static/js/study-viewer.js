@@ -29,7 +29,7 @@ export class Viewer {
   /** Hang a study. name: "current" or "prior"; images: details by SOP Instance UID. */
   hang(name, hanging, images, caption = "") {
     // What is shown already is not fetched again when a study hangs anew.
-    const kept = new Map([...(this.hangs.get(name)?.slots || []), ...(this.hangs.get(name)?.more || [])].map((tile) => [tile.uid, tile.frame]));
+    const kept = new Map([...(this.hangs.get(name)?.slots || []), ...(this.hangs.get(name)?.more || [])].map((tile) => [tile.uid, tile.frame?.isPreview ? null : tile.frame]));
     this.take(name);
     const stop = new AbortController();
     const make = (title, hung, note = "") => new Tile(this, { title, note, hung, image: images.get(hung?.sop_instance_uid) });
