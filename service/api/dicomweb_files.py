@@ -33,7 +33,7 @@ BLOCK_BYTES = 1 << 20
 LARGE_VALUE_BYTES = 1 << 16
 MOST_DECODED_BYTES = 1 << 30
 """An object that unfolds to more is handed out as it is stored, or not at all."""
-PIXELS = (Tag("PixelData"), Tag("FloatPixelData"), Tag("DoubleFloatPixelData"))
+PIXELS = frozenset({Tag("PixelData"), Tag("FloatPixelData"), Tag("DoubleFloatPixelData")})
 UNFIT = frozenset({ImplicitVRLittleEndian, ExplicitVRBigEndian})
 """Transfer syntaxes that never travel over DICOMweb (PS3.18 section 8.7.3.5.2): written anew as Explicit VR Little Endian."""
 NATIVE = frozenset({*UNFIT, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian})

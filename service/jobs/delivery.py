@@ -71,12 +71,12 @@ def deliver_object(context: Context, delivery_id: int) -> None:
 
 
 def _keep(context: Context, row: DeliveryRow, built: pydicom.Dataset) -> None:
-    """Write an object of ours down for those who ask us for it over DICOMweb. It is built again where its file is lost.
+    """Write an object of ours down for those who ask us for it over DICOMweb.
 
     An image that is corrected under its own UID is not kept: under that UID we hand out what was received.
     """
     uid = str(built.SOPInstanceUID)
-    if uid == row.source_sop_uid or context.ledger.is_kept(uid):
+    if uid == row.source_sop_uid or (context.ledger.is_kept(uid) and context.store.produced_path(uid).is_file()):
         return
     content = BytesIO()
     try:

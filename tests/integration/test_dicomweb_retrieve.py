@@ -170,18 +170,22 @@ def test_frames_come_in_the_order_in_which_they_are_asked_for(api: Served, synta
 def test_long_values_are_links_and_short_ones_stand_there(api: Served) -> None:
     image = full_field()
     image.add_new(0x00282000, "OB", bytes(range(200)) * 20)  # an ICC profile of 4,000 bytes
+    image.add_new(0x00091003, "OB", b"y" * 200_000)
+    image.add_new(0x00091004, "UT", "long words " * 20_000)
     item = Dataset()
-    item.add_new(0x00420011, "OB", b"x" * 3000)
+    item.add_new(0x00420011, "OB", b"x" * 100_000)
     item.add_new(0x00020102, "OB", b"no")
     image.add_new(0x00091001, "SQ", [item])
     image.add_new(0x00091002, "OB", b"\x01\x02")
     stow(api, image)
     (told,) = api.client.get(f"{path_of(image)}/metadata").json()
     assert told["00091002"] == {"vr": "OB", "InlineBinary": "AQI="}
+    assert told["00091004"]["Value"] == [("long words " * 20_000).rstrip()]
     nested = told["00091001"]["Value"][0]["00420011"]["BulkDataURI"]
     for link, expected in (
         (told["00282000"]["BulkDataURI"], image[0x00282000].value),
-        (nested, b"x" * 3000),
+        (nested, b"x" * 100_000),
+        (told["00091003"]["BulkDataURI"], b"y" * 200_000),
         (told["7FE00010"]["BulkDataURI"], image.PixelData),
     ):
         (part,) = parts_of(api.client.get(link))

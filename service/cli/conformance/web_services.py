@@ -46,8 +46,9 @@ def describe_origin_server() -> str:
         "numbers of its series and instances; of a series the number of its instances; of an instance Available Transfer Syntax UID. "
         "`includefield` adds attributes, `all` every one that is not binary. Levels that the path does not name are answered with their "
         "attributes.",
-        f"Matching: {', '.join(LEDGER_KEYS)} at every level, and any other attribute that is not binary, through sequences too; for the "
-        f"latter at most {MOST_OPENED} headers are read in one search, then 413. Single value, list of UIDs (commas or backslashes), "
+        f"Matching: {', '.join(LEDGER_KEYS)} at every level, and any other attribute that is not binary, through sequences too: of a study "
+        "or a series in the header of the object that speaks for it, a received one. For these at most "
+        f"{MOST_OPENED} headers are read in one search, then 413. Single value, list of UIDs (commas or backslashes), "
         "wildcards `*` and `?`, ranges of dates and times, universal. Names are matched whatever the case (a ledger in SQLite: of ASCII "
         "letters), as a whole or by a component group. There is no fuzzy matching and no combined date and time matching; a Warning 299 "
         f"tells that `fuzzymatching` was not applied. `limit` is {MOST_RESULTS} at most; a Warning 299 tells that there is more.",
