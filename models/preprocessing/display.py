@@ -78,7 +78,11 @@ def display_pixels(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> DisplayPix
     bits = 8 * stored.dtype.itemsize
     every = np.arange(2**bits, dtype=f"u{stored.dtype.itemsize}").view(stored.dtype).astype(np.float64)
     padding = find_padding(every, dataset)
-    meant = apply_modality(every, dataset)
+    with np.errstate(all="ignore"):
+        meant = apply_modality(every, dataset)
+        rendered = to_grey(stored, dataset)
+    if not np.isfinite(meant).all():  # a slope that no detector has
+        meant = every
     looked_up = apply_voi_table(meant, dataset)
     if looked_up is not None:
         meant = looked_up[0]
@@ -86,7 +90,7 @@ def display_pixels(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> DisplayPix
     used = np.bincount(places.reshape(-1), minlength=every.size) > 0
     intercept, slope = _units(meant[used & ~padding])
     table = np.clip(np.rint((meant - intercept) / slope), 0, LARGEST).astype(np.uint16)
-    inverse = is_inverse(dataset) != has_white_background(to_grey(stored, dataset))
+    inverse = is_inverse(dataset) != has_white_background(rendered)
     if padding.any():
         table[padding] = table[used & ~padding].max(initial=0) if inverse else 0
     told = () if looked_up is not None else _told_windows(dataset, intercept, slope)

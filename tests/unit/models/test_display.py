@@ -109,6 +109,12 @@ def test_a_flat_picture_has_a_window_too() -> None:
     assert look(only_padding).max() < 1
 
 
+def test_units_beyond_all_numbers_are_left_out() -> None:
+    shown = display_pixels(make_dataset(BREAST, bits_stored=12, RescaleSlope="1e308", RescaleIntercept=5))
+    assert np.array_equal(shown.values, BREAST)
+    assert np.isfinite([shown.windows[0].centre, shown.windows[0].width, shown.intercept, shown.slope]).all()
+
+
 def test_colour_is_refused_by_name() -> None:
     coloured = make_dataset(BREAST)
     coloured.SamplesPerPixel = 3
