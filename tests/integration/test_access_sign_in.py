@@ -252,6 +252,15 @@ def test_where_signing_in_is_off_everybody_is_an_administrator_and_only_loopback
     with serve_api(tmp_path, sign_in="off") as api, api.client_with() as nobody:
         assert nobody.get("/api/v1/access/me").json()["name"] == "anonymous"
         assert nobody.get("/access").status_code == 200
+        assert nobody.post("/api/v1/studies/search", json={}).status_code == 200
+        # The browser of whoever sits here is not to be borrowed by a page from elsewhere.
+        for headers in (
+            {"Origin": "https://evil.example"},
+            {"Host": "evil.example"},
+            {"Host": "evil.example", "Origin": "http://evil.example"},
+        ):
+            refused = nobody.post("/api/v1/studies/search", json={}, headers=headers)
+            assert (refused.status_code, refused.json()["code"]) == (403, "not-from-our-page")
     with pytest.raises(ValueError, match="sign_in_off_anywhere"):
         Settings(sign_in="off", http_host="0.0.0.0")
     assert Settings(sign_in="off", http_host="0.0.0.0", sign_in_off_anywhere=True).sign_in == "off"

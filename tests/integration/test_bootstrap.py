@@ -96,6 +96,7 @@ def test_serve_tells_where_it_is_takes_a_folder_and_ends_on_ctrl_c(tmp_path: Pat
     said = log.read_text()
     assert f"MAMMOTRIAGE listens for C-STORE on 127.0.0.1:{settings.dicom_port}" in said
     assert f"{settings.public_api_url}/docs" in said
+    assert "nobody can sign in yet: mammotriage users add NAME --role admin" in said
     images = tmp_path / "images"
     images.mkdir()
     study = full_field()

@@ -32,6 +32,13 @@ def test_the_demonstration_labels_eight_films_right_and_ends_cleanly(tmp_path: P
     said = log.read_text()
     assert "view and side right in 8 of 8 images; 20 of 20 objects verified in the PACS" in said
     assert httpx.get(f"{serving[1]}/healthz", trust_env=False).status_code == 200
+    signing_in = re.search(r"sign in as (\S+) with the password (\S+)", said)
+    assert signing_in
+    with httpx.Client(base_url=serving[1], trust_env=False) as browser:
+        browser.get("/sign-in")
+        fields = {"name": signing_in[1], "password": signing_in[2], "form_token": browser.cookies["mammotriage-form"]}
+        assert browser.post("/sign-in", data=fields).status_code == 303
+        assert browser.get("/api/v1/access/me").json()["role"] == "admin"
     family = psutil.Process(demo.pid).children(recursive=True)
     demo.send_signal(signal.SIGINT)
     assert demo.wait(40) == 0

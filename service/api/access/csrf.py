@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from fastapi import Request
 
 from service.api.problems import ProblemError
-from service.settings import Settings
+from service.settings import LOOPBACK, Settings
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110, 9.2.1)."""
@@ -56,3 +56,17 @@ def refuse_other_origin(request: Request, settings: Settings) -> None:
     # The address that people use, and the one that this request used: the browser tells both, and no page can change either.
     if urlsplit(origin).netloc not in {urlsplit(settings.public_api_url).netloc, request.headers.get("Host", "")}:
         raise Foreign("the request comes from another origin")
+
+
+def refuse_borrowed_browser(request: Request, settings: Settings) -> None:
+    """Where signing in is off, a page from elsewhere must not act through the browser of somebody who reaches us.
+
+    Raises
+    ------
+    Foreign
+        The request comes from another page, or calls us by a name that somebody made lead here (DNS rebinding).
+    """
+    if request.method not in SAFE:
+        refuse_other_origin(request, settings)
+    if not settings.sign_in_off_anywhere and request.url.hostname not in {*LOOPBACK, urlsplit(settings.public_api_url).hostname}:
+        raise Foreign("this host is not called so")

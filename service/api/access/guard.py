@@ -17,7 +17,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 
-from service.api.access.csrf import refuse_foreign
+from service.api.access.csrf import refuse_borrowed_browser, refuse_foreign
 from service.api.access.routes import Attempt
 from service.api.access.session import cookie_name, idle_time
 from service.api.access.tokens import digest
@@ -87,6 +87,7 @@ class Guard:
             403 where a browser was made to send it by somebody else's page.
         """
         if self._settings.sign_in == "off":
+            refuse_borrowed_browser(request, self._settings)
             return NOBODY
         kind, _, secret = request.headers.get("Authorization", "").partition(" ")
         if kind:
