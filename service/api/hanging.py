@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import json
-import time
-from collections.abc import AsyncGenerator, Callable
 from datetime import date
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import anyio
 from fastapi import APIRouter, Header, Query, Response
 
 from service.api.access import needs
 from service.api.entity_tags import is_held, make_tag
 from service.api.events_stream import EventStream
 from service.api.feed import Feed
-from service.api.hanging_answers import Answer, HangingAnswers
+from service.api.hanging_answers import Answer
 from service.api.hanging_schemas import HANGING, MOST_STUDIES, HangingBatch, HangingOut, HangingPage, HangingQuestion
+from service.api.hanging_watch import RETRY_AFTER_S, HangingWatch
 from service.api.problems import ProblemError, problem_responses
 from service.api.schemas import Uid
 from service.api.studies import read_wait
@@ -28,14 +24,6 @@ from service.domain.access import Scope
 from service.store.ledger import CursorInvalid, Ledger
 from service.store.rows import StudyFilter
 
-THREADS = 4
-"""Of our own: those that all other routes share may all be at work on pictures."""
-RETRY_AFTER_S = 2
-RECHECK_S = 1.0
-"""Not every change is an event: an image that was analysed is none."""
-LONGEST_STREAM_S = 600.0
-
-_Value = TypeVar("_Value")
 _KNOWN: dict[str, Any] = {
     "ETag": {"description": "of the answer; send it back as If-None-Match", "schema": {"type": "string"}},
     "Preference-Applied": {"description": "where `Prefer: wait=N` was heeded", "schema": {"type": "string"}},
@@ -71,38 +59,7 @@ IfNoneMatch = Annotated[str | None, Header(description="ETags of answers that yo
 def build_router(ledger: Ledger, feed: Feed) -> APIRouter:
     """Routes over one ledger; whoever waits is woken by the feed."""
     router = APIRouter(prefix="/api/v1", tags=["hanging"], dependencies=[needs(Scope.READ)])
-    answers = HangingAnswers(ledger)
-    threads = anyio.CapacityLimiter(THREADS)
-
-    async def ask(question: Callable[[], _Value]) -> _Value:
-        return await anyio.to_thread.run_sync(question, limiter=threads)
-
-    async def find(study_uid: str) -> Answer:
-        answer = await ask(partial(answers.find, study_uid))
-        if answer is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-study", "no study has this Study Instance UID")
-        return answer
-
-    async def follow(study_uid: str) -> AsyncGenerator[Answer | None, None]:
-        """The answer now and whenever it changed; None where nothing did for a while."""
-        shown = None
-        async with contextlib.aclosing(feed.follow(None, study_uid, idle_s=RECHECK_S)) as steps:
-            async for _ in steps:
-                answer = await find(study_uid)
-                yield answer if answer != shown else None
-                shown = answer
-
-    async def wait_until_final(study_uid: str, wait_s: float) -> Answer:
-        answer = await find(study_uid)
-        if answer.is_final or not wait_s:
-            return answer
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_s), contextlib.aclosing(follow(study_uid)) as steps:
-                async for step in steps:
-                    answer = step or answer
-                    if answer.is_final:
-                        break
-        return answer
+    watch = HangingWatch(ledger, feed)
 
     @router.get("/studies/{study_uid}/hanging", response_model=HangingOut, responses=_ONE)
     async def study_hanging(
@@ -114,7 +71,7 @@ def build_router(ledger: Ledger, feed: Feed) -> APIRouter:
     ) -> Response:
         """Which image hangs where: by the pixels, and by the headers as long as the pixels are still to be read."""
         wait_s = read_wait(prefer)
-        answer = await wait_until_final(study_uid, wait_s)
+        answer = await watch.wait_until_final(study_uid, wait_s)
         headers = {"ETag": answer.tag, "Cache-Control": "private, no-cache"}
         if wait_s:
             headers["Preference-Applied"] = f"wait={wait_s:.0f}"
@@ -131,11 +88,11 @@ def build_router(ledger: Ledger, feed: Feed) -> APIRouter:
         last_event_id: Annotated[str | None, Header(description="the last event that you have; browsers send it by themselves")] = None,
     ) -> Response:
         """The hanging answer as server-sent events, until it is final."""
-        answer = await find(study_uid)
-        if answer.is_final and answer.tag.strip('"') == last_event_id:
+        answer = await watch.find(study_uid)
+        if answer.is_final and answer.event_id == last_event_id:
             # The one answer that makes a browser's EventSource stop (WHATWG HTML section 9.2.3).
             return Response(status_code=HTTPStatus.NO_CONTENT)
-        return EventStream(_write(follow(study_uid), last_event_id))
+        return EventStream(watch.write_events(study_uid, last_event_id))
 
     @router.get("/hanging", response_model=HangingPage, responses={304: _ONE[304], **problem_responses(422)})
     async def worklist_hanging(
@@ -156,11 +113,11 @@ def build_router(ledger: Ledger, feed: Feed) -> APIRouter:
         """A day's worklist, newest study first."""
         wanted = StudyFilter(study_date=_read_day(study_date), station_name=station)
         try:
-            rows, next_cursor = await ask(partial(ledger.studies, "received", wanted, cursor, limit))
+            rows, next_cursor = await watch.ask(partial(ledger.studies, "received", wanted, cursor, limit))
         except CursorInvalid as error:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-cursor", str(error)) from None
         uids = [row.study_uid for row in rows]
-        found = await ask(partial(answers.find_many, uids))
+        found = await watch.find_many(uids)
         body = b'{"studies":[%s],"next_cursor":%s}' % (_join(found, uids), json.dumps(next_cursor).encode())
         headers = {"ETag": make_tag(body), "Cache-Control": "private, no-cache"}
         if is_held(headers["ETag"], if_none_match):
@@ -171,30 +128,11 @@ def build_router(ledger: Ledger, feed: Feed) -> APIRouter:
     async def batch_hanging(question: HangingQuestion) -> Response:
         """The hanging of many studies at once. Changes nothing."""
         uids = list(dict.fromkeys(question.study_instance_uids))
-        found = await ask(partial(answers.find_many, uids))
+        found = await watch.find_many(uids)
         unknown = json.dumps([uid for uid in uids if uid not in found])
         return Response(b'{"studies":[%s],"unknown":%s}' % (_join(found, uids), unknown.encode()), media_type="application/json")
 
     return router
-
-
-async def _write(steps: AsyncGenerator[Answer | None, None], known: str | None) -> AsyncGenerator[str, None]:
-    """Text of the stream: an event for each answer that the client has not got, a comment where there was none for a while."""
-    end_at = time.monotonic() + LONGEST_STREAM_S
-    quiet = 0
-    yield f"retry: {1000 * RETRY_AFTER_S}\n\n"
-    async with contextlib.aclosing(steps) as answers:
-        async for answer in answers:
-            identity = answer.tag.strip('"') if answer else known
-            if answer is not None and (identity != known or answer.is_final):
-                yield f"event: {'final' if answer.is_final else 'provisional'}\nid: {identity}\ndata: {answer.body.decode()}\n\n"
-                known, quiet = identity, 0
-            else:
-                quiet += 1
-                if quiet % 10 == 0:
-                    yield ": still in work\n\n"
-            if (answer is not None and answer.is_final) or time.monotonic() >= end_at:
-                return
 
 
 def _read_day(text: str | None) -> str:

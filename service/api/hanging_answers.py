@@ -24,6 +24,11 @@ class Answer:
     tag: str
     is_final: bool
 
+    @property
+    def event_id(self) -> str:
+        """Names this answer in a stream of events."""
+        return self.tag.strip('"')
+
 
 class HangingAnswers:
     """Answers of one ledger. One for each process; threads may share it.
