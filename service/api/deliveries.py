@@ -13,6 +13,7 @@ from service.api.correction_schemas import STUDY_UID, Cursor, DeliveryOut, Deliv
 from service.api.overview_presentation import SLOW_AFTER_S
 from service.api.problems import ProblemError, problem_responses
 from service.api.signature import sign
+from service.api.worklist_schemas import Word
 from service.domain.access import Identity, Scope
 from service.domain.findings import DeliveryState
 from service.jobs.context import Context
@@ -30,7 +31,7 @@ def build_router(context: Context) -> APIRouter:
     @router.get("/deliveries", response_model=DeliveryPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
     def deliveries(
         state: Annotated[DeliveryState | None, Query(description="only deliveries in this state")] = None,
-        destination: Annotated[str | None, Query(max_length=64, description="only to this destination")] = None,
+        destination: Annotated[Word | None, Query(description="only to this destination")] = None,
         study: Study = None,
         cursor: Cursor = None,
         limit: Annotated[int, Query(ge=1, le=500, description="deliveries a page")] = 50,
@@ -41,7 +42,7 @@ def build_router(context: Context) -> APIRouter:
 
     @router.get("/deliveries/troubled", response_model=DeliveryPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
     def troubled(
-        destination: Annotated[str | None, Query(max_length=64, description="only to this destination")] = None,
+        destination: Annotated[Word | None, Query(description="only to this destination")] = None,
         cursor: Cursor = None,
         limit: Annotated[int, Query(ge=1, le=500, description="deliveries a page")] = 50,
     ) -> DeliveryPage:

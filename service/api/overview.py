@@ -76,12 +76,15 @@ def build_router(context: Context, probe: Probe) -> APIRouter:
             Literal["failed", "not-analysed", "received"], Query(description="only images in this state; received: those in work")
         ] = "failed",
         reason: Annotated[
-            str, Query(max_length=64, description="only images with this code of a reason", examples=["not-mammography"])
+            str,
+            Query(
+                pattern=r"^[a-z0-9-]*$", max_length=64, description="only images with this code of a reason", examples=["not-mammography"]
+            ),
         ] = "",
         cursor: Annotated[
             str,
             Query(
-                pattern=r"^(\d{1,18}-[0-9.]{1,64})?$", description="`next_cursor` of the former page", examples=["1793606400000000-2.25"]
+                pattern=r"^(\d{1,17}-[0-9.]{1,64})?$", description="`next_cursor` of the former page", examples=["1793606400000000-2.25"]
             ),
         ] = "",
         limit: Annotated[int, Query(ge=1, le=500, description="images a page")] = 50,

@@ -137,13 +137,13 @@ def test_nothing_about_a_patient_is_in_operations(api: Served) -> None:
         assert str(image.PatientID) not in text and "Phantom^" not in text
 
 
+QUESTIONS_WRONG = (
+    "operations?hours=0", "operations?hours=721", "instances?state=analysed", "instances?cursor=x", "instances?cursor=1-Doe^J",
+    f"instances?cursor={'9' * 18}-1.2", "instances?reason=%00", "deliveries?destination=%00", "deliveries/troubled?destination=%00",
+)  # fmt: skip
+
+
 def test_a_wrong_question_is_a_problem(api: Served) -> None:
-    for query in (
-        "operations?hours=0",
-        "operations?hours=721",
-        "instances?state=analysed",
-        "instances?cursor=x",
-        "instances?cursor=1-Doe^J",
-    ):
+    for query in QUESTIONS_WRONG:
         answer = api.client.get(f"/api/v1/{query}")
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid-request"), query

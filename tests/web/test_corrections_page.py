@@ -29,8 +29,8 @@ def draw(room: Served, study_uid: str) -> None:
             room.store.write_result(row.sop_instance_uid, name, picture())
 
 
-def waiting(room: Served, **changed: object) -> int:
-    number = contradicted(room, **changed)
+def waiting(room: Served, evidence: tuple[Evidence, ...] = (), obstacle: str = "") -> int:
+    number = contradicted(room, evidence=evidence, obstacle=obstacle)
     draw(room, row_of(room, number).study_uid)
     return number
 

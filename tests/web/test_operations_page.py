@@ -13,7 +13,7 @@ from tests.integration.api_server import Served, serve_api
 from tests.integration.differing import PACS, contradicted
 from tests.web.conftest import OpenPage
 
-MANY = 27
+MANY = 17
 """One page of a list, and a little more."""
 
 
@@ -45,7 +45,7 @@ def fail(room: Served, code: str, state: InstanceState = InstanceState.FAILED) -
 def test_one_look_says_what_is_well_and_what_is_not(room: Served, open_page: OpenPage) -> None:
     page = open_page("/operations", role="viewer")
     tiles = page.get_by_role("list", name="State of the parts")
-    expect(tiles).to_contain_text("27 failed")
+    expect(tiles).to_contain_text(f"{MANY} failed")
     expect(tiles).to_contain_text("0 alive")
     expect(tiles).to_contain_text("1 ended without proof")
     expect(page.locator("#destinations")).to_contain_text("left alone for a while")
@@ -79,7 +79,7 @@ def test_a_delivery_that_failed_is_tried_again(room: Served, open_page: OpenPage
 def test_images_without_labels_are_paged_narrowed_to_a_reason_and_analysed_anew(room: Served, open_page: OpenPage) -> None:
     page = open_page("/operations", role="approver")
     rows = page.locator("#images tbody tr")
-    expect(rows).to_have_count(25)
+    expect(rows).to_have_count(15)
     page.locator("#images").get_by_role("button", name="Show more").click()
     expect(rows).to_have_count(MANY)
     page.get_by_label("Reason").select_option("gave-up")

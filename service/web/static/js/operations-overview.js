@@ -11,9 +11,9 @@ const gigabytes = (bytes) => `${(bytes / GIGABYTE).toFixed(bytes < 100 * GIGABYT
 const count = (value) => value.toLocaleString("en");
 export const duration = (seconds) => ago(new Date(Date.now() - 1000 * seconds).toISOString());
 
-function tile(name, state, value, more) {
+function tile(name, state, value, more, href) {
   const mark = { good: "✓ ", warn: "! ", bad: "✕ " }[state] || "";
-  return h("li", { class: `is-${state}` }, h("span", { class: "name" }, name), h("span", { class: "value" }, mark, value), h("span", { class: "more-about" }, more || ""));
+  return h("li", { class: `is-${state}` }, h("span", { class: "name" }, href ? h("a", { href }, name) : name), h("span", { class: "value" }, mark, value), h("span", { class: "more-about" }, more || ""));
 }
 
 export function showTiles(seen) {
@@ -26,14 +26,14 @@ export function showTiles(seen) {
   const { disk } = seen, full = disk.free_bytes < disk.refuses_below_bytes, short = disk.free_bytes < 5 * disk.refuses_below_bytes || disk.free_bytes < 0.05 * disk.total_bytes;
   const behind = seen.webhooks.filter((each) => each.failures > 0 || each.seconds_behind > LATE_S).length;
   find("#tiles").replaceChildren(...parts,
-    tile("Workers", alive ? (lost ? "warn" : "good") : "bad", `${alive} alive`, lost ? `${lost} lost` : ""),
+    tile("Workers", alive ? (lost ? "warn" : "good") : "bad", `${alive} alive`, lost ? `${lost} lost` : "", "#workers"),
     tile("Queues", seen.queues ? (seen.oldest_waiting_seconds > 600 ? "warn" : "good") : "bad", seen.queues ? `${count(waiting)} waiting` : "unknown",
       seen.images.received ? `${count(seen.images.received)} images in work, oldest ${duration(seen.oldest_waiting_seconds)}` : "no image in work"),
-    tile("Deliveries", stuck || unproven ? "warn" : "good", `${count(stuck)} stuck`, `${count(unproven)} ended without proof`),
-    tile("Images", seen.images.failed ? "warn" : "good", `${count(seen.images.failed)} failed`, `${count(seen.images["not-analysed"])} not analysed, ${count(seen.images.analysed)} analysed`),
-    tile("Corrections", seen.held_studies ? "warn" : "good", `${count(seen.corrections.proposed)} to decide`, `${count(seen.held_studies)} held ${seen.held_studies === 1 ? "study" : "studies"}`),
+    tile("Deliveries", stuck || unproven ? "warn" : "good", `${count(stuck)} stuck`, `${count(unproven)} ended without proof`, "#troubled"),
+    tile("Images", seen.images.failed ? "warn" : "good", `${count(seen.images.failed)} failed`, `${count(seen.images["not-analysed"])} not analysed, ${count(seen.images.analysed)} analysed`, "#images"),
+    tile("Corrections", seen.held_studies ? "warn" : "good", `${count(seen.corrections.proposed)} to decide`, `${count(seen.held_studies)} held ${seen.held_studies === 1 ? "study" : "studies"}`, "/corrections"),
     tile("Disk", full ? "bad" : short ? "warn" : "good", `${gigabytes(disk.free_bytes)} free`, full ? "full: nothing is received" : `of ${gigabytes(disk.total_bytes)}`),
-    seen.webhooks.length ? tile("Webhooks", behind ? "warn" : "good", behind ? `${behind} behind` : "up to date", "") : "",
+    seen.webhooks.length ? tile("Webhooks", behind ? "warn" : "good", behind ? `${behind} behind` : "up to date", "", "#webhooks") : "",
     night(seen.night));
 }
 

@@ -6,7 +6,7 @@ import { ago, moment } from "./format.js";
 import { bindKeys } from "./keys.js";
 import { fill, showDestinations, showPlots, showTiles, showWebhooks, showWorkers } from "./operations-overview.js";
 
-const LOOK_MS = 10_000, PAGE = 25;
+const LOOK_MS = 10_000, PAGE = 15;
 const signs = find(".operations").dataset.signs;
 const hours = find("#hours"), destination = find("#destination"), imageState = find("#image-state"), reason = find("#reason");
 const ask = (path) => call("GET", path, undefined, { background: true });
