@@ -36,7 +36,7 @@ def assert_problem(response: httpx.Response, status: int, code: str) -> None:
         ("/api/v1/studies?order=random", 422, "invalid-request"),
         ("/api/v1/studies?cursor=bogus", 422, "invalid-cursor"),
         ("/nowhere", 404, "not-found"),
-        ("/dicom-web/studies", 405, "method-not-allowed"),
+        ("/api/v1/corrections/1/approve", 405, "method-not-allowed"),
     ],
 )
 def test_wrong_requests_are_answered_with_a_problem(api: Served, path: str, status: int, code: str) -> None:
@@ -99,7 +99,8 @@ def test_a_broken_server_shows_no_inside(api: Served) -> None:
 def test_openapi_names_problems_and_gives_examples(api: Served) -> None:
     document = api.client.get("/openapi.json").json()
     listing = document["paths"]["/api/v1/studies"]["get"]["responses"]
-    assert "application/problem+json" in listing["422"]["content"]
+    assert listing["422"] == {"$ref": "#/components/responses/422"}
+    assert "application/problem+json" in document["components"]["responses"]["422"]["content"]
     for schema in ("StudyDetail", "HangingOut", "StudyPage", "UploadAnswer", "Problem", "Readiness"):
         assert document["components"]["schemas"][schema]["examples"], schema
     assert as_bytes(full_field())[128:132] == b"DICM"
