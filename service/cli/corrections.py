@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from service.cli.console import out
-from service.cli.ledger_access import After, AsJson, Limit, NotFound, Study, Who, Why, ask, opened, print_rows, sign
+from service.cli.ledger_access import After, AsJson, Limit, NotFound, Study, Who, Why, ask, opened, print_rows, sign, write_down
 from service.domain.findings import CorrectionState
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def approve(number: Number, who: Who, why: Why, as_json: AsJson = False) -> None
     """Have it written to every destination whose mode allows it."""
     from service.jobs.corrections import approve_correction
 
-    _decide(approve_correction, number, who, why, as_json)
+    _decide("approve", approve_correction, number, who, why, as_json)
 
 
 @app.command()
@@ -57,7 +57,7 @@ def reject(number: Number, who: Who, why: Why, as_json: AsJson = False) -> None:
     """Leave the labels as they are; the same change of the same image is not proposed again."""
     from service.jobs.corrections import reject_correction
 
-    _decide(reject_correction, number, who, why, as_json)
+    _decide("reject", reject_correction, number, who, why, as_json)
 
 
 @app.command()
@@ -65,7 +65,7 @@ def undo(number: Number, who: Who, why: Why, as_json: AsJson = False) -> None:
     """Have the former labels written back, wherever the correction arrived."""
     from service.jobs.corrections import undo_correction
 
-    _decide(undo_correction, number, who, why, as_json)
+    _decide("undo", undo_correction, number, who, why, as_json)
 
 
 @app.command()
@@ -87,12 +87,13 @@ def export(
                 file.writelines(pieces)
 
 
-def _decide(decide: Callable[[Context, int, str, str], CorrectionRow], number: int, who: str, why: str, as_json: bool) -> None:
+def _decide(what: str, decide: Callable[[Context, int, str, str], CorrectionRow], number: int, who: str, why: str, as_json: bool) -> None:
     from service.api.correction_schemas import SignedDecision
 
     decision = sign(SignedDecision, who=who, why=why)
     with opened() as context:
         row = ask(lambda: decide(context, number, decision.who, decision.why), f"correction {number}")
+        write_down(context.ledger, f"corrections {what}", str(number), decision.who)
         _print_whole(context, row, as_json)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.ledger_access import After, AsJson, Limit, Study, ask, opened, print_rows, sign
+from service.cli.ledger_access import After, AsJson, Limit, Study, ask, opened, print_rows, sign, write_down
 from service.domain.findings import DeliveryState
 
 if TYPE_CHECKING:
@@ -49,7 +49,10 @@ def retry(
     with opened() as context:
         if failed_to is not None:
             numbers = [row.id for row in context.ledger.deliveries(state=DeliveryState.FAILED, destination=failed_to)]
-        rows = [ask(lambda each=each: retry_delivery(context, each, person), f"delivery {each}") for each in numbers or ()]  # type: ignore[misc]
+        rows = []
+        for each in numbers or ():
+            rows.append(ask(lambda each=each: retry_delivery(context, each, person), f"delivery {each}"))  # type: ignore[misc]
+            write_down(context.ledger, "deliveries retry", str(each), person)
         print_rows([show_delivery(row) for row in rows], _COLUMNS, as_json)
 
 

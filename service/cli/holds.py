@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.ledger_access import AsJson, Who, Why, ask, opened, print_rows, sign
+from service.cli.ledger_access import AsJson, Who, Why, ask, opened, print_rows, sign, write_down
 
 if TYPE_CHECKING:
     from service.api.correction_schemas import HoldOut
@@ -36,6 +36,7 @@ def release(study: Annotated[str, typer.Argument(help="Study Instance UID")], wh
     decision = sign(SignedDecision, who=who, why=why)
     with opened() as context:
         row = ask(lambda: release_study(context, study, decision.who, decision.why), "hold on this study")
+        write_down(context.ledger, "holds release", study, decision.who)
         print_rows([show_hold(row)], _COLUMNS, as_json)
 
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.ledger_access import AsJson, ask, opened, print_rows
-from service.cli.users import write_down
+from service.cli.ledger_access import AsJson, ask, opened, print_rows, write_down
 from service.domain.access import Scope
 
 if TYPE_CHECKING:

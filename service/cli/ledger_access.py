@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import logging
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -23,6 +24,7 @@ from service.settings import Settings
 
 if TYPE_CHECKING:
     from service.jobs.context import Context
+    from service.store.ledger import Ledger
 
 Who = Annotated[str, typer.Option("--who", help="name of the person who decides", show_default=False)]
 Why = Annotated[str, typer.Option("--why", help="the reason; kept in the ledger for good", show_default=False)]
@@ -91,6 +93,11 @@ def ask(question: Callable[[], Answer], what: str) -> Answer:
         return question()
     except LookupError:
         raise NotFound(f"there is no {what}") from None
+
+
+def write_down(ledger: Ledger, action: str, subject: str, detail: str = "") -> None:
+    """Write into the audit trail what was done on the command line, and as whom of the machine."""
+    ledger.write_audit(f"cli:{getpass.getuser()}", action, subject, detail)
 
 
 def print_rows(rows: Sequence[BaseModel], columns: dict[str, Callable[[Any], object]], as_json: bool, limit: int | None = None) -> None:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.ledger_access import AsJson, ask, opened, print_rows
+from service.cli.ledger_access import AsJson, ask, opened, print_rows, write_down
 from service.domain.access import Role
 
 if TYPE_CHECKING:
     from service.api.account_schemas import UserOut
     from service.store.account_rows import UserRow
-    from service.store.ledger import Ledger
 
 Name = Annotated[str, typer.Argument(help="name of the account")]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="read the password from the first line of standard input")]
@@ -98,11 +96,6 @@ def read_password(from_stdin: bool) -> str:
         return sys.stdin.readline().rstrip("\r\n")
     password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     return password
-
-
-def write_down(ledger: Ledger, action: str, subject: str, detail: str = "") -> None:
-    """Write into the audit trail what was done on the command line, and as whom of the machine."""
-    ledger.write_audit(f"cli:{getpass.getuser()}", action, subject, detail)
 
 
 def _show(rows: list[UserRow], as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import getpass
 import io
 import json
 import logging
@@ -93,6 +94,9 @@ def test_a_correction_is_approved_proved_and_undone_at_the_terminal(stack: Serve
     assert shown["state"] == "verified"
     assert run("corrections", "undo", str(number), *SIGNED, "--json").rows[0]["state"] == "undoing"
     assert "undoing" in run("corrections", "show", str(number)).out
+    trail = [(row.who, row.action, row.subject, row.detail) for row in stack.ledger.audit(limit=2)]
+    me = f"cli:{getpass.getuser()}"
+    assert trail == [(me, f"corrections {what}", str(number), "Dr. A. Jones") for what in ("undo", "approve")]
 
 
 def test_a_rejected_correction_stays_rejected(stack: Served, run: Run) -> None:
@@ -126,6 +130,7 @@ def test_a_held_study_is_released_by_a_named_person(stack: Served, run: Run) -> 
     assert released["released_by"] == "Dr. A. Jones"
     assert run("holds", "list", "--json").rows == []
     assert len(run("holds", "list", "--all", "--json").rows) == 1
+    assert [(row.action, row.subject) for row in stack.ledger.audit(limit=1)] == [("holds release", study_uid)]
     assert sum(bool(row.correction_id) for row in stack.ledger.deliveries(study_uid=study_uid)) == 2
 
 
@@ -140,6 +145,7 @@ def test_failed_deliveries_are_tried_again_one_by_one_or_all_of_a_destination(st
     assert (one["id"], one["state"]) == (first.id, "pending")
     (rest,) = run("deliveries", "retry", "--failed-to", "pacs", "--who", "A. Smith", "--json").rows
     assert rest["id"] == second.id
+    assert [row.subject for row in stack.ledger.audit(action="deliveries retry")] == [str(second.id), str(first.id)]
     assert run("deliveries", "retry", "--who", "A. Smith").status == 2
     assert run("deliveries", "retry", str(first.id), "--who", "policy").status == 2
 
