@@ -62,6 +62,16 @@ def test_the_api_answers_with_labels_pictures_and_triage_order(hospital: Hospita
     assert study in [row["study_instance_uid"] for row in listed]
 
 
+def test_operations_show_the_worker_that_did_it_and_what_went_through(hospital: Hospital, routed: tuple[str, list[Path]]) -> None:
+    seen = hospital.api.get("/api/v1/operations", params={"hours": 1}).json()
+    (worker,) = seen["workers"]
+    assert worker["alive"] and worker["provider"] and {model["task"] for model in worker["models"]} == {"labeler", "cancer"}
+    assert set(seen["readiness"].values()) == {"ok"} and set(seen["queues"]) == {"urgent", "routine", "background"}
+    gone_through = {name: sum(count for _, count in points) for name, points in seen["throughput"].items()}
+    assert gone_through["analysed"] >= 4 and gone_through["concluded"] >= 1 and gone_through["delivered"] >= 9
+    assert {"queued.routine", "disk-free-bytes", "images-waiting"} <= set(seen["samples"]), "the sweeper looks when it starts"
+
+
 def test_the_same_study_sent_again_changes_nothing(hospital: Hospital, routed: tuple[str, list[Path]]) -> None:
     study, paths = routed
     before = hospital.study(study)
