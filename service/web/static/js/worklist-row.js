@@ -38,7 +38,7 @@ export function makeRow(study) {
   const name = personName(study.patient.name);
   const urgent = study.priority === "urgent" && h("span", { class: "badge warn" }, "urgent");
   return h("tr", { "data-uid": uid },
-    cell("name", h("a", { href: `/studies/${uid}`, title: name }, name), " ", urgent),
+    cell("name", h("a", { href: `/studies/${uid}`, title: `${name} ${study.patient.patient_id}` }, name), " ", urgent),
     cell("id", h("span", { title: study.patient.patient_id }, study.patient.patient_id || "–")),
     cell("age number", study.patient.age_years ?? "–"),
     cell("date", day(study.study_date)),

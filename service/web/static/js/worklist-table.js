@@ -17,8 +17,8 @@ export class StudyTable {
     this.active = null;
     this.complete = false;
     this.lineHeight = 0;
-    this.above = h("tr", { class: "space", "aria-hidden": "true" }, h("td", { colspan: 13 }));
-    this.below = h("tr", { class: "space", "aria-hidden": "true" }, h("td", { colspan: 13 }));
+    this.above = h("tr", { class: "space", "aria-hidden": "true" }, h("td"));
+    this.below = h("tr", { class: "space", "aria-hidden": "true" }, h("td"));
     let waiting = false;
     const later = () => {
       if (waiting) return;
