@@ -123,6 +123,16 @@ def test_what_ohif_asks_for_when_it_opens_a_study_is_answered(hospital: tuple[Se
     assert shown == 4 + 1 + 4, "received images, a corrected one, heatmaps"
 
 
+def test_a_person_who_is_signed_in_reads_without_a_key_and_a_viewer_stores_nothing(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
+    api, _, study_uid, _ = hospital
+    with api.person("viewer") as person, api.client_with() as nobody:
+        for path in ("/dicom-web/studies", f"/dicom-web/studies/{study_uid}", f"/dicom-web/studies/{study_uid}/metadata"):
+            assert person.get(path).status_code == 200
+            assert nobody.get(path).status_code == 401
+        refused = person.post("/dicom-web/studies", content=b"", headers={"Content-Type": "multipart/related; boundary=x"})
+        assert refused.status_code == 403
+
+
 def test_a_picture_is_rendered_for_those_who_only_want_to_look(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
     api, ward, study_uid, _ = hospital
     for stored in ward.ledger.instances_of(study_uid):
