@@ -4,7 +4,7 @@ Printed, and written as JSON with ``--json FILE``: milliseconds from the moment 
 max), at a constant rate of requests for finished studies, from two load generators in processes of their own (`benchmarks.load`):
 
 * ``idle``: nothing else to do; ``busy``: real workers analyse real film mammograms (CBIS-DDSM, about 4600x2800, 16 bit) all the time;
-* ``first``: each study asked for once, the answer is made; ``again``: studies at random, known to the API's process;
+* ``first``: each study asked for once (after a hundred others), so the answer is made; ``again``: studies at random, whose answers are known;
 * with the workers' default niceness, and with niceness 0: what giving way brings, and what it costs in images a minute.
 
 Everything is the running stack (listener, API, worker, sweeper, Redis, SQLite, or PostgreSQL with ``--database-url``), each part a process.
@@ -48,6 +48,8 @@ from service.store.ledger import Ledger
 
 AIM_P99_MS = 20.0
 PHASES = ("idle", "busy", "busy_without_giving_way")
+WARMING = 100
+"""Studies that a fresh API is asked for before anything is measured."""
 FEWEST_WAITING = 8
 """Images in the backlog below which it is filled again."""
 
@@ -125,7 +127,7 @@ def measure(folder: Path, finished: int, seconds: float, rate: float, database_u
         _wait_until_concluded(ledger, backlog)
     secret, _ = issue_key(ledger, f"benchmark-{uuid.uuid4().hex[:8]}", frozenset({Scope.READ}), "benchmark")
     started = time.perf_counter()
-    studies = fill(ledger, backlog[:2], finished)
+    studies = fill(ledger, backlog[:2], finished + WARMING)
     print(f"{finished} finished studies entered in {time.perf_counter() - started:.0f} s", flush=True)
     figures: dict[str, Any] = {}
     default = settings.worker_nice
@@ -164,6 +166,9 @@ def measure(folder: Path, finished: int, seconds: float, rate: float, database_u
 
 def _ask(port: int, studies: list[str], secret: str, seconds: float, rate: float) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {secret}"}
+    # An API runs for weeks: what its first second costs is not what is measured.
+    warming, studies = studies[:WARMING], studies[WARMING:]
+    spread(port, [f"/api/v1/studies/{uid}/hanging" for uid in warming], headers, rate)
     chosen = random.Random(5).choices(studies, k=round(rate * seconds))
     found = {}
     for kind, uids in (("first", studies), ("again", chosen)):
