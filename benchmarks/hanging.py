@@ -4,7 +4,7 @@ Printed, and written as JSON with ``--json FILE``: milliseconds from the moment 
 max), at a constant rate of requests for finished studies, from two load generators in processes of their own (`benchmarks.load`):
 
 * ``idle``: nothing else to do; ``busy``: real workers analyse real film mammograms (CBIS-DDSM, about 4600x2800, 16 bit) all the time;
-* ``first``: each study asked for once (after a hundred others), so the answer is made; ``again``: studies at random, whose answers are known;
+* ``first``: each study asked for once (after a hundred others), so the answer is made; ``again``: studies at random, whose answer is known;
 * with the workers' default niceness, and with niceness 0: what giving way brings, and what it costs in images a minute.
 
 Everything is the running stack (listener, API, worker, sweeper, Redis, SQLite, or PostgreSQL with ``--database-url``), each part a process.
