@@ -15,7 +15,10 @@ from service.store.account_rows import AuditRow, KeyRow, UserRow
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$"
 AccountName = Annotated[str, Path(pattern=NAME, max_length=64, description="name of the account or key", examples=["a.curie"])]
 Password = Annotated[str, Field(min_length=1, max_length=256, description="at least 12 characters, without the user's name")]
-DisplayName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+PRINTED = r"^[^\x00-\x1f\x7f]*$"
+"""No control characters: PostgreSQL keeps no NUL, and no name has one."""
+
+DisplayName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64, pattern=PRINTED)]
 
 
 _USER: JsonDict = {

@@ -15,6 +15,7 @@ from service.api.access.people import give_password, make_user
 from service.api.access.session import client_address
 from service.api.access.sign_in import SignInRefused, TooManyTries, prove
 from service.api.account_schemas import (
+    PRINTED,
     AccountName,
     AuditOut,
     AuditPage,
@@ -42,8 +43,8 @@ from service.store.ledger import Ledger
 
 Admin = Annotated[Identity, needs(Scope.ADMIN)]
 Asking = Annotated[Identity, needs(Scope.READ)]
-Who = Annotated[str | None, Query(max_length=64, description="only of this account or key")]
-Action = Annotated[str | None, Query(max_length=64, description="only this action, written out")]
+Who = Annotated[str | None, Query(max_length=64, pattern=PRINTED, description="only of this account or key")]
+Action = Annotated[str | None, Query(max_length=64, pattern=PRINTED, description="only this action, written out")]
 PAGE = 500
 
 

@@ -75,6 +75,13 @@ def test_a_name_that_would_read_badly_is_refused(ada: httpx.Client, name: str) -
     assert ada.post("/api/v1/access/users", json={"name": name, "role": "viewer", "password": PASSWORD}).status_code == 422
 
 
+def test_control_characters_are_refused_before_a_database_that_cannot_keep_them_is_asked(ada: httpx.Client) -> None:
+    body = {"name": "lise", "role": "viewer", "password": PASSWORD, "display_name": "Li\0se"}
+    assert ada.post("/api/v1/access/users", json=body).status_code == 422
+    for name in ("by", "action"):
+        assert ada.get("/api/v1/access/audit", params={name: "a\0b"}).status_code == 422
+
+
 def test_a_key_is_shown_once_does_what_its_scopes_say_and_ends_when_it_is_revoked(api: Served, ada: httpx.Client) -> None:
     made = ada.post("/api/v1/access/keys", json={"name": "hanging", "scopes": ["read"], "expires_in_days": 30}).json()
     assert made["secret"].startswith("mt_") and made["created_by"] == "ada"

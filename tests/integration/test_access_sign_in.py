@@ -71,7 +71,10 @@ def test_software_is_not_led_to_a_page(browser: httpx.Client) -> None:
     assert (refused.status_code, refused.json()["code"]) == (401, "not-signed-in")
 
 
-@pytest.mark.parametrize(("name", "password"), [("marie", "not the password"), ("nobody", PASSWORD), ("vera", PASSWORD), ("", "")])
+@pytest.mark.parametrize(
+    ("name", "password"),
+    [("marie", "not the password"), ("nobody", PASSWORD), ("vera", PASSWORD), ("", ""), ("marie\0", PASSWORD), ("x" * 500, "\0")],
+)
 def test_a_wrong_name_and_a_wrong_password_are_answered_alike(api: Served, browser: httpx.Client, name: str, password: str) -> None:
     api.sign_in("viewer")  # vera has no password
     answer = sign_in(browser, name, password)

@@ -25,14 +25,14 @@ def sign_in_from_directory(ledger: Ledger, settings: Settings, claims: Mapping[s
     IssuerRefused
         None of their groups has a role here, or the account is disabled.
     """
-    subject = f"{settings.oidc_issuer} {claims['sub']}"
+    subject = f"{settings.oidc_issuer} {claims['sub']}".replace("\0", "")
     user = ledger.user_of_subject(subject)
     role = find_role(find_claim(claims, settings.oidc_role_claim), settings.oidc_roles)
     if role is None or (user is not None and user.disabled):
         known = user.name if user else "unknown"
         ledger.write_audit(known, "sign-in failed", user.name if user else "", address)
         raise IssuerRefused("you may not use this service: ask its administrator")
-    shown = str(claims.get("name") or claims.get(settings.oidc_name_claim) or claims["sub"])[:64]
+    shown = str(claims.get("name") or claims.get(settings.oidc_name_claim) or claims["sub"]).replace("\0", "")[:64]
     if user is None:
         user = _enter(ledger, settings, claims, subject, shown, role)
     elif (user.role, user.display_name) != (role, shown):

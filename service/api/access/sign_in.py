@@ -7,6 +7,7 @@ from datetime import datetime
 
 from service.api.access.passwords import is_password
 from service.api.access.session import OpenedSession, open_session
+from service.api.access.tokens import NAME
 from service.domain.errors import ServiceError
 from service.settings import Settings
 from service.store.ledger import Ledger
@@ -50,6 +51,9 @@ def sign_in(ledger: Ledger, settings: Settings, name: str, password: str, addres
         This name or this address failed too often; the password was not looked at.
     """
     user = name.strip().lower()
+    if not NAME.fullmatch(user):
+        # Goes the whole way like any other, as a name that nobody can have.
+        user = "-"
     prove(ledger, user, password, address)
     opened = open_session(ledger, settings, user)
     ledger.write_audit(user, "sign-in", user, address)
