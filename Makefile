@@ -10,7 +10,7 @@ TEST_PROCESSES ?= 3
 # Small networks gain little from a second thread of torch, and on a busy machine its waiting costs more than the work.
 ONE_THREAD := OMP_NUM_THREADS=1
 
-.PHONY: help demo serve test test-slow lint bench clean
+.PHONY: help demo serve test test-slow lint bench screenshots clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -40,6 +40,9 @@ lint: .venv-test/.done ## style, types, floors, container files
 bench: .venv-test/.done .venv-test/.peers ## seconds to the verified write-back, studies a minute, peak memory; images a second in training; delivery to an Orthanc
 	.venv-test/bin/python -m benchmarks
 	.venv-test/bin/python -m benchmarks.delivery
+
+screenshots: .venv-test/.done .venv-test/.peers ## pictures of every page, from a real stack on a day of real studies, into docs/screenshots
+	$(ONE_THREAD) .venv-test/bin/python -m tests.web.screenshots
 
 clean: ## remove environments, caches and what demo and serve wrote
 	rm -rf .venv .venv-test .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist *.egg-info demo-output mammotriage-data

@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 from tqdm import tqdm
 
+from service.domain.access import Role
 from service.domain.policy import CorrectionPolicy
 from tests.integration.whole_way import Hospital, open_hospital
 from tests.web.browser import WIDE, find_chromium, open_browser
@@ -62,7 +63,7 @@ def take_pictures(hospital: Hospital, browser: Browser, studies: list[str], fold
         "quality": "/quality",
         "access": "/access",
     }
-    with open_signed_in(browser, hospital.settings, "admin") as context:
+    with open_signed_in(browser, hospital.settings, Role.ADMIN) as context:
         page = context.new_page()
         page.set_viewport_size(WIDE)
         page.goto("/sign-in")
