@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
 
 from service.api.access import NotSignedIn, refuse_open_routes
 from service.api.app import create_app
-from service.api.problems import answer
+from service.api.problems import ProblemError, answer
 from service.api.readiness import Probe
 from service.jobs.context import Context
 from service.web import pages, sign_in
@@ -31,6 +37,8 @@ def create_site(context: Context, probe: Probe) -> FastAPI:
     site.include_router(sign_in.build_router(context.ledger, context.settings, shells))
     site.include_router(pages.build_router(shells))
     site.add_exception_handler(NotSignedIn, ask_to_sign_in)
+    for kind in (ProblemError, HTTPException, RequestValidationError):
+        site.add_exception_handler(kind, _as_page(site.exception_handlers[kind], shells))
     refuse_open_routes(site)
     return site
 
@@ -38,8 +46,25 @@ def create_site(context: Context, probe: Probe) -> FastAPI:
 async def ask_to_sign_in(request: Request, error: Exception) -> Response:
     """Lead a browser that wants a page to the sign-in page and back; software gets the problem."""
     assert isinstance(error, NotSignedIn)
-    wants_page = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
-    if wants_page and not request.url.path.startswith(PROGRAMS):
+    if wants_page(request):
         here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
         return RedirectResponse(f"/sign-in?{urlencode({'next': here})}", HTTPStatus.SEE_OTHER)
     return answer(error.status, error.code, error.detail, error.errors, error.headers)
+
+
+def wants_page(request: Request) -> bool:
+    """Whether a person looks at the answer."""
+    return request.method == "GET" and "text/html" in request.headers.get("Accept", "") and not request.url.path.startswith(PROGRAMS)
+
+
+def _as_page(say: Callable[[Request, Any], Any], shells: Shells) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """The same problem, as a page where a person looks at it."""
+
+    async def show(request: Request, error: Exception) -> Response:
+        said: Response = await say(request, error)
+        if not wants_page(request):
+            return said
+        who = getattr(request.state, "identity", None)
+        return await run_in_threadpool(shells.show, request, "problem", who, said.status_code, problem=json.loads(bytes(said.body)))
+
+    return show
