@@ -111,7 +111,7 @@ def test_a_held_study_is_released_with_a_reason(room: Served, open_page: OpenPag
     draw(room, study_uid)
     page = open_page("/corrections", role="approver")
     page.get_by_label("Show").select_option("held")
-    expect(page.get_by_text("every image shows the other side")).to_be_visible()
+    expect(page.locator("#detail .panel").first).to_contain_text("every image shows the other side")
     page.get_by_label("Reason").fill("checked with the technologist")
     page.get_by_role("button", name="Release the study").click()
     expect(page.get_by_text("No study is held.")).to_be_visible()

@@ -8,7 +8,7 @@ import { ago, personName } from "./format.js";
 import { bindKeys } from "./keys.js";
 import { follow } from "./live.js";
 
-const PAGE = 50, SETTLE_MS = 400, MOST_NAMES = 200;
+const PAGE = 50, SETTLE_MS = 400, MOST_AT_ONCE = 500, MOST_NAMES = 200;
 const names = new Map();
 const stateField = find("#state"), kindField = find("#kind"), list = find("#queue"), more = find("#more"), count = find("#count");
 
@@ -23,19 +23,19 @@ let waitsForNews = null;
 
 // -- the queue
 
-function pathOf(filters, cursor) {
-  const query = new URLSearchParams({ limit: PAGE });
+function pathOf(filters, cursor, limit) {
+  const query = new URLSearchParams({ limit });
   for (const [name, value] of Object.entries({ kind: kindField.value, study: ofStudy, cursor, ...filters })) if (value) query.set(name, value);
   return `/api/v1/corrections?${query}`;
 }
 
-/** Pages of one or several questions in turn; ask() gives the next rows, or null at the end. */
-function pages(questions) {
+/** Pages of one or several questions in turn: a function that answers { found, ended }. */
+function pages(questions, limit) {
   let [index, cursor] = [0, ""];
   return async () => {
     while (index < questions.length) {
       const { filters, wanted } = questions[index];
-      const page = await call("GET", pathOf(filters, cursor), undefined, { background: true });
+      const page = await call("GET", pathOf(filters, cursor, limit), undefined, { background: true });
       cursor = page.next_cursor || "";
       if (!cursor) index += 1;
       const found = page.corrections.filter(wanted || (() => true));
@@ -73,7 +73,7 @@ async function load(least = PAGE) {
       if (mine !== asked) return;
       [rows, loadNext] = [holds.filter((hold) => !ofStudy || hold.study_instance_uid === ofStudy), null];
     } else {
-      const next = pages(questions());
+      const next = pages(questions(), Math.min(Math.max(least, PAGE), MOST_AT_ONCE));
       const found = [];
       let ended = false;
       while (!ended && found.length < least) {
