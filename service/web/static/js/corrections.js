@@ -197,14 +197,16 @@ async function decided(action, _answer, name) {
   const index = rows.findIndex((row) => keyOf(row) === current);
   const next = rows[index + 1] || rows[index - 1];
   const leaves = stateField.value === "held" ? action === "release" : stateField.value === "proposed" && action !== "undo";
+  // An answer that is still on its way does not know of the decision yet.
+  asked += 1;
   if (leaves && index >= 0) {
     rows.splice(index, 1);
     await select(next ? keyOf(next) : "");
     draw();
   } else {
     await show();
-    load(rows.length);
   }
+  load(Math.max(rows.length, PAGE));
 }
 
 function step(by) {

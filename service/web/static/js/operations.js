@@ -120,6 +120,7 @@ function offerReasons(reasons) {
   reason.replaceChildren(h("option", { value: "" }, "every reason"), ...fitting.map((each) => h("option", { value: each.code }, `${each.code} (${count(each.images)})`)));
   reason.value = fitting.some((each) => each.code === chosen) ? chosen : "";
   reason.disabled = imageState.value === "received";
+  return reason.value !== chosen;
 }
 
 function offerDestinations(destinations) {
@@ -153,7 +154,8 @@ async function look() {
     seen = await ask(`/api/v1/operations?hours=${hours.value}`);
     await lists;
     offerDestinations(seen.destinations);
-    offerReasons(seen.reasons);
+    // The last image of the chosen reason may be gone: then the list is that of every reason.
+    if (offerReasons(seen.reasons)) await images.load();
     for (const show of [showTiles, showPlots, showWorkers, showWebhooks]) show(seen);
     showDestinations(seen, showOnly);
     find("#as-of").textContent = `as of ${new Date(seen.at).toLocaleTimeString()}, looks again each ${LOOK_MS / 1000} s`;
