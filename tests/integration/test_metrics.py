@@ -97,14 +97,14 @@ def test_a_webhook_that_was_not_told_lags_and_one_that_was_does_not(ledger: Ledg
     for _ in range(3):
         deliver(ledger, "pacs", DeliveryState.VERIFIED)
     clock_of(ledger).advance(60)
-    receiver = Receiver()
+    receiver = Receiver()  # of one study received, and three deliveries
     before = scrape(ledger, webhooks=("his",))
-    assert before["webhook_lag_events", "his"] == 3 and before["webhook_lag_seconds", "his"] == 60
+    assert before["webhook_lag_events", "his"] == 4 and before["webhook_lag_seconds", "his"] == 60
     tell(receiver.webhook(), ledger)
     assert scrape(ledger, webhooks=("his",))["webhook_failures", "his"] == 1
     # The pause until the next try is counted in real time, and this ledger's clock stands still behind it.
     clock_of(ledger).advance(10**9)
     with receiver.up():
-        assert tell(receiver.webhook(), ledger) == 3
+        assert tell(receiver.webhook(), ledger) == 4
     after = scrape(ledger, webhooks=("his",))
     assert after["webhook_lag_events", "his"] == after["webhook_lag_seconds", "his"] == after["webhook_failures", "his"] == 0
