@@ -295,6 +295,7 @@ def test_destinations_are_shown_with_their_policy_and_condition_and_without_secr
 def test_the_new_routes_explain_themselves(api: Served) -> None:
     document = api.client.get("/openapi.json").json()
     approve = document["paths"]["/api/v1/corrections/{correction_id}/approve"]["post"]
-    assert "application/problem+json" in approve["responses"]["409"]["content"]
+    refused = document["components"]["responses"][approve["responses"]["409"]["$ref"].rpartition("/")[2]]
+    assert "application/problem+json" in refused["content"]
     for schema in ("CorrectionPage", "CorrectionDetail", "Decision", "Retry", "HoldOut", "DeliveryPage", "DestinationOut"):
         assert document["components"]["schemas"][schema]["examples"], schema

@@ -51,7 +51,9 @@ class Receiver:
         return [each.id for each in self.told]
 
     def webhook(self, **fields: Any) -> Webhook:
-        return Webhook(**{"name": "his", "url": f"http://127.0.0.1:{self.port}/events", "secret": "shared key", **fields})
+        """Hears of deliveries, unless told otherwise."""
+        usual = {"name": "his", "url": f"http://127.0.0.1:{self.port}/events", "secret": "shared key", "events": ("delivery.*",)}
+        return Webhook(**usual | fields)
 
     @contextmanager
     def up(self) -> Iterator[Receiver]:

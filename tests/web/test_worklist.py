@@ -212,4 +212,4 @@ class TestManyStudies:
             seen.update(uids)
         assert page.locator("#count").inner_text() == f"{MANY} studies"
         assert len(seen) == MANY
-        assert drawn < 80
+        assert drawn < 100
