@@ -37,9 +37,14 @@ lint: .venv-test/.done ## style, types, floors, container files
 	.venv-test/bin/yamllint --strict -c .yamllint.yaml docker-compose.yml docker-compose.cpu.yml
 	.venv-test/bin/check-jsonschema --builtin-schema vendor.compose-spec docker-compose.yml
 
-bench: .venv-test/.done .venv-test/.peers ## seconds to the verified write-back, studies a minute, peak memory; images a second in training; delivery to an Orthanc
+bench: .venv-test/.done .venv-test/.peers ## the whole way, training, delivery to an Orthanc, hanging API under load, pages over 100,000 studies (half an hour)
 	.venv-test/bin/python -m benchmarks
 	.venv-test/bin/python -m benchmarks.delivery
+	.venv-test/bin/python -m benchmarks.hanging
+	.venv-test/bin/python -m benchmarks.worklist
+	.venv-test/bin/python -m benchmarks.operations
+	.venv-test/bin/python -m benchmarks.quality
+	.venv-test/bin/python -m benchmarks.frames
 
 screenshots: .venv-test/.done .venv-test/.peers ## pictures of every page, from a real stack on a day of real studies, into docs/screenshots
 	$(ONE_THREAD) .venv-test/bin/python -m tests.web.screenshots
