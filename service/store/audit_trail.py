@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy import insert, select
 
+from service.store.access_tables import audit
 from service.store.account_rows import AuditRow
 from service.store.database import Database
-from service.store.tables import audit
 
 
 class AuditTrail(Database):

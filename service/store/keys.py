@@ -10,9 +10,9 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.domain.access import Scope
+from service.store.access_tables import api_keys
 from service.store.account_rows import KeyRow
 from service.store.database import Database
-from service.store.tables import api_keys
 from service.store.users import AccountRefused
 
 

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import delete, or_, select, update
 
+from service.store.access_tables import sessions, sign_in_failures, users
 from service.store.account_rows import SessionRow
 from service.store.database import Database
-from service.store.tables import sessions, sign_in_failures, users
 from service.store.users import as_user
 
 FORGOTTEN_AFTER = timedelta(hours=1)

@@ -8,9 +8,9 @@ from sqlalchemy import Connection, Row, delete, func, select, update
 
 from service.domain.access import Role
 from service.domain.errors import ServiceError
+from service.store.access_tables import sessions, users
 from service.store.account_rows import UserRow
 from service.store.database import Database
-from service.store.tables import sessions, users
 
 
 class AccountRefused(ServiceError):
