@@ -20,6 +20,7 @@ from fastapi import APIRouter, Header, Query, Response
 from models.errors import ImageTooLarge, ModelsError
 from models.preprocessing.display import DisplayPixels, display_pixels
 from service.api.access import needs
+from service.api.entity_tags import is_held
 from service.api.problems import ProblemError, problem_responses
 from service.api.schemas import Uid
 from service.domain.access import Scope
@@ -88,7 +89,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
         tag = f'"{row.sha256[:32]}-{longest}-{FORM}"'
         # A browser may keep patient data for its user only, and asks before it shows them again.
         headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Accept-Encoding"}
-        if if_none_match and (if_none_match.strip() == "*" or tag in if_none_match):
+        if is_held(tag, if_none_match):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         frame = await anyio.to_thread.run_sync(_frame, context.store, context.settings, row, longest, limiter=few)
         headers["X-Pixels"] = frame.layout
