@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,11 @@ class Sent:
     error: str = ""
 
 
+NO_ANSWER = "no answer"
+"""The peer fell silent or ended the association; or pynetdicom's reactor took the answer for a request, as it may on a busy machine."""
+TRIES = 2
+
+
 @dataclass(frozen=True)
 class _Offer:
     path: Path
@@ -77,14 +83,22 @@ def send_files(paths: Sequence[Path], peer: Peer) -> Iterator[Sent]:
             offers.append(_Offer(path, str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)))
         except Exception as error:  # pydicom raises anything on hostile files; the others are to be sent all the same
             yield Sent(path, f"no readable file meta information ({type(error).__name__})")
+    unanswered: Counter[Path] = Counter()
     while offers:
         kinds = list(dict.fromkeys((offer.sop_class_uid, offer.transfer_syntax_uid) for offer in offers))[:MAX_CONTEXTS]
         now = [offer for offer in offers if (offer.sop_class_uid, offer.transfer_syntax_uid) in kinds]
-        offers = [offer for offer in offers if offer not in now]
-        yield from _send(now, kinds, peer)
+        sent = []
+        for offer, problem in _send(now, kinds, peer):
+            unanswered[offer.path] += problem == NO_ANSWER
+            # Stored twice is stored once: what got no answer is sent again, over a new association and with all that came behind it.
+            if problem != NO_ANSWER or unanswered[offer.path] == TRIES:
+                sent.append(offer)
+                yield Sent(offer.path, problem)
+        offers = [offer for offer in offers if offer not in sent]
 
 
-def _send(offers: Sequence[_Offer], kinds: Sequence[tuple[str, str]], peer: Peer) -> Iterator[Sent]:
+def _send(offers: Sequence[_Offer], kinds: Sequence[tuple[str, str]], peer: Peer) -> Iterator[tuple[_Offer, str]]:
+    """Offers and what became of them, up to the first that gets no answer: the association ends with it."""
     entity = AE(peer.calling_ae_title)
     entity.maximum_pdu_size = 131_072
     contexts = [build_context(sop_class, transfer_syntax) for sop_class, transfer_syntax in kinds]
@@ -93,7 +107,10 @@ def _send(offers: Sequence[_Offer], kinds: Sequence[tuple[str, str]], peer: Peer
         raise NoListener(f"{peer.ae_title} at {peer.host}:{peer.port} does not answer or refuses the association")
     try:
         for offer in offers:
-            yield Sent(offer.path, _store(association, offer.path))
+            error = _store(association, offer.path)
+            yield offer, error
+            if error == NO_ANSWER:
+                return
     finally:
         association.release()
 
@@ -101,10 +118,12 @@ def _send(offers: Sequence[_Offer], kinds: Sequence[tuple[str, str]], peer: Peer
 def _store(association: object, path: Path) -> str:
     try:
         status = association.send_c_store(path)  # type: ignore[attr-defined]
-    except (ValueError, RuntimeError, AttributeError, OSError) as error:
-        # pynetdicom: no accepted context (ValueError), association lost (RuntimeError), unreadable file.
-        return f"not sent ({type(error).__name__}): the listener does not take this kind of file, or the association is gone"
+    except RuntimeError:  # pynetdicom: the association was lost before
+        return NO_ANSWER
+    except (ValueError, AttributeError, OSError) as error:
+        # pynetdicom: no accepted context (ValueError), unreadable file.
+        return f"not sent ({type(error).__name__}): the listener does not take this kind of file"
     code = status.get("Status")
     if code is None:
-        return "no answer"
+        return NO_ANSWER
     return "" if code == SUCCESS or code in WARNINGS else f"refused with status 0x{code:04X}"

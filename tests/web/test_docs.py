@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from playwright.sync_api import expect
+
 from tests.integration.api_server import Served
 from tests.web.conftest import OpenPage
 
@@ -25,7 +27,7 @@ def test_an_operation_opens_by_keyboard_and_shows_parameters_and_examples(open_p
     summary.focus()
     summary.press("Enter")
     opened = page.locator(".operation[open]")
-    assert "wait=N" in opened.inner_text()
+    expect(opened).to_contain_text("wait=N")
     assert '"status": "provisional"' in opened.inner_text()
     assert "flip_horizontal" in opened.inner_text()
     assert "urn:mammotriage:problem:unknown-study" in opened.inner_text()
