@@ -14,8 +14,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 _ADVISORY_LOCK = 0x6D616D6D6F
 
 
-def migrate(database_url: str) -> None:
-    """Upgrade an empty or older database to the newest schema, in one transaction; safe when several processes try at once."""
+def migrate(database_url: str, revision: str = "head") -> None:
+    """Upgrade an empty or older database, to the newest schema by default, in one transaction; safe when several processes try at once."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     engine = open_engine(database_url)
@@ -24,6 +24,6 @@ def migrate(database_url: str) -> None:
             if connection.dialect.name == "postgresql":
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            command.upgrade(config, revision)
     finally:
         engine.dispose()

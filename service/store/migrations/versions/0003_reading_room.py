@@ -5,6 +5,7 @@ import json
 import sqlalchemy as sa
 from alembic import op
 
+from service.domain.agreement import summarise_image
 from service.domain.findings import Conclusion, Header, ImageFinding
 from service.domain.patient import Patient
 from service.store.worklist_columns import conclusion_columns, finding_columns, instance_columns, study_columns
@@ -206,5 +207,8 @@ def _fill_in(connection: sa.Connection) -> None:
         studies, sa.and_(studies.c.study_uid == conclusions.c.study_uid, studies.c.version == conclusions.c.version)
     )
     for study_uid, text in connection.execute(current).all():
-        values = conclusion_columns(Conclusion.model_validate(json.loads(text)))
-        connection.execute(sa.update(studies).where(studies.c.study_uid == study_uid).values(values))
+        conclusion = Conclusion.model_validate(json.loads(text))
+        connection.execute(sa.update(studies).where(studies.c.study_uid == study_uid).values(conclusion_columns(conclusion)))
+        for each in conclusion.corrections:
+            seen = sa.update(instances).where(instances.c.sop_uid == each.sop_instance_uid)
+            connection.execute(seen.values(agreement=summarise_image(each)))
