@@ -10,7 +10,7 @@ RUN apt-get update \
 
 FROM base-cpu AS build-cpu
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY models models
 COPY service service
 RUN python3 -m venv /opt/mammotriage \
@@ -18,7 +18,7 @@ RUN python3 -m venv /opt/mammotriage \
 
 FROM base-gpu AS build-gpu
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE NOTICE ./
 COPY models models
 COPY service service
 RUN python3 -m venv /opt/mammotriage \

@@ -10,7 +10,7 @@ TEST_PROCESSES ?= 3
 # Small networks gain little from a second thread of torch, and on a busy machine its waiting costs more than the work.
 ONE_THREAD := OMP_NUM_THREADS=1
 
-.PHONY: help demo serve test test-slow lint bench screenshots clean
+.PHONY: help demo serve test test-slow lint bench screenshots image clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -48,6 +48,9 @@ bench: .venv-test/.done .venv-test/.peers ## the whole way, training, delivery t
 
 screenshots: .venv-test/.done .venv-test/.peers ## pictures of every page, from a real stack on a day of real studies, into docs/screenshots
 	$(ONE_THREAD) .venv-test/bin/python -m tests.web.screenshots
+
+image: ## build the container image (TARGET=cpu or gpu); needs docker
+	docker build --target $(or $(TARGET),cpu) --tag mammotriage:$(or $(TARGET),cpu) .
 
 clean: ## remove environments, caches and what demo and serve wrote
 	rm -rf .venv .venv-test .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist *.egg-info demo-output mammotriage-data

@@ -73,7 +73,7 @@ def test_the_image_holds_the_service_only_and_runs_as_nobody_special() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
     copied = {path for line in re.findall(r"^COPY (?!--from)(.+)$", dockerfile, re.MULTILINE) for path in line.split()[:-1]}
     allowed = {line[1:].rstrip("/") for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-    assert copied == allowed == {"pyproject.toml", "constraints.txt", "README.md", "models", "service"}
+    assert copied == allowed == {"pyproject.toml", "constraints.txt", "README.md", "LICENSE", "NOTICE", "models", "service"}
     for target in ("cpu", "gpu"):
         stage = dockerfile.split(f" AS {target}\n")[1].split("\nFROM ")[0]
         assert re.search(r"^USER [1-9]\d+$", stage, re.MULTILINE)
