@@ -27,13 +27,13 @@ from pydicom.uid import generate_uid
 from rich.console import Console
 from rich.table import Table
 
-from service.bootstrap import Stack, free_port
-from service.deliver.small_pacs import SmallPacs
-from service.demo import CASES, DemoSettings, open_client, prepare_case
+from service.demo.run import CASES, DemoSettings, open_client, prepare_case
+from service.demo.small_pacs import SmallPacs
 from service.destinations import Destination
 from service.domain.policy import CorrectionPolicy
-from service.sender import Peer, send_files
 from service.settings import Settings
+from service.stack import Stack, free_port
+from service.storage_scu import Peer, send_files
 
 PATIENCE_S = 600.0
 

@@ -26,14 +26,14 @@ import httpx
 import psutil
 
 from benchmarks.__main__ import renew, send, show, wait
-from service.bootstrap import Stack, free_port
-from service.demo import CASES, DemoSettings, open_client, prepare_case
+from service.demo.run import CASES, DemoSettings, open_client, prepare_case
 from service.domain.findings import DeliveryState
 from service.domain.policy import CorrectionPolicy
-from service.jobs.building import build
 from service.jobs.context import Context, open_context
 from service.jobs.delivery import deliver_object
+from service.jobs.object_building import build
 from service.settings import Settings
+from service.stack import Stack, free_port
 from service.store.ledger import Ledger
 from service.store.rows import DeliveryRow
 from tests.integration.orthanc import Orthanc, running

@@ -23,11 +23,11 @@ import pydicom
 
 from benchmarks.__main__ import show
 from benchmarks.worklist import serving, wait_for
-from service.api.access import issue_key
-from service.bootstrap import free_port
-from service.demo import CASES, prepare_case
+from service.api.auth import issue_key
+from service.demo.run import CASES, prepare_case
 from service.domain.access import Scope
 from service.settings import Settings
+from service.stack import free_port
 from service.store.ledger import Ledger
 from service.store.migrate import migrate
 

@@ -34,15 +34,15 @@ from rich.table import Table
 
 from benchmarks.__main__ import PATIENCE_S, renew, send
 from benchmarks.load import spread, summarise
-from service.api.access import issue_key
-from service.bootstrap import Stack, free_port
-from service.demo import CASES, DemoSettings, prepare_case
+from service.api.auth import issue_key
+from service.demo.run import CASES, DemoSettings, prepare_case
 from service.domain.access import Scope
-from service.domain.assembly import conclude
 from service.domain.correction import Seen
 from service.domain.findings import InstanceState, Priority
+from service.domain.study_conclusion import conclude
 from service.jobs.queues import Publisher
 from service.settings import Settings
+from service.stack import Stack, free_port
 from service.store.database import now
 from service.store.ledger import Ledger
 

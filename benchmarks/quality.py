@@ -28,12 +28,12 @@ from models.vocabulary import Laterality, View
 from service.domain.feedback import ReadLabel
 from service.domain.findings import Agreement, Header, ImageFinding, InstanceState, Label, ModelIdentity, Priority, Reason, TriageFlag
 from service.store.database import open_engine
+from service.store.derived_columns import finding_columns, instance_columns
 from service.store.migrate import migrate
 from service.store.quality import GroupBy
 from service.store.rows import StudyState
+from service.store.study_order import triage_columns
 from service.store.tables import feedback, instances, studies
-from service.store.triage_order import triage_columns
-from service.store.worklist_columns import finding_columns, instance_columns
 from tests.integration.api_server import serve_api
 from tests.integration.postgres import find_binaries, find_owner, new_database, run_cluster
 

@@ -26,7 +26,7 @@ from service.analyse.markers import read_marker
 from service.analyse.network import Network
 from service.domain.correction import Seen
 from service.domain.findings import ImageFinding, InstanceState, Reason
-from service.domain.scope import read_header
+from service.domain.header import read_header
 from training.data.index import read_index
 from training.data.splits import read_split
 from training.data.table import Row

@@ -31,19 +31,19 @@ from sqlalchemy import insert, text
 
 from benchmarks.__main__ import show
 from models.vocabulary import Density
-from service.api.access import issue_key
-from service.bootstrap import as_environment, free_port
+from service.api.auth import issue_key
 from service.domain.access import Scope
 from service.domain.findings import Agreement, DeliveryState, Header, InstanceState, ObjectKind, Priority, TriageFlag
 from service.domain.patient import Patient
 from service.settings import Settings
+from service.stack import as_environment, free_port
 from service.store.database import open_engine
+from service.store.derived_columns import instance_columns, study_columns
 from service.store.ledger import Ledger
 from service.store.migrate import migrate
 from service.store.rows import StudyState
+from service.store.study_order import triage_columns
 from service.store.tables import deliveries, holds, instances, studies
-from service.store.triage_order import triage_columns
-from service.store.worklist_columns import instance_columns, study_columns
 from tests.integration.postgres import find_binaries, find_owner, new_database, run_cluster
 
 PAGE, STEP, DAYS = 100, 5000, 365

@@ -20,8 +20,9 @@ from service.analyse.heatmap import encode_array, encode_png, find_outline, find
 from service.analyse.markers import read_marker
 from service.analyse.network import Network
 from service.analyse.provider import available_providers, choose_provider
+from service.domain.eligibility import out_of_scope
 from service.domain.findings import Header, ImageFinding, InstanceState, Reason
-from service.domain.scope import out_of_scope, read_header
+from service.domain.header import read_header
 
 
 @dataclass(frozen=True)

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
-from service.api import (
-    accounts,
-    corrections,
-    deliveries,
-    dicomweb,
-    events_stream,
-    feedback,
-    frames,
-    hanging,
-    operations,
-    overview,
-    pictures,
-    quality,
-    studies,
-    timeline,
-    worklist,
-)
-from service.api.access import Door, Guard
-from service.api.documentation import install_documentation
-from service.api.feed import Feed
-from service.api.problems import install_problems
-from service.api.readiness import Probe
+from service.api.accounts import routes as accounts
+from service.api.auth import Door, Guard
+from service.api.corrections import routes as corrections
+from service.api.deliveries import routes as deliveries
+from service.api.dicomweb import stow as dicomweb
+from service.api.events import routes as events_stream
+from service.api.events.feed import Feed
+from service.api.feedback import routes as feedback
+from service.api.hanging import routes as hanging
+from service.api.http.problems import install_problems
+from service.api.openapi import install_documentation
+from service.api.operations import probes as operations
+from service.api.operations import routes as overview
+from service.api.quality import routes as quality
+from service.api.studies import heatmaps as pictures
+from service.api.studies import pixels as frames
+from service.api.studies import routes as studies
+from service.api.studies import timeline, worklist
+from service.health import Probe
 from service.jobs.context import Context
 from service.receive.accept import ReceiveContext
 

@@ -10,7 +10,9 @@ from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
 from models.errors import ModelsError
-from service.cli import audit, corrections, deliveries, destinations, feedback, files, holds, inventory, keys, parts, reconcile, users
+from service.cli import audit, corrections, deliveries, destinations, feedback, files, holds, keys, reconcile, users
+from service.cli import run as parts
+from service.cli import show as inventory
 from service.cli.console import EXIT_CANNOT_RUN, err
 from service.domain.errors import ServiceError
 

@@ -12,7 +12,7 @@ import typer
 from service.cli.ledger_access import AsJson, Limit, opened, print_rows
 
 if TYPE_CHECKING:
-    from service.api.account_schemas import AuditOut
+    from service.api.accounts.schemas import AuditOut
 
 By = Annotated[str | None, typer.Option("--by", help="only of this account or key")]
 Action = Annotated[str | None, typer.Option("--action", help="only this action, written out")]
@@ -23,7 +23,7 @@ app = typer.Typer(help="The audit trail: list, export.", no_args_is_help=True)
 @app.command("list")
 def list_entries(by: By = None, action: Action = None, limit: Limit = 100, as_json: AsJson = False) -> None:
     """The newest entries, newest first."""
-    from service.api.account_schemas import show_entry
+    from service.api.accounts.schemas import show_entry
 
     with opened() as context:
         print_rows([show_entry(row) for row in context.ledger.audit(None, limit, by, action)], _COLUMNS, as_json)
@@ -37,8 +37,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """The whole audit trail, newest first, as CSV or as one JSON object a line."""
-    from service.api.account_schemas import show_entry
-    from service.api.accounts import every_entry, write_audit_csv
+    from service.api.accounts.routes import every_entry, write_audit_csv
+    from service.api.accounts.schemas import show_entry
 
     with opened() as context:
         if as_json:

@@ -14,7 +14,7 @@ from service.cli.ledger_access import After, AsJson, Limit, NotFound, Study, Who
 from service.domain.findings import CorrectionState
 
 if TYPE_CHECKING:
-    from service.api.correction_schemas import CorrectionOut
+    from service.api.corrections.schemas import CorrectionOut
     from service.jobs.context import Context
     from service.store.rows import CorrectionRow
 
@@ -27,7 +27,7 @@ State = Annotated[CorrectionState | None, typer.Option("--state", help="only in 
 @app.command("list")
 def list_corrections(state: State = None, study: Study = None, after: After = 0, limit: Limit = 100, as_json: AsJson = False) -> None:
     """Corrections, oldest first."""
-    from service.api.correction_presentation import show_correction
+    from service.api.corrections.presenter import show_correction
 
     with opened() as context:
         rows = context.ledger.corrections(state=state, study_uid=study, after_id=after, limit=limit)
@@ -76,7 +76,7 @@ def export(
     study: Study = None,
 ) -> None:
     """Every correction with its history, as one file."""
-    from service.api.correction_export import write_csv, write_json
+    from service.api.corrections.export import write_csv, write_json
 
     with opened() as context:
         pieces = (write_csv if form == "csv" else write_json)(context.ledger, state, study)
@@ -88,7 +88,7 @@ def export(
 
 
 def _decide(what: str, decide: Callable[[Context, int, str, str], CorrectionRow], number: int, who: str, why: str, as_json: bool) -> None:
-    from service.api.correction_schemas import SignedDecision
+    from service.api.corrections.schemas import SignedDecision
 
     decision = sign(SignedDecision, who=who, why=why)
     with opened() as context:
@@ -98,7 +98,7 @@ def _decide(what: str, decide: Callable[[Context, int, str, str], CorrectionRow]
 
 
 def _print_whole(context: Context, row: CorrectionRow, as_json: bool) -> None:
-    from service.api.correction_presentation import show_whole_correction
+    from service.api.corrections.presenter import show_whole_correction
 
     whole = show_whole_correction(row, context.ledger)
     print_rows([whole], _COLUMNS, as_json)

@@ -11,7 +11,7 @@ from service.cli.ledger_access import After, AsJson, Limit, Study, ask, opened, 
 from service.domain.findings import DeliveryState
 
 if TYPE_CHECKING:
-    from service.api.correction_schemas import DeliveryOut
+    from service.api.deliveries.schemas import DeliveryOut
 
 app = typer.Typer(help="Objects and the destinations that they are owed to: list, retry.", no_args_is_help=True)
 
@@ -24,7 +24,7 @@ def list_deliveries(
     state: State = None, destination: To = None, study: Study = None, after: After = 0, limit: Limit = 100, as_json: AsJson = False
 ) -> None:
     """Deliveries, in the order in which they were planned."""
-    from service.api.correction_presentation import show_delivery
+    from service.api.deliveries.presenter import show_delivery
 
     with opened() as context:
         rows = context.ledger.deliveries(state=state, study_uid=study, destination=destination, after_id=after, limit=limit)
@@ -39,8 +39,8 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     """Give deliveries that ended without proof fresh tries."""
-    from service.api.correction_presentation import show_delivery
-    from service.api.correction_schemas import SignedRetry
+    from service.api.deliveries.presenter import show_delivery
+    from service.api.deliveries.schemas import SignedRetry
     from service.jobs.corrections import retry_delivery
 
     if bool(numbers) == (failed_to is not None):

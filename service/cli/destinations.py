@@ -15,7 +15,7 @@ from service.cli.ledger_access import AsJson, NotFound, opened, print_rows
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.api.correction_schemas import DestinationOut
+    from service.api.deliveries.schemas import DestinationOut
     from service.cli.checkup import Checkup
 
 app = typer.Typer(help="Peers that results are sent to: list them, check the file and each peer.", no_args_is_help=True)
@@ -24,7 +24,7 @@ app = typer.Typer(help="Peers that results are sent to: list them, check the fil
 @app.command("list")
 def list_destinations(as_json: AsJson = False) -> None:
     """Every configured destination without its secrets, and how it is doing by the ledger. Asks nobody."""
-    from service.api.correction_presentation import show_destination
+    from service.api.deliveries.presenter import show_destination
 
     with opened() as context:
         known = {row.name: row for row in context.ledger.destination_states()}

@@ -23,7 +23,7 @@ def export(
     history: Annotated[bool, typer.Option("--history", help="with what a reader said before they changed their mind")] = False,
 ) -> None:
     """As CSV. Written as feedback.csv into the data folder, `python -m training ... feedback:DATA_FOLDER` trains on it."""
-    from service.api.feedback_export import write_feedback
+    from service.api.feedback.export import write_feedback
 
     with opened() as context:
         lines = write_feedback(context.ledger, study, label, verdict, history)

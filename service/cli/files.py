@@ -15,7 +15,7 @@ from service.cli.console import EXIT_BAD_FILE, err, out, with_progress
 from service.settings import Settings
 
 if TYPE_CHECKING:
-    from service.offline import FileAnswer
+    from service.label_files import FileAnswer
 
 
 def label(
@@ -25,8 +25,8 @@ def label(
 ) -> None:
     """Label files without any server. A file that fails gets its line, and exit status 1 at the end."""
     from service.analyse.runner import Analyser
+    from service.label_files import find_images, label_file
     from service.logs import configure_logging
-    from service.offline import find_images, label_file
 
     settings = Settings()
     configure_logging(as_json=False, level=logging.ERROR)  # what pydicom warns of may quote the data
@@ -57,7 +57,7 @@ def send(
 ) -> None:
     """C-STORE a folder of DICOM files to the configured listener."""
     from service.logs import configure_logging
-    from service.sender import Peer, find_dicom, send_files
+    from service.storage_scu import Peer, find_dicom, send_files
 
     settings = Settings()
     configure_logging(as_json=False, level=logging.CRITICAL)  # each failure is said below, in one line

@@ -10,7 +10,7 @@ import typer
 from service.cli.ledger_access import AsJson, Who, Why, ask, opened, print_rows, sign, write_down
 
 if TYPE_CHECKING:
-    from service.api.correction_schemas import HoldOut
+    from service.api.corrections.schemas import HoldOut
 
 app = typer.Typer(help="Held studies: list, release.", no_args_is_help=True)
 
@@ -20,7 +20,7 @@ def list_holds(
     everything: Annotated[bool, typer.Option("--all", help="those too that were released")] = False, as_json: AsJson = False
 ) -> None:
     """Studies that nothing corrected may leave, oldest first."""
-    from service.api.correction_presentation import show_hold
+    from service.api.corrections.presenter import show_hold
 
     with opened() as context:
         print_rows([show_hold(row) for row in context.ledger.holds(open_only=not everything)], _COLUMNS, as_json)
@@ -29,8 +29,8 @@ def list_holds(
 @app.command()
 def release(study: Annotated[str, typer.Argument(help="Study Instance UID")], who: Who, why: Why, as_json: AsJson = False) -> None:
     """Let the corrections of a held study go."""
-    from service.api.correction_presentation import show_hold
-    from service.api.correction_schemas import SignedDecision
+    from service.api.corrections.presenter import show_hold
+    from service.api.corrections.schemas import SignedDecision
     from service.jobs.corrections import release_study
 
     decision = sign(SignedDecision, who=who, why=why)

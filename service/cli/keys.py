@@ -12,7 +12,7 @@ from service.cli.ledger_access import AsJson, ask, opened, print_rows, write_dow
 from service.domain.access import Scope
 
 if TYPE_CHECKING:
-    from service.api.account_schemas import KeyOut
+    from service.api.accounts.schemas import KeyOut
 
 Name = Annotated[str, typer.Argument(help="name of the key: what the audit trail says")]
 
@@ -29,8 +29,8 @@ def make(
     """Make a key and show its secret this once."""
     import getpass
 
-    from service.api.access import issue_key
-    from service.api.account_schemas import NewKey, show_key
+    from service.api.accounts.schemas import NewKey, show_key
+    from service.api.auth import issue_key
     from service.store.database import now
 
     with opened() as context:
@@ -43,7 +43,7 @@ def make(
 @app.command("list")
 def list_keys(as_json: AsJson = False) -> None:
     """Every key that was ever made, without its secret."""
-    from service.api.account_schemas import show_key
+    from service.api.accounts.schemas import show_key
 
     with opened() as context:
         print_rows([show_key(row) for row in context.ledger.api_keys()], _COLUMNS, as_json)
@@ -52,7 +52,7 @@ def list_keys(as_json: AsJson = False) -> None:
 @app.command()
 def revoke(name: Name, as_json: AsJson = False) -> None:
     """End a key for good; a running API notices within seconds."""
-    from service.api.account_schemas import show_key
+    from service.api.accounts.schemas import show_key
 
     with opened() as context:
         row = ask(lambda: context.ledger.revoke_key(name), "key of this name")

@@ -12,7 +12,7 @@ from pydicom.uid import (
 )
 
 from service.domain.findings import ObjectKind
-from service.report.dialect import DIALECTS
+from service.report.sr_class import DIALECTS
 
 IMAGE_CLASSES = (DigitalMammographyXRayImageStorageForPresentation, SecondaryCaptureImageStorage)
 """Of images that may be corrected; secondary capture is digitised film, where a site opts in."""

@@ -12,8 +12,8 @@ from service.cli.ledger_access import AsJson, ask, opened, print_rows, write_dow
 from service.domain.access import Role
 
 if TYPE_CHECKING:
-    from service.api.account_schemas import UserOut
-    from service.store.account_rows import UserRow
+    from service.api.accounts.schemas import UserOut
+    from service.store.accounts.rows import UserRow
 
 Name = Annotated[str, typer.Argument(help="name of the account")]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="read the password from the first line of standard input")]
@@ -30,7 +30,7 @@ def add(
     as_json: AsJson = False,
 ) -> None:
     """Enter a person."""
-    from service.api.access.people import make_user
+    from service.accounts.users import make_user
 
     password = read_password(password_stdin)
     with opened() as context:
@@ -62,7 +62,7 @@ def set_role(
 @app.command("password")
 def set_password(name: Name, password_stdin: FromStdin = False, as_json: AsJson = False) -> None:
     """Give somebody another password, which ends their sessions."""
-    from service.api.access.people import give_password
+    from service.accounts.users import give_password
 
     password = read_password(password_stdin)
     with opened() as context:
@@ -99,7 +99,7 @@ def read_password(from_stdin: bool) -> str:
 
 
 def _show(rows: list[UserRow], as_json: bool) -> None:
-    from service.api.account_schemas import show_user
+    from service.api.accounts.schemas import show_user
 
     print_rows([show_user(row) for row in rows], _COLUMNS, as_json)
 

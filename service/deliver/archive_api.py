@@ -16,9 +16,9 @@ from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
+from service.deliver.comparison import Changes, as_dataset, pixels_equal, seek_held, unchanged
 from service.deliver.dicomweb import JSON
 from service.deliver.errors import Refused
-from service.deliver.proof import Changes, as_dataset, pixels_equal, seek_held, unchanged
 from service.deliver.web import base, check, open_client
 from service.destinations import ArchiveApi
 

@@ -19,11 +19,11 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModelInstance,
 )
 
+from service.deliver.comparison import Sought
 from service.deliver.dimse import NATIVE, associate
 from service.deliver.errors import DeliveryError, NothingAccepted
-from service.deliver.proof import Sought
+from service.deliver.retrieve_inbox import CommitmentReport, ReturnDesk
 from service.destinations import Destination
-from service.store.returns import CommitmentReport, ReturnDesk
 
 log = logging.getLogger(__name__)
 

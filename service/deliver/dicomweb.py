@@ -11,9 +11,9 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
+from service.deliver.comparison import Held, Look, Missing, Sought, Unproven
 from service.deliver.dimse import NATIVE, as_native, is_accepted, is_permanent
 from service.deliver.errors import NotTaken, Refused
-from service.deliver.proof import Held, Look, Missing, Sought, Unproven
 from service.deliver.web import UNAUTHORISED, base, check, open_client
 from service.destinations import WebService
 

@@ -29,11 +29,11 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove as StudyRootMove,
 )
 
+from service.deliver.comparison import Held, Look, Missing, Sought, Unproven
 from service.deliver.dimse import NATIVE, associate
 from service.deliver.errors import NothingAccepted
-from service.deliver.proof import Held, Look, Missing, Sought, Unproven
+from service.deliver.retrieve_inbox import ReturnDesk
 from service.destinations import Destination
-from service.store.returns import ReturnDesk
 
 COMPRESSED = (JPEGLosslessSV1, JPEGLossless, JPEGLSLossless, JPEG2000Lossless, JPEG2000, RLELossless, JPEGBaseline8Bit)
 """What an image may lie in whose transfer syntax we do not know."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 
 from service.deliver import dicomweb, query_retrieve
-from service.deliver.proof import Changes, Look, Proof, Sought, Unproven, judge, seek
+from service.deliver.comparison import Changes, Look, Proof, Sought, Unproven, judge, seek
+from service.deliver.retrieve_inbox import ReturnDesk
 from service.destinations import Destination
-from service.store.returns import ReturnDesk
 
 
 def verify(payload: Dataset | Changes, destination: Destination, our_ae: str, desk: ReturnDesk | None = None) -> Proof:

@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
 from service.domain.correction import Seen
+from service.domain.display_orientation import LabelSource, Turn, find_turn
+from service.domain.eligibility import out_of_scope
 from service.domain.findings import Header, ImageFinding, InstanceState, Reason
 from service.domain.reasoning import find_doubts
-from service.domain.scope import out_of_scope
-from service.domain.turning import LabelSource, Turn, find_turn
 
 SLOTS = ("R-CC", "L-CC", "R-MLO", "L-MLO")
 """In the order in which a screening protocol shows them."""
 
 _HUNG_UNREAD = frozenset({"magnification", "spot", "implant-displaced"})
-"""Mammograms that the networks were not made for (`service.domain.scope`): they hang beside the four, by their headers."""
+"""Mammograms that the networks were not made for (`service.domain.eligibility`): they hang beside the four, by their headers."""
 
 
 class Candidate(NamedTuple):

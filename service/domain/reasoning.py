@@ -1,6 +1,6 @@
 """What the images of a study say together about its labels: one label wrong, both sides exchanged, pictures mirrored, or not settled.
 
-A side or a view is contradicted only with a second witness (`service.domain.witness`); where none speaks, or two disagree, the difference
+A side or a view is contradicted only with a second witness (`service.domain.evidence`); where none speaks, or two disagree, the difference
 is reported with its obstacle and nobody can apply it. What is right where only the picture is mirrored stays as it is.
 """
 
@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from models.vocabulary import ImageKind, Laterality
+from service.domain.adjudication import WRONG, Ruling, Rulings, rule
 from service.domain.correction import KNOWN_VIEWS, Seen, has_foreign_view, never_automatic
+from service.domain.evidence import Cause, hear_picture, is_known_layout, opposite
 from service.domain.findings import Agreement, Correction, CorrectionKind, InstanceState, Reasoning, Verdict
-from service.domain.ruling import WRONG, Ruling, Rulings, rule
-from service.domain.witness import Cause, hear_picture, is_known_layout, opposite
 
 
 class Doubts(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from service.domain.assembly import conclude, has_full_view_set
 from service.domain.correction import Seen
+from service.domain.study_conclusion import conclude, has_full_view_set
 from service.jobs.context import Context
 from service.jobs.corrections import queue_deliveries
 from service.jobs.planning import plan_correction, plan_study, silence

@@ -10,7 +10,7 @@ from service.destinations import Destination
 from service.destinations.routing import route
 from service.jobs.queues import Publisher
 from service.settings import Settings
-from service.store.instances import InstanceStore
+from service.store.files import InstanceStore
 from service.store.ledger import Ledger
 
 if TYPE_CHECKING:

@@ -9,18 +9,18 @@ from io import BytesIO
 import pydicom
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
+from service.deliver.attempt import deliver
 from service.deliver.errors import DeliveryError
 from service.deliver.negotiation import negotiate
-from service.deliver.outbox import deliver
 from service.destinations import Destination
 from service.domain.errors import ServiceError
 from service.domain.findings import DeliveryState, ObjectKind
-from service.jobs.building import BUILD_ERRORS, NotBuildable, Payload, build
 from service.jobs.context import Context
+from service.jobs.object_building import BUILD_ERRORS, NotBuildable, Payload, build
 from service.report.cad_report import NoImages
-from service.report.dialect import as_dialect
 from service.report.label_changes import LabelChanges
 from service.report.presentation_state import NothingToMark
+from service.report.sr_class import as_dialect
 from service.store.rows import DeliveryRow
 
 log = logging.getLogger(__name__)

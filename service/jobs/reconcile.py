@@ -19,15 +19,15 @@ from pydantic import BaseModel, Field
 from pydicom.dataset import Dataset
 from pynetdicom.dsutils import split_dataset
 
+from service.deliver.comparison import Missing, NotApplied, Unproven, Verified
 from service.deliver.errors import DeliveryError
-from service.deliver.proof import Missing, NotApplied, Unproven, Verified
 from service.deliver.readback import verify
+from service.deliver.retrieve_inbox import ReturnDesk
 from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
-from service.jobs.building import BUILD_ERRORS, Payload, build
 from service.jobs.context import Context
-from service.report.dialect import DIALECTS, as_dialect
-from service.store.returns import ReturnDesk
+from service.jobs.object_building import BUILD_ERRORS, Payload, build
+from service.report.sr_class import DIALECTS, as_dialect
 from service.store.rows import DeliveryRow
 
 log = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.domain.errors import BrokerDown
+from service.jobs.background import run_beside
 from service.jobs.context import Context
-from service.jobs.nightly import run_beside
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from service.jobs.conclusion import conclude_study
 from service.jobs.context import Context, open_context
 from service.jobs.delivery import deliver_object
 from service.jobs.heartbeat import Heartbeat
-from service.jobs.priority import give_way
+from service.jobs.niceness import give_way
 from service.jobs.queues import ANALYSE, CONCLUDE, DELIVER, QUEUES, build_app
 from service.settings import Settings
 

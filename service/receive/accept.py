@@ -11,16 +11,16 @@ from tempfile import NamedTemporaryFile
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.deliver.retrieve_inbox import ReturnDesk
 from service.destinations.routing import prioritise
 from service.domain.findings import Priority
+from service.domain.header import read_header
 from service.domain.patient import read_patient
-from service.domain.scope import read_header
 from service.receive.errors import DiskFull, InstanceTooLarge, SopClassMismatch, StoreDown
 from service.receive.part10 import Part10, copy_with_meta, read_part10
 from service.settings import Settings
-from service.store.instances import InstanceStore
+from service.store.files import InstanceStore
 from service.store.ledger import Ledger
-from service.store.returns import ReturnDesk
 from service.store.rows import Accepted
 
 log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Why an instance was not received. `dimse_status` says each in DIMSE, `service.api.problems` in HTTP."""
+"""Why an instance was not received. `dimse_status` says each in DIMSE, `service.api.http.problems` in HTTP."""
 
 from __future__ import annotations
 

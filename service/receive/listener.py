@@ -16,12 +16,12 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # typ
 from pynetdicom.transport import ThreadedAssociationServer
 
 from service.deliver.commitment import take_report
+from service.deliver.retrieve_inbox import ReturnDesk
 from service.domain.findings import Priority
 from service.receive.accept import ReceiveContext, accept
 from service.receive.dimse_status import CANNOT_UNDERSTAND, SUCCESS, status_of
 from service.receive.errors import NotReceived, Unparsable
 from service.settings import Settings
-from service.store.returns import ReturnDesk
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from models.attributes import read, read_items, read_term, read_text
 from models.vocabulary import BREAST_CODES, MODIFIER_CODES, VIEW_CODES, Code
-from service.domain.declared import read_view
+from service.domain.header_labels import read_view
 from service.report import concepts
 from service.report.concepts import concept
 from service.report.content import (

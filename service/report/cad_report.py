@@ -18,9 +18,9 @@ from service.report.algorithm import describe_model, is_calibrated
 from service.report.cad_findings import build_impression, describe_impression
 from service.report.cad_library import build_library, is_image
 from service.report.cad_summaries import Work, list_work, summarise_analyses, summarise_detections
+from service.report.common_modules import file_meta
 from service.report.content import CONTAINS, HAS_CONCEPT_MOD, HAS_PROPERTIES, make_code, make_container
 from service.report.document import begin_document, order_sources
-from service.report.envelope import file_meta
 from service.report.identity import NOT_A_DIAGNOSIS
 from service.report.marks import is_marked
 from service.report.uids import cad_uid, series_uid

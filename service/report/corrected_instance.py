@@ -16,7 +16,7 @@ from models.attributes import read_text
 from models.vocabulary import Laterality, View
 from service.report.allow_list import SIGNATURES, allowed, check
 from service.report.coding import code_item
-from service.report.envelope import file_meta, local_time, stamp_creation
+from service.report.common_modules import file_meta, local_time, stamp_creation
 from service.report.label_changes import LABELS, Change, Undo, new_labels, set_labels
 from service.report.original_attributes import append, equipment, is_code_string, put, record_former, shallow_copy, with_zone
 from service.report.uids import corrected_uid, series_uid, undone_uid

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pydicom.dataset import Dataset
 
 from service.domain.findings import Conclusion
-from service.report.envelope import copy_patient_and_study, dicom_date_time, local_time, stamp_creation, stamp_equipment
+from service.report.common_modules import copy_patient_and_study, dicom_date_time, local_time, stamp_creation, stamp_equipment
 from service.report.identity import CODING_SCHEME, MANUFACTURER
 
 

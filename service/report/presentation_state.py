@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian, GrayscaleSoftcopyPresentationSta
 from models.attributes import read_items, read_number, read_term, read_text
 from service.domain.findings import Conclusion, ImageFinding, Peak
 from service.report.algorithm import is_calibrated
-from service.report.envelope import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
+from service.report.common_modules import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
 from service.report.marks import is_marked
 from service.report.uids import marks_uid, series_uid
 

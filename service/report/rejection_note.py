@@ -12,9 +12,9 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import ExplicitVRLittleEndian, KeyObjectSelectionDocumentStorage
 
 from models.vocabulary import Code
+from service.report.common_modules import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
 from service.report.content import as_plain
 from service.report.document import list_references
-from service.report.envelope import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
 from service.report.identity import IMPLEMENTATION_CLASS_UID, MANUFACTURER
 from service.report.label_changes import Change
 from service.report.uids import corrected_uid, rejection_uid, series_uid

@@ -12,7 +12,7 @@ from models.vocabulary import Laterality
 from service.domain.findings import Conclusion, ImageFinding
 from service.report.algorithm import is_calibrated
 from service.report.coding import code_item
-from service.report.envelope import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
+from service.report.common_modules import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
 from service.report.uids import heatmap_uid, series_uid
 
 SERIES_NUMBER = 9002

@@ -21,10 +21,10 @@ from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian
 
 from models.vocabulary import LATERALITY_CODES, VIEW_CODES, Laterality, View
 from service.domain.findings import Conclusion
+from service.report.common_modules import file_meta
 from service.report.concepts import IMAGE_LATERALITY, IMAGE_VIEW, IMAGING_PROCEDURE, SOURCE, concept
 from service.report.content import as_plain
 from service.report.document import begin_document, identify_coding_scheme, order_sources
-from service.report.envelope import file_meta
 from service.report.identity import IMPLEMENTATION_CLASS_UID, MANUFACTURER
 from service.report.measurement_groups import breast_group, image_group, study_group
 from service.report.uids import report_uid, series_uid

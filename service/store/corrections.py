@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from service.domain.findings import Correction, CorrectionKind, CorrectionState, DeliveryState, ObjectKind
 from service.domain.policy import Action
-from service.store.chronicle import Chronicle
+from service.store.events import Chronicle
 from service.store.rows import POLICY, CorrectionRow, CorrectionStep, HoldRow, PlannedCorrection
 from service.store.tables import correction_history, corrections, deliveries, holds
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from service.domain.errors import DecisionRefused
 from service.domain.findings import CorrectionState, DeliveryState, ObjectKind
 from service.store.corrections import FOLLOWS_DELIVERIES, ON_THE_WAY, UNDECIDED, as_correction, as_hold
-from service.store.outbox import Outbox
+from service.store.deliveries import Outbox
 from service.store.rows import CorrectionRow, HoldRow, PlannedDelivery
 from service.store.tables import corrections, deliveries, holds
 

@@ -6,19 +6,19 @@ from sqlalchemy import func, select
 
 from service.domain.findings import CorrectionState, DeliveryState, InstanceState
 from service.store.accounts import Accounts
-from service.store.intake import Intake
+from service.store.counts import Tallies
+from service.store.destinations import Peers
+from service.store.dicom_objects import Produce
+from service.store.feedback import Readers
+from service.store.instances import Intake
 from service.store.migrate import migrate
-from service.store.peers import Peers
-from service.store.produce import Produce
 from service.store.quality import Quality
-from service.store.readers import Readers
 from service.store.rows import Accepted, ConflictRow, DeliveryRow, InstanceRow, PlannedDelivery, StudyRow, StudyState
-from service.store.standings import Standings
+from service.store.studies import Worklist
+from service.store.study_order import CursorInvalid
+from service.store.study_progress import Standings
 from service.store.tables import conflicts, corrections, deliveries, instances, studies
-from service.store.tallies import Tallies
-from service.store.triage_order import CursorInvalid
-from service.store.worklist import Worklist
-from service.store.workshop import Workshop
+from service.store.workers import Workshop
 
 __all__ = [
     "Accepted",

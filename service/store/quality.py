@@ -17,7 +17,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Date, Integer, String,
 from service.domain.feedback import ReaderVerdict, ReadLabel
 from service.domain.findings import Agreement, InstanceState
 from service.store.database import Database
-from service.store.readers import last_words
+from service.store.feedback import last_words
 from service.store.tables import feedback, instances
 
 SCORE_STEPS = 1000

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.access import needs
-from service.api.schemas import Uid
+from service.api.auth import needs
+from service.api.http.params import Uid
 from service.domain.access import Identity, Scope
 from service.web.shells import Shells
 

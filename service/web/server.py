@@ -7,7 +7,7 @@ import socket
 import uvicorn
 from fastapi import FastAPI
 
-from service.api.feed import Feed
+from service.api.events.feed import Feed
 
 
 class SiteServer(uvicorn.Server):

@@ -12,14 +12,15 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from service.api.access import Guard
-from service.api.access.csrf import Foreign, refuse_other_origin
-from service.api.access.directory import sign_in_from_directory
-from service.api.access.oidc import Issuer, IssuerRefused, Pending
-from service.api.access.session import OpenedSession, client_address, cookie_name, is_https, lifetime
-from service.api.access.sign_in import SignInRefused, TooManyTries, sign_in
-from service.api.access.tokens import digest, make_token
-from service.api.accounts import too_many
+from service.accounts.oidc import Issuer, IssuerRefused, Pending
+from service.accounts.oidc_sign_in import sign_in_from_directory
+from service.accounts.password_sign_in import SignInRefused, TooManyTries, sign_in
+from service.accounts.sessions import OpenedSession, lifetime
+from service.accounts.tokens import digest, make_token
+from service.api.accounts.routes import too_many
+from service.api.auth import Guard
+from service.api.auth.cookies import client_address, cookie_name, is_https
+from service.api.auth.csrf import Foreign, refuse_other_origin
 from service.domain.access import Role
 from service.settings import Settings
 from service.store.ledger import Ledger

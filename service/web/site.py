@@ -16,10 +16,10 @@ from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
-from service.api.access import NotSignedIn, refuse_open_routes
 from service.api.app import create_app
-from service.api.problems import ProblemError, answer
-from service.api.readiness import Probe
+from service.api.auth import NotSignedIn, refuse_open_routes
+from service.api.http.problems import ProblemError, answer
+from service.health import Probe
 from service.jobs.context import Context
 from service.web import pages, sign_in
 from service.web.shells import Shells

@@ -15,16 +15,17 @@ import httpx
 from fastapi import FastAPI
 from pydicom import Dataset
 
-from service.api.access import issue_key
-from service.api.access.session import OpenedSession, cookie_name, open_session
-from service.bootstrap import free_port
+from service.accounts.sessions import OpenedSession, open_session
+from service.api.auth import issue_key
+from service.api.auth.cookies import cookie_name
 from service.domain.access import Role, Scope
 from service.domain.findings import Conclusion, Correction, DeliveryState, ImageFinding, Priority, Reasoning
 from service.jobs.context import Context
 from service.jobs.planning import plan_correction, plan_study
 from service.jobs.queues import ANALYSE, DELIVER, Publisher
 from service.settings import Settings
-from service.store.instances import InstanceStore
+from service.stack import free_port
+from service.store.files import InstanceStore
 from service.store.ledger import Ledger, migrate
 from service.web.server import SiteServer
 from service.web.site import create_site

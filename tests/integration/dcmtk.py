@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from service.bootstrap import free_port
 from service.destinations import Destination
+from service.stack import free_port
 
 START_TIMEOUT_S = 20.0
 

@@ -11,8 +11,8 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 
-from service.deliver.outbox import deliver
-from service.deliver.proof import Changes
+from service.deliver.attempt import deliver
+from service.deliver.comparison import Changes
 from service.destinations import Destination
 from service.domain.findings import Agreement, DeliveryState, ObjectKind, Peak
 from service.report.cad_report import build_cad_report

@@ -19,7 +19,7 @@ from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as S
 from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as StudyRootGet
 from pynetdicom.transport import ThreadedAssociationServer
 
-from service.deliver.small_pacs import TRANSFER_SYNTAXES, SmallPacs
+from service.demo.small_pacs import TRANSFER_SYNTAXES, SmallPacs
 from service.destinations import Destination
 
 SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xC000

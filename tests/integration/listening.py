@@ -14,11 +14,11 @@ from pydicom import Dataset, dcmread
 from pynetdicom import AE
 from pynetdicom.association import Association
 
-from service.bootstrap import free_port
 from service.receive.accept import ReceiveContext
 from service.receive.listener import Listener
 from service.settings import Settings
-from service.store.instances import InstanceStore
+from service.stack import free_port
+from service.store.files import InstanceStore
 from service.store.ledger import Ledger, migrate
 
 VERIFICATION = "1.2.840.10008.1.1"

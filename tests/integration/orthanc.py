@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from service.bootstrap import free_port
 from service.destinations import Destination
+from service.stack import free_port
 
 START_TIMEOUT_S = 30.0
 

@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 from joserfc import jwt
 from joserfc.jwk import KeySet, OctKey, RSAKey
 
-from service.api.access.oidc import Issuer, Pending
+from service.accounts.oidc import Issuer, Pending
 from service.domain.access import Role
 from service.settings import Settings
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from argon2 import PasswordHasher
 
-from service.api.access import passwords
+from service.accounts import passwords
 from service.domain.access import Role, Scope
 from tests.integration.answers import full_field
 from tests.integration.api_server import Served, as_bytes, serve_api

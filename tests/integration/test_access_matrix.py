@@ -11,9 +11,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from service.api.access import issue_key, list_routes, needs, refuse_open_routes
-from service.api.access.routes import GuardedRoute
-from service.api.access.tokens import digest
+from service.accounts.tokens import digest
+from service.api.auth import issue_key, list_routes, needs, refuse_open_routes
+from service.api.auth.route_scopes import GuardedRoute
 from service.domain.access import SCOPES, Role, Scope
 from service.store.database import now
 from tests.integration.api_server import Served, serve_api

@@ -17,10 +17,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from service.api.access.directory import find_role
-from service.api.access.oidc import IssuerRefused, find_claim
-from service.bootstrap import free_port
+from service.accounts.oidc import IssuerRefused, find_claim
+from service.accounts.oidc_sign_in import find_role
 from service.domain.access import Role
+from service.stack import free_port
 from tests.integration.api_server import Served, serve_api
 from tests.integration.small_issuer import issuing
 

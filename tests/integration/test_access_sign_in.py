@@ -11,10 +11,11 @@ import httpx
 import pytest
 from argon2 import PasswordHasher
 
-from service.api.access import passwords
-from service.api.access.people import give_password, make_user
-from service.api.access.session import cookie_name, idle_time
-from service.api.access.tokens import digest
+from service.accounts import passwords
+from service.accounts.sessions import idle_time
+from service.accounts.tokens import digest
+from service.accounts.users import give_password, make_user
+from service.api.auth.cookies import cookie_name
 from service.domain.access import Role, Scope
 from service.settings import Settings
 from tests.integration.api_server import Served, serve_api

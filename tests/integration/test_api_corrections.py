@@ -245,7 +245,7 @@ def test_the_ledger_is_exported_as_csv_and_json(api: Served) -> None:
 
 
 def test_an_export_is_longer_than_a_page(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.api.correction_export.PAGE", 2)
+    monkeypatch.setattr("service.api.corrections.export.PAGE", 2)
     numbers = [contradicted(api) for _ in range(5)]
     assert [each["id"] for each in api.client.get("/api/v1/corrections.json").json()] == numbers
 

@@ -15,8 +15,9 @@ import httpx
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from service.api import events_stream, feed
-from service.api.feed import Feed
+from service.api.events import feed
+from service.api.events import routes as events_stream
+from service.api.events.feed import Feed
 from service.domain.access import Scope
 from service.store.rows import EventRow
 from tests.integration.answers import full_field

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from service.api.readiness import NotReady, check_part, make_probe
-from service.bootstrap import EmbeddedRedis, free_port
+from service.health import NotReady, check_part, make_probe
 from service.receive.accept import ReceiveContext
 from service.receive.listener import Listener
 from service.settings import Settings
-from service.store.instances import InstanceStore
+from service.stack import EmbeddedRedis, free_port
+from service.store.files import InstanceStore
 from service.store.ledger import Ledger, migrate
 from tests.integration.answers import full_field
 from tests.integration.api_server import serve_api

@@ -14,10 +14,10 @@ import psutil
 import pytest
 import redis
 
-from service.bootstrap import PARTS, EmbeddedRedis, NotStarted, Stack, as_environment, free_port
-from service.demo import open_client
+from service.demo.run import open_client
 from service.destinations import Destination
 from service.settings import Settings
+from service.stack import PARTS, EmbeddedRedis, NotStarted, Stack, as_environment, free_port
 from service.store.ledger import Ledger
 from tests.integration.answers import full_field
 

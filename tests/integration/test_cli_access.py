@@ -12,8 +12,8 @@ import pytest
 from argon2 import PasswordHasher
 from typer.testing import CliRunner, Result
 
-from service.api.access import passwords
-from service.api.access.tokens import digest
+from service.accounts import passwords
+from service.accounts.tokens import digest
 from service.cli import app
 from service.domain.errors import ServiceError
 from service.settings import Settings

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from pydicom.uid import ComprehensiveSRStorage, MammographyCADSRStorage, SecondaryCaptureImageStorage
 
-from service.bootstrap import free_port
 from service.cli.checkup import FIND, GET, check_destination
 from service.destinations import Destination
+from service.stack import free_port
 from tests.integration.faulty_scp import Fault, FaultyScp, on_duty
 from tests.integration.orthanc import Orthanc, running
 from tests.integration.test_cli_settings import run_cli

@@ -19,9 +19,9 @@ import httpx
 import jsonschema
 import pytest
 
-from service.bootstrap import EmbeddedRedis, free_port
-from service.demo import DemoSettings, open_client
+from service.demo.run import DemoSettings, open_client
 from service.settings import Settings
+from service.stack import EmbeddedRedis, free_port
 from tests.integration.answers import full_field
 from tests.integration.api_server import as_bytes
 from tests.integration.compose_file import ROOT, our_services, read_compose, read_env_file

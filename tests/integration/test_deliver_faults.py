@@ -11,12 +11,12 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import Comprehensive3DSRStorage
 
+from service.deliver.attempt import deliver
 from service.deliver.commitment import WAIT_S
 from service.deliver.negotiation import negotiate
-from service.deliver.outbox import deliver
+from service.deliver.retrieve_inbox import Tray
 from service.domain.findings import DeliveryState, ObjectKind
 from service.report.corrected_instance import build_corrected
-from service.store.returns import Tray
 from service.store.rows import StudyDelivery
 from tests.integration.answers import as_received, full_field
 from tests.integration.delivery_desk import Desk, mislabelled, produced, wait_until
@@ -161,7 +161,7 @@ def test_a_sop_class_that_is_not_taken_is_left_out_and_a_correction_is_refused(
     assert desk.row(delivery).error == f"pacs: does not take {dataset.SOPClassUID.name}"
     known = desk.ledger.destination_state("pacs")
     assert known is not None and known.capabilities is not None and known.capabilities[dataset.SOPClassUID] is False
-    told = [record.message for record in caplog.records if record.name == "service.deliver.outbox"]
+    told = [record.message for record in caplog.records if record.name == "service.deliver.attempt"]
     assert told == (["left out: the destination does not take such objects"] if end is LEFT_OUT else [])
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from service.deliver.outbox import deliver
+from service.deliver.attempt import deliver
 from service.domain.findings import DeliveryState, ObjectKind
 from tests.integration.answers import as_received
 from tests.integration.delivery_desk import Desk, produced, wait_until

@@ -16,12 +16,12 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, 
 from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification
 
+from service.deliver.attempt import backoff_s
+from service.deliver.comparison import Missing, Unproven, Verified, differences
 from service.deliver.dimse import associate, send
 from service.deliver.errors import Refused, Unreachable
-from service.deliver.outbox import backoff_s
-from service.deliver.proof import Missing, Unproven, Verified, differences
 from service.deliver.readback import verify
-from service.deliver.small_pacs import SmallPacs
+from service.demo.small_pacs import SmallPacs
 from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
 from tests.integration.answers import as_received, full_field

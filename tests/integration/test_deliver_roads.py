@@ -12,16 +12,16 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless
 
-from service.bootstrap import free_port
 from service.deliver import archive_api, dicomweb
+from service.deliver.comparison import Missing, NotApplied, Unproven, Verified
 from service.deliver.dimse import send
 from service.deliver.errors import Refused, Unreachable
-from service.deliver.proof import Missing, NotApplied, Unproven, Verified
 from service.deliver.readback import verify
 from service.destinations import ArchiveApi, Destination, Tls, WebService
 from service.domain.findings import DeliveryState, ObjectKind
 from service.report.corrected_instance import build_corrected, build_undone
 from service.report.label_changes import label_changes, undo_changes
+from service.stack import free_port
 from tests.integration.answers import full_field
 from tests.integration.api_server import as_bytes
 from tests.integration.certificates import make_certificate

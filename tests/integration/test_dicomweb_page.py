@@ -13,8 +13,8 @@ from pathlib import Path
 import pydicom
 import pytest
 
-from service.api.dicomweb_query import MOST_RESULTS
-from service.api.dicomweb_search import MOST_OPENED
+from service.api.dicomweb.qido import MOST_OPENED
+from service.api.dicomweb.query import MOST_RESULTS
 from tests.integration.answers import full_field
 from tests.integration.api_server import Served, serve_api
 from tests.integration.viewer import stow

@@ -222,8 +222,8 @@ def test_only_json_is_offered(api: Served, three: dict[str, str]) -> None:
 
 
 def test_a_search_that_would_open_every_file_is_refused(api: Served, three: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.api.dicomweb_search.MOST_OPENED", 2)
-    monkeypatch.setattr("service.api.dicomweb_search.BATCH", 1)
+    monkeypatch.setattr("service.api.dicomweb.qido.MOST_OPENED", 2)
+    monkeypatch.setattr("service.api.dicomweb.qido.BATCH", 1)
     answer = api.client.get(STUDIES, params={"StudyID": "nobody's"})
     assert (answer.status_code, answer.json()["code"]) == (413, "search-too-wide")
     assert found(api, three, StudyID="S1", PatientID="PH-1") == ["anna"]

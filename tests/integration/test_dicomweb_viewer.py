@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
-from service.deliver.small_pacs import SmallPacs
+from service.demo.small_pacs import SmallPacs
 from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
 from service.domain.policy import CorrectionPolicy

@@ -17,7 +17,7 @@ from pydicom.uid import generate_uid
 
 from models.vocabulary import Laterality
 from service.destinations import Destination
-from service.domain import assembly
+from service.domain import study_conclusion as assembly
 from service.domain.correction import Seen
 from service.domain.findings import Conclusion, Marker
 from service.jobs.planning import plan_correction, plan_study

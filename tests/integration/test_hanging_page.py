@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from service.api.access import issue_key
-from service.api.hanging_schemas import HangingOut, HungOut
+from service.api.auth import issue_key
+from service.api.hanging.schemas import HangingOut, HungOut
 from service.domain.access import Scope
 from tests.integration.answers import full_field
 from tests.integration.api_server import FOUR_VIEWS, Served, serve_api

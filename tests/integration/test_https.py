@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.api.readiness import ask_api
-from service.bootstrap import as_environment, free_port
+from service.health import ask_api
 from service.settings import Settings
+from service.stack import as_environment, free_port
 from service.store.migrate import migrate
 from tests.integration.certificates import make_certificate
 

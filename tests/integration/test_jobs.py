@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from service.analyse.runner import Analyser
-from service.bootstrap import EmbeddedRedis, free_port
 from service.destinations import Destination
 from service.domain.errors import BrokerDown
 from service.domain.findings import DeliveryState, InstanceState, ObjectKind
@@ -22,6 +21,7 @@ from service.jobs.queues import Publisher
 from service.jobs.sweeper import sweep
 from service.receive.accept import Receipt, ReceiveContext, accept
 from service.settings import Settings
+from service.stack import EmbeddedRedis, free_port
 from service.store.ledger import migrate
 
 PACS = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104, corrections=CorrectionPolicy(film=True))

@@ -12,7 +12,7 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from models.vocabulary import Laterality, View
-from service.deliver.small_pacs import SmallPacs
+from service.demo.small_pacs import SmallPacs
 from service.destinations import Destination
 from service.domain.errors import DecisionRefused
 from service.domain.findings import (

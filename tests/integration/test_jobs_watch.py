@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from service.bootstrap import EmbeddedRedis, free_port
 from service.domain.findings import ObjectKind
 from service.jobs.context import Context, open_context
 from service.jobs.heartbeat import Heartbeat
 from service.jobs.sampling import SAMPLED, keep_sampling, take_samples
 from service.settings import Settings
+from service.stack import EmbeddedRedis, free_port
 from service.store.ledger import migrate
 from tests.integration.ledger_values import header
 

@@ -15,7 +15,7 @@ import pytest
 from service.deliver import webhook
 from service.domain.findings import DeliveryState
 from service.domain.policy import CorrectionPolicy
-from service.sender import NoListener
+from service.storage_scu import NoListener
 from service.store.ledger import Ledger
 from service.store.rows import DeliveryRow
 from tests.integration.webhook_receiver import Receiver

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as how
 from schemathesis.checks import CHECKS, load_all_checks
 
-from service.api.access import list_routes
-from service.api.correction_schemas import SOP_UID, STUDY_UID
+from service.api.auth import list_routes
+from service.api.http.params import SOP_UID, STUDY_UID
 from tests.integration.answers import full_field
 from tests.integration.api_server import Served, serve_api
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from service.jobs.priority import AUTOGROUP
+from service.jobs.niceness import AUTOGROUP
 
-SLEEPER = "import sys; from service.jobs.priority import give_way; give_way(int(sys.argv[1])); print('ready', flush=True); sys.stdin.read()"
+SLEEPER = "import sys; from service.jobs.niceness import give_way; give_way(int(sys.argv[1])); print('ready', flush=True); sys.stdin.read()"
 
 
 @pytest.mark.parametrize("niceness", [0, 7])

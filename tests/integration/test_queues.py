@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from kombu import Consumer, Queue
 
-from service.bootstrap import EmbeddedRedis, free_port
 from service.domain.errors import BrokerDown
 from service.domain.findings import Priority
 from service.jobs.queues import QUEUES, Publisher
+from service.stack import EmbeddedRedis, free_port
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
-from service.store.returns import FORGOTTEN_S, CommitmentReport, ReturnDesk
+from service.deliver.retrieve_inbox import FORGOTTEN_S, CommitmentReport, ReturnDesk
 from tests.integration.answers import full_field
 from tests.integration.listening import Receiving, send
 

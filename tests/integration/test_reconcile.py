@@ -18,13 +18,13 @@ import pydicom
 import pytest
 from prometheus_client import generate_latest
 
-from service.bootstrap import as_environment
 from service.domain.findings import DeliveryState, ObjectKind
 from service.domain.policy import Action, CorrectionPolicy
+from service.jobs.background import is_due, look_by_night, report_path, reports_folder, run_beside
 from service.jobs.corrections import approve_correction, undo_correction
-from service.jobs.nightly import is_due, look_by_night, report_path, reports_folder, run_beside
 from service.jobs.reconcile import Discrepancy, Result, check_file, reconcile
 from service.metrics import build_registry
+from service.stack import as_environment
 from tests.integration.delivery_desk import wait_until
 from tests.integration.orthanc import Orthanc, running
 from tests.integration.ward import Ward
@@ -183,7 +183,7 @@ def test_the_report_of_a_night_is_written_once_and_holds_nothing_of_the_patient(
 
 
 def test_the_sweeper_looks_by_itself_in_the_hour_of_the_settings(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.jobs.nightly.CLOCK_S", 0.05)
+    monkeypatch.setattr("service.jobs.background.CLOCK_S", 0.05)
     now = datetime.now()
     context = replace(ward.context, settings=ward.settings.model_copy(update={"reconcile_hour": now.hour}))
     written = report_path(reports_folder(context), now)

@@ -15,7 +15,7 @@ from pydicom.uid import JPEGLosslessSV1, RLELossless
 
 from models.vocabulary import Laterality, View
 from service.domain.findings import Agreement, CorrectionKind
-from service.domain.scope import read_header
+from service.domain.header import read_header
 from service.report.allow_list import NothingElseMayChange, allowed, check, differing
 from service.report.corrected_instance import build_corrected, build_undone
 from service.report.label_changes import Change, NothingToCorrect, Undo

@@ -12,9 +12,9 @@ from pydicom.dataset import Dataset
 
 from service.domain.correction import Seen
 from service.domain.findings import Correction, CorrectionKind, Verdict
+from service.domain.header import read_header
 from service.domain.policy import Action, CorrectionPolicy
 from service.domain.reasoning import compare_study
-from service.domain.scope import read_header
 from service.report.coding import code_item
 from service.report.corrected_instance import Road, build_corrected
 from service.report.label_changes import NothingToCorrect

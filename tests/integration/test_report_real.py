@@ -12,15 +12,15 @@ from pydicom.dataset import Dataset
 
 from service.analyse.heatmap import decode_png
 from service.analyse.runner import Analyser, Analysis
-from service.domain.assembly import conclude
 from service.domain.correction import Seen
 from service.domain.findings import Conclusion
-from service.domain.scope import read_header
+from service.domain.header import read_header
+from service.domain.study_conclusion import conclude
 from service.report.cad_report import build_cad_report
-from service.report.dialect import DIALECTS, as_dialect
 from service.report.marks import is_marked
 from service.report.presentation_state import build_marks
 from service.report.secondary_capture import build_heatmap
+from service.report.sr_class import DIALECTS, as_dialect
 from service.report.structured_report import build_report
 from tests.integration.tid4000 import find_faults
 from tests.integration.validators import dciodvfy_errors, dcmpschk, dsrdump

@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID, BasicTextSRStorage, EnhancedSRStorage, generate_uid
 
 from service.domain.findings import Agreement, Conclusion, Correction, CorrectionKind, Evidence, InstanceState, Marker, Reasoning, Verdict
-from service.report.dialect import DIALECTS, NotExpressible, as_dialect
+from service.report.sr_class import DIALECTS, NotExpressible, as_dialect
 from service.report.structured_report import build_report
 from tests.integration.answers import (
     NAMES_IN_CHARACTER_SETS,

@@ -11,7 +11,7 @@ import pytest
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
 
-from service.sender import NO_ANSWER, Peer, send_files
+from service.storage_scu import NO_ANSWER, Peer, send_files
 from tests.integration.answers import full_field
 
 SUCCESS = 0x0000

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.domain.access import Role, Scope
+from service.store.accounts.users import AccountRefused
 from service.store.ledger import Ledger, migrate
-from service.store.users import AccountRefused
 
 START = datetime(2026, 11, 21, 9, tzinfo=UTC)
 IDLE, LASTS = timedelta(minutes=30), timedelta(hours=8)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from service.store.instances import InstanceStore
+from service.store.files import InstanceStore
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 
 from service.domain.findings import DeliveryState, InstanceState, ObjectKind
 from service.store.ledger import Ledger, migrate
-from service.store.workshop import FORGOTTEN_AFTER, SAMPLES_KEPT
+from service.store.workers import FORGOTTEN_AFTER, SAMPLES_KEPT
 from tests.integration.answers import CANCER, LABELER, analysed, concluded, not_analysed
 from tests.integration.ledger_values import Clock, header
 

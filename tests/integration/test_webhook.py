@@ -17,14 +17,14 @@ import pytest
 from pydicom.uid import generate_uid
 from sqlalchemy import select
 
-from service.deliver.small_pacs import SmallPacs
 from service.deliver.webhook import LEASE_S, sign, tell
+from service.demo.small_pacs import SmallPacs
 from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
 from service.domain.policy import CorrectionPolicy
 from service.jobs.analysis import analyse_instance
+from service.jobs.background import run_beside
 from service.jobs.conclusion import conclude_study
-from service.jobs.nightly import run_beside
 from service.store.ledger import Ledger, migrate
 from service.store.tables import webhook_states
 from tests.integration.killing import Task, choose, count_steps, kill_at
@@ -210,7 +210,7 @@ def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its
     # Analysed by the real networks, delivered to a real archive, told by the very threads that the sweeper runs.
     monkeypatch.setattr("service.deliver.webhook.FIRST_PAUSE_S", 0.2)
     monkeypatch.setattr("service.deliver.webhook.LONGEST_PAUSE_S", 0.5)
-    monkeypatch.setattr("service.jobs.nightly.LOOK_S", 0.05)
+    monkeypatch.setattr("service.jobs.background.LOOK_S", 0.05)
     receiver, archive = Receiver(), SmallPacs(tmp_path / "pacs")
     archive.start()
     pacs = Destination(

@@ -13,13 +13,13 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from models.vocabulary import Laterality, View
-from service.bootstrap import free_port
 from service.domain.findings import Agreement, DeliveryState
 from service.jobs.context import Context, open_context
 from service.jobs.delivery import deliver_object
 from service.jobs.planning import plan_correction, plan_study
 from service.receive.accept import ReceiveContext, accept
 from service.settings import Settings
+from service.stack import free_port
 from service.store.ledger import Ledger, migrate
 from service.store.rows import DeliveryRow
 from tests.integration.answers import analysed, concluded, correction, full_field

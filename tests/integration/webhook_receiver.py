@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from service.bootstrap import free_port
 from service.destinations import Webhook
+from service.stack import free_port
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ import httpx
 import pydicom
 from pydicom.uid import MammographyCADSRStorage, generate_uid
 
-from service.bootstrap import Stack, free_port
-from service.demo import DemoSettings, open_client
-from service.sender import Peer, Sent, send_files
+from service.demo.run import DemoSettings, open_client
 from service.settings import Settings
+from service.stack import Stack, free_port
+from service.storage_scu import Peer, Sent, send_files
 from tests.integration.orthanc import Orthanc, running
 
 PATIENCE_S = 90.0

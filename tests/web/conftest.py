@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, Page
 
-from service.api.access.session import cookie_name
+from service.api.auth.cookies import cookie_name
 from tests.integration.api_server import Served, serve_api
 from tests.web.browser import WIDE, Complaints, find_chromium, open_browser
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Browser, BrowserContext
 
-from service.api.access.passwords import check_new_password
+from service.accounts.passwords import check_new_password
 from service.domain.access import Role
 from service.settings import Settings
 from service.store.ledger import Ledger

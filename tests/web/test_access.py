@@ -8,8 +8,8 @@ import pytest
 from argon2 import PasswordHasher
 from playwright.sync_api import Browser, Page, expect
 
-from service.api.access import passwords
-from service.api.access.people import make_user
+from service.accounts import passwords
+from service.accounts.users import make_user
 from service.domain.access import Role
 from tests.integration.api_server import Served
 from tests.web.browser import WIDE

@@ -8,7 +8,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 from playwright.sync_api import Browser, Response
 
-from service.api.access.session import cookie_name
+from service.api.auth.cookies import cookie_name
 from tests.integration.answers import full_field
 from tests.integration.api_server import FOUR_VIEWS, Served, serve_api
 from tests.web.browser import WIDE

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from benchmarks.worklist import seed
-from service.api.access.session import cookie_name
+from service.api.auth.cookies import cookie_name
 from service.domain.findings import Agreement
 from tests.integration.answers import analysed, correction, full_field
 from tests.integration.api_server import Served, serve_api

@@ -19,8 +19,8 @@ from service.cli.conformance.markdown import join, table
 from service.cli.conformance.web_services import describe_origin_server
 from service.cli.object_classes import IMAGE_CLASSES, SOP_CLASSES
 from service.deliver.commitment import WAIT_S
+from service.deliver.comparison import IDENTITY, IMAGE, REPORT
 from service.deliver.dimse import NATIVE, is_accepted, is_permanent
-from service.deliver.proof import IDENTITY, IMAGE, REPORT
 from service.deliver.query_retrieve import COMPRESSED
 from service.deliver.web import PASSING
 from service.domain.findings import DeliveryState, ObjectKind

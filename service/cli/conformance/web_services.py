@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
-from service.api import dicomweb_answers
-from service.api.dicomweb import FAILURE_REASONS, PROCESSING_FAILURE
-from service.api.dicomweb_files import MOST_DECODED_BYTES, UNFIT
-from service.api.dicomweb_frames import IMAGE_TYPES
-from service.api.dicomweb_json import INLINE_BYTES
-from service.api.dicomweb_query import LEDGER_KEYS, MOST_RESULTS
-from service.api.dicomweb_rendered import TYPES
-from service.api.dicomweb_search import MOST_OPENED
-from service.api.dicomweb_urls import PREFIX
+from service.api.dicomweb import results as dicomweb_answers
+from service.api.dicomweb.files import MOST_DECODED_BYTES, UNFIT
+from service.api.dicomweb.json_model import INLINE_BYTES
+from service.api.dicomweb.qido import MOST_OPENED
+from service.api.dicomweb.query import LEDGER_KEYS, MOST_RESULTS
+from service.api.dicomweb.stow import FAILURE_REASONS, PROCESSING_FAILURE
+from service.api.dicomweb.urls import PREFIX
+from service.api.dicomweb.wado_frames import IMAGE_TYPES
+from service.api.dicomweb.wado_rendered import TYPES
 from service.cli.conformance.markdown import join, table
 
 _LEVELS = (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from alembic import context
 
-from service.store import access_tables  # noqa: F401  # its tables are part of the schema
 from service.store.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, transactional_ddl=True)

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from models.vocabulary import Density, Laterality, View
-from service.domain.assembly import conclude, has_full_view_set
 from service.domain.correction import Seen
 from service.domain.findings import Conclusion, ImageFinding, InstanceState, Reason, TriageFlag, Verdict
+from service.domain.study_conclusion import conclude, has_full_view_set
 from tests.unit.domain.images import mirror, seen, standard_study, turn
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
+from service.domain.display_orientation import LabelSource
 from service.domain.hanging import SLOTS, Candidate, hang
-from service.domain.turning import LabelSource
 from tests.unit.domain.images import mirror, seen, standard_study, turn
 
 RIGHT_CC = (View.CC, Laterality.R)

@@ -11,9 +11,9 @@ import scipy.stats
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.calendar import Bucket, buckets_between, first_day
 from service.domain.drift import Drift, compare, compare_scores
 from service.domain.rates import Rate
+from service.domain.time_buckets import Bucket, buckets_between, first_day
 
 COUNTS = st.lists(st.integers(0, 5000), min_size=2, max_size=12)
 

@@ -22,8 +22,9 @@ from pydicom.uid import (
 )
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
+from service.domain.eligibility import out_of_scope
 from service.domain.findings import Header
-from service.domain.scope import out_of_scope, read_header
+from service.domain.header import read_header
 
 SECONDARY = {"SOPClassUID": SecondaryCaptureImageStorage}
 

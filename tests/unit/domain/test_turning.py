@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from models.vocabulary import Laterality, View
+from service.domain.display_orientation import LabelSource, Turn, find_turn
 from service.domain.hanging import Candidate, hang
-from service.domain.turning import LabelSource, Turn, find_turn
 from tests.unit.domain.images import mirror, seen, standard_study
 
 RIGHT, LEFT = Laterality.R, Laterality.L

@@ -18,7 +18,8 @@ from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless,
 from models.errors import ImageTooLarge, ModelsError, NotGrey, Undecodable
 from models.preprocessing.decode import decode
 from models.preprocessing.picture import picture_from_dataset
-from service.domain.scope import out_of_scope, read_header
+from service.domain.eligibility import out_of_scope
+from service.domain.header import read_header
 from tests.unit.models.phantom import LOSSLESS, LOSSLESS_ENCODERS, NATIVE, draw_breast, make_dataset
 
 BREAST = draw_breast()

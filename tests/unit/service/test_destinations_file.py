@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from service.bootstrap import as_environment
 from service.destinations import ArchiveApi, Destination, Rule, Tls, Webhook, WebService
 from service.destinations.file import DestinationsInvalid, read_destinations
 from service.destinations.toml_lines import line_of, locate
 from service.domain.findings import CorrectionKind, ObjectKind, Priority
 from service.domain.policy import Action, CorrectionPolicy
 from service.settings import Settings
+from service.stack import as_environment
 
 EXAMPLE = Path(__file__).parents[3] / "docs" / "destinations.example.toml"
 

@@ -7,9 +7,9 @@ from fastapi import Request
 from pydicom import Dataset
 from pydicom.tag import Tag
 
-from service.api.dicomweb_match import matches, read_range
-from service.api.media_types import Range, read_accept
-from service.api.problems import ProblemError
+from service.api.dicomweb.matching import matches, read_range
+from service.api.dicomweb.media_types import Range, read_accept
+from service.api.http.problems import ProblemError
 
 
 def asking(accept: str, query: str = "") -> Request:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.api.entity_tags import is_held, make_tag
+from service.api.http.conditional import is_held, make_tag
 
 TAG = make_tag(b"an answer")
 

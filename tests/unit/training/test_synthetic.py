@@ -20,7 +20,8 @@ from models.preprocessing.plausibility import looks_like_mammogram
 from models.registry import Registry
 from models.vocabulary import ImageKind
 from service.analyse.network import Network
-from service.domain.scope import out_of_scope, read_header
+from service.domain.eligibility import out_of_scope
+from service.domain.header import read_header
 from training.data.phantom import Breast, Lesion, Machine, draw_view
 from training.data.readers.cbis_ddsm import read_cbis_ddsm
 from training.data.readers.synthetic import read_synthetic

@@ -8,7 +8,7 @@ from alembic import op
 from service.domain.agreement import summarise_image
 from service.domain.findings import Conclusion, Header, ImageFinding
 from service.domain.patient import Patient
-from service.store.worklist_columns import conclusion_columns, finding_columns, instance_columns, study_columns
+from service.store.derived_columns import conclusion_columns, finding_columns, instance_columns, study_columns
 
 revision = "0003"
 down_revision = "0002"

@@ -1,0 +1,60 @@
+"""People whom an OpenID Connect issuer vouches for: what its claims make of them here."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from service.accounts.oidc import IssuerRefused, find_claim
+from service.accounts.sessions import OpenedSession, open_session
+from service.domain.access import Role
+from service.settings import Settings
+from service.store.accounts.rows import UserRow
+from service.store.ledger import Ledger
+
+_RISING = list(Role)
+
+
+def sign_in_from_directory(ledger: Ledger, settings: Settings, claims: Mapping[str, Any], address: str) -> OpenedSession:
+    """Open a session for somebody whom the issuer knows. Their role is what the issuer says now; the first time makes the account.
+
+    Raises
+    ------
+    IssuerRefused
+        None of their groups has a role here, or the account is disabled.
+    """
+    subject = f"{settings.oidc_issuer} {claims['sub']}".replace("\0", "")
+    user = ledger.user_of_subject(subject)
+    role = find_role(find_claim(claims, settings.oidc_role_claim), settings.oidc_roles)
+    if role is None or (user is not None and user.disabled):
+        known = user.name if user else "unknown"
+        ledger.write_audit(known, "sign-in failed", user.name if user else "", address)
+        raise IssuerRefused("you may not use this service: ask its administrator")
+    shown = str(claims.get("name") or claims.get(settings.oidc_name_claim) or claims["sub"]).replace("\0", "")[:64]
+    if user is None:
+        user = _enter(ledger, settings, claims, subject, shown, role)
+    elif (user.role, user.display_name) != (role, shown):
+        user = ledger.set_role(user.name, role, shown, keep_an_admin=False)
+    opened = open_session(ledger, settings, user.name)
+    ledger.write_audit(user.name, "sign-in", user.name, f"{address} {settings.oidc_issuer}")
+    return opened
+
+
+def find_role(value: Any, roles: Mapping[str, Role]) -> Role | None:
+    """The highest role that one of a claim's values has."""
+    values = value if isinstance(value, list) else [value]
+    found = [roles[each] for each in values if isinstance(each, str) and each in roles]
+    return max(found, key=_RISING.index) if found else None
+
+
+def _enter(ledger: Ledger, settings: Settings, claims: Mapping[str, Any], subject: str, shown: str, role: Role) -> UserRow:
+    """Make the account. A name that is somebody's already is never taken over: this one gets a suffix."""
+    wanted = str(find_claim(claims, settings.oidc_name_claim) or claims["sub"]).lower()
+    name = re.sub(r"[^a-z0-9._@-]", "-", wanted).lstrip("._@-")[:50] or "user"
+    if ledger.user(name) is not None:
+        name = f"{name}-{hashlib.sha256(subject.encode()).hexdigest()[:8]}"
+    row = ledger.add_user(name, shown, role, subject=subject)
+    ledger.write_audit(name, "account made", name, str(settings.oidc_issuer))
+    return row

@@ -1,0 +1,182 @@
+"""``/api/v1/access``: who may sign in, which software holds a key, who did what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+
+from service.accounts.password_sign_in import SignInRefused, TooManyTries, prove
+from service.accounts.users import give_password, make_user
+from service.api.accounts.schemas import (
+    PRINTED,
+    AccountName,
+    AuditOut,
+    AuditPage,
+    KeyIn,
+    KeyList,
+    KeyOut,
+    Me,
+    NewKey,
+    NewPassword,
+    OwnPassword,
+    UserChange,
+    UserIn,
+    UserList,
+    UserOut,
+    show_entry,
+    show_key,
+    show_user,
+)
+from service.api.auth import issue_key, needs
+from service.api.auth.cookies import client_address
+from service.api.http.csv_lines import csv_line
+from service.api.http.problems import ProblemError, problem_responses
+from service.domain.access import Identity, Scope
+from service.store.accounts.rows import AuditRow
+from service.store.database import now
+from service.store.ledger import Ledger
+
+Admin = Annotated[Identity, needs(Scope.ADMIN)]
+Asking = Annotated[Identity, needs(Scope.READ)]
+Who = Annotated[str | None, Query(max_length=64, pattern=PRINTED, description="only of this account or key")]
+Action = Annotated[str | None, Query(max_length=64, pattern=PRINTED, description="only this action, written out")]
+PAGE = 500
+
+
+def build_router(ledger: Ledger) -> APIRouter:
+    """Routes over one ledger."""
+    router = APIRouter(prefix="/api/v1/access", tags=["access"])
+
+    @router.get("/me", response_model=Me)
+    def me(who: Asking) -> Me:
+        """Who you are to us, and what you may do."""
+        return Me(name=who.name, display_name=who.display_name, role=who.role, scopes=sorted(who.scopes))
+
+    @router.post("/me/password", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(403, 409, 422, 429))
+    def change_own_password(request: Request, who: Asking, change: OwnPassword) -> None:
+        """Change your own password; every session of yours ends, this one too."""
+        if ledger.user(who.name) is None or not who.is_person:
+            raise ProblemError(HTTPStatus.CONFLICT, "no-password", "only a person with a password can change it")
+        try:
+            prove(ledger, who.name, change.password, client_address(request))
+        except SignInRefused:
+            raise ProblemError(HTTPStatus.FORBIDDEN, "wrong-password", "that is not your password of now") from None
+        except TooManyTries as error:
+            raise too_many(error) from None
+        give_password(ledger, who.name, change.new_password)
+
+    @router.get("/users", response_model=UserList)
+    def users(who: Admin) -> UserList:
+        """Everybody who may or might sign in, by name."""
+        return UserList(users=[show_user(row) for row in ledger.users()])
+
+    @router.post("/users", response_model=UserOut, status_code=HTTPStatus.CREATED, responses=problem_responses(409, 422))
+    def add_user(request: Request, who: Admin, user: UserIn) -> UserOut:
+        """Enter a person."""
+        row = make_user(ledger, user.name, user.display_name or "", user.role, user.password)
+        request.state.audit_subject, request.state.audit_detail = row.name, row.role
+        return show_user(row)
+
+    @router.patch("/users/{name}", response_model=UserOut, responses=problem_responses(404, 409, 422))
+    def change_user(request: Request, who: Admin, name: AccountName, change: UserChange) -> UserOut:
+        """Change somebody's role or displayed name, close or open their account. Nobody can close the last administrator's."""
+        row = ledger.user(name)
+        if row is None:
+            raise _unknown("user")
+        request.state.audit_detail = change.model_dump_json(exclude_none=True, exclude={"display_name"})
+        if change.role is not None or change.display_name is not None:
+            row = ledger.set_role(name, change.role or row.role, change.display_name)
+        if change.disabled is not None:
+            row = ledger.set_disabled(name, change.disabled)
+        return show_user(row)
+
+    @router.put("/users/{name}/password", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 409, 422))
+    def set_password(who: Admin, name: AccountName, new: NewPassword) -> None:
+        """Give somebody another password, which ends their sessions."""
+        try:
+            give_password(ledger, name, new.password)
+        except LookupError:
+            raise _unknown("user") from None
+
+    @router.get("/keys", response_model=KeyList)
+    def keys(who: Admin) -> KeyList:
+        """Every key that was ever made, without its secret."""
+        return KeyList(keys=[show_key(row) for row in ledger.api_keys()])
+
+    @router.post("/keys", response_model=NewKey, status_code=HTTPStatus.CREATED, responses=problem_responses(409, 422))
+    def make_key(request: Request, who: Admin, key: KeyIn) -> NewKey:
+        """Make a key. Its secret stands in this answer and is known to nobody afterwards."""
+        ends = now() + timedelta(days=key.expires_in_days) if key.expires_in_days else None
+        secret, row = issue_key(ledger, key.name, frozenset(key.scopes), who.name, ends)
+        request.state.audit_subject, request.state.audit_detail = row.name, " ".join(sorted(row.scopes))
+        return NewKey(**show_key(row).model_dump(), secret=secret)
+
+    @router.delete("/keys/{name}", response_model=KeyOut, responses=problem_responses(404, 422))
+    def revoke_key(request: Request, who: Admin, name: AccountName) -> KeyOut:
+        """End a key for good; other processes notice within seconds."""
+        try:
+            row = ledger.revoke_key(name)
+        except LookupError:
+            raise _unknown("key") from None
+        request.app.state.guard.forget_keys()
+        return show_key(row)
+
+    @router.get("/audit", response_model=AuditPage, responses=problem_responses(422))
+    def audit(
+        who: Admin,
+        by: Who = None,
+        action: Action = None,
+        cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,15}$", description="`next_cursor` of the former page")] = None,
+        limit: Annotated[int, Query(ge=1, le=PAGE, description="entries a page")] = 100,
+    ) -> AuditPage:
+        """Who did what, newest first."""
+        rows = ledger.audit(int(cursor) if cursor else None, limit + 1, by, action)
+        more = str(rows[limit - 1].id) if len(rows) > limit else None
+        return AuditPage(entries=[show_entry(row) for row in rows[:limit]], next_cursor=more)
+
+    @router.get(
+        "/audit.csv",
+        response_class=StreamingResponse,
+        responses={
+            200: {
+                "content": {"text/csv": {"schema": {"type": "string"}, "example": csv_line(AuditOut.model_fields)}},
+                "description": "the audit trail",
+            }
+        },
+    )
+    def export_audit(who: Admin, by: Who = None, action: Action = None) -> StreamingResponse:
+        """The whole audit trail, newest first, for a spreadsheet."""
+        headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
+        return StreamingResponse(write_audit_csv(ledger, by, action), media_type="text/csv", headers=headers)
+
+    return router
+
+
+def write_audit_csv(ledger: Ledger, by: str | None = None, action: str | None = None) -> Iterator[str]:
+    """Lines of CSV: names of the columns, then one entry each."""
+    yield csv_line(AuditOut.model_fields)
+    for row in every_entry(ledger, by, action):
+        yield csv_line((row.id, row.at.isoformat(), row.who, row.action, row.subject, row.detail))
+
+
+def every_entry(ledger: Ledger, by: str | None = None, action: str | None = None) -> Iterator[AuditRow]:
+    """The audit trail, newest first, in pages of bounded size."""
+    before: int | None = None
+    while rows := ledger.audit(before, PAGE, by, action):
+        yield from rows
+        before = rows[-1].id
+
+
+def too_many(error: TooManyTries) -> ProblemError:
+    """The answer to somebody who guesses."""
+    seconds = max(1, round((error.until - now()).total_seconds()))
+    return ProblemError(HTTPStatus.TOO_MANY_REQUESTS, error.code, str(error), headers={"Retry-After": str(seconds)})
+
+
+def _unknown(what: str) -> ProblemError:
+    return ProblemError(HTTPStatus.NOT_FOUND, f"unknown-{what}", f"no {what} has this name")

@@ -1,0 +1,66 @@
+"""From the ledger's rows on corrections, holds, deliveries and destinations to what the API and the command line show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from service.api.corrections.schemas import CorrectionDetail, CorrectionLinks, CorrectionOut, HoldOut, Labels, StepOut
+from service.api.deliveries.presenter import show_delivery
+from service.api.http.params import ROOT
+from service.store.ledger import Ledger
+from service.store.rows import CorrectionRow, CorrectionStep, HoldRow
+
+
+def show_correction(row: CorrectionRow) -> CorrectionOut:
+    """One line of the list."""
+    found = row.correction
+    return CorrectionOut(
+        id=row.id,
+        study_instance_uid=row.study_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        version=row.version,
+        kind=row.kind,
+        state=row.state,
+        declared=Labels(view=found.declared_view, laterality=found.declared_laterality),
+        pixels=Labels(view=found.pixel_view, laterality=found.pixel_laterality),
+        proposed=Labels(view=found.new_view, laterality=found.new_laterality),
+        confidence=found.confidence,
+        reason=found.reason,
+        obstacle=found.obstacle,
+        evidence=list(found.evidence),
+        film=found.film,
+        decided_by=row.decided_by,
+        decided_at=row.decided_at,
+        decided_why=row.decided_why,
+        created_at=row.created_at,
+        changed_at=row.changed_at,
+        links=CorrectionLinks(self=f"{ROOT}/corrections/{row.id}", study=f"{ROOT}/studies/{row.study_uid}"),
+    )
+
+
+def show_whole_correction(row: CorrectionRow, ledger: Ledger) -> CorrectionDetail:
+    """Everything about one correction."""
+    hold = ledger.hold(row.study_uid)
+    return CorrectionDetail(
+        **show_correction(row).model_dump(),
+        held=hold is not None and hold.released_at is None,
+        history=show_history(ledger.history(row.id)),
+        deliveries=[show_delivery(each) for each in ledger.deliveries(correction_id=row.id)],
+    )
+
+
+def show_history(steps: Iterable[CorrectionStep]) -> list[StepOut]:
+    """A correction's life."""
+    return [StepOut(at=each.at, state=each.state, who=each.who, why=each.why) for each in steps]
+
+
+def show_hold(row: HoldRow) -> HoldOut:
+    """A hold, released or not."""
+    return HoldOut(
+        study_instance_uid=row.study_uid,
+        reason=row.reason,
+        since=row.since,
+        released_at=row.released_at,
+        released_by=row.released_by,
+        released_why=row.released_why,
+    )

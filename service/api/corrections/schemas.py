@@ -1,0 +1,152 @@
+"""What the API answers of corrections, holds, deliveries and destinations, and what it takes from those who decide."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.api.deliveries.schemas import DeliveryOut
+from service.api.http.params import SIGNED, SOP_UID, STUDY_UID, Name, Why, example
+from service.domain.findings import CorrectionKind, CorrectionState, Evidence
+
+_CORRECTION = {
+    "id": 17,
+    "study_instance_uid": STUDY_UID,
+    "sop_instance_uid": SOP_UID,
+    "version": 1,
+    "kind": "contradicts",
+    "state": "proposed",
+    "declared": {"view": "CC", "laterality": "L"},
+    "pixels": {"view": "MLO", "laterality": "L"},
+    "proposed": {"view": "MLO", "laterality": "L"},
+    "confidence": 0.9987,
+    "reason": "header and pixels contradict each other: waits for approval",
+    "obstacle": "",
+    "evidence": [],
+    "film": False,
+    "decided_by": None,
+    "decided_at": None,
+    "decided_why": None,
+    "created_at": "2026-11-02T08:14:12Z",
+    "changed_at": "2026-11-02T08:14:12Z",
+    "links": {"self": "/api/v1/corrections/17", "study": f"/api/v1/studies/{STUDY_UID}"},
+}
+_STEP = {"at": "2026-11-02T08:14:12Z", "state": "proposed", "who": "policy", "why": "header and pixels contradict each other"}
+_HOLD = {
+    "study_instance_uid": STUDY_UID,
+    "reason": "both sides are exchanged",
+    "since": "2026-11-02T08:14:12Z",
+    "released_at": None,
+    "released_by": None,
+    "released_why": None,
+}
+
+
+class Decision(BaseModel):
+    """Who decides, and why. Both are kept in the ledger for good."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"who": "Dr. A. Jones", "why": "compared with the prior"}]})
+
+    who: Name | None = Field(None, description=f"name of the person who decides{SIGNED}")
+    why: Why = Field(description="the reason")
+
+
+class SignedDecision(Decision):
+    """A decision from where nobody is signed in: the command line."""
+
+    who: Name = Field(description="name of the person who decides")
+
+
+class Labels(BaseModel):
+    """UNKNOWN where nothing is said."""
+
+    view: str
+    laterality: str
+
+
+class CorrectionLinks(BaseModel):
+    self: str
+    study: str
+
+
+class CorrectionOut(BaseModel):
+    """A difference between header and pixels, and what became of it."""
+
+    model_config = example(_CORRECTION)
+
+    id: int
+    study_instance_uid: str
+    sop_instance_uid: str
+    version: int = Field(description="of the conclusion that saw it last")
+    kind: CorrectionKind
+    state: CorrectionState
+    declared: Labels
+    pixels: Labels
+    proposed: Labels = Field(description="the labels after the correction")
+    confidence: float = Field(description="of the least sure label that would be written")
+    reason: str
+    obstacle: str = Field(description="why it is reported only, whoever approves it; empty where nothing stands in the way")
+    evidence: list[Evidence] = Field(description="witnesses for and against")
+    film: bool
+    decided_by: str | None = Field(description="a person's name, or `policy`")
+    decided_at: datetime | None
+    decided_why: str | None
+    created_at: datetime
+    changed_at: datetime
+    links: CorrectionLinks
+
+
+class StepOut(BaseModel):
+    """One step in the life of a correction."""
+
+    model_config = example(_STEP)
+
+    at: datetime
+    state: CorrectionState
+    who: str
+    why: str
+
+
+class CorrectionDetail(CorrectionOut):
+    """A correction with its life so far."""
+
+    model_config = example({**_CORRECTION, "held": False, "history": [_STEP], "deliveries": []})
+
+    held: bool = Field(description="its study is held: nothing corrected leaves before a person releases it")
+    history: list[StepOut]
+    deliveries: list[DeliveryOut]
+
+
+class CorrectionPage(BaseModel):
+    model_config = example({"corrections": [_CORRECTION], "next_cursor": None})
+
+    corrections: list[CorrectionOut]
+    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
+
+
+class ExportedCorrection(CorrectionOut):
+    """A correction as it is exported."""
+
+    model_config = example({**_CORRECTION, "history": [_STEP]})
+
+    history: list[StepOut]
+
+
+class HoldOut(BaseModel):
+    """A study that nothing corrected may leave."""
+
+    model_config = example(_HOLD)
+
+    study_instance_uid: str
+    reason: str
+    since: datetime
+    released_at: datetime | None
+    released_by: str | None
+    released_why: str | None
+
+
+class HoldList(BaseModel):
+    model_config = example({"holds": [_HOLD]})
+
+    holds: list[HoldOut]

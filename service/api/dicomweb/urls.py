@@ -1,0 +1,37 @@
+"""Addresses of what DICOMweb hands out (PS3.18 section 10.1), as the client that asks can reach them."""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from service.settings import Settings
+from service.store.dicom_objects import StoredObject
+
+PREFIX = "/dicom-web"
+_ANYWHERE = ("0.0.0.0", "::", "")
+
+
+class Urls:
+    """Absolute addresses. Behind a proxy `MAMMOTRIAGE_API_URL` says how they begin.
+
+    Parameters
+    ----------
+    request
+        Tells how we were called, which counts where the API listens on every address and no setting names one.
+    """
+
+    def __init__(self, request: Request, settings: Settings) -> None:
+        called = settings.api_url is None and settings.http_host in _ANYWHERE
+        self.base = (str(request.base_url).rstrip("/") if called else settings.public_api_url) + PREFIX
+
+    def study(self, study_uid: str) -> str:
+        return f"{self.base}/studies/{study_uid}"
+
+    def series(self, study_uid: str, series_uid: str) -> str:
+        return f"{self.study(study_uid)}/series/{series_uid}"
+
+    def instance(self, stored: StoredObject) -> str:
+        return f"{self.series(stored.study_uid, stored.series_uid)}/instances/{stored.sop_uid}"
+
+    def bulk_data(self, stored: StoredObject, way: str) -> str:
+        return f"{self.instance(stored)}/bulkdata/{way}"

@@ -1,0 +1,84 @@
+"""Readers' feedback as one CSV file, written row by row: what `python -m training` reads with its reader ``feedback``.
+
+====================  ==================================================================================================
+column                a cell
+====================  ==================================================================================================
+id                    number in the ledger; of one reader, image and label the highest counts
+at                    when it was said, ISO 8601, UTC
+study_instance_uid
+sop_instance_uid
+file                  the DICOM file, relative to the data folder of the service
+label                 view, laterality, density or cancer
+verdict               agree or wrong
+said                  what the network said; for cancer its score, 0 to 1
+right_value           what the reader says is right; empty where they agree
+value                 the label as the reader leaves it: `said` or `right_value`. Empty where they agree with a cancer score and tell
+                      no pathology
+model                 name and version of the network that said it
+who                   account or key of the reader
+note                  in the reader's words
+====================  ==================================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from service.api.http.csv_lines import csv_line
+from service.domain.feedback import ReaderVerdict, ReadLabel
+from service.store.ledger import Ledger
+
+PAGE = 500
+COLUMNS = (
+    "id",
+    "at",
+    "study_instance_uid",
+    "sop_instance_uid",
+    "file",
+    "label",
+    "verdict",
+    "said",
+    "right_value",
+    "value",
+    "model",
+    "who",
+    "note",
+)
+
+
+def write_feedback(
+    ledger: Ledger,
+    study_uid: str | None = None,
+    label: ReadLabel | None = None,
+    verdict: ReaderVerdict | None = None,
+    history: bool = False,
+) -> Iterator[str]:
+    """A line of column names, then a line for each thing said.
+
+    Parameters
+    ----------
+    history
+        With what a reader said before they changed their mind.
+    """
+    yield csv_line(COLUMNS)
+    after_id = 0
+    while page := ledger.feedback(study_uid, label, verdict, not history, after_id, PAGE):
+        for row in page:
+            yield csv_line(
+                (
+                    row.id,
+                    row.at.isoformat(),
+                    row.study_uid,
+                    row.sop_instance_uid,
+                    row.path.as_posix(),
+                    row.label,
+                    row.verdict,
+                    row.said,
+                    row.right_value,
+                    row.value,
+                    row.model,
+                    row.who,
+                    row.note,
+                )
+            )
+        after_id = page[-1].id

@@ -1,0 +1,70 @@
+"""``/api/v1/feedback``: readers say whether a label is right, and training reads what they said."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+
+from service.api.auth import needs
+from service.api.feedback.export import COLUMNS, write_feedback
+from service.api.feedback.schemas import FeedbackIn, FeedbackOut, FeedbackPage, show_feedback
+from service.api.http.csv_lines import csv_line
+from service.api.http.params import STUDY_UID, Cursor
+from service.api.http.problems import ProblemError, problem_responses
+from service.domain.access import Identity, Scope
+from service.domain.feedback import Opinion, ReaderVerdict, ReadLabel
+from service.store.ledger import Ledger
+
+Study = Annotated[str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_UID])]
+Label = Annotated[ReadLabel | None, Query(description="only on this label")]
+Verdict = Annotated[ReaderVerdict | None, Query(description="only with this verdict")]
+History = Annotated[bool, Query(description="with what a reader said before they changed their mind")]
+
+_CSV: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {"schema": {"type": "string"}, "example": csv_line(COLUMNS)}}, "description": "the feedback"}
+}
+
+
+def build_router(ledger: Ledger) -> APIRouter:
+    """Routes over one ledger."""
+    router = APIRouter(prefix="/api/v1", tags=["feedback"])
+
+    @router.post("/feedback", status_code=HTTPStatus.CREATED, response_model=FeedbackOut, responses=problem_responses(404, 409, 422))
+    def give(request: Request, said: FeedbackIn, who: Annotated[Identity, needs(Scope.FEEDBACK)]) -> FeedbackOut:
+        """Say whether a label is right. Of one reader, image and label the last word counts; the former ones are kept."""
+        request.state.audit_subject = said.sop_instance_uid
+        opinion = Opinion(said.label, said.verdict, said.right_value, said.note)
+        try:
+            return show_feedback(ledger.give_feedback(said.sop_instance_uid, opinion, who.name))
+        except LookupError:
+            raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-instance", "no image has this SOP Instance UID") from None
+
+    @router.get("/feedback", response_model=FeedbackPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
+    def read(
+        study: Study = None,
+        label: Label = None,
+        verdict: Verdict = None,
+        history: History = False,
+        cursor: Cursor = None,
+        limit: Annotated[int, Query(ge=1, le=500, description="rows a page")] = 100,
+    ) -> FeedbackPage:
+        """What readers said, oldest first."""
+        rows = ledger.feedback(study, label, verdict, not history, int(cursor or 0), limit + 1)
+        more = str(rows[limit - 1].id) if len(rows) > limit else None
+        return FeedbackPage(feedback=[show_feedback(row) for row in rows[:limit]], next_cursor=more)
+
+    @router.get(
+        "/feedback.csv",
+        response_class=StreamingResponse,
+        responses={**_CSV, **problem_responses(422)},
+        dependencies=[needs(Scope.READ)],
+    )
+    def export(study: Study = None, label: Label = None, verdict: Verdict = None, history: History = False) -> StreamingResponse:
+        """What readers said, for training (`python -m training`, reader `feedback`) and for a spreadsheet."""
+        lines = write_feedback(ledger, study, label, verdict, history)
+        return StreamingResponse(lines, media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="feedback.csv"'})
+
+    return router

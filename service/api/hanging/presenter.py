@@ -1,0 +1,58 @@
+"""From the ledger's rows to the hanging answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.api.hanging.schemas import HangingOut, HungOut, LeftOutOut
+from service.api.studies.schemas import DeclaredLabels, PixelLabels
+from service.domain.findings import InstanceState
+from service.domain.hanging import Candidate, Hung, hang
+from service.store.rows import InstanceRow
+from service.store.study_progress import Standing
+
+
+def show_hanging(standing: Standing, instances: Sequence[InstanceRow]) -> HangingOut:
+    """What hangs where."""
+    hanging = hang([Candidate(each.header, each.finding) for each in instances])
+    return HangingOut(
+        study_instance_uid=standing.study_uid,
+        status="final" if standing.settled else "provisional",
+        version=standing.version,
+        complete=not hanging.missing,
+        held=standing.held,
+        slots={slot: _show(hung) if hung else None for slot, hung in hanging.slots.items()},
+        missing=hanging.missing,
+        repeated={slot: [_show(hung) for hung in more] for slot, more in hanging.repeated.items()},
+        extras=[_show(hung) for hung in hanging.extras],
+        left_out=[
+            LeftOutOut(
+                sop_instance_uid=each.header.sop_instance_uid, series_instance_uid=each.header.series_instance_uid, reason=each.reason
+            )
+            for each in hanging.left_out
+        ],
+    )
+
+
+def _show(hung: Hung) -> HungOut:
+    header, finding = hung.candidate
+    turn = hung.turn
+    return HungOut(
+        sop_instance_uid=header.sop_instance_uid,
+        series_instance_uid=header.series_instance_uid,
+        state=finding.state if finding else InstanceState.RECEIVED,
+        kind=header.kind,
+        view=hung.view,
+        laterality=hung.laterality,
+        view_source=hung.view_source,
+        laterality_source=hung.laterality_source,
+        declared=DeclaredLabels(view=header.view, laterality=header.laterality),
+        pixels=PixelLabels(
+            view=finding.view.value if finding and finding.view else None,
+            laterality=finding.laterality.value if finding and finding.laterality else None,
+        ),
+        view_modifiers=list(header.view_modifiers),
+        flip_horizontal=turn.flip_horizontal,
+        rotate_degrees=turn.rotate_degrees,
+        turn_source=turn.source,
+    )

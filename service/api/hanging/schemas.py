@@ -1,0 +1,121 @@
+"""What the hanging API takes and answers."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StringConstraints
+
+from models.vocabulary import ImageKind, Laterality, View, ViewModifier
+from service.api.http.params import SOP_UID, STUDY_UID, example
+from service.api.studies.schemas import DeclaredLabels, PixelLabels
+from service.domain.display_orientation import LabelSource
+from service.domain.findings import InstanceState, Reason
+
+MOST_STUDIES = 200
+"""Studies in one answer."""
+
+_HUNG = {
+    "sop_instance_uid": SOP_UID,
+    "series_instance_uid": "1.2.826.0.1.3680043.8.498.2",
+    "state": "analysed",
+    "kind": "full-field",
+    "view": "MLO",
+    "laterality": "L",
+    "view_source": "pixels",
+    "laterality_source": "pixels",
+    "declared": {"view": "CC", "laterality": "L"},
+    "pixels": {"view": "MLO", "laterality": "L"},
+    "view_modifiers": [],
+    "flip_horizontal": False,
+    "rotate_degrees": 0,
+    "turn_source": "pixels",
+}
+HANGING = {
+    "study_instance_uid": STUDY_UID,
+    "status": "final",
+    "version": 1,
+    "complete": False,
+    "held": False,
+    "slots": {"R-CC": None, "L-CC": None, "R-MLO": None, "L-MLO": _HUNG},
+    "missing": ["R-CC", "L-CC", "R-MLO"],
+    "repeated": {},
+    "extras": [],
+    "left_out": [],
+}
+
+
+class HungOut(BaseModel):
+    """One image, the labels it hangs by, and how its stored pixels must be turned."""
+
+    model_config = example(_HUNG)
+
+    sop_instance_uid: str
+    series_instance_uid: str
+    state: InstanceState
+    kind: ImageKind
+    view: View = Field(description="the image hangs by this view")
+    laterality: Laterality = Field(description="and by this side")
+    view_source: LabelSource = Field(description="whose word the view is")
+    laterality_source: LabelSource = Field(description="whose word the side is")
+    declared: DeclaredLabels
+    pixels: PixelLabels
+    view_modifiers: list[ViewModifier] = Field(description="as declared (PS3.16 CID 4015): magnified, rolled and so on")
+    flip_horizontal: bool = Field(description="first swap left and right of the stored pixels")
+    rotate_degrees: Literal[0, 90, 180, 270] = Field(description="then rotate clockwise")
+    turn_source: LabelSource = Field(description="whose word the side of the chest wall is; none: nothing told it, taken to lie as usual")
+
+
+class LeftOutOut(BaseModel):
+    """An object of the study that hangs nowhere, and why."""
+
+    sop_instance_uid: str
+    series_instance_uid: str
+    reason: Reason
+
+
+class HangingOut(BaseModel):
+    """What hangs where. Every object of the study stands in exactly one of `slots`, `repeated`, `extras` and `left_out`."""
+
+    model_config = example(HANGING)
+
+    study_instance_uid: str
+    status: Literal["provisional", "final"] = Field(
+        description="provisional: by headers where pixels are still to be read; final: the current conclusion knows every image"
+    )
+    version: int = Field(description="of the current conclusion; 0 before the first")
+    complete: bool = Field(description="the four slots are filled")
+    held: bool = Field(description="the two sides seem exchanged in the whole study: a person has to look before anything is corrected")
+    slots: dict[str, HungOut | None] = Field(description="R-CC, L-CC, R-MLO, L-MLO")
+    missing: list[str] = Field(description="slots that no image fills")
+    repeated: dict[str, list[HungOut]] = Field(description="further images for a slot that is filled, the surest first")
+    extras: list[HungOut] = Field(description="images for none of the four slots")
+    left_out: list[LeftOutOut] = Field(description="objects that are no picture to hang")
+
+
+class HangingPage(BaseModel):
+    """A page of a day's worklist."""
+
+    model_config = example({"studies": [HANGING], "next_cursor": None})
+
+    studies: list[HangingOut]
+    next_cursor: str | None = Field(description="pass as `cursor` for the next page; null on the last")
+
+
+class HangingQuestion(BaseModel):
+    """Which studies are asked for."""
+
+    model_config = example({"study_instance_uids": [STUDY_UID, "1.2.826.0.1.3680043.8.498.99"]})
+
+    study_instance_uids: list[Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)]] = Field(
+        min_length=1, max_length=MOST_STUDIES
+    )
+
+
+class HangingBatch(BaseModel):
+    """Answers in the order of the question, each study once."""
+
+    model_config = example({"studies": [HANGING], "unknown": ["1.2.826.0.1.3680043.8.498.99"]})
+
+    studies: list[HangingOut]
+    unknown: list[str] = Field(description="studies that were asked for and never received")

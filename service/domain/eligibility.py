@@ -1,0 +1,71 @@
+"""Eligibility: an image that the networks were not made for is named, with a reason, before a pixel is read."""
+
+from __future__ import annotations
+
+import re
+
+from pydicom.uid import (
+    DigitalMammographyXRayImageStorageForProcessing,
+)
+
+from models.vocabulary import ImageKind, View, ViewModifier
+from service.domain.findings import Header, Reason
+from service.domain.header import BREAST_PROJECTIONS
+
+MAGNIFIED = 1.4
+"""Contact mammography has a factor near 1.1 at most, magnification views 1.5 and more."""
+
+
+def out_of_scope(header: Header, film_allowed: bool) -> Reason | None:
+    """Why the networks must not see this image; None where they may.
+
+    Parameters
+    ----------
+    film_allowed
+        The site analyses digitised film (secondary captures) too.
+    """
+    found = _find_object_reason(header) or _find_acquisition_reason(header)
+    if not found and header.kind is ImageKind.FILM and not film_allowed:
+        found = "film-not-enabled", "a secondary capture (digitised film); analysing film is not enabled here"
+    return Reason(code=found[0], text=found[1]) if found else None
+
+
+def _find_object_reason(header: Header) -> tuple[str, str] | None:
+    """What kind of object it is."""
+    if header.sop_class_uid in BREAST_PROJECTIONS:
+        return "breast-projection", "a projection of a tomosynthesis acquisition"
+    if header.kind is ImageKind.TOMOSYNTHESIS:
+        return "tomosynthesis", "a tomosynthesis image; only 2D mammograms are analysed"
+    if header.kind is ImageKind.UNKNOWN:
+        return "not-mammography", f"modality {_plain(header.modality)} in this SOP class is not a mammogram"
+    if header.sop_class_uid == DigitalMammographyXRayImageStorageForProcessing or header.presentation_intent == "FOR PROCESSING":
+        return "for-processing", "raw detector data (FOR PROCESSING); the networks read images FOR PRESENTATION"
+    if not header.has_pixels:
+        return "no-pixel-data", "the object has no pixel data"
+    if header.samples_per_pixel != 1:
+        return "colour", "a colour image"
+    if header.frames > 1:
+        return "multi-frame", f"{header.frames} frames; a mammogram has one"
+    return None
+
+
+def _find_acquisition_reason(header: Header) -> tuple[str, str] | None:
+    """How the picture was taken (ImageType value 3: PS3.3 C.8.11.7.1.4)."""
+    if header.quality_control:
+        return "quality-control", "a quality control image"
+    if any(value.startswith(("STEREO", "PREFIRE", "POSTFIRE")) for value in header.image_type[2:]):
+        return "stereo", "an image of a stereotactic procedure"
+    if header.view is View.SPECIMEN:
+        return "specimen", "a specimen, not a breast"
+    if ViewModifier.M in header.view_modifiers or header.magnification >= MAGNIFIED:
+        return "magnification", "a magnification view"
+    if ViewModifier.S in header.view_modifiers:
+        return "spot", "a spot compression view"
+    if ViewModifier.ID in header.view_modifiers:
+        return "implant-displaced", "an implant-displaced view"
+    return None
+
+
+def _plain(modality: str) -> str:
+    """A modality as a word of two letters or so: an odd value may be anything, a name too."""
+    return modality if re.fullmatch("[A-Z]{2,4}", modality) else "unknown"

@@ -1,0 +1,122 @@
+"""A DICOM header becomes enums and plain values. Whatever is absent, odd or unreadable becomes UNKNOWN, empty or the default."""
+
+from __future__ import annotations
+
+import re
+
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    BreastProjectionXRayImageStorageForPresentation,
+    BreastProjectionXRayImageStorageForProcessing,
+    BreastTomosynthesisImageStorage,
+    DigitalMammographyXRayImageStorageForPresentation,
+    DigitalMammographyXRayImageStorageForProcessing,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLSNearLossless,
+    MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+    MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    SecondaryCaptureImageStorage,
+)
+
+from models.attributes import read_count, read_number, read_term, read_terms, read_text, read_words
+from models.vocabulary import ImageKind, View
+from service.domain.findings import Header
+from service.domain.header_labels import read_laterality, read_view
+
+BREAST_PROJECTIONS = frozenset({BreastProjectionXRayImageStorageForPresentation, BreastProjectionXRayImageStorageForProcessing})
+
+_SECONDARY_CAPTURES = frozenset(
+    {
+        SecondaryCaptureImageStorage,
+        MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+        MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+    }
+)
+
+
+_DIGITAL = frozenset({DigitalMammographyXRayImageStorageForPresentation, DigitalMammographyXRayImageStorageForProcessing})
+
+
+_ALWAYS_LOSSY = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless})
+
+
+_SYNTHESISED_TYPES = frozenset({"GENERATED_2D", "TOMO_2D", "SYNTHESIZED_2D", "SYNTHETIC_2D"})
+
+
+_SYNTHESISED_NAMES = re.compile(
+    r"C[- ]?VIEW|S[- ]VIEW|V[- ]?PREVIEW|INTELLIGENT 2D|INSIGHT 2D|SYNTH\w* (2D|MAMMO)|SYNTHETIC|SYNTHESI[ZS]ED"
+)
+"""Hologic C-View and Intelligent 2D, Siemens Insight 2D, GE V-Preview, Fujifilm S-View."""
+
+
+_NAMES = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
+
+
+def read_header(dataset: Dataset) -> Header:
+    """Parse what rules read. Whatever is absent, odd or unreadable becomes UNKNOWN, empty or the default; nothing is raised.
+
+    Parameters
+    ----------
+    dataset
+        With file meta information, and not read with `stop_before_pixels`: the presence of Pixel Data is one of the answers.
+    """
+    view, modifiers, view_source = read_view(dataset)
+    laterality, laterality_source = read_laterality(dataset)
+    syntax = read_text(getattr(dataset, "file_meta", None) or Dataset(), "TransferSyntaxUID")
+    magnification = read_number(dataset, "EstimatedRadiographicMagnificationFactor")
+    return Header(
+        sop_instance_uid=read_text(dataset, "SOPInstanceUID"),
+        sop_class_uid=read_text(dataset, "SOPClassUID"),
+        study_instance_uid=read_text(dataset, "StudyInstanceUID"),
+        series_instance_uid=read_text(dataset, "SeriesInstanceUID"),
+        transfer_syntax_uid=syntax,
+        modality=read_term(dataset, "Modality"),
+        kind=_read_kind(dataset, view),
+        view=view,
+        view_modifiers=modifiers,
+        laterality=laterality,
+        view_source=view_source,
+        laterality_source=laterality_source,
+        has_pixels="PixelData" in dataset,
+        rows=read_count(dataset, "Rows"),
+        columns=read_count(dataset, "Columns"),
+        frames=max(read_count(dataset, "NumberOfFrames", 1), 1),
+        samples_per_pixel=max(read_count(dataset, "SamplesPerPixel", 1), 1),
+        magnification=magnification if magnification and magnification > 0 else 1.0,
+        presentation_intent=read_term(dataset, "PresentationIntentType"),
+        image_type=read_terms(dataset, "ImageType"),
+        manufacturer=read_text(dataset, "Manufacturer"),
+        model_name=read_text(dataset, "ManufacturerModelName"),
+        station_name=read_text(dataset, "StationName"),
+        software_versions=read_text(dataset, "SoftwareVersions"),
+        institution=read_text(dataset, "InstitutionName"),
+        study_date=read_text(dataset, "StudyDate"),
+        accession_number=read_text(dataset, "AccessionNumber"),
+        partial_view=read_term(dataset, "PartialView") == "YES",
+        implant=read_term(dataset, "BreastImplantPresent") == "YES",
+        quality_control=read_term(dataset, "QualityControlImage") == "YES",
+        lossy=read_text(dataset, "LossyImageCompression") == "01" or syntax in _ALWAYS_LOSSY,
+        field_of_view_flipped=read_term(dataset, "FieldOfViewHorizontalFlip") == "YES",
+        field_of_view_told=read_term(dataset, "FieldOfViewHorizontalFlip") in ("YES", "NO"),
+        orientation=read_terms(dataset, "PatientOrientation"),
+    )
+
+
+def _read_kind(dataset: Dataset, view: View) -> ImageKind:
+    """Tell film, full-field, synthesised 2D and tomosynthesis apart; UNKNOWN for what is no mammogram."""
+    sop_class, modality = read_text(dataset, "SOPClassUID"), read_term(dataset, "Modality")
+    image_type = read_terms(dataset, "ImageType")
+    if sop_class == BreastTomosynthesisImageStorage or sop_class in BREAST_PROJECTIONS:
+        return ImageKind.TOMOSYNTHESIS
+    if sop_class in _SECONDARY_CAPTURES:
+        film = modality == "MG" or (modality == "RG" and view is not View.UNKNOWN and "BREAST" in read_words(dataset, "BodyPartExamined"))
+        return ImageKind.FILM if film else ImageKind.UNKNOWN
+    if sop_class not in _DIGITAL:
+        return ImageKind.UNKNOWN
+    names = " ".join(read_term(dataset, keyword) for keyword in _NAMES)
+    if _SYNTHESISED_TYPES.intersection(image_type) or _SYNTHESISED_NAMES.search(names):
+        return ImageKind.SYNTHESISED
+    if any(value.startswith("TOMO") for value in image_type[2:]):
+        return ImageKind.TOMOSYNTHESIS
+    return ImageKind.FULL_FIELD

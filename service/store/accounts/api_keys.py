@@ -1,0 +1,81 @@
+"""The ledger's page on keys for software."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from service.domain.access import Scope
+from service.store.accounts.rows import KeyRow
+from service.store.accounts.tables import api_keys
+from service.store.accounts.users import AccountRefused
+from service.store.database import Database
+
+
+class Keys(Database):
+    def add_key(self, name: str, secret_sha256: str, scopes: frozenset[Scope], created_by: str, expires_at: datetime | None) -> KeyRow:
+        """Enter a key.
+
+        Raises
+        ------
+        AccountRefused
+            There is or was one of this name: a name in the audit trail means one key for good.
+        """
+        new = insert(api_keys).values(
+            name=name, secret_sha256=secret_sha256, scopes=json.dumps(sorted(scopes)), created_by=created_by,
+            created_at=self._now(), expires_at=expires_at,
+        )  # fmt: skip
+        try:
+            with self._write() as connection:
+                return _key(connection.execute(new.returning(api_keys)).one())
+        except IntegrityError:
+            raise AccountRefused("there is or was a key of this name: take another one") from None
+
+    def key_of_secret(self, secret_sha256: str) -> KeyRow | None:
+        """The key whose secret has this hash, valid or not."""
+        with self._read() as connection:
+            row = connection.execute(select(api_keys).where(api_keys.c.secret_sha256 == secret_sha256)).one_or_none()
+        return _key(row) if row else None
+
+    def api_keys(self) -> list[KeyRow]:
+        """All keys, those too that are revoked, by name."""
+        with self._read() as connection:
+            return [_key(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.name))]
+
+    def touch_key(self, key_id: int) -> None:
+        """Note that a key is in use."""
+        with self._write() as connection:
+            connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(used_at=self._now()))
+
+    def revoke_key(self, name: str) -> KeyRow:
+        """End a key for good.
+
+        Raises
+        ------
+        LookupError
+            There is none of this name.
+        """
+        with self._write() as connection:
+            ended = update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None)).values(revoked_at=self._now())
+            connection.execute(ended)
+            row = connection.execute(select(api_keys).where(api_keys.c.name == name)).one_or_none()
+        if row is None:
+            raise LookupError(name)
+        return _key(row)
+
+
+def _key(row: Row[Any]) -> KeyRow:
+    return KeyRow(
+        id=row.id,
+        name=row.name,
+        scopes=frozenset(map(Scope, json.loads(row.scopes))),
+        created_by=row.created_by,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        used_at=row.used_at,
+    )

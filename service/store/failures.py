@@ -1,0 +1,154 @@
+"""The ledger's pages on what needs a look: images without a result, deliveries that hang, other bytes under known UIDs. Newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Row, and_, func, or_, select
+
+from service.domain.findings import DeliveryState, ImageFinding, InstanceState, Reason
+from service.store.corrections import ON_THE_WAY
+from service.store.database import Database
+from service.store.deliveries import as_delivery
+from service.store.rows import DeliveryRow
+from service.store.tables import conflicts, deliveries, instances
+
+UNPROVEN = (DeliveryState.FAILED, DeliveryState.REFUSED, DeliveryState.NOT_APPLIED)
+"""How a delivery ends that should have been verified; a person may have it tried again."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """An image as lists show it."""
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    state: InstanceState
+    reason: Reason | None
+    station_name: str
+    manufacturer: str
+    calling_ae: str
+    tries: int
+    received_at: datetime
+    touched_at: datetime
+    """Last time it was queued or tried."""
+
+    @property
+    def cursor(self) -> str:
+        return f"{(self.touched_at - _EPOCH) // _MICROSECOND}-{self.sop_instance_uid}"
+
+
+@dataclass(frozen=True)
+class KeptConflict:
+    """Other bytes that came under a known UID, with the study that the known image belongs to."""
+
+    id: int
+    sop_instance_uid: str
+    study_instance_uid: str
+    calling_ae: str
+    size: int
+    """Bytes."""
+    received_at: datetime
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What is on its way to one destination."""
+
+    stuck: int
+    """On their way for longer than they should be."""
+    oldest_s: float
+    """Age of the oldest, seconds; 0 where nothing is on its way."""
+
+
+class Troubles(Database):
+    def images(self, state: InstanceState, code: str = "", cursor: str = "", limit: int = 50) -> list[ImageRow]:
+        """Images in a state, those first that were tried last.
+
+        Parameters
+        ----------
+        code
+            Only those with this reason.
+        cursor
+            `ImageRow.cursor` of the last one that is known.
+        """
+        wanted = select(instances).where(instances.c.state == state)
+        if code:
+            wanted = wanted.where(instances.c.reason_code == code)
+        if cursor:
+            microseconds, _, uid = cursor.partition("-")
+            at = _EPOCH + int(microseconds) * _MICROSECOND
+            behind = and_(instances.c.touched_at == at, instances.c.sop_uid > uid)
+            wanted = wanted.where(instances.c.touched_at <= at, or_(instances.c.touched_at < at, behind))
+        wanted = wanted.order_by(instances.c.touched_at.desc(), instances.c.sop_uid).limit(limit)
+        with self._read() as connection:
+            return [_image(row) for row in connection.execute(wanted)]
+
+    def image(self, sop_uid: str) -> ImageRow:
+        """One image that is known. Raises LookupError for another one."""
+        with self._read() as connection:
+            row = connection.execute(select(instances).where(instances.c.sop_uid == sop_uid)).one_or_none()
+        if row is None:
+            raise LookupError("no such image")
+        return _image(row)
+
+    def reasons(self) -> dict[tuple[str, str], int]:
+        """Count images without labels by (state, code of the reason)."""
+        ended = instances.c.state.in_((InstanceState.NOT_ANALYSED, InstanceState.FAILED))
+        grouped = select(instances.c.state, instances.c.reason_code, func.count()).where(ended)
+        with self._read() as connection:
+            rows = connection.execute(grouped.group_by(instances.c.state, instances.c.reason_code)).all()
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    def troubled_deliveries(
+        self, slow_after_s: float, destination: str | None = None, before_id: int = 0, limit: int = 50
+    ) -> list[DeliveryRow]:
+        """Deliveries that ended without proof, and those that are on their way for longer than `slow_after_s` seconds."""
+        slow = and_(deliveries.c.state.in_(ON_THE_WAY), deliveries.c.created_at <= self._now() - timedelta(seconds=slow_after_s))
+        wanted = select(deliveries).where(or_(deliveries.c.state.in_(UNPROVEN), slow))
+        if destination is not None:
+            wanted = wanted.where(deliveries.c.destination == destination)
+        if before_id:
+            wanted = wanted.where(deliveries.c.id < before_id)
+        with self._read() as connection:
+            return [as_delivery(row) for row in connection.execute(wanted.order_by(deliveries.c.id.desc()).limit(limit))]
+
+    def waiting_deliveries(self, slow_after_s: float) -> dict[str, Waiting]:
+        """What is on its way, by destination; one that nothing is on its way to is not there."""
+        at = self._now()
+        since = func.min(deliveries.c.created_at)
+        slow = func.count().filter(deliveries.c.created_at <= at - timedelta(seconds=slow_after_s))
+        grouped = select(deliveries.c.destination, slow, since).where(deliveries.c.state.in_(ON_THE_WAY)).group_by(deliveries.c.destination)
+        with self._read() as connection:
+            rows = connection.execute(grouped).all()
+        return {row[0]: Waiting(row[1], (at - row[2]).total_seconds()) for row in rows}
+
+    def newest_conflicts(self, before_id: int = 0, limit: int = 50) -> list[KeptConflict]:
+        """Other bytes that came under known UIDs."""
+        wanted = select(conflicts, instances.c.study_uid).join(instances, instances.c.sop_uid == conflicts.c.sop_uid)
+        if before_id:
+            wanted = wanted.where(conflicts.c.id < before_id)
+        with self._read() as connection:
+            rows = connection.execute(wanted.order_by(conflicts.c.id.desc()).limit(limit)).all()
+        return [KeptConflict(row.id, row.sop_uid, row.study_uid, row.calling_ae, row.size, row.received_at) for row in rows]
+
+
+def _image(row: Row[Any]) -> ImageRow:
+    finding = ImageFinding.model_validate_json(row.finding) if row.finding else None
+    return ImageRow(
+        sop_instance_uid=row.sop_uid,
+        study_instance_uid=row.study_uid,
+        state=InstanceState(row.state),
+        reason=finding.reason if finding else None,
+        station_name=row.station_name,
+        manufacturer=row.manufacturer,
+        calling_ae=row.calling_ae,
+        tries=row.tries,
+        received_at=row.received_at,
+        touched_at=row.touched_at,
+    )
