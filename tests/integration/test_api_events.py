@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from service.api.events import feed
 from service.api.events import routes as events_stream
+from service.api.http import server_sent_events
 from service.api.events.feed import Feed
 from service.domain.access import Scope
 from service.store.rows import EventRow
@@ -175,7 +176,7 @@ def test_streams_end_when_the_server_stops(tmp_path: Path) -> None:
 
 def test_a_client_that_takes_nothing_is_let_go_and_holds_nobody_up(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "LONGEST_QUEUE", 50)
-    monkeypatch.setattr(events_stream, "PATIENCE_S", 0.5)
+    monkeypatch.setattr(server_sent_events, "PATIENCE_S", 0.5)
     # An event is small, and kernels buffer megabytes: a comment makes each of them long.
     short = events_stream.as_text
     monkeypatch.setattr(events_stream, "as_text", lambda event: short(event) + ":" + "x" * 400_000 + "\n\n")
