@@ -17,8 +17,8 @@ from sqlalchemy.exc import OperationalError
 
 from service.api.events import feed
 from service.api.events import routes as events_stream
-from service.api.http import server_sent_events
 from service.api.events.feed import Feed
+from service.api.http import server_sent_events
 from service.domain.access import Scope
 from service.store.rows import EventRow
 from tests.integration.answers import full_field
