@@ -57,13 +57,13 @@ FEWEST_WAITING = 8
 class Backlog(threading.Thread):
     """Keeps the workers busy: as soon as few images wait, those that have ended are analysed anew."""
 
-    def __init__(self, ledger: Ledger, publisher: Publisher, study_uids: list[str]) -> None:
+    def __init__(self, ledger: Ledger, publisher: Publisher, study_instance_uids: list[str]) -> None:
         super().__init__(daemon=True)
         self.done = threading.Event()
         self.fewest = 1 << 30
         """Images that waited when fewest did."""
         self.analysed = 0
-        self._ledger, self._publisher, self._study_uids = ledger, publisher, study_uids
+        self._ledger, self._publisher, self._study_uids = ledger, publisher, study_instance_uids
 
     def run(self) -> None:
         known: dict[str, datetime | None] = {}
@@ -85,19 +85,23 @@ def fill(ledger: Ledger, like: list[str], count: int) -> list[str]:
     models = [ledger.instances_of(uid) for uid in like]
     entered = []
     for number in range(count):
-        study_uid, series_uid = str(generate_uid()), str(generate_uid())
+        study_instance_uid, series_instance_uid = str(generate_uid()), str(generate_uid())
         seen = []
         for row in models[number % len(models)]:
             assert row.finding is not None
-            sop_uid = str(generate_uid())
-            named = {"sop_instance_uid": sop_uid, "study_instance_uid": study_uid, "series_instance_uid": series_uid}
+            sop_instance_uid = str(generate_uid())
+            named = {
+                "sop_instance_uid": sop_instance_uid,
+                "study_instance_uid": study_instance_uid,
+                "series_instance_uid": series_instance_uid,
+            }
             header = row.header.model_copy(update=named)
             ledger.add_instance(header, uuid.uuid4().hex * 2, row.path, row.size, row.calling_ae)
-            seen.append(Seen(header, row.finding.model_copy(update={"sop_instance_uid": sop_uid})))
+            seen.append(Seen(header, row.finding.model_copy(update={"sop_instance_uid": sop_instance_uid})))
             ledger.record_finding(seen[-1].finding)
         if ledger.record_conclusion(conclude(seen, None, now())) is None:
             raise SystemExit("a finished study could not be entered")
-        entered.append(study_uid)
+        entered.append(study_instance_uid)
     return entered
 
 
@@ -121,9 +125,9 @@ def measure(folder: Path, finished: int, seconds: float, rate: float, database_u
         ledger = Ledger(settings.ledger_url)
         backlog = []
         for number in range(4):
-            study_uid, paths = renew(cases[number % len(cases)], folder / "sent" / str(number))
+            study_instance_uid, paths = renew(cases[number % len(cases)], folder / "sent" / str(number))
             send(paths, settings)
-            backlog.append(study_uid)
+            backlog.append(study_instance_uid)
         _wait_until_concluded(ledger, backlog)
     secret, _ = issue_key(ledger, f"benchmark-{uuid.uuid4().hex[:8]}", frozenset({Scope.READ}), "benchmark")
     started = time.perf_counter()
@@ -179,9 +183,9 @@ def _ask(port: int, studies: list[str], secret: str, seconds: float, rate: float
     return found
 
 
-def _wait_until_concluded(ledger: Ledger, study_uids: list[str]) -> None:
+def _wait_until_concluded(ledger: Ledger, study_instance_uids: list[str]) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while not all(ledger.standings(study_uids)[uid].settled for uid in study_uids):
+    while not all(ledger.standings(study_instance_uids)[uid].settled for uid in study_instance_uids):
         if time.monotonic() > deadline:
             raise SystemExit("the studies to copy were never concluded")
         time.sleep(0.2)

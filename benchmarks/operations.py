@@ -45,7 +45,7 @@ def finish(database_url: str) -> None:
         connection.execute(update(instances).values(finished_at=instances.c.received_at))
         connection.execute(update(deliveries).values(finished_at=deliveries.c.created_at))
         for last, state, code in (("0.0", InstanceState.NOT_ANALYSED, "tomosynthesis"), ("00.1", InstanceState.FAILED, "unparsable")):
-            some = update(instances).where(instances.c.sop_uid.endswith(last))
+            some = update(instances).where(instances.c.sop_instance_uid.endswith(last))
             connection.execute(some.values(state=state, reason_code=code))
     engine.dispose()
 

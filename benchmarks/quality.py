@@ -61,7 +61,7 @@ def seed(database_url: str, images: int, last_day: datetime) -> None:
             count = min(STEP, images - done)
             entered = [next(rows) for _ in range(count)]
             with connection.begin():
-                opened = {row["study_uid"]: row for row in entered}
+                opened = {row["study_instance_uid"]: row for row in entered}
                 connection.execute(insert(studies), [_study(uid, row) for uid, row in opened.items()])
                 connection.execute(insert(instances), entered)
                 connection.execute(insert(feedback), [_opinion(row, chance) for row in entered[::200] if row["state"] == "analysed"])
@@ -77,19 +77,19 @@ def seed(database_url: str, images: int, last_day: datetime) -> None:
 def _rows(images: int, last_day: datetime, chance: random.Random) -> Iterator[dict[str, Any]]:
     for number in range(images):
         study, shot = divmod(number, 4)
-        uid, study_uid = f"2.25.{10**30 + number}", f"2.25.{10**30 + study}.1"
+        uid, study_instance_uid = f"2.25.{10**30 + number}", f"2.25.{10**30 + study}.1"
         station, maker, model, software = MACHINES[study % len(MACHINES)]
         at = last_day - timedelta(days=DAYS * (1 - number / images)) + timedelta(hours=chance.random())
         header = Header(
-            sop_instance_uid=uid, sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2", study_instance_uid=study_uid,
-            series_instance_uid=f"{study_uid}.{shot}", transfer_syntax_uid="1.2.840.10008.1.2.1", modality="MG", station_name=station,
+            sop_instance_uid=uid, sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2", study_instance_uid=study_instance_uid,
+            series_instance_uid=f"{study_instance_uid}.{shot}", transfer_syntax_uid="1.2.840.10008.1.2.1", modality="MG", station_name=station,
             manufacturer=maker, model_name=model, software_versions=software, view=View.CC, laterality=Laterality.R, rows=4096,
             columns=3328,
         )  # fmt: skip
         finding = _finding(uid, number, chance)
         differs = chance.choices(list(Agreement), (90, 4, 2, 4))[0] if finding.state is InstanceState.ANALYSED else None
         yield {
-            "sop_uid": uid, "study_uid": study_uid, "header": header.model_dump_json(), "sha256": "0" * 64, "path": f"instances/{uid}.dcm",
+            "sop_instance_uid": uid, "study_instance_uid": study_instance_uid, "header": header.model_dump_json(), "sha256": "0" * 64, "path": f"instances/{uid}.dcm",
             "size": 27_000_000, "calling_ae": "MODALITY", "priority": Priority.ROUTINE, "state": finding.state,
             "finding": finding.model_dump_json(), "tries": 1, "received_at": at, "touched_at": at, "finished_at": at,
             "agreement": differs, **instance_columns(header), **finding_columns(finding),
@@ -115,7 +115,7 @@ def _finding(uid: str, number: int, chance: random.Random) -> ImageFinding:
 def _study(uid: str, row: dict[str, Any]) -> dict[str, Any]:
     at = row["received_at"]
     return {
-        "study_uid": uid, "state": StudyState.CONCLUDED, "priority": Priority.ROUTINE, "first_received_at": at, "last_received_at": at,
+        "study_instance_uid": uid, "state": StudyState.CONCLUDED, "priority": Priority.ROUTINE, "first_received_at": at, "last_received_at": at,
         "changed_at": at, "unsettled": False, "instance_count": 4, "finished_count": 4, "version": 1, "flag": TriageFlag.ROUTINE,
         "density": "B", **triage_columns(TriageFlag.ROUTINE, 0.1),
     }  # fmt: skip
@@ -125,7 +125,7 @@ def _opinion(row: dict[str, Any], chance: random.Random) -> dict[str, Any]:
     label, wrong = chance.choice([ReadLabel.DENSITY, ReadLabel.VIEW]), chance.random() < 0.1
     said, right = ("B", "C") if label is ReadLabel.DENSITY else ("CC", "MLO")
     return {
-        "at": row["finished_at"], "study_uid": row["study_uid"], "sop_uid": row["sop_uid"], "label": label,
+        "at": row["finished_at"], "study_instance_uid": row["study_instance_uid"], "sop_instance_uid": row["sop_instance_uid"], "label": label,
         "verdict": "wrong" if wrong else "agree", "said": said, "right_value": right if wrong else "", "note": "",
         "who": "reader", "model": "mammotriage-labeler 1.0.0",
     }  # fmt: skip

@@ -72,7 +72,7 @@ class Seeded(NamedTuple):
     target: str | None
 
 
-def as_dicom(uid: str, study_uid: str, labels: Labels, pixels: NDArray[np.uint8] | None = None, flip: str = "") -> Dataset:
+def as_dicom(uid: str, study_instance_uid: str, labels: Labels, pixels: NDArray[np.uint8] | None = None, flip: str = "") -> Dataset:
     """A mammogram for presentation as a modality writes it: every label by the side and view that were chosen at the console.
 
     Parameters
@@ -84,7 +84,7 @@ def as_dicom(uid: str, study_uid: str, labels: Labels, pixels: NDArray[np.uint8]
     """
     image = Dataset()
     image.SOPClassUID, image.SOPInstanceUID = DigitalMammographyXRayImageStorageForPresentation, uid
-    image.StudyInstanceUID, image.SeriesInstanceUID = study_uid, generate_uid(entropy_srcs=[uid, "series"])
+    image.StudyInstanceUID, image.SeriesInstanceUID = study_instance_uid, generate_uid(entropy_srcs=[uid, "series"])
     image.Modality, image.PresentationIntentType, image.ImageType = "MG", "FOR PRESENTATION", ["ORIGINAL", "PRIMARY"]
     image.ImageLaterality, image.ViewPosition = labels.side.value, labels.view.value
     code, item = VIEW_CODES[labels.view], Dataset()

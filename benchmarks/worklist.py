@@ -62,7 +62,11 @@ def seed(database_url: str, count: int, last: datetime) -> str:
             connection.execute(insert(studies), made)
             connection.execute(insert(instances), [row for study in made for row in _images(study)])
             connection.execute(insert(deliveries), [row for study in made for row in _deliveries(study, chance)])
-            held = [{"study_uid": study["study_uid"], "reason": "exchanged", "since": last} for study in made if chance.random() < 0.001]
+            held = [
+                {"study_instance_uid": study["study_instance_uid"], "reason": "exchanged", "since": last}
+                for study in made
+                if chance.random() < 0.001
+            ]
             if held:
                 connection.execute(insert(holds), held)
     # What the database's own housekeeping does in a running system.
@@ -91,7 +95,7 @@ def _study(number: int, count: int, last: datetime, chance: random.Random) -> di
         institution="General Hospital", station_name=f"MAMMO-{number % 12:02d}", manufacturer="Acme",
     )  # fmt: skip
     return {
-        "study_uid": _uid(number), "state": StudyState.RECEIVING if waiting else state,
+        "study_instance_uid": _uid(number), "state": StudyState.RECEIVING if waiting else state,
         "priority": Priority.URGENT if chance.random() < 0.01 else Priority.ROUTINE, "first_received_at": at, "last_received_at": at,
         "changed_at": at, "unsettled": waiting, "instance_count": 4, "finished_count": 0 if waiting else 4, "version": 0 if waiting else 1,
         "flag": flag, "score": score, "density": density, **triage_columns(flag, score), **study_columns(header, patient),
@@ -102,13 +106,13 @@ def _study(number: int, count: int, last: datetime, chance: random.Random) -> di
 
 def _images(study: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for shot in range(4):
-        uid = f"{study['study_uid']}.{shot}"
+        uid = f"{study['study_instance_uid']}.{shot}"
         header = Header(
-            sop_instance_uid=uid, sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2", study_instance_uid=study["study_uid"],
+            sop_instance_uid=uid, sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2", study_instance_uid=study["study_instance_uid"],
             series_instance_uid=f"{uid}.1", transfer_syntax_uid="1.2.840.10008.1.2.1", modality="MG",
         )  # fmt: skip
         yield {
-            "sop_uid": uid, "study_uid": study["study_uid"], "header": header.model_dump_json(), "sha256": "0" * 64, "size": 27_000_000,
+            "sop_instance_uid": uid, "study_instance_uid": study["study_instance_uid"], "header": header.model_dump_json(), "sha256": "0" * 64, "size": 27_000_000,
             "path": f"instances/{uid}.dcm", "calling_ae": "MODALITY", "priority": study["priority"], "state": InstanceState.ANALYSED,
             "tries": 1, "received_at": study["changed_at"], "touched_at": study["changed_at"], **instance_columns(header),
         }  # fmt: skip
@@ -119,8 +123,8 @@ def _deliveries(study: dict[str, Any], chance: random.Random) -> Iterator[dict[s
         return
     for number, kind in enumerate((ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP, ObjectKind.CORRECTED)):
         yield {
-            "study_uid": study["study_uid"], "version": 1, "kind": kind, "destination": "pacs",
-            "object_uid": f"{study['study_uid']}.9.{number}",
+            "study_instance_uid": study["study_instance_uid"], "version": 1, "kind": kind, "destination": "pacs",
+            "object_uid": f"{study['study_instance_uid']}.9.{number}",
             "state": DeliveryState.FAILED if chance.random() < 0.002 else DeliveryState.VERIFIED, "tries": 1,
             "created_at": study["changed_at"], "next_try_at": study["changed_at"],
         }  # fmt: skip

@@ -41,9 +41,9 @@ class Ingest:
     refusals: list[Refusal] = field(default_factory=list)
 
     @property
-    def study_uids(self) -> list[str]:
+    def study_instance_uids(self) -> list[str]:
         """Studies that something was accepted for, in order of arrival."""
-        return list(dict.fromkeys(receipt.study_uid for receipt in self.receipts))
+        return list(dict.fromkeys(receipt.study_instance_uid for receipt in self.receipts))
 
 
 def take_in(parts: Sequence[Part], context: ReceiveContext) -> Ingest:

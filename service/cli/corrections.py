@@ -30,7 +30,7 @@ def list_corrections(state: State = None, study: Study = None, after: After = 0,
     from service.api.corrections.presenter import show_correction
 
     with opened() as context:
-        rows = context.ledger.corrections(state=state, study_uid=study, after_id=after, limit=limit)
+        rows = context.ledger.corrections(state=state, study_instance_uid=study, after_id=after, limit=limit)
         print_rows([show_correction(row) for row in rows], _COLUMNS, as_json, limit)
 
 

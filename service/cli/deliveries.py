@@ -27,7 +27,7 @@ def list_deliveries(
     from service.api.deliveries.presenter import show_delivery
 
     with opened() as context:
-        rows = context.ledger.deliveries(state=state, study_uid=study, destination=destination, after_id=after, limit=limit)
+        rows = context.ledger.deliveries(state=state, study_instance_uid=study, destination=destination, after_id=after, limit=limit)
         print_rows([show_delivery(row) for row in rows], _COLUMNS, as_json, limit)
 
 

@@ -76,7 +76,7 @@ def _apply_orthanc(changes: Changes, archive: ArchiveApi, name: str) -> int:
 
 
 def _orthanc_id(client: httpx.Client, changes: Changes, archive: ArchiveApi, name: str) -> str:
-    answer = client.post(f"{base(archive)}/tools/lookup", content=changes.sop_uid)
+    answer = client.post(f"{base(archive)}/tools/lookup", content=changes.sop_instance_uid)
     check(answer, "lookup", name)
     found = [str(each["ID"]) for each in answer.json() if each.get("Type") == "Instance"]
     if len(found) != 1:
@@ -111,7 +111,7 @@ def _apply_dcm4chee(changes: Changes, archive: ArchiveApi, name: str) -> int:
         if value is None:
             # Without a value: the archive removes it.
             body[f"{Tag(keyword):08X}"] = {"vr": pydicom.datadict.dictionary_VR(keyword)}
-    path = f"{base(archive)}/studies/{changes.study_uid}/series/{changes.series_uid}/instances/{changes.sop_uid}"
+    path = f"{base(archive)}/studies/{changes.study_instance_uid}/series/{changes.series_instance_uid}/instances/{changes.sop_instance_uid}"
     with open_client(archive, name) as client:
         how = {"reasonForModification": changes.reason, "updatePolicy": "OVERWRITE"}
         headers = {"Content-Type": JSON, "Accept": JSON}

@@ -150,7 +150,7 @@ class _Try:
                 return self._retry(message, DeliveryState.NOT_APPLIED, status)
             case Missing(), _:
                 return self._retry(f"{self.name} accepted the object but does not hold it", DeliveryState.NOT_APPLIED, status)
-            case Unproven(), Committed() if self.delivery.object_uid != self.delivery.source_sop_uid:
+            case Unproven(), Committed() if self.delivery.object_uid != self.delivery.source_sop_instance_uid:
                 return self._finish(DeliveryState.VERIFIED, status=status)
             case Unproven(reason), _:
                 # Often a matter of the archive's configuration: once that is put right, the next look proves it.

@@ -84,7 +84,7 @@ def request_commitment(sought: Sought, destination: Destination, our_ae: str, de
             )
             if status.get("Status") != 0x0000:
                 return NotOffered()
-            return _read(tray.report(WAIT_S), sought.sop_uid)
+            return _read(tray.report(WAIT_S), sought.sop_instance_uid)
     except NothingAccepted:
         return NotOffered()
     except (DeliveryError, RuntimeError, ValueError) as error:
@@ -92,15 +92,15 @@ def request_commitment(sought: Sought, destination: Destination, our_ae: str, de
         return None
 
 
-def _read(report: CommitmentReport | None, sop_uid: str) -> Commitment:
+def _read(report: CommitmentReport | None, sop_instance_uid: str) -> Commitment:
     if report is None:
         return Silent()
-    return Committed() if sop_uid in report.committed else Declined(report.failed.get(sop_uid, 0))
+    return Committed() if sop_instance_uid in report.committed else Declined(report.failed.get(sop_instance_uid, 0))
 
 
 def _request(transaction_uid: str, sought: Sought) -> Dataset:
     item = Dataset()
-    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sought.sop_class_uid, sought.sop_uid
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sought.sop_class_uid, sought.sop_instance_uid
     request = Dataset()
     request.TransactionUID = transaction_uid
     request.ReferencedSOPSequence = [item]

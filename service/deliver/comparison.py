@@ -48,11 +48,11 @@ class Changes(Protocol):
     """
 
     @property
-    def study_uid(self) -> str: ...
+    def study_instance_uid(self) -> str: ...
     @property
-    def series_uid(self) -> str: ...
+    def series_instance_uid(self) -> str: ...
     @property
-    def sop_uid(self) -> str: ...
+    def sop_instance_uid(self) -> str: ...
     @property
     def sop_class_uid(self) -> str: ...
     @property
@@ -67,9 +67,9 @@ class Changes(Protocol):
 class Sought:
     """The UIDs of an object, and the transfer syntax it was sent in; '' where that is not known."""
 
-    study_uid: str
-    series_uid: str
-    sop_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
     sop_class_uid: str
     transfer_syntax_uid: str = ""
 
@@ -116,7 +116,7 @@ def seek(payload: Dataset | Changes) -> Sought:
         return Sought(
             str(payload.StudyInstanceUID), str(payload.SeriesInstanceUID), str(payload.SOPInstanceUID), str(payload.SOPClassUID), syntax
         )
-    return Sought(payload.study_uid, payload.series_uid, payload.sop_uid, payload.sop_class_uid)
+    return Sought(payload.study_instance_uid, payload.series_instance_uid, payload.sop_instance_uid, payload.sop_class_uid)
 
 
 def judge(payload: Dataset | Changes, look: Look) -> Proof:
@@ -141,7 +141,11 @@ def unchanged(changes: Changes, held: Dataset) -> list[str]:
     wanted = as_dataset(changes.values)
     different = [keyword for keyword in changes.values if not _is_kept(wanted, held, keyword)]
     found = seek_held(held)
-    if (found.study_uid, found.series_uid, found.sop_uid) != (changes.study_uid, changes.series_uid, changes.sop_uid):
+    if (found.study_instance_uid, found.series_instance_uid, found.sop_instance_uid) != (
+        changes.study_instance_uid,
+        changes.series_instance_uid,
+        changes.sop_instance_uid,
+    ):
         different.append("SOPInstanceUID")
     return different
 

@@ -87,19 +87,19 @@ def look(sought: Sought, service: WebService, name: str) -> Look:
     Unreachable, Refused
         Nobody answers, or the peer is in trouble for the moment.
     """
-    series = f"{base(service)}/studies/{sought.study_uid}/series/{sought.series_uid}/instances"
+    series = f"{base(service)}/studies/{sought.study_instance_uid}/series/{sought.series_instance_uid}/instances"
     with open_client(service, name) as client:
-        found = client.get(series, params={"SOPInstanceUID": sought.sop_uid}, headers={"Accept": JSON})
+        found = client.get(series, params={"SOPInstanceUID": sought.sop_instance_uid}, headers={"Accept": JSON})
         if found.status_code in NOT_THERE:
             return Missing()
         if found.status_code in UNAUTHORISED:
             return Unproven(f"QIDO-RS answered with HTTP {found.status_code}: allow us to query and to retrieve")
         check(found, "QIDO-RS", name)
-        if not _lists(found, sought.sop_uid):
+        if not _lists(found, sought.sop_instance_uid):
             return Missing()
         # Any transfer syntax: as it lies there.
         wanted = {"Accept": f'multipart/related; type="{DICOM}"; transfer-syntax=*'}
-        answer = client.get(f"{series}/{sought.sop_uid}", headers=wanted)
+        answer = client.get(f"{series}/{sought.sop_instance_uid}", headers=wanted)
     if answer.status_code in NOT_THERE:
         return Missing()
     if answer.status_code in (*UNAUTHORISED, httpx.codes.NOT_ACCEPTABLE):
@@ -123,8 +123,8 @@ def first_part(answer: httpx.Response) -> bytes:
     return answer.content[start : answer.content.index(b"\r\n" + delimiter, start)]
 
 
-def _lists(answer: httpx.Response, sop_uid: str) -> bool:
+def _lists(answer: httpx.Response, sop_instance_uid: str) -> bool:
     try:
-        return any(Dataset.from_json(each).get("SOPInstanceUID", sop_uid) == sop_uid for each in answer.json())
+        return any(Dataset.from_json(each).get("SOPInstanceUID", sop_instance_uid) == sop_instance_uid for each in answer.json())
     except (ValueError, TypeError, KeyError, AttributeError):
         return False

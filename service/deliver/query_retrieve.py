@@ -99,7 +99,7 @@ def _ask(
                 return Missing()
             reason = f"C-GET gave no object (status 0x{failure or 0:04X}): allow C-FIND and C-GET for our AE title"
         if StudyRootMove in offered and desk is not None:
-            with desk.expect_object(sought.sop_uid, destination.ae_title) as tray:
+            with desk.expect_object(sought.sop_instance_uid, destination.ae_title) as tray:
                 failure = _move(association, sought, our_ae)
                 files = tray.files()
                 if files:
@@ -127,7 +127,7 @@ def _find(association: Association, sought: Sought) -> int | None:
         if code is None:
             raise RuntimeError("no answer")
         if code in PENDING and identifier is not None:
-            matches += identifier.get("SOPInstanceUID", sought.sop_uid) == sought.sop_uid
+            matches += identifier.get("SOPInstanceUID", sought.sop_instance_uid) == sought.sop_instance_uid
         elif code != 0x0000:
             return None
     return matches
@@ -158,7 +158,7 @@ def _move(association: Association, sought: Sought, to: str) -> int | None:
 def _identifier(sought: Sought) -> Dataset:
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "IMAGE"
-    identifier.StudyInstanceUID = sought.study_uid
-    identifier.SeriesInstanceUID = sought.series_uid
-    identifier.SOPInstanceUID = sought.sop_uid
+    identifier.StudyInstanceUID = sought.study_instance_uid
+    identifier.SeriesInstanceUID = sought.series_instance_uid
+    identifier.SOPInstanceUID = sought.sop_instance_uid
     return identifier

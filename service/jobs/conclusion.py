@@ -14,23 +14,23 @@ from service.jobs.planning import plan_correction, plan_study, silence
 log = logging.getLogger(__name__)
 
 
-def is_ready(context: Context, study_uid: str) -> bool:
+def is_ready(context: Context, study_instance_uid: str) -> bool:
     """Tell whether a study need not wait for the quiet timer: everything received has ended, and the pixels show a full view set."""
-    rows = context.ledger.instances_of(study_uid)
+    rows = context.ledger.instances_of(study_instance_uid)
     findings = [row.finding for row in rows if row.finding]
     return len(findings) == len(rows) and has_full_view_set(findings)
 
 
-def conclude_study(context: Context, study_uid: str) -> None:
+def conclude_study(context: Context, study_instance_uid: str) -> None:
     """Conclude a study from what has ended; an unchanged study changes nothing.
 
     The deliveries that follow from a conclusion are entered with it, in one transaction: a worker killed at any point leaves
     either no conclusion or one whose deliveries the sweeper finds.
     """
-    rows = context.ledger.instances_of(study_uid)
+    rows = context.ledger.instances_of(study_instance_uid)
     if not rows or any(row.finding is None for row in rows):
         return
-    destinations = context.route(study_uid)
+    destinations = context.route(study_instance_uid)
     study = [Seen(row.header, row.finding) for row in rows if row.finding]
     conclusion = silence(conclude(study, context.analyser.threshold, datetime.now(UTC).replace(microsecond=0)), destinations)
     recorded = context.ledger.record_conclusion(
@@ -39,5 +39,5 @@ def conclude_study(context: Context, study_uid: str) -> None:
     if recorded is None:
         return
     said = {"version": recorded.version, "flag": recorded.flag, "complete": recorded.complete, "verdict": recorded.reasoning.verdict}
-    log.info("study concluded", extra={"study_uid": study_uid, **said})
-    queue_deliveries(context, study_uid)
+    log.info("study concluded", extra={"study_instance_uid": study_instance_uid, **said})
+    queue_deliveries(context, study_instance_uid)

@@ -44,9 +44,9 @@ class Context:
             max_pixels=self.settings.max_pixels,
         )
 
-    def route(self, study_uid: str) -> tuple[Destination, ...]:
+    def route(self, study_instance_uid: str) -> tuple[Destination, ...]:
         """The destinations that the rules choose for a study."""
-        rows = self.ledger.instances_of(study_uid)
+        rows = self.ledger.instances_of(study_instance_uid)
         calling_ae = rows[0].calling_ae if rows else ""
         return route(self.settings.rules, [row.header for row in rows], calling_ae, self.settings.destinations)
 

@@ -25,7 +25,7 @@ def approve_correction(context: Context, correction_id: int, who: str, why: str)
         Its state does not allow it, or name or reason are missing. As for the other decisions here.
     """
     row = context.ledger.approve(correction_id, *_signed(who, why), _planner(context, correction_id))
-    queue_deliveries(context, row.study_uid)
+    queue_deliveries(context, row.study_instance_uid)
     return row
 
 
@@ -37,40 +37,40 @@ def reject_correction(context: Context, correction_id: int, who: str, why: str) 
 def undo_correction(context: Context, correction_id: int, who: str, why: str) -> CorrectionRow:
     """Have the former labels written back by the road that the correction took."""
     row = context.ledger.undo(correction_id, *_signed(who, why), _planner(context, correction_id))
-    queue_deliveries(context, row.study_uid)
+    queue_deliveries(context, row.study_instance_uid)
     return row
 
 
-def release_study(context: Context, study_uid: str, who: str, why: str) -> HoldRow:
+def release_study(context: Context, study_instance_uid: str, who: str, why: str) -> HoldRow:
     """Let the corrections of a held study go."""
-    destinations = context.route(study_uid)
-    hold = context.ledger.release(study_uid, *_signed(who, why), lambda row: plan_correction(row, destinations))
-    queue_deliveries(context, study_uid)
+    destinations = context.route(study_instance_uid)
+    hold = context.ledger.release(study_instance_uid, *_signed(who, why), lambda row: plan_correction(row, destinations))
+    queue_deliveries(context, study_instance_uid)
     return hold
 
 
 def retry_delivery(context: Context, delivery_id: int, who: str) -> DeliveryRow:
     """Try a delivery again that ended without proof."""
     row = context.ledger.retry(delivery_id, _signed(who, "-")[0])
-    queue_deliveries(context, row.study_uid)
+    queue_deliveries(context, row.study_instance_uid)
     return row
 
 
-def queue_deliveries(context: Context, study_uid: str) -> None:
+def queue_deliveries(context: Context, study_instance_uid: str) -> None:
     """Put a study's due deliveries on the queue at once, instead of waiting for the sweeper."""
-    study = context.ledger.study(study_uid)
-    for delivery in context.ledger.due_deliveries(study_uid=study_uid):
+    study = context.ledger.study(study_instance_uid)
+    for delivery in context.ledger.due_deliveries(study_instance_uid=study_instance_uid):
         try:
             context.publisher.deliver(delivery.id, study.priority if study else Priority.ROUTINE)
         except BrokerDown:
-            log.warning("deliveries not queued, the sweeper will", extra={"study_uid": study_uid})
+            log.warning("deliveries not queued, the sweeper will", extra={"study_instance_uid": study_instance_uid})
             return
 
 
 def _planner(context: Context, correction_id: int) -> Planner:
     """Where a correction goes, by the rules for its study; asked before the transaction begins."""
     row = context.ledger.correction(correction_id)
-    destinations = context.route(row.study_uid) if row else ()
+    destinations = context.route(row.study_instance_uid) if row else ()
     return lambda decided: plan_correction(decided, destinations)
 
 

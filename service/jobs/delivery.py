@@ -76,7 +76,7 @@ def _keep(context: Context, row: DeliveryRow, built: pydicom.Dataset) -> None:
     An image that is corrected under its own UID is not kept: under that UID we hand out what was received.
     """
     uid = str(built.SOPInstanceUID)
-    if uid == row.source_sop_uid or (context.ledger.is_kept(uid) and context.store.produced_path(uid).is_file()):
+    if uid == row.source_sop_instance_uid or (context.ledger.is_kept(uid) and context.store.produced_path(uid).is_file()):
         return
     content = BytesIO()
     try:
@@ -91,7 +91,7 @@ def _keep(context: Context, row: DeliveryRow, built: pydicom.Dataset) -> None:
         log.warning("object not kept", extra={"delivery": row.id, "kind": row.kind, "cause": type(error).__name__})
         return
     context.ledger.record_produced(
-        uid, row.study_uid, str(built.SeriesInstanceUID), str(built.SOPClassUID), str(built.get("Modality", "")), row.kind, size
+        uid, row.study_instance_uid, str(built.SeriesInstanceUID), str(built.SOPClassUID), str(built.get("Modality", "")), row.kind, size
     )
 
 

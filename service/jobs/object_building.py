@@ -40,14 +40,14 @@ def build(context: Context, row: DeliveryRow, destination: Destination) -> Paylo
         The conclusion, the correction or the source instance is gone, or the destination's mode changed since it was planned.
     """
     payload = _build_change(context, row, destination) if row.correction_id else _build_result(context, row)
-    made = payload.sop_uid if isinstance(payload, LabelChanges) else str(payload.SOPInstanceUID)
+    made = payload.sop_instance_uid if isinstance(payload, LabelChanges) else str(payload.SOPInstanceUID)
     if made != row.object_uid and row.kind is not ObjectKind.REPORT:  # a report may have been renamed: see the dialects
         raise NotBuildable("the configuration or the software changed since the delivery was planned: it would be another object")
     return payload
 
 
 def _build_result(context: Context, row: DeliveryRow) -> pydicom.Dataset:
-    versions = {conclusion.version: conclusion for conclusion in context.ledger.conclusions(row.study_uid)}
+    versions = {conclusion.version: conclusion for conclusion in context.ledger.conclusions(row.study_instance_uid)}
     if row.version not in versions:
         raise NotBuildable(f"version {row.version} of the conclusion is gone")
     conclusion = versions[row.version]
@@ -57,11 +57,11 @@ def _build_result(context: Context, row: DeliveryRow) -> pydicom.Dataset:
         return build_report(conclusion, _sources(context, conclusion), predecessor)
     if row.kind is ObjectKind.CAD:
         return build_cad_report(conclusion, _sources(context, conclusion), _cad_predecessor(context, earlier))
-    assert row.source_sop_uid is not None
-    finding, source = _finding(conclusion, row.source_sop_uid), _source(context, row.source_sop_uid, pixels=False)
+    assert row.source_sop_instance_uid is not None
+    finding, source = _finding(conclusion, row.source_sop_instance_uid), _source(context, row.source_sop_instance_uid, pixels=False)
     if row.kind is ObjectKind.MARKS:
         return build_marks(conclusion, finding, source)
-    pictures = context.store.results_dir(row.source_sop_uid)
+    pictures = context.store.results_dir(row.source_sop_instance_uid)
     return build_heatmap(
         conclusion,
         finding,
@@ -86,7 +86,7 @@ def _build_change(context: Context, row: DeliveryRow, destination: Destination) 
     change, mode = _change(context, decided), destination.corrections.mode
     source = _source(context, decided.sop_instance_uid, pixels=row.kind is not ObjectKind.REJECTION)
     if row.kind is ObjectKind.REJECTION:
-        if row.object_uid == rejection_uid(row.study_uid, decided.sop_instance_uid, INCORRECT_LABEL.value):
+        if row.object_uid == rejection_uid(row.study_instance_uid, decided.sop_instance_uid, INCORRECT_LABEL.value):
             return build_rejection_note(change, source)
         source = _source(context, decided.sop_instance_uid, pixels=True)
         return build_rejection_note(change, build_corrected(change, source, "new-series"))
@@ -101,7 +101,7 @@ def _build_change(context: Context, row: DeliveryRow, destination: Destination) 
 
 def _change(context: Context, row: CorrectionRow) -> Change:
     assert row.decided_at is not None
-    conclusion = next((each for each in context.ledger.conclusions(row.study_uid) if each.version == row.version), None)
+    conclusion = next((each for each in context.ledger.conclusions(row.study_instance_uid) if each.version == row.version), None)
     if conclusion is None:
         raise NotBuildable(f"version {row.version} of the conclusion is gone")
     finding = _finding(conclusion, row.sop_instance_uid)
@@ -115,16 +115,16 @@ def _undo(context: Context, row: CorrectionRow) -> Undo:
     return Undo(asked[0].who, asked[0].why, asked[0].at)
 
 
-def _finding(conclusion: Conclusion, sop_uid: str) -> ImageFinding:
-    return next(image for image in conclusion.images if image.sop_instance_uid == sop_uid)
+def _finding(conclusion: Conclusion, sop_instance_uid: str) -> ImageFinding:
+    return next(image for image in conclusion.images if image.sop_instance_uid == sop_instance_uid)
 
 
 def _sources(context: Context, conclusion: Conclusion) -> list[pydicom.Dataset]:
     return [_source(context, finding.sop_instance_uid, pixels=False) for finding in conclusion.images]
 
 
-def _source(context: Context, sop_uid: str, pixels: bool) -> pydicom.Dataset:
-    row = context.ledger.instance(sop_uid)
+def _source(context: Context, sop_instance_uid: str, pixels: bool) -> pydicom.Dataset:
+    row = context.ledger.instance(sop_instance_uid)
     if row is None:
         raise NotBuildable("the source instance is gone")
     return pydicom.dcmread(context.store.path(row.path), stop_before_pixels=not pixels, force=True)

@@ -41,16 +41,18 @@ def plan_correction(row: CorrectionRow, destinations: Sequence[Destination]) -> 
     undoing = row.state is CorrectionState.UNDOING
     for destination in destinations:
         policy, source = destination.corrections, row.sop_instance_uid
-        corrected = corrected_uid(row.study_uid, row.correction, policy.mode)
+        corrected = corrected_uid(row.study_instance_uid, row.correction, policy.mode)
         if undoing and policy.mode != "report":
-            yield PlannedDelivery(ObjectKind.UNDONE, source, destination.name, undone_uid(row.study_uid, row.correction, policy.mode))
+            yield PlannedDelivery(
+                ObjectKind.UNDONE, source, destination.name, undone_uid(row.study_instance_uid, row.correction, policy.mode)
+            )
         elif not undoing and _applies(policy, row):
             yield PlannedDelivery(ObjectKind.CORRECTED, source, destination.name, corrected)
         else:
             continue
         if policy.rejection_note and policy.mode == "new-series":
             # Rejected is what the new copy replaces: the image as received, or its corrected copy.
-            note = rejection_uid(row.study_uid, corrected if undoing else source, INCORRECT_LABEL.value)
+            note = rejection_uid(row.study_instance_uid, corrected if undoing else source, INCORRECT_LABEL.value)
             yield PlannedDelivery(ObjectKind.REJECTION, source, destination.name, note)
 
 

@@ -60,13 +60,13 @@ class Publisher:
         self._silent_until = 0.0
         self._lock = threading.Lock()
 
-    def analyse(self, sop_uid: str, priority: Priority = Priority.ROUTINE) -> None:
+    def analyse(self, sop_instance_uid: str, priority: Priority = Priority.ROUTINE) -> None:
         """Ask for one image. Raises `BrokerDown`; the sweeper will ask again."""
-        self._publish(ANALYSE, sop_uid, priority)
+        self._publish(ANALYSE, sop_instance_uid, priority)
 
-    def conclude(self, study_uid: str, priority: Priority = Priority.ROUTINE) -> None:
+    def conclude(self, study_instance_uid: str, priority: Priority = Priority.ROUTINE) -> None:
         """Ask for one study's conclusion."""
-        self._publish(CONCLUDE, study_uid, priority)
+        self._publish(CONCLUDE, study_instance_uid, priority)
 
     def deliver(self, delivery_id: int, priority: Priority = Priority.ROUTINE) -> None:
         """Ask for one delivery."""

@@ -88,20 +88,20 @@ class Reconciliation(BaseModel):
         return 3 if results or not self.complete else 0
 
 
-def reconcile(context: Context, stop: threading.Event | None = None, study_uid: str | None = None) -> Reconciliation:
+def reconcile(context: Context, stop: threading.Event | None = None, study_instance_uid: str | None = None) -> Reconciliation:
     """Look at every study, newest first.
 
     Parameters
     ----------
     stop
         Ends the look early, between two objects; what was seen so far is returned.
-    study_uid
+    study_instance_uid
         Only this study.
     """
     report = Reconciliation(started_at=datetime.now(UTC))
     failures: Counter[str] = Counter()
     stop = stop or threading.Event()
-    for uid in [study_uid] if study_uid else _study_uids(context):
+    for uid in [study_instance_uid] if study_instance_uid else _study_uids(context):
         _check_instances(context, uid, report, stop)
         _check_deliveries(context, uid, report, failures, stop)
         if stop.is_set():
@@ -132,28 +132,36 @@ def _study_uids(context: Context) -> Iterator[str]:
     cursor: str | None = None
     while True:
         page, cursor = context.ledger.studies(order="received", cursor=cursor, limit=STUDIES_AT_ONCE)
-        yield from (study.study_uid for study in page)
+        yield from (study.study_instance_uid for study in page)
         if cursor is None:
             return
 
 
-def _check_instances(context: Context, study_uid: str, report: Reconciliation, stop: threading.Event) -> None:
-    received = [(row.sop_instance_uid, row.path, row.sha256) for row in context.ledger.instances_of(study_uid)]
-    received += [(row.sop_instance_uid, row.path, row.sha256) for row in context.ledger.conflicts(study_uid)]
-    for sop_uid, path, sha256 in received:
+def _check_instances(context: Context, study_instance_uid: str, report: Reconciliation, stop: threading.Event) -> None:
+    received = [(row.sop_instance_uid, row.path, row.sha256) for row in context.ledger.instances_of(study_instance_uid)]
+    received += [(row.sop_instance_uid, row.path, row.sha256) for row in context.ledger.conflicts(study_instance_uid)]
+    for sop_instance_uid, path, sha256 in received:
         if stop.is_set():
             return
         result, detail = check_file(context.store.path(path), sha256)
         report.instances[result] += 1
         if result is not Result.SOUND:
             report.discrepancies.append(
-                Discrepancy(subject="instance", result=result, study_instance_uid=study_uid, sop_instance_uid=sop_uid, detail=detail)
+                Discrepancy(
+                    subject="instance",
+                    result=result,
+                    study_instance_uid=study_instance_uid,
+                    sop_instance_uid=sop_instance_uid,
+                    detail=detail,
+                )
             )
 
 
-def _check_deliveries(context: Context, study_uid: str, report: Reconciliation, failures: Counter[str], stop: threading.Event) -> None:
+def _check_deliveries(
+    context: Context, study_instance_uid: str, report: Reconciliation, failures: Counter[str], stop: threading.Event
+) -> None:
     # Under one UID the archive holds what came last: a correction that was undone in place is rightly there no more.
-    latest = {(row.destination, row.object_uid): row for row in context.ledger.deliveries(study_uid=study_uid)}
+    latest = {(row.destination, row.object_uid): row for row in context.ledger.deliveries(study_instance_uid=study_instance_uid)}
     for row in latest.values():
         if stop.is_set():
             return
@@ -207,7 +215,7 @@ def _discrepancy(row: DeliveryRow, result: Result, detail: str) -> Discrepancy:
     return Discrepancy(
         subject="delivery",
         result=result,
-        study_instance_uid=row.study_uid,
+        study_instance_uid=row.study_instance_uid,
         sop_instance_uid=row.object_uid,
         detail=detail,
         destination=row.destination,

@@ -45,7 +45,7 @@ def sweep(context: Context, older_than_s: float | None = None) -> Swept:
         context.publisher.analyse(row.sop_instance_uid, row.priority)
     quiet = context.ledger.studies_to_conclude(context.settings.quiet_seconds)
     for study in quiet:
-        context.publisher.conclude(study.study_uid, study.priority)
+        context.publisher.conclude(study.study_instance_uid, study.priority)
     due = context.ledger.due_deliveries() if waiting < MOST_WAITING else []
     for delivery in due:
         context.publisher.deliver(delivery.id)

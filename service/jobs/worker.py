@@ -51,12 +51,12 @@ def build_worker(settings: Settings) -> Celery:
     options: dict[str, Any] = {"autoretry_for": (OperationalError,), "retry_backoff": 2, "max_retries": None}
 
     @app.task(name=ANALYSE, **options)  # type: ignore[untyped-decorator]
-    def analyse(sop_uid: str) -> None:
-        analyse_instance(context(), sop_uid)
+    def analyse(sop_instance_uid: str) -> None:
+        analyse_instance(context(), sop_instance_uid)
 
     @app.task(name=CONCLUDE, **options)  # type: ignore[untyped-decorator]
-    def conclude(study_uid: str) -> None:
-        conclude_study(context(), study_uid)
+    def conclude(study_instance_uid: str) -> None:
+        conclude_study(context(), study_instance_uid)
 
     @app.task(name=DELIVER, **options)  # type: ignore[untyped-decorator]
     def deliver(delivery_id: int) -> None:

@@ -38,8 +38,8 @@ class ReceiveContext:
 
 @dataclass(frozen=True)
 class Receipt:
-    sop_uid: str
-    study_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
     accepted: Accepted
 
 
@@ -85,10 +85,10 @@ def _accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prio
     part10.dataset.file_meta = part10.meta
     header = read_header(part10.dataset)
     if ReturnDesk(settings.data_dir).take_object(path, header.sop_instance_uid, calling_ae):
-        log.info("an archive moved to us what we asked it for", extra={"sop_uid": header.sop_instance_uid})
+        log.info("an archive moved to us what we asked it for", extra={"sop_instance_uid": header.sop_instance_uid})
         return Receipt(header.sop_instance_uid, header.study_instance_uid, Accepted.OWN)
     if context.ledger.is_produced(header.sop_instance_uid):
-        log.info("a result of ours came back", extra={"sop_uid": header.sop_instance_uid})
+        log.info("a result of ours came back", extra={"sop_instance_uid": header.sop_instance_uid})
         return Receipt(header.sop_instance_uid, header.study_instance_uid, Accepted.OWN)
     with NamedTemporaryFile(dir=store.spool_dir, suffix=".dcm", delete=False) as rewritten:
         try:
@@ -103,7 +103,7 @@ def _accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prio
     if accepted is Accepted.NEW:
         _publish(context, header.sop_instance_uid, priority)
     elif accepted is Accepted.CONFLICT:
-        log.warning("other bytes under a known UID: both are kept", extra={"sop_uid": header.sop_instance_uid})
+        log.warning("other bytes under a known UID: both are kept", extra={"sop_instance_uid": header.sop_instance_uid})
     return Receipt(header.sop_instance_uid, header.study_instance_uid, accepted)
 
 
@@ -117,9 +117,9 @@ def _check_announced(part10: Part10) -> None:
         raise SopClassMismatch("the data set is another instance than announced")
 
 
-def _publish(context: ReceiveContext, sop_uid: str, priority: Priority) -> None:
+def _publish(context: ReceiveContext, sop_instance_uid: str, priority: Priority) -> None:
     try:
-        context.publish(sop_uid, priority)
+        context.publish(sop_instance_uid, priority)
     except Exception as error:
         # Whatever the broker's client raises: received is received, and the sweeper queues it.
-        log.warning("not queued, the sweeper will", extra={"sop_uid": sop_uid, "cause": type(error).__name__})
+        log.warning("not queued, the sweeper will", extra={"sop_instance_uid": sop_instance_uid, "cause": type(error).__name__})

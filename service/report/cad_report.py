@@ -23,7 +23,7 @@ from service.report.content import CONTAINS, HAS_CONCEPT_MOD, HAS_PROPERTIES, ma
 from service.report.document import begin_document, order_sources
 from service.report.identity import NOT_A_DIAGNOSIS
 from service.report.marks import is_marked
-from service.report.uids import cad_uid, series_uid
+from service.report.uids import cad_uid, derive_series_uid
 
 SERIES_NUMBER = 9003
 LIBRARY = (1, 2)
@@ -65,7 +65,7 @@ def build_cad_report(conclusion: Conclusion, sources: Sequence[Dataset], predece
     report = begin_document(conclusion, ordered, predecessor)
     report.SOPClassUID = MammographyCADSRStorage
     report.SOPInstanceUID = cad_uid(conclusion)
-    report.SeriesInstanceUID = series_uid(conclusion.study_instance_uid, "cad-sr")
+    report.SeriesInstanceUID = derive_series_uid(conclusion.study_instance_uid, "cad-sr")
     report.SeriesNumber = SERIES_NUMBER
     report.SeriesDescription = "mammotriage CAD"
     report.update(_content(conclusion, images))

@@ -19,7 +19,7 @@ from service.report.coding import code_item
 from service.report.common_modules import file_meta, local_time, stamp_creation
 from service.report.label_changes import LABELS, Change, Undo, new_labels, set_labels
 from service.report.original_attributes import append, equipment, is_code_string, put, record_former, shallow_copy, with_zone
-from service.report.uids import corrected_uid, series_uid, undone_uid
+from service.report.uids import corrected_uid, derive_series_uid, undone_uid
 
 Road = Literal["new-series", "overwrite"]
 """The modes in which an object of ours is sent; in the others nothing is, or the archive changes its own."""
@@ -140,10 +140,10 @@ def _restore(built: Dataset, source: Dataset, keywords: Iterable[str]) -> None:
             del built[keyword]
 
 
-def _derive(built: Dataset, before: Dataset, sop_uid: str, kind: str) -> None:
+def _derive(built: Dataset, before: Dataset, sop_instance_uid: str, kind: str) -> None:
     """Make the copy an instance of its own that points back at the image it came from (PS3.3 C.7.6.1.1.4)."""
-    built.SOPInstanceUID = sop_uid
-    built.SeriesInstanceUID = series_uid(str(before.StudyInstanceUID), kind, sop_uid)
+    built.SOPInstanceUID = sop_instance_uid
+    built.SeriesInstanceUID = derive_series_uid(str(before.StudyInstanceUID), kind, sop_instance_uid)
     image_type = read_text(before, "ImageType").split("\\")
     well_formed = len(image_type) > 1 and all(is_code_string(value) for value in image_type)
     put(built, "ImageType", ["DERIVED", *image_type[1:]] if well_formed else list(SC_IMAGE_TYPE))

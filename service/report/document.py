@@ -61,15 +61,15 @@ def list_references(instances: Iterable[Dataset]) -> list[Dataset]:
         item.ReferencedSOPInstanceUID = instance.SOPInstanceUID
         series[str(instance.StudyInstanceUID), str(instance.SeriesInstanceUID)].append(item)
     studies: dict[str, list[Dataset]] = defaultdict(list)
-    for (study_uid, series_instance_uid), items in series.items():
+    for (study_instance_uid, series_instance_uid), items in series.items():
         reference = Dataset()
         reference.SeriesInstanceUID = series_instance_uid
         reference.ReferencedSOPSequence = items
-        studies[study_uid].append(reference)
+        studies[study_instance_uid].append(reference)
     references = []
-    for study_uid, items in studies.items():
+    for study_instance_uid, items in studies.items():
         reference = Dataset()
-        reference.StudyInstanceUID = study_uid
+        reference.StudyInstanceUID = study_instance_uid
         reference.ReferencedSeriesSequence = items
         references.append(reference)
     return references

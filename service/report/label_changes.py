@@ -67,9 +67,9 @@ class Undo:
 class LabelChanges:
     """What an archive is asked to change in one instance that it holds."""
 
-    study_uid: str
-    series_uid: str
-    sop_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
     sop_class_uid: str
     values: Mapping[str, Value]
     """By keyword, all of `LABELS`; None removes the attribute, "" and () leave it there without a value."""
@@ -193,9 +193,9 @@ def set_labels(dataset: Dataset, values: Mapping[str, Value]) -> None:
 
 def _addressed(before: Dataset, values: Mapping[str, Value], moment: datetime) -> LabelChanges:
     return LabelChanges(
-        study_uid=str(before.StudyInstanceUID),
-        series_uid=str(before.SeriesInstanceUID),
-        sop_uid=str(before.SOPInstanceUID),
+        study_instance_uid=str(before.StudyInstanceUID),
+        series_instance_uid=str(before.SeriesInstanceUID),
+        sop_instance_uid=str(before.SOPInstanceUID),
         sop_class_uid=str(before.SOPClassUID),
         values=values,
         reason="CORRECT",

@@ -15,7 +15,7 @@ from service.domain.findings import Conclusion, ImageFinding, Peak
 from service.report.algorithm import is_calibrated
 from service.report.common_modules import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
 from service.report.marks import is_marked
-from service.report.uids import marks_uid, series_uid
+from service.report.uids import derive_series_uid, marks_uid
 
 SERIES_NUMBER = 9004
 LAYER = "MARKS"
@@ -65,7 +65,7 @@ def build_marks(conclusion: Conclusion, finding: ImageFinding, source: Dataset) 
     state.Modality = "PR"
     # The module has no side of an image, only one of the series (PS3.3 C.7.3.1): each breast has its own.
     side = finding.laterality.value if finding.laterality and finding.laterality.value in ("R", "L") else ""
-    state.SeriesInstanceUID = series_uid(conclusion.study_instance_uid, f"gsps:{side}")
+    state.SeriesInstanceUID = derive_series_uid(conclusion.study_instance_uid, f"gsps:{side}")
     state.SeriesNumber = SERIES_NUMBER
     state.SeriesDescription = "mammotriage marks"
     state.Laterality = side

@@ -17,7 +17,7 @@ from service.report.content import as_plain
 from service.report.document import list_references
 from service.report.identity import IMPLEMENTATION_CLASS_UID, MANUFACTURER
 from service.report.label_changes import Change
-from service.report.uids import corrected_uid, rejection_uid, series_uid
+from service.report.uids import corrected_uid, derive_series_uid, rejection_uid
 
 BAD_QUALITY = Code("113001", "Rejected for Quality Reasons", scheme="DCM")
 INCORRECT_LABEL = Code("113037", "Rejected for Patient Safety Reasons", scheme="DCM")
@@ -49,16 +49,16 @@ def build_rejection_note(change: Change, source: Dataset, title: Code = INCORREC
     """
     if title not in TITLES:
         raise ValueError(f"{title.value} is no title of a rejection note")
-    study_uid = str(source.StudyInstanceUID)
+    study_instance_uid = str(source.StudyInstanceUID)
     moment = local_time(source, change.at)
     note = Dataset()
     copy_patient_and_study(source, note)
     stamp_equipment(note)
     stamp_creation(note, moment)
     note.SOPClassUID = KeyObjectSelectionDocumentStorage
-    note.SOPInstanceUID = rejection_uid(study_uid, str(source.SOPInstanceUID), title.value)
+    note.SOPInstanceUID = rejection_uid(study_instance_uid, str(source.SOPInstanceUID), title.value)
     note.Modality = "KO"
-    note.SeriesInstanceUID = series_uid(study_uid, "kos")
+    note.SeriesInstanceUID = derive_series_uid(study_instance_uid, "kos")
     note.SeriesNumber = SERIES_NUMBER
     note.SeriesDescription = "mammotriage rejection notes"
     note.ReferencedPerformedProcedureStepSequence = []

@@ -13,7 +13,7 @@ from service.domain.findings import Conclusion, ImageFinding
 from service.report.algorithm import is_calibrated
 from service.report.coding import code_item
 from service.report.common_modules import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
-from service.report.uids import heatmap_uid, series_uid
+from service.report.uids import derive_series_uid, heatmap_uid
 
 SERIES_NUMBER = 9002
 GAP, MARGIN = 8, 8
@@ -64,7 +64,7 @@ def build_heatmap(
 
     capture.SOPClassUID = SecondaryCaptureImageStorage
     capture.SOPInstanceUID = heatmap_uid(conclusion, finding)
-    capture.SeriesInstanceUID = series_uid(conclusion.study_instance_uid, "sc")
+    capture.SeriesInstanceUID = derive_series_uid(conclusion.study_instance_uid, "sc")
     capture.SeriesNumber = SERIES_NUMBER
     # No view in the description: hanging protocols would take a picture called "L CC" for the mammogram.
     capture.SeriesDescription = "mammotriage heatmaps"

@@ -27,7 +27,7 @@ from service.report.content import as_plain
 from service.report.document import begin_document, identify_coding_scheme, order_sources
 from service.report.identity import IMPLEMENTATION_CLASS_UID, MANUFACTURER
 from service.report.measurement_groups import breast_group, image_group, study_group
-from service.report.uids import report_uid, series_uid
+from service.report.uids import derive_series_uid, report_uid
 
 SERIES_NUMBER = 9001
 
@@ -59,7 +59,7 @@ def build_report(conclusion: Conclusion, sources: Sequence[Dataset], predecessor
     report.SOPClassUID = Comprehensive3DSRStorage
     report.SOPInstanceUID = report_uid(conclusion)
     report.CodingSchemeIdentificationSequence = [identify_coding_scheme()]
-    report.SeriesInstanceUID = series_uid(conclusion.study_instance_uid, "sr")
+    report.SeriesInstanceUID = derive_series_uid(conclusion.study_instance_uid, "sr")
     report.SeriesNumber = SERIES_NUMBER
     report.SeriesDescription = "mammotriage report"
     report.update(as_plain(_content(conclusion, ordered)))

@@ -27,7 +27,7 @@ class Corrections(Chronicle):
     def corrections(
         self,
         state: CorrectionState | None = None,
-        study_uid: str | None = None,
+        study_instance_uid: str | None = None,
         after_id: int = 0,
         limit: int | None = 100,
         kind: CorrectionKind | None = None,
@@ -41,8 +41,8 @@ class Corrections(Chronicle):
             wanted = wanted.where(corrections.c.kind == kind)
         if state is not None:
             wanted = wanted.where(corrections.c.state == state)
-        if study_uid is not None:
-            wanted = wanted.where(corrections.c.study_uid == study_uid)
+        if study_instance_uid is not None:
+            wanted = wanted.where(corrections.c.study_instance_uid == study_instance_uid)
         with self._read() as connection:
             return [as_correction(row) for row in connection.execute(wanted)]
 
@@ -52,27 +52,27 @@ class Corrections(Chronicle):
         with self._read() as connection:
             return [CorrectionStep(row.at, CorrectionState(row.state), row.who, row.why) for row in connection.execute(wanted)]
 
-    def hold(self, study_uid: str) -> HoldRow | None:
+    def hold(self, study_instance_uid: str) -> HoldRow | None:
         """The hold on a study, released or not; None where there never was one."""
         with self._read() as connection:
-            row = connection.execute(select(holds).where(holds.c.study_uid == study_uid)).one_or_none()
+            row = connection.execute(select(holds).where(holds.c.study_instance_uid == study_instance_uid)).one_or_none()
         return as_hold(row) if row else None
 
     def holds(self, open_only: bool = True) -> list[HoldRow]:
         """Studies that nothing corrected may leave, oldest first."""
-        wanted = select(holds).order_by(holds.c.since, holds.c.study_uid)
+        wanted = select(holds).order_by(holds.c.since, holds.c.study_instance_uid)
         if open_only:
             wanted = wanted.where(holds.c.released_at.is_(None))
         with self._read() as connection:
             return [as_hold(row) for row in connection.execute(wanted)]
 
-    def _enter_correction(self, connection: Connection, study_uid: str, version: int, planned: PlannedCorrection) -> None:
+    def _enter_correction(self, connection: Connection, study_instance_uid: str, version: int, planned: PlannedCorrection) -> None:
         """Enter what a conclusion found. A change that is known keeps its life; one that was withdrawn begins anew."""
         at, correction = self._now(), planned.correction
         assert correction.kind is not None
         found = connection.execute(
             select(corrections)
-            .where(corrections.c.sop_uid == correction.sop_instance_uid, corrections.c.change == change_key(correction))
+            .where(corrections.c.sop_instance_uid == correction.sop_instance_uid, corrections.c.change == change_key(correction))
             .with_for_update()
         ).one_or_none()
         seen = {"version": version, "correction": correction.model_dump_json(), "kind": correction.kind, "changed_at": at}
@@ -82,7 +82,12 @@ class Corrections(Chronicle):
         state = _first_state(planned.action)
         if found is None:
             new = insert(corrections).values(
-                study_uid=study_uid, sop_uid=correction.sop_instance_uid, change=change_key(correction), state=state, created_at=at, **seen
+                study_instance_uid=study_instance_uid,
+                sop_instance_uid=correction.sop_instance_uid,
+                change=change_key(correction),
+                state=state,
+                created_at=at,
+                **seen,
             )
             correction_id: int = connection.execute(new.returning(corrections.c.id)).scalar_one()
         else:
@@ -92,25 +97,25 @@ class Corrections(Chronicle):
             decided = (
                 {"decided_by": POLICY, "decided_at": at, "decided_why": correction.reason} if state is CorrectionState.APPROVED else {}
             )
-            self._step(connection, correction_id, study_uid, state, POLICY, correction.reason, **decided)
+            self._step(connection, correction_id, study_instance_uid, state, POLICY, correction.reason, **decided)
 
-    def _withdraw_others(self, connection: Connection, study_uid: str, version: int) -> None:
+    def _withdraw_others(self, connection: Connection, study_instance_uid: str, version: int) -> None:
         """End what nobody decided and the current conclusion no longer sees."""
         stale = select(corrections.c.id).where(
-            corrections.c.study_uid == study_uid, corrections.c.version < version, corrections.c.state.in_(UNDECIDED)
+            corrections.c.study_instance_uid == study_instance_uid, corrections.c.version < version, corrections.c.state.in_(UNDECIDED)
         )
         for correction_id in connection.execute(stale).scalars().all():
             why = f"conclusion {version} of the study sees no such difference"
-            self._step(connection, correction_id, study_uid, CorrectionState.WITHDRAWN, POLICY, why)
+            self._step(connection, correction_id, study_instance_uid, CorrectionState.WITHDRAWN, POLICY, why)
 
     def _step(
-        self, connection: Connection, correction_id: int, study_uid: str, state: CorrectionState, who: str, why: str, **values: Any
+        self, connection: Connection, correction_id: int, study_instance_uid: str, state: CorrectionState, who: str, why: str, **values: Any
     ) -> None:
         """Bring a correction into a state, and write down who did it and why."""
         at = self._now()
         connection.execute(update(corrections).where(corrections.c.id == correction_id).values(state=state, changed_at=at, **values))
         connection.execute(insert(correction_history).values(correction_id=correction_id, at=at, state=state, who=who, why=why))
-        self._tell(connection, f"correction.{state}", study_uid, correction=correction_id, state=state)
+        self._tell(connection, f"correction.{state}", study_instance_uid, correction=correction_id, state=state)
 
     def _state_of(self, connection: Connection, correction_id: int) -> CorrectionState:
         wanted = select(corrections.c.state).where(corrections.c.id == correction_id).with_for_update()
@@ -132,7 +137,7 @@ class Corrections(Chronicle):
             return
         new, why = _undone(rows) if undoing else _carried_out(rows)
         if new is not state:
-            self._step(connection, correction_id, row.study_uid, new, POLICY, why)
+            self._step(connection, correction_id, row.study_instance_uid, new, POLICY, why)
 
 
 def change_key(correction: Correction) -> str:
@@ -143,8 +148,8 @@ def change_key(correction: Correction) -> str:
 def as_correction(row: Row[Any]) -> CorrectionRow:
     return CorrectionRow(
         id=row.id,
-        study_uid=row.study_uid,
-        sop_instance_uid=row.sop_uid,
+        study_instance_uid=row.study_instance_uid,
+        sop_instance_uid=row.sop_instance_uid,
         version=row.version,
         kind=CorrectionKind(row.kind),
         correction=Correction.model_validate_json(row.correction),
@@ -158,7 +163,7 @@ def as_correction(row: Row[Any]) -> CorrectionRow:
 
 
 def as_hold(row: Row[Any]) -> HoldRow:
-    return HoldRow(row.study_uid, row.reason, row.since, row.released_at, row.released_by, row.released_why)
+    return HoldRow(row.study_instance_uid, row.reason, row.since, row.released_at, row.released_by, row.released_why)
 
 
 def _first_state(action: Action) -> CorrectionState:

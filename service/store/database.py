@@ -77,7 +77,7 @@ class Database:
     def ping(self) -> None:
         """Prove that the database answers and has its tables; raises SQLAlchemyError otherwise."""
         with self._read() as connection:
-            connection.execute(text("SELECT count(*) FROM (SELECT study_uid FROM studies LIMIT 1) AS one"))
+            connection.execute(text("SELECT count(*) FROM (SELECT study_instance_uid FROM studies LIMIT 1) AS one"))
 
     def close(self) -> None:
         """Close every pooled connection; a later call opens new ones."""

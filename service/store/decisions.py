@@ -87,21 +87,23 @@ class Decisions(Outbox):
             taken, free_at = self._end_corrected(connection, correction_id)
             found = as_correction(row)
             if not taken:
-                self._step(connection, correction_id, row.study_uid, CorrectionState.UNDONE, who, f"{why} (it had reached no destination)")
+                self._step(
+                    connection, correction_id, row.study_instance_uid, CorrectionState.UNDONE, who, f"{why} (it had reached no destination)"
+                )
                 return self._again(connection, correction_id)
-            self._step(connection, correction_id, row.study_uid, CorrectionState.UNDOING, who, why)
+            self._step(connection, correction_id, row.study_instance_uid, CorrectionState.UNDOING, who, why)
             back = [planned for planned in plan(self._again(connection, correction_id)) if planned.destination in taken]
             if lost := taken - {planned.destination for planned in back}:
                 raise DecisionRefused(f"correction {correction_id} went to {', '.join(sorted(lost))}, which can no longer be written to")
             for planned in back:
-                if not self._plan(connection, found.study_uid, found.version, planned, correction_id):
+                if not self._plan(connection, found.study_instance_uid, found.version, planned, correction_id):
                     self._begin_again(connection, correction_id, planned)
             # A worker that is just sending the correction must be done before the former labels follow it.
             waiting = update(deliveries).where(deliveries.c.correction_id == correction_id, deliveries.c.kind == ObjectKind.UNDONE)
             connection.execute(waiting.where(deliveries.c.next_try_at < free_at).values(next_try_at=free_at))
             return self._again(connection, correction_id)
 
-    def release(self, study_uid: str, who: str, why: str, plan: Planner) -> HoldRow:
+    def release(self, study_instance_uid: str, who: str, why: str, plan: Planner) -> HoldRow:
         """A person lets the corrections of a held study go.
 
         Raises
@@ -112,37 +114,39 @@ class Decisions(Outbox):
             It was released before.
         """
         with self._write() as connection:
-            row = connection.execute(select(holds).where(holds.c.study_uid == study_uid).with_for_update()).one_or_none()
+            row = connection.execute(select(holds).where(holds.c.study_instance_uid == study_instance_uid).with_for_update()).one_or_none()
             if row is None:
                 raise LookupError("the study is not held")
             if row.released_at is not None:
                 raise DecisionRefused(f"the study was released before, by {row.released_by}")
-            let_go = update(holds).where(holds.c.study_uid == study_uid)
+            let_go = update(holds).where(holds.c.study_instance_uid == study_instance_uid)
             connection.execute(let_go.values(released_at=self._now(), released_by=who, released_why=why))
-            self._tell(connection, "study.released", study_uid, who=who)
-            approved = select(corrections).where(corrections.c.study_uid == study_uid, corrections.c.state == CorrectionState.APPROVED)
+            self._tell(connection, "study.released", study_instance_uid, who=who)
+            approved = select(corrections).where(
+                corrections.c.study_instance_uid == study_instance_uid, corrections.c.state == CorrectionState.APPROVED
+            )
             for found in connection.execute(approved.order_by(corrections.c.id)).all():
                 self._plan_decided(connection, as_correction(found), plan)
-            return as_hold(connection.execute(select(holds).where(holds.c.study_uid == study_uid)).one())
+            return as_hold(connection.execute(select(holds).where(holds.c.study_instance_uid == study_instance_uid)).one())
 
-    def _hold(self, connection: Connection, study_uid: str, reason: str) -> None:
+    def _hold(self, connection: Connection, study_instance_uid: str, reason: str) -> None:
         """Keep what is corrected of a study back; a study that a person released stays released."""
-        known = connection.execute(select(holds.c.study_uid).where(holds.c.study_uid == study_uid)).scalar()
+        known = connection.execute(select(holds.c.study_instance_uid).where(holds.c.study_instance_uid == study_instance_uid)).scalar()
         if known is None:
-            connection.execute(insert(holds).values(study_uid=study_uid, reason=reason, since=self._now()))
-            self._tell(connection, "study.held", study_uid)
+            connection.execute(insert(holds).values(study_instance_uid=study_instance_uid, reason=reason, since=self._now()))
+            self._tell(connection, "study.held", study_instance_uid)
 
     def _plan_decided(self, connection: Connection, row: CorrectionRow, plan: Planner) -> None:
         """Enter the deliveries of an approved correction, unless its study is held."""
-        held = select(holds.c.study_uid).where(holds.c.study_uid == row.study_uid, holds.c.released_at.is_(None))
+        held = select(holds.c.study_instance_uid).where(holds.c.study_instance_uid == row.study_instance_uid, holds.c.released_at.is_(None))
         if connection.execute(held).scalar() is None:
             for planned in plan(row):
-                self._plan(connection, row.study_uid, row.version, planned, row.id)
+                self._plan(connection, row.study_instance_uid, row.version, planned, row.id)
             self._settle(connection, row.id)
 
     def _decide(self, connection: Connection, row: CorrectionRow, state: CorrectionState, who: str, why: str) -> CorrectionRow:
         decided = {"decided_by": who, "decided_at": self._now(), "decided_why": why}
-        self._step(connection, row.id, row.study_uid, state, who, why, **decided)
+        self._step(connection, row.id, row.study_instance_uid, state, who, why, **decided)
         return self._again(connection, row.id)
 
     def _end_corrected(self, connection: Connection, correction_id: int) -> tuple[set[str], datetime]:

@@ -19,11 +19,19 @@ HELD_BACK = (ObjectKind.CORRECTED, ObjectKind.REJECTION)
 
 class Outbox(Corrections):
     def plan_delivery(
-        self, study_uid: str, version: int, kind: ObjectKind, source_sop_uid: str | None, destination: str, object_uid: str
+        self,
+        study_instance_uid: str,
+        version: int,
+        kind: ObjectKind,
+        source_sop_instance_uid: str | None,
+        destination: str,
+        object_uid: str,
     ) -> bool:
         """Enter an object that is to reach a destination; False where that is already entered."""
         with self._write() as connection:
-            return self._plan(connection, study_uid, version, PlannedDelivery(kind, source_sop_uid, destination, object_uid))
+            return self._plan(
+                connection, study_instance_uid, version, PlannedDelivery(kind, source_sop_instance_uid, destination, object_uid)
+            )
 
     def delivery(self, delivery_id: int) -> DeliveryRow | None:
         """Look one delivery up."""
@@ -33,7 +41,7 @@ class Outbox(Corrections):
     def deliveries(
         self,
         state: DeliveryState | None = None,
-        study_uid: str | None = None,
+        study_instance_uid: str | None = None,
         destination: str | None = None,
         correction_id: int | None = None,
         after_id: int = 0,
@@ -47,23 +55,23 @@ class Outbox(Corrections):
             wanted = wanted.where(deliveries.c.correction_id == correction_id)
         if state is not None:
             wanted = wanted.where(deliveries.c.state == state)
-        if study_uid is not None:
-            wanted = wanted.where(deliveries.c.study_uid == study_uid)
+        if study_instance_uid is not None:
+            wanted = wanted.where(deliveries.c.study_instance_uid == study_instance_uid)
         return self._deliveries(wanted)
 
     def is_produced(self, uid: str) -> bool:
         """Tell whether a SOP Instance UID names an object of our own making."""
         with self._read() as connection:
             # An image that is corrected under its own UID is still the sender's.
-            made_here = or_(deliveries.c.source_sop_uid.is_(None), deliveries.c.source_sop_uid != deliveries.c.object_uid)
+            made_here = or_(deliveries.c.source_sop_instance_uid.is_(None), deliveries.c.source_sop_instance_uid != deliveries.c.object_uid)
             found = select(deliveries.c.id).where(deliveries.c.object_uid == uid, made_here).limit(1)
             return connection.execute(found).scalar() is not None
 
-    def due_deliveries(self, at: datetime | None = None, study_uid: str | None = None, limit: int = 1000) -> list[DeliveryRow]:
+    def due_deliveries(self, at: datetime | None = None, study_instance_uid: str | None = None, limit: int = 1000) -> list[DeliveryRow]:
         """List deliveries, of one study or of all, that nobody works on and whose next try is due; the longest overdue first."""
         wanted = select(deliveries).where(_claimable(at or self._now()))
-        if study_uid is not None:
-            wanted = wanted.where(deliveries.c.study_uid == study_uid)
+        if study_instance_uid is not None:
+            wanted = wanted.where(deliveries.c.study_instance_uid == study_instance_uid)
         return self._deliveries(wanted.order_by(deliveries.c.next_try_at, deliveries.c.id).limit(limit))
 
     def claim_delivery(self, delivery_id: int, lease_s: float, concurrency: int | None = None) -> DeliveryRow | None:
@@ -144,7 +152,7 @@ class Outbox(Corrections):
             anew = {"state": DeliveryState.PENDING, "tries": 0, "next_try_at": at, "leased_until": None, "finished_at": None}
             again = update(deliveries).where(deliveries.c.id == delivery_id).values(**anew)
             fresh = as_delivery(connection.execute(again.returning(*deliveries.c)).one())
-            self._tell(connection, "delivery.retried", row.study_uid, delivery=delivery_id, destination=row.destination, who=who)
+            self._tell(connection, "delivery.retried", row.study_instance_uid, delivery=delivery_id, destination=row.destination, who=who)
             self._settle(connection, row.correction_id)
         return fresh
 
@@ -154,20 +162,22 @@ class Outbox(Corrections):
             return
         state = self._state_of(connection, row.correction_id)
         if row.kind == ObjectKind.UNDONE and state in FOLLOWS_DELIVERIES:
-            self._step(connection, row.correction_id, row.study_uid, CorrectionState.UNDOING, who, "the undo is tried again")
+            self._step(connection, row.correction_id, row.study_instance_uid, CorrectionState.UNDOING, who, "the undo is tried again")
         elif state not in FOLLOWS_DELIVERIES and not (row.kind == ObjectKind.UNDONE and state is CorrectionState.UNDOING):
             raise DecisionRefused(f"delivery {row.id} belongs to correction {row.correction_id}, which is {state}: it is not written again")
 
-    def _plan(self, connection: Connection, study_uid: str, version: int, planned: PlannedDelivery, correction_id: int = 0) -> bool:
+    def _plan(
+        self, connection: Connection, study_instance_uid: str, version: int, planned: PlannedDelivery, correction_id: int = 0
+    ) -> bool:
         at = self._now()
         return self._insert_once(
             connection,
             deliveries,
-            study_uid=study_uid,
+            study_instance_uid=study_instance_uid,
             version=version,
             kind=planned.kind,
             correction_id=correction_id,
-            source_sop_uid=planned.source_sop_uid,
+            source_sop_instance_uid=planned.source_sop_instance_uid,
             destination=planned.destination,
             object_uid=planned.object_uid,
             state=DeliveryState.PENDING,
@@ -191,7 +201,7 @@ class Outbox(Corrections):
                     "object_uid": row.object_uid,
                     "tries": row.tries,
                 }
-                self._tell(connection, f"delivery.{row.state}", row.study_uid, **told)
+                self._tell(connection, f"delivery.{row.state}", row.study_instance_uid, **told)
             if row.correction_id:
                 self._settle(connection, row.correction_id)
             return True
@@ -219,17 +229,19 @@ def _plain(error: str | None) -> str | None:
 def _claimable(at: datetime) -> ColumnElement[bool]:
     free = or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= at)
     left_alone = exists().where(destination_states.c.name == deliveries.c.destination, destination_states.c.open_until > at)
-    held = deliveries.c.kind.in_(HELD_BACK) & exists().where(holds.c.study_uid == deliveries.c.study_uid, holds.c.released_at.is_(None))
+    held = deliveries.c.kind.in_(HELD_BACK) & exists().where(
+        holds.c.study_instance_uid == deliveries.c.study_instance_uid, holds.c.released_at.is_(None)
+    )
     return deliveries.c.state.in_(ON_THE_WAY) & (deliveries.c.next_try_at <= at) & free & ~left_alone & ~held
 
 
 def as_delivery(row: Row[Any]) -> DeliveryRow:
     return DeliveryRow(
         id=row.id,
-        study_uid=row.study_uid,
+        study_instance_uid=row.study_instance_uid,
         version=row.version,
         kind=ObjectKind(row.kind),
-        source_sop_uid=row.source_sop_uid,
+        source_sop_instance_uid=row.source_sop_instance_uid,
         destination=row.destination,
         object_uid=row.object_uid,
         state=DeliveryState(row.state),

@@ -35,7 +35,7 @@ def study_columns(header: Header, patient: Patient) -> dict[str, Any]:
 def instance_columns(header: Header) -> dict[str, Any]:
     """Columns of an image out of its header."""
     return {
-        "series_uid": header.series_instance_uid,
+        "series_instance_uid": header.series_instance_uid,
         "sop_class_uid": header.sop_class_uid,
         "modality": word(header.modality),
         "station_name": word(header.station_name),

@@ -17,9 +17,9 @@ from service.store.tables import instances, produced, studies
 class StoredObject:
     """A file that can be handed out."""
 
-    study_uid: str
-    series_uid: str
-    sop_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    sop_instance_uid: str
     sop_class_uid: str
     modality: str
     size: int
@@ -30,17 +30,17 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class SeriesKey:
-    study_uid: str
-    series_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
 
 
 @dataclass(frozen=True)
 class ObjectFilter:
     """Which objects are wanted; what is empty does not narrow it. Texts may hold the wildcards ``*`` and ``?`` (PS3.4 C.2.2.2.4)."""
 
-    study_uids: tuple[str, ...] = ()
-    series_uids: tuple[str, ...] = ()
-    sop_uids: tuple[str, ...] = ()
+    study_instance_uids: tuple[str, ...] = ()
+    series_instance_uids: tuple[str, ...] = ()
+    sop_instance_uids: tuple[str, ...] = ()
     sop_class_uids: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
     modalities_in_study: tuple[str, ...] = ()
@@ -57,7 +57,14 @@ class ObjectFilter:
 
 class Produce(Database):
     def record_produced(
-        self, object_uid: str, study_uid: str, series_uid: str, sop_class_uid: str, modality: str, kind: ObjectKind, size: int
+        self,
+        object_uid: str,
+        study_instance_uid: str,
+        series_instance_uid: str,
+        sop_class_uid: str,
+        modality: str,
+        kind: ObjectKind,
+        size: int,
     ) -> bool:
         """Enter an object of ours whose file has its place; False where it was entered before."""
         with self._write() as connection:
@@ -65,8 +72,8 @@ class Produce(Database):
                 connection,
                 produced,
                 object_uid=object_uid,
-                study_uid=study_uid,
-                series_uid=series_uid,
+                study_instance_uid=study_instance_uid,
+                series_instance_uid=series_instance_uid,
                 sop_class_uid=sop_class_uid,
                 modality=modality,
                 kind=kind,
@@ -83,41 +90,48 @@ class Produce(Database):
         """Study Instance UIDs of studies that hold a wanted object; those that came last first."""
         with self._read() as connection:
             rules = list(_study_rules(wanted, connection))
-            if wanted.study_uids:
-                rules.append(studies.c.study_uid.in_(wanted.study_uids))
+            if wanted.study_instance_uids:
+                rules.append(studies.c.study_instance_uid.in_(wanted.study_instance_uids))
             owned = [list(_object_rules(wanted, table)) for table in (instances, produced)]
             if any(owned):
                 holders = [
-                    select(literal(1)).where(table.c.study_uid == studies.c.study_uid, *each).exists()
+                    select(literal(1)).where(table.c.study_instance_uid == studies.c.study_instance_uid, *each).exists()
                     for table, each in zip((instances, produced), owned, strict=True)
                 ]
                 rules.append(or_(*holders))
-            found = select(studies.c.study_uid).where(*rules).order_by(studies.c.first_received_at.desc(), studies.c.study_uid.desc())
+            found = (
+                select(studies.c.study_instance_uid)
+                .where(*rules)
+                .order_by(studies.c.first_received_at.desc(), studies.c.study_instance_uid.desc())
+            )
             return list(connection.execute(found.offset(offset).limit(limit)).scalars())
 
     def find_series(self, wanted: ObjectFilter, offset: int, limit: int) -> list[SeriesKey]:
         """Series that hold a wanted object, by their UIDs."""
         with self._read() as connection:
             of_each = [
-                select(table.c.study_uid, table.c.series_uid).where(*_rules(wanted, table, connection)) for table in (instances, produced)
+                select(table.c.study_instance_uid, table.c.series_instance_uid).where(*_rules(wanted, table, connection))
+                for table in (instances, produced)
             ]
-            found = union(*of_each).order_by("study_uid", "series_uid").offset(offset).limit(limit)
-            return [SeriesKey(row.study_uid, row.series_uid) for row in connection.execute(found)]
+            found = union(*of_each).order_by("study_instance_uid", "series_instance_uid").offset(offset).limit(limit)
+            return [SeriesKey(row.study_instance_uid, row.series_instance_uid) for row in connection.execute(found)]
 
     def find_objects(self, wanted: ObjectFilter, offset: int = 0, limit: int | None = None) -> list[StoredObject]:
         """Objects, by their UIDs; received ones and our own."""
         with self._read() as connection:
             of_each = [_columns(table).where(*_rules(wanted, table, connection)) for table in (instances, produced)]
-            found = union_all(*of_each).order_by("study_uid", "series_uid", "sop_uid").offset(offset).limit(limit)
+            found = (
+                union_all(*of_each).order_by("study_instance_uid", "series_instance_uid", "sop_instance_uid").offset(offset).limit(limit)
+            )
             return [_object(row) for row in connection.execute(found)]
 
 
 def _columns(table: Table) -> Select[Any]:
     received = table is instances
     return select(
-        table.c.study_uid,
-        table.c.series_uid,
-        (table.c.sop_uid if received else table.c.object_uid).label("sop_uid"),
+        table.c.study_instance_uid,
+        table.c.series_instance_uid,
+        (table.c.sop_instance_uid if received else table.c.object_uid).label("sop_instance_uid"),
         table.c.sop_class_uid,
         table.c.modality,
         table.c.size,
@@ -127,18 +141,18 @@ def _columns(table: Table) -> Select[Any]:
 
 def _rules(wanted: ObjectFilter, table: Table, connection: Connection) -> list[ColumnElement[bool]]:
     rules = list(_object_rules(wanted, table))
-    if wanted.study_uids:
-        rules.append(table.c.study_uid.in_(wanted.study_uids))
+    if wanted.study_instance_uids:
+        rules.append(table.c.study_instance_uid.in_(wanted.study_instance_uids))
     if of_study := list(_study_rules(wanted, connection)):
-        rules.append(table.c.study_uid.in_(select(studies.c.study_uid).where(*of_study)))
+        rules.append(table.c.study_instance_uid.in_(select(studies.c.study_instance_uid).where(*of_study)))
     return rules
 
 
 def _object_rules(wanted: ObjectFilter, table: Table) -> Iterator[ColumnElement[bool]]:
-    sop_uid = table.c.sop_uid if table is instances else table.c.object_uid
+    sop_instance_uid = table.c.sop_instance_uid if table is instances else table.c.object_uid
     for values, column in (
-        (wanted.series_uids, table.c.series_uid),
-        (wanted.sop_uids, sop_uid),
+        (wanted.series_instance_uids, table.c.series_instance_uid),
+        (wanted.sop_instance_uids, sop_instance_uid),
         (wanted.sop_class_uids, table.c.sop_class_uid),
         (wanted.modalities, table.c.modality),
     ):
@@ -150,7 +164,9 @@ def _study_rules(wanted: ObjectFilter, connection: Connection) -> Iterator[Colum
     """What is the same for all objects of a study."""
     if wanted.modalities_in_study:
         holders = [
-            select(literal(1)).where(table.c.study_uid == studies.c.study_uid, table.c.modality.in_(wanted.modalities_in_study)).exists()
+            select(literal(1))
+            .where(table.c.study_instance_uid == studies.c.study_instance_uid, table.c.modality.in_(wanted.modalities_in_study))
+            .exists()
             for table in (instances, produced)
         ]
         yield or_(*holders)
@@ -194,4 +210,6 @@ def _pattern(text: str) -> str:
 
 
 def _object(row: Row[Any]) -> StoredObject:
-    return StoredObject(row.study_uid, row.series_uid, row.sop_uid, row.sop_class_uid, row.modality, row.size, row.path)
+    return StoredObject(
+        row.study_instance_uid, row.series_instance_uid, row.sop_instance_uid, row.sop_class_uid, row.modality, row.size, row.path
+    )

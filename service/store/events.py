@@ -16,11 +16,11 @@ _ONE_AT_A_TIME = 0x6576656E74
 
 
 class Chronicle(Database):
-    def events(self, after_id: int = 0, limit: int = 100, study_uid: str | None = None) -> list[EventRow]:
+    def events(self, after_id: int = 0, limit: int = 100, study_instance_uid: str | None = None) -> list[EventRow]:
         """List events behind one that is known, oldest first; of one study or of all."""
         wanted = select(events).where(events.c.id > after_id).order_by(events.c.id).limit(limit)
-        if study_uid is not None:
-            wanted = wanted.where(events.c.study_uid == study_uid)
+        if study_instance_uid is not None:
+            wanted = wanted.where(events.c.study_instance_uid == study_instance_uid)
         with self._read() as connection:
             return [_event(row) for row in connection.execute(wanted)]
 
@@ -66,13 +66,15 @@ class Chronicle(Database):
         with self._write() as connection:
             connection.execute(update(webhook_states).where(webhook_states.c.name == name).values(**values))
 
-    def _tell(self, connection: Connection, kind: str, study_uid: str, /, **detail: object) -> None:
+    def _tell(self, connection: Connection, kind: str, study_instance_uid: str, /, **detail: object) -> None:
         """Write an event down in a running transaction."""
         if connection.dialect.name == "postgresql":
             # Ids are drawn before the commit: without the lock a reader could pass over an event that commits late.
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ONE_AT_A_TIME})
-        connection.execute(insert(events).values(at=self._now(), kind=kind, study_uid=study_uid, detail=json.dumps(detail)))
+        connection.execute(
+            insert(events).values(at=self._now(), kind=kind, study_instance_uid=study_instance_uid, detail=json.dumps(detail))
+        )
 
 
 def _event(row: Row[Any]) -> EventRow:
-    return EventRow(id=row.id, at=row.at, kind=row.kind, study_uid=row.study_uid, detail=json.loads(row.detail))
+    return EventRow(id=row.id, at=row.at, kind=row.kind, study_instance_uid=row.study_instance_uid, detail=json.loads(row.detail))

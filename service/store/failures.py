@@ -83,16 +83,16 @@ class Troubles(Database):
         if cursor:
             microseconds, _, uid = cursor.partition("-")
             at = _EPOCH + int(microseconds) * _MICROSECOND
-            behind = and_(instances.c.touched_at == at, instances.c.sop_uid > uid)
+            behind = and_(instances.c.touched_at == at, instances.c.sop_instance_uid > uid)
             wanted = wanted.where(instances.c.touched_at <= at, or_(instances.c.touched_at < at, behind))
-        wanted = wanted.order_by(instances.c.touched_at.desc(), instances.c.sop_uid).limit(limit)
+        wanted = wanted.order_by(instances.c.touched_at.desc(), instances.c.sop_instance_uid).limit(limit)
         with self._read() as connection:
             return [_image(row) for row in connection.execute(wanted)]
 
-    def image(self, sop_uid: str) -> ImageRow:
+    def image(self, sop_instance_uid: str) -> ImageRow:
         """One image that is known. Raises LookupError for another one."""
         with self._read() as connection:
-            row = connection.execute(select(instances).where(instances.c.sop_uid == sop_uid)).one_or_none()
+            row = connection.execute(select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)).one_or_none()
         if row is None:
             raise LookupError("no such image")
         return _image(row)
@@ -130,19 +130,23 @@ class Troubles(Database):
 
     def newest_conflicts(self, before_id: int = 0, limit: int = 50) -> list[KeptConflict]:
         """Other bytes that came under known UIDs."""
-        wanted = select(conflicts, instances.c.study_uid).join(instances, instances.c.sop_uid == conflicts.c.sop_uid)
+        wanted = select(conflicts, instances.c.study_instance_uid).join(
+            instances, instances.c.sop_instance_uid == conflicts.c.sop_instance_uid
+        )
         if before_id:
             wanted = wanted.where(conflicts.c.id < before_id)
         with self._read() as connection:
             rows = connection.execute(wanted.order_by(conflicts.c.id.desc()).limit(limit)).all()
-        return [KeptConflict(row.id, row.sop_uid, row.study_uid, row.calling_ae, row.size, row.received_at) for row in rows]
+        return [
+            KeptConflict(row.id, row.sop_instance_uid, row.study_instance_uid, row.calling_ae, row.size, row.received_at) for row in rows
+        ]
 
 
 def _image(row: Row[Any]) -> ImageRow:
     finding = ImageFinding.model_validate_json(row.finding) if row.finding else None
     return ImageRow(
-        sop_instance_uid=row.sop_uid,
-        study_instance_uid=row.study_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        study_instance_uid=row.study_instance_uid,
         state=InstanceState(row.state),
         reason=finding.reason if finding else None,
         station_name=row.station_name,

@@ -19,7 +19,7 @@ from service.store.tables import feedback, instances
 class FeedbackRow:
     id: int
     at: datetime
-    study_uid: str
+    study_instance_uid: str
     sop_instance_uid: str
     path: Path
     """Of the image, relative to the data folder."""
@@ -41,7 +41,7 @@ class FeedbackRow:
 
 
 class Readers(Database):
-    def give_feedback(self, sop_uid: str, opinion: Opinion, who: str) -> FeedbackRow:
+    def give_feedback(self, sop_instance_uid: str, opinion: Opinion, who: str) -> FeedbackRow:
         """Enter what a reader says; what the network said is read in the same transaction.
 
         Raises
@@ -53,7 +53,7 @@ class Readers(Database):
         """
         with self._write() as connection:
             image = connection.execute(
-                select(instances.c.study_uid, instances.c.finding).where(instances.c.sop_uid == sop_uid)
+                select(instances.c.study_instance_uid, instances.c.finding).where(instances.c.sop_instance_uid == sop_instance_uid)
             ).one_or_none()
             if image is None:
                 raise LookupError("no such image in the ledger")
@@ -61,8 +61,8 @@ class Readers(Database):
             check_opinion(opinion, said)
             entered = insert(feedback).values(
                 at=self._now(),
-                study_uid=image.study_uid,
-                sop_uid=sop_uid,
+                study_instance_uid=image.study_instance_uid,
+                sop_instance_uid=sop_instance_uid,
                 label=opinion.label,
                 verdict=opinion.verdict,
                 said=said,
@@ -76,7 +76,7 @@ class Readers(Database):
 
     def feedback(
         self,
-        study_uid: str | None = None,
+        study_instance_uid: str | None = None,
         label: ReadLabel | None = None,
         verdict: ReaderVerdict | None = None,
         current: bool = True,
@@ -92,29 +92,33 @@ class Readers(Database):
         """
         wanted = _WITH_PATH.where(feedback.c.id > after_id).order_by(feedback.c.id).limit(limit)
         if current:
-            wanted = wanted.where(feedback.c.id.in_(last_words(study_uid)))
-        for column, value in ((feedback.c.study_uid, study_uid), (feedback.c.label, label), (feedback.c.verdict, verdict)):
+            wanted = wanted.where(feedback.c.id.in_(last_words(study_instance_uid)))
+        for column, value in (
+            (feedback.c.study_instance_uid, study_instance_uid),
+            (feedback.c.label, label),
+            (feedback.c.verdict, verdict),
+        ):
             if value is not None:
                 wanted = wanted.where(column == value)
         with self._read() as connection:
             return [_feedback(row) for row in connection.execute(wanted)]
 
 
-def last_words(study_uid: str | None = None) -> Select[tuple[int]]:
+def last_words(study_instance_uid: str | None = None) -> Select[tuple[int]]:
     """Numbers of the rows that count: one for each reader, image and label."""
-    newest = select(func.max(feedback.c.id)).group_by(feedback.c.who, feedback.c.sop_uid, feedback.c.label)
-    return newest if study_uid is None else newest.where(feedback.c.study_uid == study_uid)
+    newest = select(func.max(feedback.c.id)).group_by(feedback.c.who, feedback.c.sop_instance_uid, feedback.c.label)
+    return newest if study_instance_uid is None else newest.where(feedback.c.study_instance_uid == study_instance_uid)
 
 
-_WITH_PATH = select(feedback, instances.c.path).join(instances, instances.c.sop_uid == feedback.c.sop_uid)
+_WITH_PATH = select(feedback, instances.c.path).join(instances, instances.c.sop_instance_uid == feedback.c.sop_instance_uid)
 
 
 def _feedback(row: Row[Any]) -> FeedbackRow:
     return FeedbackRow(
         id=row.id,
         at=row.at,
-        study_uid=row.study_uid,
-        sop_instance_uid=row.sop_uid,
+        study_instance_uid=row.study_instance_uid,
+        sop_instance_uid=row.sop_instance_uid,
         path=Path(row.path),
         label=ReadLabel(row.label),
         verdict=ReaderVerdict(row.verdict),

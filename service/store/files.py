@@ -32,26 +32,26 @@ class InstanceStore:
         """Where a path of the ledger lies."""
         return self.data_dir / relative
 
-    def commit(self, temp_path: Path, sop_uid: str, sha256: str) -> Path:
+    def commit(self, temp_path: Path, sop_instance_uid: str, sha256: str) -> Path:
         """Move a finished file of the spool to its place, durably.
 
         Returns
         -------
         Its path relative to the data folder, as the ledger keeps it. Other bytes under the same UID get another path.
         """
-        target = self.data_dir / "instances" / _folder(sop_uid) / f"{sha256}.dcm"
+        target = self.data_dir / "instances" / _folder(sop_instance_uid) / f"{sha256}.dcm"
         _sync(temp_path)
         _place(temp_path, target)
         return target.relative_to(self.data_dir)
 
-    def results_dir(self, sop_uid: str) -> Path:
+    def results_dir(self, sop_instance_uid: str) -> Path:
         """The folder of what was computed from an instance: heatmap.png, heatmap.npz, preview.png."""
-        return self.data_dir / "results" / _folder(sop_uid)
+        return self.data_dir / "results" / _folder(sop_instance_uid)
 
-    def write_result(self, sop_uid: str, name: str, content: bytes) -> Path:
+    def write_result(self, sop_instance_uid: str, name: str, content: bytes) -> Path:
         """Write or replace one file of `results_dir`; a reader sees the old or the new one, never a part."""
-        target = self.results_dir(sop_uid) / name
-        if target.parent != self.results_dir(sop_uid):
+        target = self.results_dir(sop_instance_uid) / name
+        if target.parent != self.results_dir(sop_instance_uid):
             raise ValueError("a result's name is a plain file name")
         with NamedTemporaryFile(dir=self.spool_dir, delete=False) as spooled:
             spooled.write(content)

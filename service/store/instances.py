@@ -51,14 +51,14 @@ class Intake(Chronicle):
         """
         uid, at = header.sop_instance_uid, self._now()
         with self._write() as connection:
-            known = connection.execute(select(instances.c.sha256).where(instances.c.sop_uid == uid)).scalar()
+            known = connection.execute(select(instances.c.sha256).where(instances.c.sop_instance_uid == uid)).scalar()
             if known is None:
                 self._open_study(connection, header, patient, priority, at)
                 inserted = self._insert_once(
                     connection,
                     instances,
-                    sop_uid=uid,
-                    study_uid=header.study_instance_uid,
+                    sop_instance_uid=uid,
+                    study_instance_uid=header.study_instance_uid,
                     header=header.model_dump_json(),
                     sha256=sha256,
                     path=path.as_posix(),
@@ -75,40 +75,53 @@ class Intake(Chronicle):
                     self._count_received(connection, header.study_instance_uid, priority, at)
                     return Accepted.NEW
                 # Another process was faster between our look and our insert.
-                known = connection.execute(select(instances.c.sha256).where(instances.c.sop_uid == uid)).scalar_one()
+                known = connection.execute(select(instances.c.sha256).where(instances.c.sop_instance_uid == uid)).scalar_one()
             if known == sha256:
                 return Accepted.DUPLICATE
             self._insert_once(
-                connection, conflicts, sop_uid=uid, sha256=sha256, path=path.as_posix(), size=size, calling_ae=calling_ae, received_at=at
+                connection,
+                conflicts,
+                sop_instance_uid=uid,
+                sha256=sha256,
+                path=path.as_posix(),
+                size=size,
+                calling_ae=calling_ae,
+                received_at=at,
             )
             return Accepted.CONFLICT
 
-    def instance(self, sop_uid: str) -> InstanceRow | None:
+    def instance(self, sop_instance_uid: str) -> InstanceRow | None:
         """Look one instance up."""
-        found = self._instances(select(instances).where(instances.c.sop_uid == sop_uid))
+        found = self._instances(select(instances).where(instances.c.sop_instance_uid == sop_instance_uid))
         return found[0] if found else None
 
-    def instances_of(self, study_uid: str) -> list[InstanceRow]:
+    def instances_of(self, study_instance_uid: str) -> list[InstanceRow]:
         """All instances of a study, oldest first."""
-        wanted = select(instances).where(instances.c.study_uid == study_uid)
-        return self._instances(wanted.order_by(instances.c.received_at, instances.c.sop_uid))
+        wanted = select(instances).where(instances.c.study_instance_uid == study_instance_uid)
+        return self._instances(wanted.order_by(instances.c.received_at, instances.c.sop_instance_uid))
 
-    def conflicts(self, study_uid: str | None = None) -> list[ConflictRow]:
+    def conflicts(self, study_instance_uid: str | None = None) -> list[ConflictRow]:
         """Other bytes that came under known UIDs, oldest first; of one study or of all."""
         wanted = select(conflicts).order_by(conflicts.c.id)
-        if study_uid is not None:
-            wanted = wanted.join(instances, instances.c.sop_uid == conflicts.c.sop_uid).where(instances.c.study_uid == study_uid)
+        if study_instance_uid is not None:
+            wanted = wanted.join(instances, instances.c.sop_instance_uid == conflicts.c.sop_instance_uid).where(
+                instances.c.study_instance_uid == study_instance_uid
+            )
         with self._read() as connection:
             return [_conflict(row) for row in connection.execute(wanted)]
 
-    def count_try(self, sop_uid: str) -> int:
+    def count_try(self, sop_instance_uid: str) -> int:
         """Note that an analysis is about to begin; durable when this returns, so that an image that kills its worker is counted.
 
         Returns
         -------
         The number of this try, 1 for the first; 0 for an unknown instance.
         """
-        step = update(instances).where(instances.c.sop_uid == sop_uid).values(tries=instances.c.tries + 1, touched_at=self._now())
+        step = (
+            update(instances)
+            .where(instances.c.sop_instance_uid == sop_instance_uid)
+            .values(tries=instances.c.tries + 1, touched_at=self._now())
+        )
         with self._write() as connection:
             return connection.execute(step.returning(instances.c.tries)).scalar() or 0
 
@@ -119,29 +132,29 @@ class Intake(Chronicle):
         at = self._now()
         end = (
             update(instances)
-            .where(instances.c.sop_uid == finding.sop_instance_uid, instances.c.state == InstanceState.RECEIVED)
+            .where(instances.c.sop_instance_uid == finding.sop_instance_uid, instances.c.state == InstanceState.RECEIVED)
             .values(state=finding.state, finding=finding.model_dump_json(), finished_at=at, **finding_columns(finding))
         )
         with self._write() as connection:
-            study_uid = connection.execute(end.returning(instances.c.study_uid)).scalar()
-            if study_uid is None:
+            study_instance_uid = connection.execute(end.returning(instances.c.study_instance_uid)).scalar()
+            if study_instance_uid is None:
                 return False
-            self._touch_study(connection, study_uid, at, finished_count=studies.c.finished_count + 1)
+            self._touch_study(connection, study_instance_uid, at, finished_count=studies.c.finished_count + 1)
             return True
 
-    def reopen(self, sop_uid: str) -> bool:
+    def reopen(self, sop_instance_uid: str) -> bool:
         """Take an instance's result back so that it is analysed anew, with fresh tries; False where there was none."""
         at = self._now()
         back = (
             update(instances)
-            .where(instances.c.sop_uid == sop_uid, instances.c.state != InstanceState.RECEIVED)
+            .where(instances.c.sop_instance_uid == sop_instance_uid, instances.c.state != InstanceState.RECEIVED)
             .values(state=InstanceState.RECEIVED, finding=None, finished_at=None, tries=0, touched_at=at, **finding_columns(None))
         )
         with self._write() as connection:
-            study_uid = connection.execute(back.returning(instances.c.study_uid)).scalar()
-            if study_uid is None:
+            study_instance_uid = connection.execute(back.returning(instances.c.study_instance_uid)).scalar()
+            if study_instance_uid is None:
                 return False
-            self._touch_study(connection, study_uid, at, finished_count=studies.c.finished_count - 1)
+            self._touch_study(connection, study_instance_uid, at, finished_count=studies.c.finished_count - 1)
             return True
 
     def unfinished_instances(self, older_than_s: float, limit: int = 1000) -> list[InstanceRow]:
@@ -154,7 +167,7 @@ class Intake(Chronicle):
         stuck = (
             select(instances)
             .where(instances.c.state == InstanceState.RECEIVED, instances.c.touched_at <= at - timedelta(seconds=older_than_s))
-            .order_by(instances.c.touched_at, instances.c.sop_uid)
+            .order_by(instances.c.touched_at, instances.c.sop_instance_uid)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
@@ -162,7 +175,7 @@ class Intake(Chronicle):
             named = [_instance(row) for row in connection.execute(stuck)]
             uids = [row.sop_instance_uid for row in named]
             if uids:
-                connection.execute(update(instances).where(instances.c.sop_uid.in_(uids)).values(touched_at=at))
+                connection.execute(update(instances).where(instances.c.sop_instance_uid.in_(uids)).values(touched_at=at))
         return sorted(named, key=lambda row: -_URGENCY.index(row.priority))
 
     def oldest_unfinished_at(self) -> datetime | None:
@@ -179,7 +192,7 @@ class Intake(Chronicle):
         opened = self._insert_once(
             connection,
             studies,
-            study_uid=header.study_instance_uid,
+            study_instance_uid=header.study_instance_uid,
             state=StudyState.RECEIVING,
             priority=priority,
             first_received_at=at,
@@ -197,23 +210,29 @@ class Intake(Chronicle):
         if opened:
             self._tell(connection, "study.received", header.study_instance_uid)
         elif patient.key:
-            nameless = update(studies).where(studies.c.study_uid == header.study_instance_uid, studies.c.patient_key == "")
+            nameless = update(studies).where(studies.c.study_instance_uid == header.study_instance_uid, studies.c.patient_key == "")
             connection.execute(nameless.values(**study_columns(header, patient)))
 
-    def _count_received(self, connection: Connection, study_uid: str, priority: Priority, at: datetime) -> None:
-        self._touch_study(connection, study_uid, at, last_received_at=at, instance_count=studies.c.instance_count + 1)
+    def _count_received(self, connection: Connection, study_instance_uid: str, priority: Priority, at: datetime) -> None:
+        self._touch_study(connection, study_instance_uid, at, last_received_at=at, instance_count=studies.c.instance_count + 1)
         lower = _URGENCY[: _URGENCY.index(priority)]
-        raised = update(studies).where(studies.c.study_uid == study_uid, studies.c.priority.in_(lower)).values(priority=priority)
+        raised = (
+            update(studies)
+            .where(studies.c.study_instance_uid == study_instance_uid, studies.c.priority.in_(lower))
+            .values(priority=priority)
+        )
         connection.execute(raised)
 
-    def _touch_study(self, connection: Connection, study_uid: str, at: datetime, **values: Any) -> None:
-        connection.execute(update(studies).where(studies.c.study_uid == study_uid).values(changed_at=at, unsettled=True, **values))
+    def _touch_study(self, connection: Connection, study_instance_uid: str, at: datetime, **values: Any) -> None:
+        connection.execute(
+            update(studies).where(studies.c.study_instance_uid == study_instance_uid).values(changed_at=at, unsettled=True, **values)
+        )
 
 
 def _instance(row: Row[Any]) -> InstanceRow:
     return InstanceRow(
-        sop_instance_uid=row.sop_uid,
-        study_instance_uid=row.study_uid,
+        sop_instance_uid=row.sop_instance_uid,
+        study_instance_uid=row.study_instance_uid,
         header=Header.model_validate_json(row.header),
         sha256=row.sha256,
         path=Path(row.path),
@@ -230,7 +249,7 @@ def _instance(row: Row[Any]) -> InstanceRow:
 
 def _conflict(row: Row[Any]) -> ConflictRow:
     return ConflictRow(
-        sop_instance_uid=row.sop_uid,
+        sop_instance_uid=row.sop_instance_uid,
         sha256=row.sha256,
         path=Path(row.path),
         size=row.size,

@@ -168,7 +168,7 @@ class Quality(Database):
             key = (day, column, feedback.c.label, feedback.c.model, feedback.c.verdict, said, feedback.c.right_value)
             counted = (
                 select(*key, func.count())
-                .join(instances, instances.c.sop_uid == feedback.c.sop_uid)
+                .join(instances, instances.c.sop_instance_uid == feedback.c.sop_instance_uid)
                 .where(feedback.c.at >= period.begins_at, feedback.c.at < period.ends_before, feedback.c.id.in_(last_words()))
                 .group_by(*key)
             )

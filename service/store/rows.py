@@ -91,7 +91,7 @@ class ConflictRow:
 
 @dataclass(frozen=True)
 class StudyRow:
-    study_uid: str
+    study_instance_uid: str
     state: StudyState
     priority: Priority
     first_received_at: datetime
@@ -146,7 +146,7 @@ class StudyFilter:
     study_date: str = ""
     """YYYYMMDD."""
     patient_key: str = ""
-    study_uids: tuple[str, ...] = ()
+    study_instance_uids: tuple[str, ...] = ()
     text: str = ""
     """Part of the patient's ID or name, of the accession number, or of the study UID."""
 
@@ -156,7 +156,7 @@ class PlannedDelivery:
     """An object that a conclusion owes a destination. The pair of object and destination is unique in the ledger."""
 
     kind: ObjectKind
-    source_sop_uid: str | None
+    source_sop_instance_uid: str | None
     """The image it speaks of; None for the report."""
     destination: str
     object_uid: str
@@ -183,7 +183,7 @@ class Plan:
 @dataclass(frozen=True)
 class CorrectionRow:
     id: int
-    study_uid: str
+    study_instance_uid: str
     sop_instance_uid: str
     version: int
     kind: CorrectionKind
@@ -217,7 +217,7 @@ class CorrectionStep:
 
 @dataclass(frozen=True)
 class HoldRow:
-    study_uid: str
+    study_instance_uid: str
     reason: str
     since: datetime
     released_at: datetime | None
@@ -245,17 +245,17 @@ class EventRow:
     id: int
     at: datetime
     kind: str
-    study_uid: str
+    study_instance_uid: str
     detail: dict[str, object]
 
 
 @dataclass(frozen=True)
 class DeliveryRow:
     id: int
-    study_uid: str
+    study_instance_uid: str
     version: int
     kind: ObjectKind
-    source_sop_uid: str | None
+    source_sop_instance_uid: str | None
     destination: str
     object_uid: str
     state: DeliveryState

@@ -38,10 +38,10 @@ _WAITING = (DeliveryState.PENDING, DeliveryState.SENT)
 
 
 class Worklist(Decisions):
-    def study(self, study_uid: str) -> StudyRow | None:
+    def study(self, study_instance_uid: str) -> StudyRow | None:
         """Look one study up."""
         with self._read() as connection:
-            found = _studies(connection, _WITH_CONCLUSION.where(studies.c.study_uid == study_uid))
+            found = _studies(connection, _WITH_CONCLUSION.where(studies.c.study_instance_uid == study_instance_uid))
         return found[0][0] if found else None
 
     def studies(
@@ -83,10 +83,12 @@ class Worklist(Decisions):
         with self._read() as connection:
             return sorted(name for name in connection.execute(select(studies.c.station_name).distinct()).scalars() if name)
 
-    def priors(self, study_uid: str, limit: int = 20) -> list[StudyRow]:
+    def priors(self, study_instance_uid: str, limit: int = 20) -> list[StudyRow]:
         """Other studies of the same patient, newest first; none where the patient has no ID."""
-        key = select(studies.c.patient_key).where(studies.c.study_uid == study_uid).scalar_subquery()
-        same = select(studies).where(studies.c.patient_key == key, studies.c.patient_key != "", studies.c.study_uid != study_uid)
+        key = select(studies.c.patient_key).where(studies.c.study_instance_uid == study_instance_uid).scalar_subquery()
+        same = select(studies).where(
+            studies.c.patient_key == key, studies.c.patient_key != "", studies.c.study_instance_uid != study_instance_uid
+        )
         with self._read() as connection:
             found = _studies(connection, same.order_by(studies.c.study_date.desc(), studies.c.first_received_at.desc()).limit(limit))
         return [study for study, _ in found]
@@ -115,20 +117,22 @@ class Worklist(Decisions):
         """
         uid = conclusion.study_instance_uid
         with self._write() as connection:
-            study = connection.execute(select(studies).where(studies.c.study_uid == uid).with_for_update()).one_or_none()
+            study = connection.execute(select(studies).where(studies.c.study_instance_uid == uid).with_for_update()).one_or_none()
             if study is None:
                 raise LookupError("no such study in the ledger")
             if not _covers(conclusion, _findings(connection, uid)):
                 return None
-            settle = update(studies).where(studies.c.study_uid == uid).values(unsettled=False)
-            current = select(conclusions.c.fingerprint).where(conclusions.c.study_uid == uid, conclusions.c.version == study.version)
+            settle = update(studies).where(studies.c.study_instance_uid == uid).values(unsettled=False)
+            current = select(conclusions.c.fingerprint).where(
+                conclusions.c.study_instance_uid == uid, conclusions.c.version == study.version
+            )
             if connection.execute(current).scalar() == conclusion.fingerprint:
                 connection.execute(settle)
                 return None
             numbered = conclusion.model_copy(update={"version": study.version + 1})
             connection.execute(
                 conclusions.insert().values(
-                    study_uid=uid,
+                    study_instance_uid=uid,
                     version=numbered.version,
                     fingerprint=numbered.fingerprint,
                     concluded_at=numbered.concluded_at,
@@ -147,7 +151,7 @@ class Worklist(Decisions):
                 )
             )
             for each in numbered.corrections:
-                seen = update(instances).where(instances.c.sop_uid == each.sop_instance_uid)
+                seen = update(instances).where(instances.c.sop_instance_uid == each.sop_instance_uid)
                 connection.execute(seen.values(agreement=summarise_image(each)))
             self._tell_conclusion(connection, numbered)
             self._carry_out(connection, numbered, plan(numbered) if plan else Plan(), plan_correction or (lambda row: ()))
@@ -162,7 +166,7 @@ class Worklist(Decisions):
         for difference in plan.corrections:
             self._enter_correction(connection, uid, conclusion.version, difference)
         self._withdraw_others(connection, uid, conclusion.version)
-        approved = select(corrections).where(corrections.c.study_uid == uid, corrections.c.state == CorrectionState.APPROVED)
+        approved = select(corrections).where(corrections.c.study_instance_uid == uid, corrections.c.state == CorrectionState.APPROVED)
         for row in connection.execute(approved.order_by(corrections.c.id)).all():
             self._plan_decided(connection, as_correction(row), plan_correction)
 
@@ -173,9 +177,11 @@ class Worklist(Decisions):
         if against:
             self._tell(connection, "label.disagreement", uid, version=version, instances=against)
 
-    def conclusions(self, study_uid: str) -> list[Conclusion]:
+    def conclusions(self, study_instance_uid: str) -> list[Conclusion]:
         """Every version of a study's answer, first to current."""
-        wanted = select(conclusions.c.conclusion).where(conclusions.c.study_uid == study_uid).order_by(conclusions.c.version)
+        wanted = (
+            select(conclusions.c.conclusion).where(conclusions.c.study_instance_uid == study_instance_uid).order_by(conclusions.c.version)
+        )
         with self._read() as connection:
             return [Conclusion.model_validate_json(text) for text in connection.execute(wanted).scalars()]
 
@@ -195,7 +201,7 @@ class Worklist(Decisions):
 
 
 _WITH_CONCLUSION = select(studies, conclusions.c.conclusion).outerjoin(
-    conclusions, and_(conclusions.c.study_uid == studies.c.study_uid, conclusions.c.version == studies.c.version)
+    conclusions, and_(conclusions.c.study_instance_uid == studies.c.study_instance_uid, conclusions.c.version == studies.c.version)
 )
 
 
@@ -215,10 +221,10 @@ def _conditions(wanted: StudyFilter, dialect: str) -> Iterator[ColumnElement[boo
     if wanted.flag:
         # The same said in the first column of the triage order.
         yield studies.c.triage_rank == RANKS[wanted.flag]
-    if wanted.study_uids:
-        yield studies.c.study_uid.in_(wanted.study_uids)
+    if wanted.study_instance_uids:
+        yield studies.c.study_instance_uid.in_(wanted.study_instance_uids)
     if wanted.held is not None:
-        is_held = studies.c.study_uid.in_(select(holds.c.study_uid).where(holds.c.released_at.is_(None)))
+        is_held = studies.c.study_instance_uid.in_(select(holds.c.study_instance_uid).where(holds.c.released_at.is_(None)))
         yield is_held if wanted.held else ~is_held
     if wanted.since is not None:
         yield studies.c.first_received_at >= wanted.since
@@ -229,8 +235,10 @@ def _conditions(wanted: StudyFilter, dialect: str) -> Iterator[ColumnElement[boo
         yield (func.strpos if dialect == "postgresql" else func.instr)(studies.c.search, text) > 0
 
 
-def _findings(connection: Connection, study_uid: str) -> list[ImageFinding]:
-    ended = select(instances.c.finding).where(instances.c.study_uid == study_uid, instances.c.state != InstanceState.RECEIVED)
+def _findings(connection: Connection, study_instance_uid: str) -> list[ImageFinding]:
+    ended = select(instances.c.finding).where(
+        instances.c.study_instance_uid == study_instance_uid, instances.c.state != InstanceState.RECEIVED
+    )
     return [ImageFinding.model_validate_json(text) for text in connection.execute(ended).scalars()]
 
 
@@ -241,19 +249,22 @@ def _covers(conclusion: Conclusion, findings: Iterable[ImageFinding]) -> bool:
 
 def _studies(connection: Connection, wanted: Select[Any]) -> list[tuple[StudyRow, Row[Any]]]:
     rows = connection.execute(wanted).all()
-    uids = [row.study_uid for row in rows]
+    uids = [row.study_instance_uid for row in rows]
     states: dict[str, list[DeliveryState]] = {}
     owed = (
-        select(deliveries.c.study_uid, deliveries.c.state)
+        select(deliveries.c.study_instance_uid, deliveries.c.state)
         .distinct()
-        .join(studies, studies.c.study_uid == deliveries.c.study_uid)
-        .where(or_(studies.c.version == deliveries.c.version, deliveries.c.kind.not_in(_OF_ONE_VERSION)), deliveries.c.study_uid.in_(uids))
+        .join(studies, studies.c.study_instance_uid == deliveries.c.study_instance_uid)
+        .where(
+            or_(studies.c.version == deliveries.c.version, deliveries.c.kind.not_in(_OF_ONE_VERSION)),
+            deliveries.c.study_instance_uid.in_(uids),
+        )
     )
     for uid, state in connection.execute(owed):
         states.setdefault(uid, []).append(DeliveryState(state))
-    held = select(holds.c.study_uid).where(holds.c.study_uid.in_(uids), holds.c.released_at.is_(None))
+    held = select(holds.c.study_instance_uid).where(holds.c.study_instance_uid.in_(uids), holds.c.released_at.is_(None))
     held_uids = set(connection.execute(held).scalars())
-    return [(_study(row, states.get(row.study_uid, []), row.study_uid in held_uids), row) for row in rows]
+    return [(_study(row, states.get(row.study_instance_uid, []), row.study_instance_uid in held_uids), row) for row in rows]
 
 
 def _together(states: Sequence[DeliveryState]) -> StudyDelivery | None:
@@ -269,7 +280,7 @@ def _together(states: Sequence[DeliveryState]) -> StudyDelivery | None:
 
 def _study(row: Row[Any], delivery_states: Sequence[DeliveryState], held: bool) -> StudyRow:
     return StudyRow(
-        study_uid=row.study_uid,
+        study_instance_uid=row.study_instance_uid,
         state=StudyState(row.state),
         priority=Priority(row.priority),
         first_received_at=row.first_received_at,

@@ -99,11 +99,11 @@ def _read_uid(value: Any) -> str:
 ORDERS = {
     "triage": Order(
         "triage",
-        (studies.c.triage_rank, studies.c.triage_position, studies.c.first_received_at, studies.c.study_uid),
+        (studies.c.triage_rank, studies.c.triage_position, studies.c.first_received_at, studies.c.study_instance_uid),
         (_read_rank, _read_finite, _read_moment, _read_uid),
         sparse=True,
     ),
-    "received": Order("received", (studies.c.first_received_at, studies.c.study_uid), (_read_moment, _read_uid), descending=True),
+    "received": Order("received", (studies.c.first_received_at, studies.c.study_instance_uid), (_read_moment, _read_uid), descending=True),
 }
 """triage: suspicious first, higher scores first, then oldest first; received: newest study first."""
 

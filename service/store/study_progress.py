@@ -17,7 +17,7 @@ from service.store.tables import holds, studies
 class Standing:
     """How far a study is. Two equal ones have the same images with the same answers."""
 
-    study_uid: str
+    study_instance_uid: str
     version: int
     """Of the current conclusion; 0 before the first."""
     changed_at: datetime
@@ -30,26 +30,29 @@ class Standing:
 
 
 class Standings(Database):
-    def standings(self, study_uids: Sequence[str]) -> dict[str, Standing]:
+    def standings(self, study_instance_uids: Sequence[str]) -> dict[str, Standing]:
         """How far each of some studies is; unknown ones are left out."""
         with self._read() as connection:
-            return {row.study_uid: _standing(row) for row in connection.execute(_WANTED.where(studies.c.study_uid.in_(study_uids)))}
+            return {
+                row.study_instance_uid: _standing(row)
+                for row in connection.execute(_WANTED.where(studies.c.study_instance_uid.in_(study_instance_uids)))
+            }
 
 
 _WANTED = select(
-    studies.c.study_uid,
+    studies.c.study_instance_uid,
     studies.c.version,
     studies.c.changed_at,
     studies.c.unsettled,
     studies.c.instance_count,
     studies.c.finished_count,
-    holds.c.study_uid.label("held_uid"),
-).outerjoin(holds, and_(holds.c.study_uid == studies.c.study_uid, holds.c.released_at.is_(None)))
+    holds.c.study_instance_uid.label("held_uid"),
+).outerjoin(holds, and_(holds.c.study_instance_uid == studies.c.study_instance_uid, holds.c.released_at.is_(None)))
 
 
 def _standing(row: Any) -> Standing:
     return Standing(
-        study_uid=row.study_uid,
+        study_instance_uid=row.study_instance_uid,
         version=row.version,
         changed_at=row.changed_at,
         settled=row.version > 0 and not row.unsettled and row.finished_count == row.instance_count,

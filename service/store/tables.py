@@ -55,7 +55,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 studies = Table(
     "studies",
     metadata,
-    Column("study_uid", UID, primary_key=True),
+    Column("study_instance_uid", UID, primary_key=True),
     Column("state", WORD, nullable=False),
     Column("priority", WORD, nullable=False),
     Column("first_received_at", UtcDateTime, nullable=False),
@@ -94,8 +94,8 @@ studies = Table(
     Column("density_right", WORD, nullable=False, server_default="UNKNOWN"),
     Column("density_left", WORD, nullable=False, server_default="UNKNOWN"),
     Column("concluded_at", UtcDateTime),
-    Index("ix_studies_triage_order", "triage_rank", "triage_position", "first_received_at", "study_uid"),
-    Index(None, "first_received_at", "study_uid"),
+    Index("ix_studies_triage_order", "triage_rank", "triage_position", "first_received_at", "study_instance_uid"),
+    Index(None, "first_received_at", "study_instance_uid"),
     Index(None, "unsettled", "changed_at"),
     Index(None, "agreement", "first_received_at"),
     Index(None, "concluded_at"),
@@ -104,8 +104,8 @@ studies = Table(
 instances = Table(
     "instances",
     metadata,
-    Column("sop_uid", UID, primary_key=True),
-    Column("study_uid", UID, ForeignKey("studies.study_uid"), nullable=False, index=True),
+    Column("sop_instance_uid", UID, primary_key=True),
+    Column("study_instance_uid", UID, ForeignKey("studies.study_instance_uid"), nullable=False, index=True),
     Column("header", Text, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("path", String(255), nullable=False),
@@ -120,7 +120,7 @@ instances = Table(
     Column("touched_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
     # What quality figures group by, out of header and answers.
-    Column("series_uid", UID, nullable=False, server_default="", index=True),
+    Column("series_instance_uid", UID, nullable=False, server_default="", index=True),
     Column("sop_class_uid", UID, nullable=False, server_default=""),
     Column("modality", WORD, nullable=False, server_default=""),
     Column("station_name", WORD, nullable=False, server_default=""),
@@ -155,19 +155,19 @@ conflicts = Table(
     "conflicts",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("sop_uid", UID, ForeignKey("instances.sop_uid"), nullable=False),
+    Column("sop_instance_uid", UID, ForeignKey("instances.sop_instance_uid"), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("path", String(255), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("calling_ae", WORD, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
-    UniqueConstraint("sop_uid", "sha256"),
+    UniqueConstraint("sop_instance_uid", "sha256"),
 )
 
 conclusions = Table(
     "conclusions",
     metadata,
-    Column("study_uid", UID, ForeignKey("studies.study_uid"), primary_key=True),
+    Column("study_instance_uid", UID, ForeignKey("studies.study_instance_uid"), primary_key=True),
     Column("version", Integer, primary_key=True),
     Column("fingerprint", String(64), nullable=False),
     Column("concluded_at", UtcDateTime, nullable=False),
@@ -178,12 +178,12 @@ deliveries = Table(
     "deliveries",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("study_uid", UID, ForeignKey("studies.study_uid"), nullable=False),
+    Column("study_instance_uid", UID, ForeignKey("studies.study_instance_uid"), nullable=False),
     Column("version", Integer, nullable=False),
     Column("kind", WORD, nullable=False),
     # 0 where it serves no correction: NULLs would not be equal to the unique constraint.
     Column("correction_id", Integer, nullable=False, server_default="0"),
-    Column("source_sop_uid", UID),
+    Column("source_sop_instance_uid", UID),
     Column("destination", WORD, nullable=False),
     Column("object_uid", UID, nullable=False),
     Column("state", WORD, nullable=False),
@@ -196,7 +196,7 @@ deliveries = Table(
     Column("leased_until", UtcDateTime),
     Column("finished_at", UtcDateTime),
     UniqueConstraint("object_uid", "destination", "kind", "correction_id"),
-    Index(None, "study_uid", "version"),
+    Index(None, "study_instance_uid", "version"),
     Index(None, "state", "next_try_at"),
     Index(None, "correction_id"),
     Index(None, "finished_at"),
@@ -207,8 +207,8 @@ corrections = Table(
     "corrections",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("study_uid", UID, ForeignKey("studies.study_uid"), nullable=False),
-    Column("sop_uid", UID, ForeignKey("instances.sop_uid"), nullable=False),
+    Column("study_instance_uid", UID, ForeignKey("studies.study_instance_uid"), nullable=False),
+    Column("sop_instance_uid", UID, ForeignKey("instances.sop_instance_uid"), nullable=False),
     # Of the conclusion that saw it last.
     Column("version", Integer, nullable=False),
     Column("kind", WORD, nullable=False),
@@ -221,8 +221,8 @@ corrections = Table(
     Column("decided_why", Text),
     Column("created_at", UtcDateTime, nullable=False),
     Column("changed_at", UtcDateTime, nullable=False),
-    UniqueConstraint("sop_uid", "change"),
-    Index(None, "study_uid"),
+    UniqueConstraint("sop_instance_uid", "change"),
+    Index(None, "study_instance_uid"),
     Index(None, "state", "id"),
 )
 
@@ -240,7 +240,7 @@ correction_history = Table(
 holds = Table(
     "holds",
     metadata,
-    Column("study_uid", UID, ForeignKey("studies.study_uid"), primary_key=True),
+    Column("study_instance_uid", UID, ForeignKey("studies.study_instance_uid"), primary_key=True),
     Column("reason", Text, nullable=False),
     Column("since", UtcDateTime, nullable=False),
     Column("released_at", UtcDateTime),
@@ -268,9 +268,9 @@ events = Table(
     Column("id", Integer, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
     Column("kind", WORD, nullable=False),
-    Column("study_uid", UID, nullable=False),
+    Column("study_instance_uid", UID, nullable=False),
     Column("detail", Text, nullable=False),
-    Index(None, "study_uid", "id"),
+    Index(None, "study_instance_uid", "id"),
 )
 
 webhook_states = Table(
@@ -312,8 +312,8 @@ feedback = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
-    Column("study_uid", UID, ForeignKey("studies.study_uid"), nullable=False, index=True),
-    Column("sop_uid", UID, ForeignKey("instances.sop_uid"), nullable=False, index=True),
+    Column("study_instance_uid", UID, ForeignKey("studies.study_instance_uid"), nullable=False, index=True),
+    Column("sop_instance_uid", UID, ForeignKey("instances.sop_instance_uid"), nullable=False, index=True),
     # view, laterality, density or cancer.
     Column("label", WORD, nullable=False),
     # agree or wrong.
@@ -332,8 +332,8 @@ produced = Table(
     metadata,
     # Objects of ours that were built and lie in the data folder.
     Column("object_uid", UID, primary_key=True),
-    Column("study_uid", UID, ForeignKey("studies.study_uid"), nullable=False, index=True),
-    Column("series_uid", UID, nullable=False, index=True),
+    Column("study_instance_uid", UID, ForeignKey("studies.study_instance_uid"), nullable=False, index=True),
+    Column("series_instance_uid", UID, nullable=False, index=True),
     Column("sop_class_uid", UID, nullable=False),
     Column("modality", WORD, nullable=False),
     Column("kind", WORD, nullable=False),

@@ -25,9 +25,9 @@ def build_router(shells: Shells) -> APIRouter:
     def worklist(request: Request, who: Reader) -> Response:
         return show(request, "worklist", who)
 
-    @router.get("/studies/{study_uid}")
-    def study(request: Request, study_uid: Uid, who: Reader) -> Response:
-        return show(request, "study", who, study_uid=study_uid)
+    @router.get("/studies/{study_instance_uid}")
+    def study(request: Request, study_instance_uid: Uid, who: Reader) -> Response:
+        return show(request, "study", who, study_instance_uid=study_instance_uid)
 
     @router.get("/corrections")
     def corrections(request: Request, who: Reader) -> Response:

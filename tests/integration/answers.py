@@ -99,7 +99,7 @@ def decided(correction: Correction, finding: ImageFinding, who: str = "A. Reader
 
 
 def concluded(
-    study_uid: str, images: Iterable[ImageFinding], corrections: Iterable[Correction] = (), version: int = 1, complete: bool = True
+    study_instance_uid: str, images: Iterable[ImageFinding], corrections: Iterable[Correction] = (), version: int = 1, complete: bool = True
 ) -> Conclusion:
     images = tuple(images)
     sides: dict[str, list[ImageFinding]] = {}
@@ -117,7 +117,7 @@ def concluded(
     )
     score = max((breast.score or 0 for breast in breasts), default=None)
     return Conclusion(
-        study_instance_uid=study_uid,
+        study_instance_uid=study_instance_uid,
         version=version,
         fingerprint=f"{version:064x}",
         concluded_at=CONCLUDED_AT,
@@ -133,12 +133,12 @@ def concluded(
     )
 
 
-def full_field(side: str = "R", view: str = "CC", labelled: bool = True, study_uid: str | None = None) -> Dataset:
+def full_field(side: str = "R", view: str = "CC", labelled: bool = True, study_instance_uid: str | None = None) -> Dataset:
     """A Digital Mammography X-Ray Image - For Presentation of 256 x 192 pixels with all that its IOD demands."""
     image = Dataset()
     image.SOPClassUID = DigitalMammographyXRayImageStorageForPresentation
     image.SOPInstanceUID = generate_uid()
-    image.StudyInstanceUID = study_uid or generate_uid()
+    image.StudyInstanceUID = study_instance_uid or generate_uid()
     image.SeriesInstanceUID = generate_uid()
     image.SpecificCharacterSet = "ISO_IR 100"
     image.PatientName, image.PatientID, image.PatientBirthDate, image.PatientSex = "Phantom^Äußerst", "PH-1", "19600101", "F"

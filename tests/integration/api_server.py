@@ -108,10 +108,12 @@ class Served:
         self.ledger.record_finding(finding)
         return finding
 
-    def conclude(self, study_uid: str, corrections: Iterable[Correction] = (), reasoning: Reasoning | None = None) -> Conclusion:
+    def conclude(self, study_instance_uid: str, corrections: Iterable[Correction] = (), reasoning: Reasoning | None = None) -> Conclusion:
         """Conclude on all that has ended, and enter what follows for the configured destinations."""
-        findings = [row.finding for row in self.ledger.instances_of(study_uid) if row.finding]
-        conclusion = concluded(study_uid, findings, corrections, version=0).model_copy(update={"reasoning": reasoning or Reasoning()})
+        findings = [row.finding for row in self.ledger.instances_of(study_instance_uid) if row.finding]
+        conclusion = concluded(study_instance_uid, findings, corrections, version=0).model_copy(
+            update={"reasoning": reasoning or Reasoning()}
+        )
         destinations = self.settings.destinations
         recorded = self.ledger.record_conclusion(
             conclusion, lambda numbered: plan_study(numbered, destinations), lambda row: plan_correction(row, destinations)

@@ -41,11 +41,11 @@ class Desk:
         self.ledger = Ledger(url)
         self.settings = Settings(**{"data_dir": data_dir, "delivery_backoff_seconds": 0.1, "delivery_tries": 3, **settings})
 
-    def plan(self, payload: Dataset | Changes, kind: ObjectKind = ObjectKind.REPORT, source_sop_uid: str | None = None) -> int:
-        study_uid = str(payload.StudyInstanceUID) if isinstance(payload, Dataset) else payload.study_uid
-        object_uid = str(payload.SOPInstanceUID) if isinstance(payload, Dataset) else payload.sop_uid
-        self.ledger.add_instance(header(f"1.2.3.4.{len(self.ledger.deliveries())}", study_uid), "0" * 64, Path("x"), 1, "TEST")
-        self.ledger.plan_delivery(study_uid, 1, kind, source_sop_uid, "pacs", object_uid)
+    def plan(self, payload: Dataset | Changes, kind: ObjectKind = ObjectKind.REPORT, source_sop_instance_uid: str | None = None) -> int:
+        study_instance_uid = str(payload.StudyInstanceUID) if isinstance(payload, Dataset) else payload.study_instance_uid
+        object_uid = str(payload.SOPInstanceUID) if isinstance(payload, Dataset) else payload.sop_instance_uid
+        self.ledger.add_instance(header(f"1.2.3.4.{len(self.ledger.deliveries())}", study_instance_uid), "0" * 64, Path("x"), 1, "TEST")
+        self.ledger.plan_delivery(study_instance_uid, 1, kind, source_sop_instance_uid, "pacs", object_uid)
         return self.ledger.deliveries()[-1].id
 
     def attempt(self, delivery_id: int, payload: Dataset | Changes, destination: Destination) -> DeliveryState:

@@ -14,21 +14,21 @@ PACS = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=1, objec
 SIGNED = {"who": "Dr. A. Jones", "why": "compared with the prior"}
 
 
-def contradicted(api: Served, study_uid: str | None = None, **changed: object) -> int:
+def contradicted(api: Served, study_instance_uid: str | None = None, **changed: object) -> int:
     """A study with one image whose header says CC and whose pixels show MLO; the number of its correction."""
-    image = full_field("L", "CC", study_uid=study_uid)
+    image = full_field("L", "CC", study_instance_uid=study_instance_uid)
     api.post(image)
     api.answer(image, "L", "MLO")
-    sop_uid, uid = str(image.SOPInstanceUID), str(image.StudyInstanceUID)
-    found = correction(sop_uid, ("L", "CC"), ("L", "MLO"), view=Agreement.CONTRADICT, laterality=Agreement.AGREE)
+    sop_instance_uid, uid = str(image.SOPInstanceUID), str(image.StudyInstanceUID)
+    found = correction(sop_instance_uid, ("L", "CC"), ("L", "MLO"), view=Agreement.CONTRADICT, laterality=Agreement.AGREE)
     api.conclude(uid, [found.model_copy(update=changed)])
-    return api.ledger.corrections(study_uid=uid)[-1].id
+    return api.ledger.corrections(study_instance_uid=uid)[-1].id
 
 
 def exchanged(api: Served) -> str:
     """A study whose breasts bear each other's label, held until somebody releases it; its UID."""
-    study_uid = generate_uid()
-    images = [full_field(side, "CC", study_uid=study_uid) for side in "RL"]
+    study_instance_uid = generate_uid()
+    images = [full_field(side, "CC", study_instance_uid=study_instance_uid) for side in "RL"]
     api.post(*images)
     found = []
     for image, declared, seen in zip(images, "RL", "LR", strict=True):
@@ -37,5 +37,5 @@ def exchanged(api: Served) -> str:
             str(image.SOPInstanceUID), (declared, "CC"), (seen, "CC"), Agreement.AGREE, Agreement.CONTRADICT, CorrectionKind.EXCHANGED
         )
         found.append(one.model_copy(update={"pixel_laterality": Laterality(seen)}))
-    api.conclude(study_uid, found, Reasoning(verdict=Verdict.EXCHANGED, text="every image shows the other side"))
-    return study_uid
+    api.conclude(study_instance_uid, found, Reasoning(verdict=Verdict.EXCHANGED, text="every image shows the other side"))
+    return study_instance_uid

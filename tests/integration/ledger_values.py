@@ -22,27 +22,27 @@ class Clock:
         self.time += timedelta(seconds=seconds)
 
 
-def header(sop_uid: str, study_uid: str = "1.2.3") -> Header:
+def header(sop_instance_uid: str, study_instance_uid: str = "1.2.3") -> Header:
     return Header(
-        sop_instance_uid=sop_uid,
+        sop_instance_uid=sop_instance_uid,
         sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2",
-        study_instance_uid=study_uid,
-        series_instance_uid=f"{study_uid}.7",
+        study_instance_uid=study_instance_uid,
+        series_instance_uid=f"{study_instance_uid}.7",
         transfer_syntax_uid="1.2.840.10008.1.2.1",
     )
 
 
-def analysed(sop_uid: str, score: float = 0.5) -> ImageFinding:
-    return ImageFinding(sop_instance_uid=sop_uid, state=InstanceState.ANALYSED, cancer_score=score, seconds=0.1)
+def analysed(sop_instance_uid: str, score: float = 0.5) -> ImageFinding:
+    return ImageFinding(sop_instance_uid=sop_instance_uid, state=InstanceState.ANALYSED, cancer_score=score, seconds=0.1)
 
 
 def conclusion_of(
-    ledger: Ledger, study_uid: str, score: float | None = None, flag: TriageFlag = TriageFlag.NOT_SCORED, complete: bool = True
+    ledger: Ledger, study_instance_uid: str, score: float | None = None, flag: TriageFlag = TriageFlag.NOT_SCORED, complete: bool = True
 ) -> Conclusion:
     """A conclusion on all that has ended in the study so far."""
-    images = tuple(row.finding for row in ledger.instances_of(study_uid) if row.finding)
+    images = tuple(row.finding for row in ledger.instances_of(study_instance_uid) if row.finding)
     return Conclusion(
-        study_instance_uid=study_uid,
+        study_instance_uid=study_instance_uid,
         version=0,
         fingerprint=hashlib.sha256(f"{score} {flag} {sorted(image.sop_instance_uid for image in images)}".encode()).hexdigest(),
         concluded_at=datetime(2026, 11, 2, 9, 0, tzinfo=UTC),

@@ -46,8 +46,8 @@ class Receiving:
             listener.stop()
             self.ledger.close()
 
-    def stored(self, sop_uid: str) -> Dataset:
-        row = self.ledger.instance(sop_uid)
+    def stored(self, sop_instance_uid: str) -> Dataset:
+        row = self.ledger.instance(sop_instance_uid)
         assert row is not None
         return dcmread(self.store.path(row.path))
 

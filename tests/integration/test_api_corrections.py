@@ -40,8 +40,8 @@ def test_a_difference_is_listed_with_both_labels_and_the_reason(api: Served) -> 
 
 
 def test_the_list_pages_through_every_correction_once_and_narrows_to_a_study(api: Served) -> None:
-    study_uid = generate_uid()
-    numbers = [contradicted(api), contradicted(api, study_uid), contradicted(api)]
+    study_instance_uid = generate_uid()
+    numbers = [contradicted(api), contradicted(api, study_instance_uid), contradicted(api)]
     seen: list[int] = []
     cursor = None
     while True:
@@ -51,8 +51,8 @@ def test_the_list_pages_through_every_correction_once_and_narrows_to_a_study(api
         if cursor is None:
             break
     assert seen == numbers
-    (only,) = api.client.get("/api/v1/corrections", params={"study": study_uid}).json()["corrections"]
-    assert only["study_instance_uid"] == study_uid
+    (only,) = api.client.get("/api/v1/corrections", params={"study": study_instance_uid}).json()["corrections"]
+    assert only["study_instance_uid"] == study_instance_uid
 
 
 def test_an_approved_correction_is_queued_and_its_life_written_down(api: Served) -> None:
@@ -206,23 +206,23 @@ def test_a_wrong_filter_is_a_problem_that_repeats_nothing(api: Served) -> None:
 def test_a_study_with_exchanged_sides_is_held_until_a_named_person_releases_it(tmp_path: Path) -> None:
     approving = PACS.model_copy(update={"corrections": CorrectionPolicy(exchanged="approve")})
     with serve_api(tmp_path, destinations=(approving,)) as api:
-        study_uid = exchanged(api)
+        study_instance_uid = exchanged(api)
         (hold,) = api.client.get("/api/v1/holds").json()["holds"]
-        assert (hold["study_instance_uid"], hold["released_at"]) == (study_uid, None)
+        assert (hold["study_instance_uid"], hold["released_at"]) == (study_instance_uid, None)
         assert "exchanged" in hold["reason"]
-        assert api.client.get(f"/api/v1/studies/{study_uid}").json()["held"] is True
-        for row in api.ledger.corrections(study_uid=study_uid):
+        assert api.client.get(f"/api/v1/studies/{study_instance_uid}").json()["held"] is True
+        for row in api.ledger.corrections(study_instance_uid=study_instance_uid):
             approved = decide(api, row.id, "approve").json()
             assert (approved["held"], approved["deliveries"]) == (True, [])
-        nameless = api.client.post(f"/api/v1/studies/{study_uid}/release", json={"why": "checked"})
+        nameless = api.client.post(f"/api/v1/studies/{study_instance_uid}/release", json={"why": "checked"})
         assert nameless.status_code == 422
-        released = api.client.post(f"/api/v1/studies/{study_uid}/release", json=SIGNED).json()
+        released = api.client.post(f"/api/v1/studies/{study_instance_uid}/release", json=SIGNED).json()
         assert (released["released_by"], released["released_why"]) == (SIGNED["who"], SIGNED["why"])
-        assert {row.id for row in api.ledger.deliveries(study_uid=study_uid) if row.correction_id} <= set(api.queued)
-        assert sum(bool(row.correction_id) for row in api.ledger.deliveries(study_uid=study_uid)) == 2
+        assert {row.id for row in api.ledger.deliveries(study_instance_uid=study_instance_uid) if row.correction_id} <= set(api.queued)
+        assert sum(bool(row.correction_id) for row in api.ledger.deliveries(study_instance_uid=study_instance_uid)) == 2
         assert api.client.get("/api/v1/holds").json()["holds"] == []
         assert len(api.client.get("/api/v1/holds", params={"released": True}).json()["holds"]) == 1
-        again = api.client.post(f"/api/v1/studies/{study_uid}/release", json=SIGNED)
+        again = api.client.post(f"/api/v1/studies/{study_instance_uid}/release", json=SIGNED)
         assert (again.status_code, again.json()["code"]) == (409, "decision-refused")
 
 

@@ -84,9 +84,9 @@ def receive(api: Served) -> str:
 def test_who_listens_hears_of_what_happens_from_then_on(api: Served) -> None:
     receive(api)
     with listen(api) as stream:
-        study_uid = receive(api)
+        study_instance_uid = receive(api)
         event = stream.next_event()
-    assert (event["type"], event["data"]) == ("study.received", {"study_instance_uid": study_uid})
+    assert (event["type"], event["data"]) == ("study.received", {"study_instance_uid": study_instance_uid})
 
 
 def test_who_was_cut_off_goes_on_behind_the_last_event_it_knows(tmp_path: Path, database_url: str) -> None:
@@ -105,16 +105,16 @@ def test_who_is_cut_off_before_the_first_event_still_knows_where_to_go_on(api: S
     receive(api)
     with listen(api) as stream:
         known = stream.start["id"]
-    study_uid = receive(api)
+    study_instance_uid = receive(api)
     with listen(api, last_event_id=known) as stream:
-        assert stream.next_event()["data"]["study_instance_uid"] == study_uid
+        assert stream.next_event()["data"]["study_instance_uid"] == study_instance_uid
 
 
 def test_an_id_that_this_ledger_never_gave_holds_nothing_back(api: Served) -> None:
     receive(api)
     with listen(api, last_event_id="4000000000") as stream:
-        study_uid = receive(api)
-        assert stream.next_event()["data"]["study_instance_uid"] == study_uid
+        study_instance_uid = receive(api)
+        assert stream.next_event()["data"]["study_instance_uid"] == study_instance_uid
 
 
 def test_a_stream_can_be_narrowed_to_kinds_and_to_a_study(api: Served) -> None:
@@ -142,8 +142,8 @@ def test_many_clients_cost_one_look_at_a_time(api: Served, monkeypatch: pytest.M
     try:
         looks.clear()
         start = time.monotonic()
-        study_uid = receive(api)
-        assert {stream.next_event()["data"]["study_instance_uid"] for stream in opened} == {study_uid}
+        study_instance_uid = receive(api)
+        assert {stream.next_event()["data"]["study_instance_uid"] for stream in opened} == {study_instance_uid}
         assert len(looks) <= (time.monotonic() - start) / feed.POLL_S + 2
     finally:
         for stream in streams:
@@ -213,8 +213,8 @@ def test_a_ledger_that_is_away_for_a_while_costs_no_follower_and_no_event(api: S
     with listen(api) as stream:
         monkeypatch.setattr(type(api.ledger), "events", fail_once)
         assert failed.wait(5)
-        study_uid = receive(api)
-        assert stream.next_event()["data"]["study_instance_uid"] == study_uid
+        study_instance_uid = receive(api)
+        assert stream.next_event()["data"]["study_instance_uid"] == study_instance_uid
 
 
 def test_a_ledger_that_is_away_at_the_beginning_ends_the_stream_and_the_client_comes_back(
@@ -228,8 +228,8 @@ def test_a_ledger_that_is_away_at_the_beginning_ends_the_stream_and_the_client_c
         answer = api.client.get("/api/v1/events")
         assert (answer.status_code, answer.text) == (200, "")
     with listen(api) as stream:
-        study_uid = receive(api)
-        assert stream.next_event()["data"]["study_instance_uid"] == study_uid
+        study_instance_uid = receive(api)
+        assert stream.next_event()["data"]["study_instance_uid"] == study_instance_uid
 
 
 def test_a_stream_ends_by_itself_so_that_whether_its_client_still_may_is_asked_anew(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -105,7 +105,7 @@ def test_deliveries_that_failed_or_hang_need_a_look_and_those_in_time_do_not(api
         api.post(image)
         api.answer(image, "R", "CC")
         api.conclude(str(image.StudyInstanceUID))
-        owed.append(api.ledger.deliveries(study_uid=str(image.StudyInstanceUID))[0].id)
+        owed.append(api.ledger.deliveries(study_instance_uid=str(image.StudyInstanceUID))[0].id)
     in_time, hanging, lost, proved = owed
     grow_old(api, hanging)
     api.deliver(lost, DeliveryState.FAILED, "no answer")

@@ -42,15 +42,15 @@ class Unit:
         """One image of a study of its own; compared with its header where an agreement is told. Its SOP Instance UID."""
         self.entered += 1
         self.clock.time = at
-        uid, study_uid = f"1.2.3.{self.entered}", f"1.2.9.{self.entered}"
+        uid, study_instance_uid = f"1.2.3.{self.entered}", f"1.2.9.{self.entered}"
         made_by = {"station_name": station, "manufacturer": "Acme", "model_name": "One", "software_versions": "2.1"}
         labels = {"view": View.CC, "laterality": Laterality.R}
-        self.ledger.add_instance(header(uid, study_uid).model_copy(update=made_by | labels), "0" * 64, Path("a.dcm"), 1, "AE")
+        self.ledger.add_instance(header(uid, study_instance_uid).model_copy(update=made_by | labels), "0" * 64, Path("a.dcm"), 1, "AE")
         finding = not_analysed(uid, reason, "a sentence") if reason else analysed(uid, "R", "CC", **answer)
         self.ledger.record_finding(finding)
         if agreement:
             difference = correction(uid, ("R", "CC"), ("R", "MLO"), agreement, Agreement.AGREE)
-            self.ledger.record_conclusion(concluded(study_uid, [finding], [difference], version=0))
+            self.ledger.record_conclusion(concluded(study_instance_uid, [finding], [difference], version=0))
         return uid
 
     def ask(self, **question: object) -> dict[str, Any]:

@@ -22,11 +22,11 @@ def api(tmp_path: Path) -> Iterator[Served]:
 
 
 def test_a_posted_study_is_in_the_ledger_and_on_the_queue_before_the_answer(api: Served) -> None:
-    study_uid = generate_uid()
-    images = [full_field(side, view, study_uid=study_uid) for side, view in FOUR_VIEWS]
+    study_instance_uid = generate_uid()
+    images = [full_field(side, view, study_instance_uid=study_instance_uid) for side, view in FOUR_VIEWS]
     response = api.post(*images)
     assert response.status_code == 202
-    assert response.headers["Location"] == f"/api/v1/studies/{study_uid}"
+    assert response.headers["Location"] == f"/api/v1/studies/{study_instance_uid}"
     assert [each["accepted"] for each in response.json()["received"]] == ["new"] * 4
     assert sorted(api.published) == sorted(str(image.SOPInstanceUID) for image in images)
     assert list(api.store.spool_dir.iterdir()) == []
@@ -75,11 +75,11 @@ def test_a_bad_file_does_not_hold_the_good_ones_up(api: Served) -> None:
 @pytest.mark.parametrize("order", ["triage", "received"])
 def test_the_worklist_pages_through_every_study_once(api: Served, order: str) -> None:
     scores = {generate_uid(): score for score in (0.1, 0.9, 0.4, 0.7, 0.2)}
-    for study_uid, score in scores.items():
-        image = full_field(study_uid=study_uid)
+    for study_instance_uid, score in scores.items():
+        image = full_field(study_instance_uid=study_instance_uid)
         api.post(image)
         api.answer(image, "R", "CC", score)
-        api.conclude(study_uid)
+        api.conclude(study_instance_uid)
     seen: list[str] = []
     cursor = None
     while True:
@@ -102,13 +102,16 @@ def test_the_worklist_can_be_narrowed_to_a_state(api: Served) -> None:
 
 
 def test_a_study_shows_each_image_with_its_labels_or_the_reason_why_it_has_none(api: Served) -> None:
-    study_uid = generate_uid()
-    labelled, refused = full_field("R", "CC", study_uid=study_uid), full_field("L", "CC", study_uid=study_uid)
+    study_instance_uid = generate_uid()
+    labelled, refused = (
+        full_field("R", "CC", study_instance_uid=study_instance_uid),
+        full_field("L", "CC", study_instance_uid=study_instance_uid),
+    )
     api.post(labelled, refused)
     api.answer(labelled, "R", "MLO", score=0.8)
     api.ledger.record_finding(not_analysed(str(refused.SOPInstanceUID), "for-processing", "raw detector data"))
-    api.conclude(study_uid)
-    study = api.client.get(f"/api/v1/studies/{study_uid}").json()
+    api.conclude(study_instance_uid)
+    study = api.client.get(f"/api/v1/studies/{study_instance_uid}").json()
     shown = {image["sop_instance_uid"]: image for image in study["instances"]}
     assert shown[labelled.SOPInstanceUID]["view"]["value"] == "MLO"
     assert shown[labelled.SOPInstanceUID]["cancer"]["score"] == 0.8
@@ -120,15 +123,18 @@ def test_a_study_shows_each_image_with_its_labels_or_the_reason_why_it_has_none(
 
 
 def test_a_concluded_image_tells_whether_its_header_agrees(api: Served) -> None:
-    study_uid = generate_uid()
-    bare, fine = full_field("R", "CC", labelled=False, study_uid=study_uid), full_field("L", "CC", study_uid=study_uid)
+    study_instance_uid = generate_uid()
+    bare, fine = (
+        full_field("R", "CC", labelled=False, study_instance_uid=study_instance_uid),
+        full_field("L", "CC", study_instance_uid=study_instance_uid),
+    )
     api.post(bare, fine)
     api.answer(bare, "R", "CC")
     api.answer(fine, "L", "CC")
     uids = str(bare.SOPInstanceUID), str(fine.SOPInstanceUID)
     agreeing = correction(uids[1], ("L", "CC"), ("L", "CC"), view=Agreement.AGREE, laterality=Agreement.AGREE)
-    api.conclude(study_uid, [correction(uids[0], ("UNKNOWN", "UNKNOWN"), ("R", "CC")), agreeing])
-    study = api.client.get(f"/api/v1/studies/{study_uid}").json()
+    api.conclude(study_instance_uid, [correction(uids[0], ("UNKNOWN", "UNKNOWN"), ("R", "CC")), agreeing])
+    study = api.client.get(f"/api/v1/studies/{study_instance_uid}").json()
     shown = {image["sop_instance_uid"]: image["agreement"] for image in study["instances"]}
     (entered,) = study["corrections"]
     assert (shown[uids[0]]["view"], shown[uids[0]]["kind"]) == ("missing", "missing")
@@ -138,17 +144,17 @@ def test_a_concluded_image_tells_whether_its_header_agrees(api: Served) -> None:
 
 
 def test_hanging_follows_the_pixels_and_becomes_final(api: Served) -> None:
-    study_uid = generate_uid()
-    images = {(side, view): full_field(side, "CC", study_uid=study_uid) for side, view in FOUR_VIEWS}
+    study_instance_uid = generate_uid()
+    images = {(side, view): full_field(side, "CC", study_instance_uid=study_instance_uid) for side, view in FOUR_VIEWS}
     api.post(*images.values())
-    waiting = api.client.get(f"/api/v1/studies/{study_uid}/hanging").json()
+    waiting = api.client.get(f"/api/v1/studies/{study_instance_uid}/hanging").json()
     assert waiting["status"] == "provisional"
     assert waiting["missing"] == ["R-MLO", "L-MLO"]
     assert len(waiting["repeated"]["R-CC"]) == 1
     for (side, view), image in images.items():
         api.answer(image, side, view)
-    api.conclude(study_uid)
-    final = api.client.get(f"/api/v1/studies/{study_uid}/hanging").json()
+    api.conclude(study_instance_uid)
+    final = api.client.get(f"/api/v1/studies/{study_instance_uid}/hanging").json()
     assert final["status"] == "final"
     assert final["missing"] == []
     assert {slot: hung["sop_instance_uid"] for slot, hung in final["slots"].items()} == {
@@ -159,26 +165,26 @@ def test_hanging_follows_the_pixels_and_becomes_final(api: Served) -> None:
 
 
 def test_a_late_image_makes_the_hanging_provisional_again(api: Served) -> None:
-    study_uid = generate_uid()
-    images = {slot: full_field(*slot, study_uid=study_uid) for slot in FOUR_VIEWS}
+    study_instance_uid = generate_uid()
+    images = {slot: full_field(*slot, study_instance_uid=study_instance_uid) for slot in FOUR_VIEWS}
     api.post(*images.values())
     for (side, view), image in images.items():
         api.answer(image, side, view)
-    api.conclude(study_uid)
-    api.post(full_field("R", "CC", study_uid=study_uid))
-    assert api.client.get(f"/api/v1/studies/{study_uid}/hanging").json()["status"] == "provisional"
+    api.conclude(study_instance_uid)
+    api.post(full_field("R", "CC", study_instance_uid=study_instance_uid))
+    assert api.client.get(f"/api/v1/studies/{study_instance_uid}/hanging").json()["status"] == "provisional"
 
 
 def test_pictures_are_served_once_they_are_drawn(api: Served) -> None:
     image = full_field()
     api.post(image)
-    sop_uid = str(image.SOPInstanceUID)
-    early = api.client.get(f"/api/v1/instances/{sop_uid}/heatmap.png")
+    sop_instance_uid = str(image.SOPInstanceUID)
+    early = api.client.get(f"/api/v1/instances/{sop_instance_uid}/heatmap.png")
     assert (early.status_code, early.json()["code"]) == (404, "no-picture")
-    api.store.write_result(sop_uid, "heatmap.png", b"\x89PNG heat")
-    api.store.write_result(sop_uid, "preview.png", b"\x89PNG view")
+    api.store.write_result(sop_instance_uid, "heatmap.png", b"\x89PNG heat")
+    api.store.write_result(sop_instance_uid, "preview.png", b"\x89PNG view")
     for name, content in (("heatmap.png", b"\x89PNG heat"), ("preview.png", b"\x89PNG view")):
-        picture = api.client.get(f"/api/v1/instances/{sop_uid}/{name}")
+        picture = api.client.get(f"/api/v1/instances/{sop_instance_uid}/{name}")
         assert picture.headers["content-type"] == "image/png"
         assert picture.content == content
 

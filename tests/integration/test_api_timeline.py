@@ -23,16 +23,16 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
-def timeline(api: Served, study_uid: str) -> list[dict[str, Any]]:
-    answer = api.client.get(f"/api/v1/studies/{study_uid}/timeline").raise_for_status().json()
-    assert answer["study_instance_uid"] == study_uid
+def timeline(api: Served, study_instance_uid: str) -> list[dict[str, Any]]:
+    answer = api.client.get(f"/api/v1/studies/{study_instance_uid}/timeline").raise_for_status().json()
+    assert answer["study_instance_uid"] == study_instance_uid
     entries: list[dict[str, Any]] = answer["entries"]
     return entries
 
 
 def examine(api: Served, **attributes: str) -> list[Dataset]:
-    study_uid = generate_uid()
-    images = [full_field(side, view, study_uid=study_uid) for side, view in FOUR_VIEWS]
+    study_instance_uid = generate_uid()
+    images = [full_field(side, view, study_instance_uid=study_instance_uid) for side, view in FOUR_VIEWS]
     for image in images:
         for keyword, value in attributes.items():
             setattr(image, keyword, value)
@@ -42,15 +42,15 @@ def examine(api: Served, **attributes: str) -> list[Dataset]:
 
 def test_a_study_tells_its_way_from_the_first_image_to_the_proof(api: Served) -> None:
     images = examine(api)
-    study_uid = str(images[0].StudyInstanceUID)
+    study_instance_uid = str(images[0].StudyInstanceUID)
     for image, (side, view) in list(zip(images, FOUR_VIEWS, strict=True))[:3]:
         api.answer(image, side, view)
     odd = str(images[3].SOPInstanceUID)
     api.ledger.record_finding(not_analysed(odd, "undecodable-pixel-data", "the pixel data are truncated", InstanceState.FAILED))
-    api.conclude(study_uid, [correction(str(images[0].SOPInstanceUID), ("UNKNOWN", "UNKNOWN"), ("R", "CC"))])
-    delivery = api.ledger.deliveries(study_uid=study_uid)[0]
+    api.conclude(study_instance_uid, [correction(str(images[0].SOPInstanceUID), ("UNKNOWN", "UNKNOWN"), ("R", "CC"))])
+    delivery = api.ledger.deliveries(study_instance_uid=study_instance_uid)[0]
     api.deliver(delivery.id, DeliveryState.REFUSED, "0x0122 SOP class not supported")
-    entries = timeline(api, study_uid)
+    entries = timeline(api, study_instance_uid)
     steps = [entry["step"] for entry in entries]
     # The conclusion of the test has a day of its own; within a second, what follows from another comes after it.
     seconds = [entry["at"][:19] for entry in entries if entry["step"] != "concluded"]

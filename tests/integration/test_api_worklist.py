@@ -31,13 +31,13 @@ def receive(api: Served, name: str = "Phantom^Anna", patient_id: str = "PH-1", s
     return str(image.StudyInstanceUID)
 
 
-def conclude(api: Served, study_uid: str, score: float, agreement: Agreement = Agreement.AGREE) -> None:
-    (image,) = api.ledger.instances_of(study_uid)
+def conclude(api: Served, study_instance_uid: str, score: float, agreement: Agreement = Agreement.AGREE) -> None:
+    (image,) = api.ledger.instances_of(study_instance_uid)
     finding = analysed(image.sop_instance_uid, "R", "CC", score)
     api.ledger.record_finding(finding)
     wrong = agreement is Agreement.CONTRADICT
     found = correction(finding.sop_instance_uid, ("R", "MLO" if wrong else "CC"), ("R", "CC"), view=agreement, laterality=Agreement.AGREE)
-    api.conclude(study_uid, [found])
+    api.conclude(study_instance_uid, [found])
 
 
 def _cursor(*values: object) -> str:
@@ -57,7 +57,7 @@ def searched(api: Served, **query: object) -> list[str]:
 
 
 def test_a_line_of_the_worklist_says_whose_study_it_is_and_what_was_found(api: Served) -> None:
-    study_uid = receive(api)
+    study_instance_uid = receive(api)
     (waiting,) = api.client.get("/api/v1/studies").json()["studies"]
     assert waiting["patient"] == {
         "name": "Phantom^Anna",
@@ -68,7 +68,7 @@ def test_a_line_of_the_worklist_says_whose_study_it_is_and_what_was_found(api: S
     }
     assert (waiting["study_date"], waiting["accession_number"], waiting["station_name"]) == ("20260305", "ACC-PH-1", "M1")
     assert (waiting["agreement"], waiting["concluded_at"], waiting["scores"]) == (None, None, {"R": None, "L": None})
-    conclude(api, study_uid, 0.8, Agreement.CONTRADICT)
+    conclude(api, study_instance_uid, 0.8, Agreement.CONTRADICT)
     (shown,) = api.client.get("/api/v1/studies").json()["studies"]
     assert (shown["scores"], shown["agreement"]) == ({"R": 0.8, "L": None}, "contradict")
     assert shown["densities"]["L"] == "UNKNOWN"
@@ -106,8 +106,8 @@ def test_a_patient_is_found_by_name_id_accession_number_and_uid(api: Served) -> 
 
 def test_pages_of_a_search_hold_every_study_once_in_order(api: Served) -> None:
     scores = {receive(api): score for score in (0.1, 0.9, 0.4, 0.7, 0.2)}
-    for study_uid, score in scores.items():
-        conclude(api, study_uid, score)
+    for study_instance_uid, score in scores.items():
+        conclude(api, study_instance_uid, score)
     receive(api, "Muster^Berta", "PH-2")
     expected = {"received": list(reversed(scores)), "triage": sorted(scores, key=lambda uid: -scores[uid])}
     for order, wanted in expected.items():

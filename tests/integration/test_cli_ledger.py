@@ -119,19 +119,19 @@ def test_the_ledger_is_exported_to_a_file_and_to_standard_output(stack: Served, 
 
 
 def test_a_held_study_is_released_by_a_named_person(stack: Served, run: Run) -> None:
-    study_uid = exchanged(stack)
-    for row in stack.ledger.corrections(study_uid=study_uid):
+    study_instance_uid = exchanged(stack)
+    for row in stack.ledger.corrections(study_instance_uid=study_instance_uid):
         held = run("corrections", "approve", str(row.id), *SIGNED)
         assert "its study is held" in held.out
     (hold,) = run("holds", "list", "--json").rows
-    assert hold["study_instance_uid"] == study_uid
-    assert run("holds", "release", study_uid, "--who", "Dr. A. Jones").status == 2
-    (released,) = run("holds", "release", study_uid, *SIGNED, "--json").rows
+    assert hold["study_instance_uid"] == study_instance_uid
+    assert run("holds", "release", study_instance_uid, "--who", "Dr. A. Jones").status == 2
+    (released,) = run("holds", "release", study_instance_uid, *SIGNED, "--json").rows
     assert released["released_by"] == "Dr. A. Jones"
     assert run("holds", "list", "--json").rows == []
     assert len(run("holds", "list", "--all", "--json").rows) == 1
-    assert [(row.action, row.subject) for row in stack.ledger.audit(limit=1)] == [("holds release", study_uid)]
-    assert sum(bool(row.correction_id) for row in stack.ledger.deliveries(study_uid=study_uid)) == 2
+    assert [(row.action, row.subject) for row in stack.ledger.audit(limit=1)] == [("holds release", study_instance_uid)]
+    assert sum(bool(row.correction_id) for row in stack.ledger.deliveries(study_instance_uid=study_instance_uid)) == 2
 
 
 def test_failed_deliveries_are_tried_again_one_by_one_or_all_of_a_destination(stack: Served, run: Run) -> None:

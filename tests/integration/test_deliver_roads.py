@@ -298,7 +298,7 @@ def test_orthanc_that_overwrites_changes_the_labels_itself_and_puts_them_back(de
     with running(Orthanc(tmp_path / "orthanc", overwrite=True)) as archive:
         place = archive.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
         changes = label_changes(change, source)
-        delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_uid)
+        delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
         assert desk.finish(delivery, changes, with_api(archive)) == [VERIFIED], desk.row(delivery).error
         held = pydicom.dcmread(BytesIO(archive.file(place)))
         assert (held.ImageLaterality, held.SOPInstanceUID) == ("R", source.SOPInstanceUID)
@@ -307,7 +307,7 @@ def test_orthanc_that_overwrites_changes_the_labels_itself_and_puts_them_back(de
         assert record.ModifiedAttributesSequence[0].ImageLaterality == "L"
 
         undo = undo_changes(change, source, UNDO)
-        again = desk.plan(undo, ObjectKind.UNDONE, undo.sop_uid)
+        again = desk.plan(undo, ObjectKind.UNDONE, undo.sop_instance_uid)
         assert desk.finish(again, undo, with_api(archive)) == [VERIFIED]
         held = pydicom.dcmread(BytesIO(archive.file(place)))
         assert held.ImageLaterality == "L"
@@ -320,7 +320,7 @@ def test_orthanc_that_does_not_overwrite_keeps_its_labels_and_its_image(desk: De
     place = orthanc.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
     before = orthanc.file(place)
     changes = label_changes(change, source)
-    delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_uid)
+    delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
     assert desk.finish(delivery, changes, with_api(orthanc)) == [SENT, NOT_APPLIED]
     assert orthanc.file(place) == before
 
@@ -328,7 +328,7 @@ def test_orthanc_that_does_not_overwrite_keeps_its_labels_and_its_image(desk: De
 def test_an_image_that_the_archive_does_not_hold_cannot_be_changed(desk: Desk, orthanc: Orthanc, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     changes = label_changes(change, source)
-    delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_uid)
+    delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
     assert desk.finish(delivery, changes, with_api(orthanc)) == [PENDING, PENDING, FAILED]
     assert "does not hold the image that it is to change" in str(desk.row(delivery).error)
     state = desk.ledger.destination_state("pacs")
@@ -346,7 +346,7 @@ def test_dcm4chee_is_asked_by_its_rest_update_and_looked_into(method: str, desk:
     held: Dataset = pydicom.dcmread(tmp_path / f"{source.SOPInstanceUID}.dcm")
     changes = label_changes(change, source)
     with web_peer(Dcm4cheeLike(held, method=method)) as peer:
-        delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_uid)
+        delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
         assert desk.finish(delivery, changes, dcm4chee(peer.url)) == [VERIFIED]
     (asked,) = peer.of(method)
     assert asked.query["reasonForModification"] == ["CORRECT"]
@@ -358,7 +358,10 @@ def test_dcm4chee_that_consents_and_does_nothing_ends_not_applied_after_one_requ
     source, change = mislabelled(tmp_path)
     changes = label_changes(change, source)
     with web_peer(Dcm4cheeLike(source, writes=False)) as peer:
-        assert desk.finish(desk.plan(changes, ObjectKind.CORRECTED, changes.sop_uid), changes, dcm4chee(peer.url)) == [SENT, NOT_APPLIED]
+        assert desk.finish(desk.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid), changes, dcm4chee(peer.url)) == [
+            SENT,
+            NOT_APPLIED,
+        ]
     assert len(peer.of("PUT")) == 1
 
 

@@ -36,31 +36,33 @@ def compressed(syntax: str = JPEG2000Lossless) -> Dataset:
 
 
 def test_a_client_stores_finds_and_retrieves_a_real_study(api: Served, cbis_cases: dict[str, list[Path]]) -> None:
-    study_uid = generate_uid()
+    study_instance_uid = generate_uid()
     images = {}
     for path in cbis_cases["sfm-malign-0"]:
         image = pydicom.dcmread(path)
-        image.StudyInstanceUID = study_uid
+        image.StudyInstanceUID = study_instance_uid
         images[str(image.SOPInstanceUID)] = image
     client = viewer(api)
     stored = client.store_instances(list(images.values()))
     assert len(stored.ReferencedSOPSequence) == 4 and "FailedSOPSequence" not in stored
 
-    (study,) = client.search_for_studies(search_filters={"StudyInstanceUID": study_uid})
+    (study,) = client.search_for_studies(search_filters={"StudyInstanceUID": study_instance_uid})
     assert study["00201208"]["Value"] == [4]
-    series = [each["0020000E"]["Value"][0] for each in client.search_for_series(study_uid)]
+    series = [each["0020000E"]["Value"][0] for each in client.search_for_series(study_instance_uid)]
     assert sorted(series) == sorted(str(image.SeriesInstanceUID) for image in images.values())
-    found = [Dataset.from_json(each) for each in client.search_for_instances(study_uid)]
+    found = [Dataset.from_json(each) for each in client.search_for_instances(study_instance_uid)]
     assert {each.SOPInstanceUID for each in found} == set(images)
 
-    whole = {str(each.SOPInstanceUID): each for each in client.retrieve_study(study_uid, media_types=(("application/dicom", "*"),))}
+    whole = {
+        str(each.SOPInstanceUID): each for each in client.retrieve_study(study_instance_uid, media_types=(("application/dicom", "*"),))
+    }
     assert set(whole) == set(images)
-    told = {each["00080018"]["Value"][0]: each for each in client.retrieve_study_metadata(study_uid)}
+    told = {each["00080018"]["Value"][0]: each for each in client.retrieve_study_metadata(study_instance_uid)}
     for uid, image in images.items():
         assert whole[uid].PixelData == image.PixelData, "compressed as it was sent"
         metadata = Dataset.from_json(told[uid], lambda *_: None)
         assert (metadata.PatientID, metadata.Rows, metadata.Columns) == (image.PatientID, image.Rows, image.Columns)
-    where = (study_uid, str(image.SeriesInstanceUID), uid)
+    where = (study_instance_uid, str(image.SeriesInstanceUID), uid)
     alone = client.retrieve_instance(*where, media_types=(("application/dicom", ExplicitVRLittleEndian),))
     assert alone.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
     assert np.array_equal(alone.pixel_array, image.pixel_array), "pixel by pixel what was sent"
@@ -194,10 +196,10 @@ def test_long_values_are_links_and_short_ones_stand_there(api: Served) -> None:
 
 
 def test_metadata_of_a_study_a_series_and_an_instance_are_lists(api: Served) -> None:
-    study_uid = generate_uid()
-    images = [full_field(side, view, study_uid=study_uid) for side, view in FOUR_VIEWS]
+    study_instance_uid = generate_uid()
+    images = [full_field(side, view, study_instance_uid=study_instance_uid) for side, view in FOUR_VIEWS]
     stow(api, *images)
-    base = f"/dicom-web/studies/{study_uid}"
+    base = f"/dicom-web/studies/{study_instance_uid}"
     for path, count in ((base, 4), (f"{base}/series/{images[0].SeriesInstanceUID}", 1), (path_of(images[0]), 1)):
         answer = api.client.get(f"{path}/metadata", headers={"Accept": "application/dicom+json"})
         assert answer.headers["content-type"] == "application/dicom+json" and len(answer.json()) == count
@@ -284,21 +286,22 @@ def test_a_study_with_a_lost_file_is_partial_content(api: Served) -> None:
 
 
 def test_a_large_study_is_not_held_in_memory(api: Served) -> None:
-    study_uid, size = generate_uid(), 24_000_000
+    study_instance_uid, size = generate_uid(), 24_000_000
     digests = set()
     for _ in range(3):
-        image = full_field(study_uid=study_uid)
+        image = full_field(study_instance_uid=study_instance_uid)
         image.Rows, image.Columns = 4000, 3000
         image.PixelData = np.random.default_rng().integers(0, 256, size, np.uint8).tobytes()
         content = as_bytes(image)
         stow(api, content)
         digests.add(hashlib.sha256(image.PixelData).hexdigest())
     tracemalloc.start()
-    with api.client.stream("GET", f"/dicom-web/studies/{study_uid}") as answer:
+    with api.client.stream("GET", f"/dicom-web/studies/{study_instance_uid}") as answer:
         length = sum(len(block) for block in answer.iter_raw(1 << 16))
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert length > 3 * size and peak < size, "server and client together, in this very process"
     assert {
-        hashlib.sha256(read(part.body).PixelData).hexdigest() for part in parts_of(api.client.get(f"/dicom-web/studies/{study_uid}"))
+        hashlib.sha256(read(part.body).PixelData).hexdigest()
+        for part in parts_of(api.client.get(f"/dicom-web/studies/{study_instance_uid}"))
     } == digests

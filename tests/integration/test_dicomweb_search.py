@@ -132,12 +132,12 @@ def test_fuzzy_matching_is_declined_in_a_warning(api: Served, three: dict[str, s
 
 
 def test_an_answer_holds_what_the_standard_asks_for_at_its_level(own: Served) -> None:
-    study_uid, series_uid = generate_uid(), generate_uid()
-    images = [full_field(side, view, study_uid=study_uid) for side, view in FOUR_VIEWS]
+    study_instance_uid, series_instance_uid = generate_uid(), generate_uid()
+    images = [full_field(side, view, study_instance_uid=study_instance_uid) for side, view in FOUR_VIEWS]
     for image in images[:2]:
-        image.SeriesInstanceUID = series_uid
+        image.SeriesInstanceUID = series_instance_uid
     stow(own, *images)
-    base = f"{own.settings.public_api_url}{STUDIES}/{study_uid}"
+    base = f"{own.settings.public_api_url}{STUDIES}/{study_instance_uid}"
 
     (study,) = asked(own, STUDIES)
     assert (study.NumberOfStudyRelatedSeries, study.NumberOfStudyRelatedInstances, study.ModalitiesInStudy) == (3, 4, "MG")
@@ -146,17 +146,19 @@ def test_an_answer_holds_what_the_standard_asks_for_at_its_level(own: Served) ->
     )  # fmt: skip
     assert study.RetrieveURL == base and "Modality" not in study and "PatientAge" not in study
 
-    series = asked(own, f"{STUDIES}/{study_uid}/series", SeriesInstanceUID=series_uid, includefield="BodyPartExamined,00080080")
+    series = asked(
+        own, f"{STUDIES}/{study_instance_uid}/series", SeriesInstanceUID=series_instance_uid, includefield="BodyPartExamined,00080080"
+    )
     assert [(each.Modality, each.SeriesNumber, each.NumberOfSeriesRelatedInstances) for each in series] == [("MG", 1, 2)]
-    assert series[0].RetrieveURL == f"{base}/series/{series_uid}" and series[0].BodyPartExamined == "BREAST"
+    assert series[0].RetrieveURL == f"{base}/series/{series_instance_uid}" and series[0].BodyPartExamined == "BREAST"
     assert "PatientName" not in series[0], "the path says whose it is"
-    assert asked(own, "/dicom-web/series", SeriesInstanceUID=series_uid)[0].PatientName == study.PatientName
+    assert asked(own, "/dicom-web/series", SeriesInstanceUID=series_instance_uid)[0].PatientName == study.PatientName
 
-    instances = asked(own, f"{STUDIES}/{study_uid}/series/{series_uid}/instances")
+    instances = asked(own, f"{STUDIES}/{study_instance_uid}/series/{series_instance_uid}/instances")
     assert {each.SOPInstanceUID for each in instances} == {image.SOPInstanceUID for image in images[:2]}
     assert (instances[0].Rows, instances[0].Columns, instances[0].BitsAllocated) == (256, 192, 16)
-    assert instances[0].RetrieveURL == f"{base}/series/{series_uid}/instances/{instances[0].SOPInstanceUID}"
-    everything = asked(own, f"{STUDIES}/{study_uid}/instances", includefield="all", limit="1")[0]
+    assert instances[0].RetrieveURL == f"{base}/series/{series_instance_uid}/instances/{instances[0].SOPInstanceUID}"
+    everything = asked(own, f"{STUDIES}/{study_instance_uid}/instances", includefield="all", limit="1")[0]
     assert float(everything.KVP) == 28 and everything.ViewCodeSequence[0].CodingSchemeDesignator == "SCT"
     assert "PixelData" not in everything
 

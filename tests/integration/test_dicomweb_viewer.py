@@ -40,13 +40,13 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served,
         name="pacs", ae_title=archive.ae_title, host=archive.host, port=archive.port, objects=objects, corrections=policy, commitment=False
     )
     ward = Ward(folder / "data", destinations=(pacs,))
-    study_uid = ward.conclude(wrong=True)
+    study_instance_uid = ward.conclude(wrong=True)
     (correction,) = ward.ledger.corrections()
     approve_correction(ward.context, correction.id, "A. Reader", "seen on the screen")
     rows = ward.deliver_all()
     assert {row.state for row in rows} <= {DeliveryState.VERIFIED, DeliveryState.LEFT_OUT}
     with serve_api(folder / "data") as api:
-        yield api, ward, study_uid, archive
+        yield api, ward, study_instance_uid, archive
     ward.close()
     archive.stop()
 
@@ -58,23 +58,23 @@ def grey_picture(content: bytes) -> NDArray[Any]:
 
 
 def test_what_we_made_is_found_and_retrieved_beside_what_came(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
-    api, ward, study_uid, archive = hospital
+    api, ward, study_instance_uid, archive = hospital
     sent = {path.stem: pydicom.dcmread(path) for path in archive.paths()}
     client = viewer(api)
     (study,) = client.search_for_studies(search_filters={"ModalitiesInStudy": "SR"})
-    assert study["0020000D"]["Value"] == [study_uid] and set(study["00080061"]["Value"]) == {"MG", "SR", "OT", "KO"}
+    assert study["0020000D"]["Value"] == [study_instance_uid] and set(study["00080061"]["Value"]) == {"MG", "SR", "OT", "KO"}
     assert study["00201208"]["Value"] == [4 + len(sent)]
     assert study["00100010"]["Value"][0]["Alphabetic"] == "Phantom^Äußerst", "the received image speaks for the study"
 
-    given = {str(each.SOPInstanceUID): each for each in client.retrieve_study(study_uid)}
-    received = {row.sop_instance_uid for row in ward.ledger.instances_of(study_uid)}
+    given = {str(each.SOPInstanceUID): each for each in client.retrieve_study(study_instance_uid)}
+    received = {row.sop_instance_uid for row in ward.ledger.instances_of(study_instance_uid)}
     assert set(given) == received | set(sent)
     for uid, object_ in sent.items():
         assert given[uid].file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
         assert given[uid] == object_, "what we hand out is what the archive was sent"
     classes = Counter(str(each.SOPClassUID) for each in given.values())
     assert classes[DigitalMammographyXRayImageStorageForPresentation] == 5, "the corrected image stands beside the received one"
-    reports = client.search_for_instances(study_uid, search_filters={"Modality": "SR"})
+    reports = client.search_for_instances(study_instance_uid, search_filters={"Modality": "SR"})
     assert len(reports) == 2 and all(each["00400275"]["vr"] == "SQ" for each in reports)
 
 
@@ -87,7 +87,7 @@ def test_a_result_that_comes_back_is_taken_and_told_where_it_is(hospital: tuple[
 
 
 def test_what_ohif_asks_for_when_it_opens_a_study_is_answered(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
-    api, _, study_uid, _ = hospital
+    api, _, study_instance_uid, _ = hospital
 
     def ask(path: str, **query: str) -> Any:
         answer = api.client.get(f"/dicom-web{path}", params=query, headers=JSON)
@@ -99,17 +99,19 @@ def test_what_ohif_asks_for_when_it_opens_a_study_is_answered(hospital: tuple[Se
     (listed,) = ask("/studies", PatientName="*phantom*", StudyDate="20260301-20260331", ModalitiesInStudy="MG", StudyDescription="",
                     limit="101", offset="0", fuzzymatching="false", includefield=fields)  # fmt: skip
     assert {"0020000D", "00080020", "00080030", "00080050", "00100020", "00100010", "00201208", "00080061"} <= set(listed)
-    assert ask("/studies", StudyInstanceUID=study_uid, limit="101", offset="0", fuzzymatching="false", includefield=fields) == [listed]
+    assert ask("/studies", StudyInstanceUID=study_instance_uid, limit="101", offset="0", fuzzymatching="false", includefield=fields) == [
+        listed
+    ]
     # A row unfolded, then the study opened: its series, then the metadata of each.
-    series = ask(f"/studies/{study_uid}/series", includefield="0008103E,00080021")
+    series = ask(f"/studies/{study_instance_uid}/series", includefield="0008103E,00080021")
     assert all({"0020000E", "00080060", "00200011", "00201209"} <= set(each) for each in series)
     shown = 0
     for each in series:
-        series_uid = each["0020000E"]["Value"][0]
-        metadata = ask(f"/studies/{study_uid}/series/{series_uid}/metadata")
+        series_instance_uid = each["0020000E"]["Value"][0]
+        metadata = ask(f"/studies/{study_instance_uid}/series/{series_instance_uid}/metadata")
         assert len(metadata) == each["00201209"]["Value"][0]
         for told in metadata:
-            instance = f"/studies/{study_uid}/series/{series_uid}/instances/{told['00080018']['Value'][0]}"
+            instance = f"/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{told['00080018']['Value'][0]}"
             if "7FE00010" not in told:
                 assert "0040A730" in told or "00700001" in told, "what has no pixels has content, whole"
                 continue
@@ -124,9 +126,9 @@ def test_what_ohif_asks_for_when_it_opens_a_study_is_answered(hospital: tuple[Se
 
 
 def test_a_person_who_is_signed_in_reads_without_a_key_and_a_viewer_stores_nothing(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
-    api, _, study_uid, _ = hospital
+    api, _, study_instance_uid, _ = hospital
     with api.person("viewer") as person, api.client_with() as nobody:
-        for path in ("/dicom-web/studies", f"/dicom-web/studies/{study_uid}", f"/dicom-web/studies/{study_uid}/metadata"):
+        for path in ("/dicom-web/studies", f"/dicom-web/studies/{study_instance_uid}", f"/dicom-web/studies/{study_instance_uid}/metadata"):
             assert person.get(path).status_code == 200
             assert nobody.get(path).status_code == 401
         refused = person.post("/dicom-web/studies", content=b"", headers={"Content-Type": "multipart/related; boundary=x"})
@@ -134,9 +136,9 @@ def test_a_person_who_is_signed_in_reads_without_a_key_and_a_viewer_stores_nothi
 
 
 def test_a_picture_is_rendered_for_those_who_only_want_to_look(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
-    api, ward, study_uid, _ = hospital
-    for stored in ward.ledger.instances_of(study_uid):
-        path = f"/dicom-web/studies/{study_uid}/series/{stored.header.series_instance_uid}/instances/{stored.sop_instance_uid}"
+    api, ward, study_instance_uid, _ = hospital
+    for stored in ward.ledger.instances_of(study_instance_uid):
+        path = f"/dicom-web/studies/{study_instance_uid}/series/{stored.header.series_instance_uid}/instances/{stored.sop_instance_uid}"
         for tail in ("/rendered", "/frames/1/rendered", "/thumbnail"):
             answer = api.client.get(path + tail, headers={"Accept": "image/jpeg"})
             assert answer.status_code == 200 and answer.headers["content-type"] == "image/jpeg"
@@ -155,14 +157,14 @@ def test_a_picture_is_rendered_for_those_who_only_want_to_look(hospital: tuple[S
 
 
 def test_a_heatmap_is_rendered_in_its_colours_and_a_report_is_no_picture(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
-    api, _, study_uid, archive = hospital
+    api, _, study_instance_uid, archive = hospital
     made = [pydicom.dcmread(path) for path in archive.paths()]
     heatmap, report = (next(each for each in made if each.Modality == modality) for modality in ("OT", "SR"))
     answer = api.client.get(f"{path_of(heatmap)}/rendered", headers={"Accept": "image/png"})
     picture = cv2.imdecode(np.frombuffer(answer.content, np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None and np.array_equal(picture[..., ::-1], heatmap.pixel_array)
     assert api.client.get(f"{path_of(report)}/rendered").json()["code"] == "no-pixel-data"
-    series = f"/dicom-web/studies/{study_uid}/series/{heatmap.SeriesInstanceUID}/thumbnail"
+    series = f"/dicom-web/studies/{study_instance_uid}/series/{heatmap.SeriesInstanceUID}/thumbnail"
     assert api.client.get(series, params={"viewport": "64,64"}).headers["content-type"] == "image/jpeg"
 
 
@@ -174,11 +176,11 @@ def test_an_object_that_is_corrected_under_its_own_uid_is_handed_out_as_it_came(
         name="pacs", ae_title=archive.ae_title, host=archive.host, port=archive.port, objects=(), corrections=policy, commitment=False
     )
     ward = Ward(tmp_path / "data", destinations=(pacs,))
-    study_uid = ward.conclude([("R", "CC")], wrong=True)
+    study_instance_uid = ward.conclude([("R", "CC")], wrong=True)
     approve_correction(ward.context, ward.ledger.corrections()[0].id, "A. Reader", "seen on the screen")
     assert [row.state for row in ward.deliver_all()] == [DeliveryState.VERIFIED]
     with serve_api(tmp_path / "data") as api:
-        (part,) = parts_of(api.client.get(f"/dicom-web/studies/{study_uid}"))
+        (part,) = parts_of(api.client.get(f"/dicom-web/studies/{study_instance_uid}"))
     given, (path,) = pydicom.dcmread(BytesIO(part.body)), archive.paths()
     assert given.ImageLaterality == "L" and pydicom.dcmread(path).ImageLaterality == "R"
     assert given.SOPInstanceUID == pydicom.dcmread(path).SOPInstanceUID

@@ -32,7 +32,7 @@ def examples(language: str) -> list[str]:
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """With a finished study of today."""
     with serve_api(tmp_path_factory.mktemp("hanging")) as served:
-        images = [full_field(side, view, study_uid=STUDY) for side, view in FOUR_VIEWS]
+        images = [full_field(side, view, study_instance_uid=STUDY) for side, view in FOUR_VIEWS]
         for image in images:
             image.StudyDate = f"{date.today():%Y%m%d}"
         served.post(*images)

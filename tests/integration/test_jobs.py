@@ -61,34 +61,38 @@ def film(context: Context, cbis_cases: dict[str, list[Path]]) -> Receipt:
 
 
 def state_of(context: Context, receipt: Receipt) -> tuple[InstanceState, str | None]:
-    row = context.ledger.instance(receipt.sop_uid)
+    row = context.ledger.instance(receipt.sop_instance_uid)
     assert row is not None
     return row.state, row.finding.reason.code if row.finding and row.finding.reason else None
 
 
 def test_an_image_is_analysed_once_and_its_pictures_are_kept(context: Context, film: Receipt) -> None:
-    analyse_instance(context, film.sop_uid)
-    first = context.ledger.instance(film.sop_uid)
+    analyse_instance(context, film.sop_instance_uid)
+    first = context.ledger.instance(film.sop_instance_uid)
     assert first is not None and first.state is InstanceState.ANALYSED and first.finding is not None
     assert first.finding.provider and {model.task for model in first.finding.models} == {"labeler", "cancer"}
-    assert sorted(path.name for path in context.store.results_dir(film.sop_uid).iterdir()) == ["heatmap.npz", "heatmap.png", "preview.png"]
-    analyse_instance(context, film.sop_uid)
-    again = context.ledger.instance(film.sop_uid)
+    assert sorted(path.name for path in context.store.results_dir(film.sop_instance_uid).iterdir()) == [
+        "heatmap.npz",
+        "heatmap.png",
+        "preview.png",
+    ]
+    analyse_instance(context, film.sop_instance_uid)
+    again = context.ledger.instance(film.sop_instance_uid)
     assert again is not None and again.tries == 1 and again.finding == first.finding
 
 
 def test_an_image_that_kills_its_workers_is_given_up(context: Context, film: Receipt) -> None:
     for _ in range(MOST_TRIES):
-        context.ledger.count_try(film.sop_uid)  # what a worker leaves behind that dies in the middle
-    analyse_instance(context, film.sop_uid)
+        context.ledger.count_try(film.sop_instance_uid)  # what a worker leaves behind that dies in the middle
+    analyse_instance(context, film.sop_instance_uid)
     assert state_of(context, film) == (InstanceState.FAILED, "gave-up")
 
 
 def test_a_file_that_is_gone_is_an_answer_too(context: Context, film: Receipt) -> None:
-    row = context.ledger.instance(film.sop_uid)
+    row = context.ledger.instance(film.sop_instance_uid)
     assert row is not None
     context.store.path(row.path).unlink()
-    analyse_instance(context, film.sop_uid)
+    analyse_instance(context, film.sop_instance_uid)
     assert state_of(context, film) == (InstanceState.FAILED, "file-missing")
 
 
@@ -100,40 +104,43 @@ def test_ids_that_nobody_knows_do_no_harm(context: Context) -> None:
 
 def test_a_study_waits_for_its_last_image_and_is_concluded_once(context: Context, cbis_cases: dict[str, list[Path]]) -> None:
     (receipt,) = [receive(context, path) for path in cbis_cases["sfm-benign-0"][:1]]
-    conclude_study(context, receipt.study_uid)
-    assert context.ledger.conclusions(receipt.study_uid) == []
-    analyse_instance(context, receipt.sop_uid)
-    assert not is_ready(context, receipt.study_uid), "one view is no full view set: the quiet timer decides"
-    conclude_study(context, receipt.study_uid)
-    conclude_study(context, receipt.study_uid)
-    (conclusion,) = context.ledger.conclusions(receipt.study_uid)
+    conclude_study(context, receipt.study_instance_uid)
+    assert context.ledger.conclusions(receipt.study_instance_uid) == []
+    analyse_instance(context, receipt.sop_instance_uid)
+    assert not is_ready(context, receipt.study_instance_uid), "one view is no full view set: the quiet timer decides"
+    conclude_study(context, receipt.study_instance_uid)
+    conclude_study(context, receipt.study_instance_uid)
+    (conclusion,) = context.ledger.conclusions(receipt.study_instance_uid)
     assert conclusion.version == 1 and not conclusion.complete
-    planned = [delivery.kind for delivery in context.ledger.deliveries(study_uid=receipt.study_uid)]
+    planned = [delivery.kind for delivery in context.ledger.deliveries(study_instance_uid=receipt.study_instance_uid)]
     assert planned == [ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP, ObjectKind.CORRECTED]
 
 
 def test_a_study_of_which_nothing_can_be_analysed_still_owes_its_reports(context: Context, dicom_test_files: Path) -> None:
     receipt = receive(context, next(dicom_test_files.rglob("*CT_small.dcm")))
-    analyse_instance(context, receipt.sop_uid)
-    conclude_study(context, receipt.study_uid)
-    assert [delivery.kind for delivery in context.ledger.deliveries(study_uid=receipt.study_uid)] == [ObjectKind.CAD, ObjectKind.REPORT]
+    analyse_instance(context, receipt.sop_instance_uid)
+    conclude_study(context, receipt.study_instance_uid)
+    assert [delivery.kind for delivery in context.ledger.deliveries(study_instance_uid=receipt.study_instance_uid)] == [
+        ObjectKind.CAD,
+        ObjectKind.REPORT,
+    ]
 
 
 def test_a_destination_that_is_no_longer_configured_ends_its_deliveries(context: Context, film: Receipt) -> None:
-    analyse_instance(context, film.sop_uid)
-    conclude_study(context, film.study_uid)
+    analyse_instance(context, film.sop_instance_uid)
+    conclude_study(context, film.study_instance_uid)
     without = replace(context, settings=context.settings.model_copy(update={"destinations": ()}))
-    for delivery in context.ledger.deliveries(study_uid=film.study_uid):
+    for delivery in context.ledger.deliveries(study_instance_uid=film.study_instance_uid):
         deliver_object(without, delivery.id)
-    ended = context.ledger.deliveries(study_uid=film.study_uid)
+    ended = context.ledger.deliveries(study_instance_uid=film.study_instance_uid)
     assert {delivery.state for delivery in ended} == {DeliveryState.FAILED}
     assert all("no longer configured" in (delivery.error or "") for delivery in ended)
 
 
 def test_a_delivery_that_kills_its_workers_is_given_up(context: Context, film: Receipt) -> None:
-    analyse_instance(context, film.sop_uid)
-    conclude_study(context, film.study_uid)
-    first = context.ledger.deliveries(study_uid=film.study_uid)[0]
+    analyse_instance(context, film.sop_instance_uid)
+    conclude_study(context, film.study_instance_uid)
+    first = context.ledger.deliveries(study_instance_uid=film.study_instance_uid)[0]
     for _ in range(context.settings.delivery_tries):
         assert context.ledger.claim_delivery(first.id, lease_s=0.0)  # what a worker leaves behind that dies in the middle
     deliver_object(context, first.id)
@@ -142,10 +149,10 @@ def test_a_delivery_that_kills_its_workers_is_given_up(context: Context, film: R
 
 
 def test_a_picture_that_is_gone_ends_its_delivery(context: Context, film: Receipt) -> None:
-    analyse_instance(context, film.sop_uid)
-    conclude_study(context, film.study_uid)
-    (context.store.results_dir(film.sop_uid) / "heatmap.png").unlink()
-    (heatmap,) = [row for row in context.ledger.deliveries(study_uid=film.study_uid) if row.kind is ObjectKind.HEATMAP]
+    analyse_instance(context, film.sop_instance_uid)
+    conclude_study(context, film.study_instance_uid)
+    (context.store.results_dir(film.sop_instance_uid) / "heatmap.png").unlink()
+    (heatmap,) = [row for row in context.ledger.deliveries(study_instance_uid=film.study_instance_uid) if row.kind is ObjectKind.HEATMAP]
     deliver_object(context, heatmap.id)
     ended = context.ledger.delivery(heatmap.id)
     assert ended is not None and (ended.state, ended.error) == (DeliveryState.FAILED, "object cannot be built: FileNotFoundError")
@@ -154,15 +161,15 @@ def test_a_picture_that_is_gone_ends_its_delivery(context: Context, film: Receip
 def test_a_sweep_without_a_broker_loses_nothing(context: Context, film: Receipt) -> None:
     with pytest.raises(BrokerDown):
         sweep(context, older_than_s=0.0)
-    assert [row.sop_instance_uid for row in context.ledger.unfinished_instances(0.0)] == [film.sop_uid]
+    assert [row.sop_instance_uid for row in context.ledger.unfinished_instances(0.0)] == [film.sop_instance_uid]
 
 
 def test_a_queue_that_nobody_empties_does_not_grow_for_ever(
     context: Context, film: Receipt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.jobs.sweeper.MOST_WAITING", 10)
-    analyse_instance(context, film.sop_uid)
-    conclude_study(context, film.study_uid)
+    analyse_instance(context, film.sop_instance_uid)
+    conclude_study(context, film.study_instance_uid)
     broker = EmbeddedRedis(tmp_path / "redis")
     broker.start()
     try:

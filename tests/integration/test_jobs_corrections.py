@@ -227,7 +227,7 @@ def test_a_ledger_of_the_former_schema_keeps_what_it_owes(database_url: str) -> 
         )
         connection.execute(
             text(
-                "INSERT INTO deliveries (id, study_uid, version, kind, destination, object_uid, state, tries, created_at, next_try_at) "
+                "INSERT INTO deliveries (id, study_instance_uid, version, kind, destination, object_uid, state, tries, created_at, next_try_at) "
                 "VALUES (1, '1.2.3', 1, 'sr', 'pacs', '2.25.1', 'pending', 2, :at, :at)"
             ),
             {"at": at},

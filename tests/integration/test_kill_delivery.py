@@ -64,7 +64,7 @@ class Scene:
         self.folder, self.archive, self.policy = folder, archive, policy
         self.numbers = itertools.count()
         first = self.ward(folder / "template")
-        self.study_uid = first.conclude([("R", "MLO")], **study)
+        self.study_instance_uid = first.conclude([("R", "MLO")], **study)
         first.close()
 
     def ward(self, data: Path) -> Ward:
@@ -141,7 +141,7 @@ def test_labels_written_in_place_are_written_once_whenever_the_worker_is_killed(
 
     def begin() -> tuple[Ward, int]:
         ward = scene.anew()
-        (original,) = ward.ledger.instances_of(scene.study_uid)
+        (original,) = ward.ledger.instances_of(scene.study_instance_uid)
         archive.upload(ward.context.store.path(original.path).read_bytes())
         return ward, delivery_of(ward, ObjectKind.CORRECTED)
 

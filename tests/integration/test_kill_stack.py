@@ -84,7 +84,7 @@ VICTIMS: dict[str, Callable[[Hospital], None]] = {
 
 
 def ended(ledger: Ledger, study: str) -> list[DeliveryRow]:
-    return [row for row in ledger.deliveries(study_uid=study) if row.state not in ON_THE_WAY]
+    return [row for row in ledger.deliveries(study_instance_uid=study) if row.state not in ON_THE_WAY]
 
 
 def is_taken(hospital: Hospital, paths: list[Path]) -> bool:
@@ -97,7 +97,7 @@ def is_taken(hospital: Hospital, paths: list[Path]) -> bool:
 
 def assert_delivered(hospital: Hospital, ledger: Ledger, study: str) -> None:
     """Every object was proved, and the archive holds it once."""
-    rows = ledger.deliveries(study_uid=study)
+    rows = ledger.deliveries(study_instance_uid=study)
     assert len(rows) == OBJECTS
     assert [(row.kind, row.error) for row in rows if row.state is not DeliveryState.VERIFIED] == []
     assert len(hospital.archived_ids(study)) == OBJECTS

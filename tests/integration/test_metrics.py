@@ -43,8 +43,8 @@ def clock_of(ledger: Ledger) -> Clock:
     return ledger._now
 
 
-def receive(ledger: Ledger, sop_uid: str = "1.2.3.4") -> None:
-    ledger.add_instance(header(sop_uid, STUDY), "0" * 64, Path("x"), 1, "TEST")
+def receive(ledger: Ledger, sop_instance_uid: str = "1.2.3.4") -> None:
+    ledger.add_instance(header(sop_instance_uid, STUDY), "0" * 64, Path("x"), 1, "TEST")
 
 
 def deliver(ledger: Ledger, destination: str, state: DeliveryState | None) -> None:

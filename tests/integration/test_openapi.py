@@ -14,7 +14,7 @@ from hypothesis import settings as how
 from schemathesis.checks import CHECKS, load_all_checks
 
 from service.api.auth import list_routes
-from service.api.http.params import SOP_UID, STUDY_UID
+from service.api.http.params import SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from tests.integration.answers import full_field
 from tests.integration.api_server import Served, serve_api
 
@@ -27,11 +27,11 @@ PROMISES = ("not_a_server_error", "status_code_conformance", "content_type_confo
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """With one study under the UIDs that the examples name."""
     with serve_api(tmp_path_factory.mktemp("openapi")) as served:
-        image = full_field("L", "CC", study_uid=STUDY_UID)
-        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = SOP_UID
+        image = full_field("L", "CC", study_instance_uid=STUDY_INSTANCE_UID)
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = SOP_INSTANCE_UID
         assert served.post(image).status_code == 202
         served.answer(image, "L", "MLO")
-        served.conclude(STUDY_UID)
+        served.conclude(STUDY_INSTANCE_UID)
         yield served
 
 

@@ -288,10 +288,14 @@ def test_connections_that_say_nothing_stop_neither_others_nor_the_end(tmp_path: 
         connection.close()
 
 
-def store_raw(association: Association, content: bytes, sop_class: str, sop_uid: str) -> Dataset:
+def store_raw(association: Association, content: bytes, sop_class: str, sop_instance_uid: str) -> Dataset:
     """C-STORE bytes that no data set would be encoded to."""
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID, meta.TransferSyntaxUID = UID(sop_class), UID(sop_uid), UID(EXPLICIT)
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID, meta.TransferSyntaxUID = (
+        UID(sop_class),
+        UID(sop_instance_uid),
+        UID(EXPLICIT),
+    )
     meta.ImplementationClassUID = UID("1.2.826.0.1")
     with tempfile.NamedTemporaryFile(dir=ELSEWHERE) as file, pytest.MonkeyPatch.context() as patch:
         file.write(bytes(128) + b"DICM")

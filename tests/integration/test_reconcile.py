@@ -48,9 +48,9 @@ def ward(tmp_path: Path, archive: Orthanc) -> Iterator[Ward]:
     ward.close()
 
 
-def remove(archive: Orthanc, sop_uid: str) -> bytes:
+def remove(archive: Orthanc, sop_instance_uid: str) -> bytes:
     """Take an object out of the archive; returns its file."""
-    (found,) = httpx.post(f"{archive.url}/tools/lookup", content=sop_uid, timeout=30).json()
+    (found,) = httpx.post(f"{archive.url}/tools/lookup", content=sop_instance_uid, timeout=30).json()
     content = archive.file(found["ID"])
     httpx.delete(f"{archive.url}/instances/{found['ID']}", timeout=30).raise_for_status()
     return content
@@ -90,7 +90,7 @@ def test_an_object_that_somebody_changed_in_the_archive_is_named_with_the_attrib
 
 
 def test_files_of_ours_that_vanished_or_rotted_are_named(ward: Ward) -> None:
-    rows = ward.ledger.instances_of(ward.ledger.deliveries()[0].study_uid)
+    rows = ward.ledger.instances_of(ward.ledger.deliveries()[0].study_instance_uid)
     gone, rotten = (ward.context.store.path(row.path) for row in rows)
     content = bytearray(rotten.read_bytes())
     content[-1] ^= 1
@@ -134,7 +134,7 @@ def test_labels_that_were_written_and_undone_in_place_are_sound(tmp_path: Path, 
     study = ward.conclude([("R", "MLO")])
     assert [row.state for row in ward.deliver_all()] == [DeliveryState.VERIFIED]
     assert reconcile(ward.context).deliveries["pacs"]["sound"] == 1
-    (row,) = ward.ledger.corrections(study_uid=study)
+    (row,) = ward.ledger.corrections(study_instance_uid=study)
     undo_correction(ward.context, row.id, "Dr. Test", "the header was right")
     assert {each.state for each in ward.deliver_all()} == {DeliveryState.VERIFIED}
     report = reconcile(ward.context)
@@ -147,7 +147,7 @@ def test_a_report_in_another_dialect_is_compared_as_it_went_out(ward: Ward) -> N
     taken = {"1.2.840.10008.5.1.4.1.1.88.34": False}
     ward.ledger.record_capabilities("pacs", taken)
     other = ward.conclude([("R", "CC")], labelled=True)
-    ended = [row for row in ward.deliver_all() if row.study_uid == other]
+    ended = [row for row in ward.deliver_all() if row.study_instance_uid == other]
     (renamed,) = [row for row in ended if row.kind is ObjectKind.REPORT]
     assert renamed.state is DeliveryState.VERIFIED and renamed.object_uid != report_row.object_uid
     assert reconcile(ward.context).exit_status == 0
@@ -202,10 +202,12 @@ def test_a_file_that_is_no_dicom_file_any_more_is_changed(tmp_path: Path) -> Non
 def test_a_correction_waits_for_nobody_to_look(ward: Ward) -> None:
     """A delivery on its way is counted as that, and not looked for."""
     study = ward.conclude([("R", "CC")], wrong=True)
-    (row,) = ward.ledger.corrections(study_uid=study)
+    (row,) = ward.ledger.corrections(study_instance_uid=study)
     approve_correction(ward.context, row.id, "Dr. Test", "seen")
-    report = reconcile(ward.context, study_uid=study)
-    assert report.on_the_way == len(ward.ledger.deliveries(study_uid=study)) and report.deliveries == {} and report.exit_status == 0
+    report = reconcile(ward.context, study_instance_uid=study)
+    assert (
+        report.on_the_way == len(ward.ledger.deliveries(study_instance_uid=study)) and report.deliveries == {} and report.exit_status == 0
+    )
 
 
 def test_the_command_prints_a_table_or_json_and_its_exit_status_tells_programs(

@@ -55,7 +55,7 @@ class Study:
 
     def __init__(self, *scores: float, density: str = "B") -> None:
         self.uid = generate_uid()
-        self.images = [full_field(side, view, study_uid=self.uid) for side, view in SLOTS]
+        self.images = [full_field(side, view, study_instance_uid=self.uid) for side, view in SLOTS]
         self.uids = [image.SOPInstanceUID for image in self.images]
         answered = zip(self.uids, SLOTS, scores or (0.1, 0.2, 0.3, 0.4), strict=True)
         self.findings = [with_peak(analysed(uid, side, view, score, density)) for uid, (side, view), score in answered]
@@ -152,7 +152,7 @@ def test_the_library_quotes_view_side_and_orientation_as_the_image_declares_them
     item = code_item("399162004", "SCT", "cranio-caudal")
     item.ViewModifierCodeSequence = [code_item("399011000", "SCT", "Axillary Tail")]
     study.images[0].ViewCodeSequence = [item]
-    study.images[1] = bare = full_field("L", "CC", labelled=False, study_uid=study.uid)
+    study.images[1] = bare = full_field("L", "CC", labelled=False, study_instance_uid=study.uid)
     bare.SOPInstanceUID = study.uids[1]
     bare.PatientOrientation = bare.ImagerPixelSpacing = bare.ContentTime = None
     report = study.report()
@@ -285,7 +285,7 @@ def test_every_model_is_named_beyond_doubt() -> None:
 
 def test_what_is_no_image_is_told_but_stands_in_no_library(tmp_path: Path) -> None:
     study = Study()
-    page = full_field(study_uid=study.uid)
+    page = full_field(study_instance_uid=study.uid)
     for keyword in ("Rows", "Columns", "PixelData"):
         delattr(page, keyword)
     study.findings.insert(0, not_analysed(page.SOPInstanceUID, "not-mammography", "no mammogram"))
@@ -375,7 +375,7 @@ def test_whatever_was_concluded_the_tree_follows_the_template(drawn: list[tuple]
     uid = generate_uid()
     images, found, corrections = [], [], []
     for side, view, density, score, strength, state, kind in drawn:
-        image = full_field(side if side != "UNKNOWN" else "R", "CC", study_uid=uid)
+        image = full_field(side if side != "UNKNOWN" else "R", "CC", study_instance_uid=uid)
         images.append(image)
         if state is not InstanceState.ANALYSED:
             found.append(not_analysed(image.SOPInstanceUID, "code", "text", state))

@@ -31,7 +31,11 @@ def test_only_what_is_wrong_is_asked_for_and_undone_with_what_was_there(tmp_path
         "00200062": {"vr": "CS", "Value": ["R"]},
         "00200020": {"vr": "CS", "Value": ["P", "L"]},
     }
-    assert (forth.sop_uid, forth.series_uid, forth.study_uid) == (source.SOPInstanceUID, source.SeriesInstanceUID, source.StudyInstanceUID)
+    assert (forth.sop_instance_uid, forth.series_instance_uid, forth.study_instance_uid) == (
+        source.SOPInstanceUID,
+        source.SeriesInstanceUID,
+        source.StudyInstanceUID,
+    )
     assert (forth.sop_class_uid, forth.reason) == (source.SOPClassUID, "CORRECT")
 
 

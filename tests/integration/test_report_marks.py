@@ -78,8 +78,8 @@ def test_the_outline_lies_over_the_image_it_was_found_in(side: str, tmp_path: Pa
 
 
 def test_both_breasts_have_a_series_of_their_own() -> None:
-    study_uid = generate_uid()
-    states = [marks(full_field(side, study_uid=study_uid)) for side in ("R", "L", "R")]
+    study_instance_uid = generate_uid()
+    states = [marks(full_field(side, study_instance_uid=study_instance_uid)) for side in ("R", "L", "R")]
     first, second, third = (state.SeriesInstanceUID for state in states)
     assert first == third != second
 

@@ -35,8 +35,8 @@ class Study:
 
     def __init__(self) -> None:
         self.uid = generate_uid()
-        self.images = [full_field(side, view, study_uid=self.uid) for side, view in SLOTS]
-        self.page = full_field(study_uid=self.uid)
+        self.images = [full_field(side, view, study_instance_uid=self.uid) for side, view in SLOTS]
+        self.page = full_field(study_instance_uid=self.uid)
         uids = [image.SOPInstanceUID for image in self.images]
         findings = [analysed(uid, side, view, 0.1 * n) for n, (uid, (side, view)) in enumerate(zip(uids, SLOTS, strict=True), 3)]
         findings.append(not_analysed(self.page.SOPInstanceUID, "text-page", "the picture is a page of text"))

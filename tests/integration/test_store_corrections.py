@@ -71,7 +71,7 @@ def test_what_policy_leaves_to_people_waits_for_them(ledger: Ledger, action: Act
     conclude(ledger, (difference(), action))
     row = only(ledger)
     assert (row.state, row.decided_by, ledger.deliveries()) == (state, None, [])
-    assert ledger.corrections(state=state) == ledger.corrections(study_uid=STUDY) == [row] == [ledger.correction(row.id)]
+    assert ledger.corrections(state=state) == ledger.corrections(study_instance_uid=STUDY) == [row] == [ledger.correction(row.id)]
     assert ledger.corrections(state=State.VERIFIED) == ledger.corrections(after_id=row.id) == []
     approved = ledger.approve(row.id, "Ada", "seen on the screen", to_both)
     assert (approved.state, approved.decided_by, approved.by_person) == (State.APPROVED, "Ada", True)
@@ -186,7 +186,7 @@ class TestHolds:
         conclude(ledger, (difference(), Action.AUTO), hold="both sides are exchanged")
         study = ledger.study(STUDY)
         assert study is not None and study.held and ledger.deliveries() == [] and only(ledger).state is State.APPROVED
-        assert [(hold.study_uid, hold.reason) for hold in ledger.holds()] == [(STUDY, "both sides are exchanged")]
+        assert [(hold.study_instance_uid, hold.reason) for hold in ledger.holds()] == [(STUDY, "both sides are exchanged")]
         released = ledger.release(STUDY, "Ada", "checked with the technologist", to_both)
         assert (released.released_by, released.released_why) == ("Ada", "checked with the technologist")
         assert len(ledger.due_deliveries()) == 2 and ledger.holds() == [] and len(ledger.holds(open_only=False)) == 1

@@ -32,14 +32,14 @@ def ledger(database_url: str, clock: Clock) -> Iterator[Ledger]:
 
 
 def receive(
-    ledger: Ledger, sop_uid: str, study_uid: str = STUDY, sha256: str = "a" * 64, priority: Priority = Priority.ROUTINE
+    ledger: Ledger, sop_instance_uid: str, study_instance_uid: str = STUDY, sha256: str = "a" * 64, priority: Priority = Priority.ROUTINE
 ) -> Accepted:
-    return ledger.add_instance(header(sop_uid, study_uid), sha256, Path("instances/x.dcm"), 10, "MODALITY", priority)
+    return ledger.add_instance(header(sop_instance_uid, study_instance_uid), sha256, Path("instances/x.dcm"), 10, "MODALITY", priority)
 
 
-def receive_and_analyse(ledger: Ledger, sop_uid: str, study_uid: str = STUDY) -> None:
-    receive(ledger, sop_uid, study_uid)
-    ledger.record_finding(analysed(sop_uid))
+def receive_and_analyse(ledger: Ledger, sop_instance_uid: str, study_instance_uid: str = STUDY) -> None:
+    receive(ledger, sop_instance_uid, study_instance_uid)
+    ledger.record_finding(analysed(sop_instance_uid))
 
 
 def plan_one(ledger: Ledger, object_uid: str = "2.25.1") -> int:
@@ -142,7 +142,7 @@ class TestStudies:
         outdated = conclusion_of(ledger, STUDY)
         receive_and_analyse(ledger, "1.2.3.2")
         assert ledger.record_conclusion(outdated) is None
-        assert [study.study_uid for study in ledger.studies_to_conclude(0)] == [STUDY]
+        assert [study.study_instance_uid for study in ledger.studies_to_conclude(0)] == [STUDY]
 
     def test_an_unknown_study_cannot_be_concluded(self, ledger: Ledger) -> None:
         receive_and_analyse(ledger, "1.2.3.1")
@@ -157,12 +157,12 @@ class TestStudies:
         ledger.record_finding(analysed("1.2.3.2"))
         assert ledger.studies_to_conclude(60) == []
         clock.advance(60)
-        assert [study.study_uid for study in ledger.studies_to_conclude(60)] == [STUDY]
+        assert [study.study_instance_uid for study in ledger.studies_to_conclude(60)] == [STUDY]
         ledger.record_conclusion(conclusion_of(ledger, STUDY))
         assert ledger.studies_to_conclude(60) == []
         receive_and_analyse(ledger, "1.2.3.3")
         clock.advance(60)
-        assert [study.study_uid for study in ledger.studies_to_conclude(60)] == [STUDY]
+        assert [study.study_instance_uid for study in ledger.studies_to_conclude(60)] == [STUDY]
 
     def test_the_triage_order_is_suspicious_first_then_score_then_age(self, ledger: Ledger, clock: Clock) -> None:
         wanted = {
@@ -179,11 +179,11 @@ class TestStudies:
         clock.advance(1)
         receive(ledger, "1.4.1", "1.4")
         triage, more = ledger.studies("triage")
-        assert [study.study_uid for study in triage] == ["1.7", "1.8", "1.6", "1.9", "1.5", "1.4"] and more is None
+        assert [study.study_instance_uid for study in triage] == ["1.7", "1.8", "1.6", "1.9", "1.5", "1.4"] and more is None
         received, _ = ledger.studies("received")
-        assert [study.study_uid for study in received] == ["1.4", "1.5", "1.6", "1.7", "1.8", "1.9"]
+        assert [study.study_instance_uid for study in received] == ["1.4", "1.5", "1.6", "1.7", "1.8", "1.9"]
         waiting, _ = ledger.studies(wanted=StudyFilter(state=StudyState.RECEIVING))
-        assert [study.study_uid for study in waiting] == ["1.4"]
+        assert [study.study_instance_uid for study in waiting] == ["1.4"]
 
     @pytest.mark.parametrize("order", ["triage", "received"])
     def test_pages_name_every_study_once_though_others_arrive_meanwhile(self, ledger: Ledger, clock: Clock, order: str) -> None:
@@ -193,7 +193,7 @@ class TestStudies:
         seen, cursor = [], None
         while True:
             page, cursor = ledger.studies(order, cursor=cursor, limit=3)  # type: ignore[arg-type]
-            seen += [study.study_uid for study in page]
+            seen += [study.study_instance_uid for study in page]
             if cursor is None:
                 break
             if order == "received":
@@ -222,7 +222,9 @@ class TestDeliveries:
             PlannedDelivery(ObjectKind.HEATMAP, "1.2.3.1", "pacs", "2.25.2"),
         )
         ledger.record_conclusion(conclusion_of(ledger, STUDY), lambda _: Plan(owed))
-        assert [(row.version, row.kind, row.source_sop_uid, row.object_uid) for row in ledger.deliveries(study_uid=STUDY)] == [
+        assert [
+            (row.version, row.kind, row.source_sop_instance_uid, row.object_uid) for row in ledger.deliveries(study_instance_uid=STUDY)
+        ] == [
             (1, ObjectKind.REPORT, None, "2.25.1"),
             (1, ObjectKind.HEATMAP, "1.2.3.1", "2.25.2"),
         ]
@@ -249,8 +251,8 @@ class TestDeliveries:
         assert ledger.retry_delivery(delivery, "peer\0 away", clock.time + timedelta(seconds=10))
         assert ledger.claim_delivery(delivery, lease_s=60) is None and ledger.due_deliveries() == []
         clock.advance(10)
-        assert [row.error for row in ledger.due_deliveries(study_uid=STUDY)] == ["peer away"]
-        assert ledger.due_deliveries(study_uid="9") == []
+        assert [row.error for row in ledger.due_deliveries(study_instance_uid=STUDY)] == ["peer away"]
+        assert ledger.due_deliveries(study_instance_uid="9") == []
 
     def test_a_delivery_ends_once(self, ledger: Ledger) -> None:
         delivery = plan_one(ledger)
@@ -349,8 +351,8 @@ class TestEvents:
         ledger.finish_delivery(delivery.id, DeliveryState.VERIFIED)
         _, first, second = ledger.events()
         assert (first.kind, second.kind) == ("study.concluded", "delivery.refused") and first.id < second.id == ledger.last_event_id()
-        assert ledger.events(after_id=first.id) == ledger.events(after_id=first.id, study_uid=STUDY) == [second]
-        assert second.detail["destination"] == "a" and ledger.events(study_uid="9") == []
+        assert ledger.events(after_id=first.id) == ledger.events(after_id=first.id, study_instance_uid=STUDY) == [second]
+        assert second.detail["destination"] == "a" and ledger.events(study_instance_uid="9") == []
 
     def test_a_webhook_is_told_by_one_worker_and_waits_after_a_failure(self, ledger: Ledger, clock: Clock) -> None:
         assert ledger.claim_webhook("ris", 60) == 0

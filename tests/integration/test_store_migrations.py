@@ -68,14 +68,14 @@ def test_a_ledger_of_an_older_version_is_filled_in_from_what_it_holds(database_u
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         connection.execute(
             old.tables["studies"].insert().values(
-                study_uid="1.2.3", state="concluded", priority="routine", first_received_at=at, last_received_at=at, changed_at=at,
+                study_instance_uid="1.2.3", state="concluded", priority="routine", first_received_at=at, last_received_at=at, changed_at=at,
                 unsettled=False, instance_count=1, finished_count=1, version=1, flag="routine", score=0.4, density="C", triage_rank=1,
                 triage_position=-0.4,
             )
         )  # fmt: skip
         connection.execute(
             old.tables["instances"].insert().values(
-                sop_uid="1.2.3.4", study_uid="1.2.3", header=told.model_dump_json(), sha256="0" * 64, path="x", size=1,
+                sop_instance_uid="1.2.3.4", study_instance_uid="1.2.3", header=told.model_dump_json(), sha256="0" * 64, path="x", size=1,
                 calling_ae="MODALITY", priority="routine", state="analysed", finding=finding.model_dump_json(), tries=1,
                 received_at=at, touched_at=at, finished_at=at,
             )
@@ -83,7 +83,7 @@ def test_a_ledger_of_an_older_version_is_filled_in_from_what_it_holds(database_u
         connection.execute(
             old.tables["conclusions"]
             .insert()
-            .values(study_uid="1.2.3", version=1, fingerprint="f", concluded_at=at, conclusion=conclusion.model_dump_json())
+            .values(study_instance_uid="1.2.3", version=1, fingerprint="f", concluded_at=at, conclusion=conclusion.model_dump_json())
         )
     engine.dispose()
 
@@ -94,9 +94,9 @@ def test_a_ledger_of_an_older_version_is_filled_in_from_what_it_holds(database_u
     assert study.agreement is Agreement.CONTRADICT and study.scores["R"] == conclusion.breasts[0].score and study.concluded_at
     assert study.patient == Patient(), "whose study it is stands in the files only"
     found, _ = ledger.studies(wanted=StudyFilter(text="a77", station_name="MAMMO1", agreement=Agreement.CONTRADICT))
-    assert [each.study_uid for each in found] == ["1.2.3"]
+    assert [each.study_instance_uid for each in found] == ["1.2.3"]
     with ledger._read() as connection:
-        row = connection.execute(select(instances).where(instances.c.sop_uid == "1.2.3.4")).one()
-    assert (row.series_uid, row.modality, row.agreement) == (told.series_instance_uid, "MG", Agreement.CONTRADICT)
+        row = connection.execute(select(instances).where(instances.c.sop_instance_uid == "1.2.3.4")).one()
+    assert (row.series_instance_uid, row.modality, row.agreement) == (told.series_instance_uid, "MG", Agreement.CONTRADICT)
     assert (row.cancer_score, row.density) == (0.4, "C")
     ledger.close()

@@ -79,20 +79,20 @@ def test_samples_are_kept_once_a_minute_and_for_thirty_days(ledger: Ledger, cloc
 
 
 def test_what_came_and_went_is_counted_by_interval(ledger: Ledger, clock: Clock) -> None:
-    study_uid = "1.2.826.1"
+    study_instance_uid = "1.2.826.1"
     for number in range(3):
         clock.time = NOON + timedelta(minutes=20 * number)
-        uid = f"{study_uid}.{number}"
-        ledger.add_instance(header(uid, study_uid), "a" * 64, Path("x"), 10, "CT")
-    ledger.record_finding(analysed(f"{study_uid}.0", "R", "CC"))
-    ledger.record_finding(not_analysed(f"{study_uid}.1", "not-mammography", "it shows no breast"))
+        uid = f"{study_instance_uid}.{number}"
+        ledger.add_instance(header(uid, study_instance_uid), "a" * 64, Path("x"), 10, "CT")
+    ledger.record_finding(analysed(f"{study_instance_uid}.0", "R", "CC"))
+    ledger.record_finding(not_analysed(f"{study_instance_uid}.1", "not-mammography", "it shows no breast"))
     clock.time = NOON + timedelta(minutes=50)
-    ledger.record_finding(not_analysed(f"{study_uid}.2", "gave-up", "three times", InstanceState.FAILED))
+    ledger.record_finding(not_analysed(f"{study_instance_uid}.2", "gave-up", "three times", InstanceState.FAILED))
     at = clock.time
-    conclusion = concluded(study_uid, [row.finding for row in ledger.instances_of(study_uid) if row.finding], version=0)
+    conclusion = concluded(study_instance_uid, [row.finding for row in ledger.instances_of(study_instance_uid) if row.finding], version=0)
     ledger.record_conclusion(conclusion.model_copy(update={"concluded_at": at}))
-    ledger.plan_delivery(study_uid, 1, ObjectKind.REPORT, None, "pacs", "2.25.1")
-    ledger.plan_delivery(study_uid, 1, ObjectKind.CAD, None, "pacs", "2.25.2")
+    ledger.plan_delivery(study_instance_uid, 1, ObjectKind.REPORT, None, "pacs", "2.25.1")
+    ledger.plan_delivery(study_instance_uid, 1, ObjectKind.CAD, None, "pacs", "2.25.2")
     for row, state in zip(ledger.deliveries(), (DeliveryState.VERIFIED, DeliveryState.FAILED), strict=True):
         ledger.claim_delivery(row.id, 60)
         ledger.finish_delivery(row.id, state)

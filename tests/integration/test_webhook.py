@@ -222,13 +222,13 @@ def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its
         corrections=CorrectionPolicy(film=True),
     )
     ward = Ward(tmp_path / "data", webhooks=(receiver.webhook(events=("*",)),), destinations=(pacs,), film=True, quiet_seconds=0.01)
-    study_uid, stop = str(generate_uid()), threading.Event()
+    study_instance_uid, stop = str(generate_uid()), threading.Event()
     with run_beside(ward.context, stop):
         for path in cbis_cases["sfm-malign-0"][:2]:
             image = pydicom.dcmread(path)
-            image.StudyInstanceUID = study_uid
+            image.StudyInstanceUID = study_instance_uid
             analyse_instance(ward.context, ward.receive(image))
-        conclude_study(ward.context, study_uid)
+        conclude_study(ward.context, study_instance_uid)
         assert {row.state for row in ward.deliver_all()} <= {DeliveryState.VERIFIED, DeliveryState.LEFT_OUT}
         assert receiver.told == [] and ward.ledger.webhooks()["his"][1] > 0, "it was down all the time, and that was noticed"
         expected = ward.ledger.events(limit=1000)
@@ -240,6 +240,6 @@ def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its
     kinds = Counter(event.kind for event in expected)
     assert kinds["study.received"] == kinds["study.concluded"] == 1 and kinds["delivery.verified"] >= 2
     assert [told.said["type"] for told in receiver.told] == [event.kind for event in expected]
-    assert {told.said["data"]["study_instance_uid"] for told in receiver.told} == {study_uid}
+    assert {told.said["data"]["study_instance_uid"] for told in receiver.told} == {study_instance_uid}
     archive.stop()
     ward.close()

@@ -71,10 +71,10 @@ class Ward:
         wrong
             The first image's header says the other side.
         """
-        study_uid, findings, corrections = "", [], []
+        study_instance_uid, findings, corrections = "", [], []
         for number, (side, view) in enumerate(views):
-            image = full_field(side, view, labelled or wrong, study_uid or None)
-            study_uid = str(image.StudyInstanceUID)
+            image = full_field(side, view, labelled or wrong, study_instance_uid or None)
+            study_instance_uid = str(image.StudyInstanceUID)
             if wrong and number == 0:
                 image.ImageLaterality = other = "L" if side == "R" else "R"
                 uid = str(image.SOPInstanceUID)
@@ -88,13 +88,13 @@ class Ward:
             self.ledger.count_try(finding.sop_instance_uid)
             self.ledger.record_finding(finding)
             findings.append(finding)
-        conclusion = concluded(study_uid, findings, corrections, complete=len(views) == len(FULL_SET))
-        destinations = self.context.route(study_uid)
+        conclusion = concluded(study_instance_uid, findings, corrections, complete=len(views) == len(FULL_SET))
+        destinations = self.context.route(study_instance_uid)
         recorded = self.ledger.record_conclusion(
             conclusion, lambda numbered: plan_study(numbered, destinations), lambda row: plan_correction(row, destinations)
         )
         assert recorded is not None
-        return study_uid
+        return study_instance_uid
 
     def deliver_all(self, only: Collection[int] | None = None, rounds: int = 12) -> list[DeliveryRow]:
         """Do what the workers would, in a world where time passes quickly, until deliveries have ended; returns them.

@@ -67,7 +67,7 @@ DAY = (
 
 def make_study(visit: Visit, cases: Mapping[str, list[Path]], folder: Path) -> tuple[str, list[Path]]:
     """Write the images of a visit below a folder; its Study Instance UID and the files."""
-    study_uid, series_uid, paths = str(generate_uid()), generate_uid(), []
+    study_instance_uid, series_instance_uid, paths = str(generate_uid()), generate_uid(), []
     folder.mkdir(parents=True, exist_ok=True)
     for path in cases[visit.case]:
         image = pydicom.dcmread(path)
@@ -78,8 +78,8 @@ def make_study(visit: Visit, cases: Mapping[str, list[Path]], folder: Path) -> t
         image.PatientName, image.PatientID, image.PatientBirthDate, image.PatientSex = visit.name, visit.patient_id, visit.birth_date, "F"
         image.StudyDate = image.ContentDate = visit.study_date
         image.StationName, image.Manufacturer, image.SoftwareVersions = visit.station, visit.manufacturer, visit.software
-        image.AccessionNumber = f"A{study_uid[-8:]}"
-        image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID = study_uid, series_uid, generate_uid()
+        image.AccessionNumber = f"A{study_instance_uid[-8:]}"
+        image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID = study_instance_uid, series_instance_uid, generate_uid()
         image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
         for keyword in ("Laterality", "PatientOrientation"):
             if keyword in image:
@@ -90,6 +90,6 @@ def make_study(visit: Visit, cases: Mapping[str, list[Path]], folder: Path) -> t
             image.ImageLaterality = declared[0]
         if declared[1]:
             image.ViewPosition = declared[1]
-        paths.append(folder / f"{study_uid}-{path.name}")
+        paths.append(folder / f"{study_instance_uid}-{path.name}")
         image.save_as(paths[-1])
-    return study_uid, paths
+    return study_instance_uid, paths

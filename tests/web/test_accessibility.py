@@ -23,7 +23,7 @@ def studies(room: Served) -> dict[str, str]:
     assert proposal is not None
     return {
         "worklist": "/",
-        "study": f"/studies/{proposal.study_uid}",
+        "study": f"/studies/{proposal.study_instance_uid}",
         "corrections": "/corrections",
         "operations": "/operations",
         "quality": "/quality",

@@ -22,16 +22,16 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
-def draw(room: Served, study_uid: str) -> None:
+def draw(room: Served, study_instance_uid: str) -> None:
     """Give a study's images their pictures, as a worker would."""
-    for row in room.ledger.instances_of(study_uid):
+    for row in room.ledger.instances_of(study_instance_uid):
         for name in ("preview.png", "heatmap.png"):
             room.store.write_result(row.sop_instance_uid, name, picture())
 
 
 def waiting(room: Served, evidence: tuple[Evidence, ...] = (), obstacle: str = "") -> int:
     number = contradicted(room, evidence=evidence, obstacle=obstacle)
-    draw(room, row_of(room, number).study_uid)
+    draw(room, row_of(room, number).study_instance_uid)
     return number
 
 
@@ -107,15 +107,15 @@ def test_what_nobody_may_apply_can_only_be_rejected_and_says_why(room: Served, o
 
 
 def test_a_held_study_is_released_with_a_reason(room: Served, open_page: OpenPage) -> None:
-    study_uid = exchanged(room)
-    draw(room, study_uid)
+    study_instance_uid = exchanged(room)
+    draw(room, study_instance_uid)
     page = open_page("/corrections", role="approver")
     page.get_by_label("Show").select_option("held")
     expect(page.locator("#detail .panel").first).to_contain_text("every image shows the other side")
     page.get_by_label("Reason").fill("checked with the technologist")
     page.get_by_role("button", name="Release the study").click()
     expect(page.get_by_text("No study is held.")).to_be_visible()
-    hold = room.ledger.hold(study_uid)
+    hold = room.ledger.hold(study_instance_uid)
     assert hold is not None and hold.released_by == "Anna Approver"
 
 
@@ -135,7 +135,7 @@ def test_all_corrections_of_a_study_are_an_address(room: Served, open_page: Open
     number = waiting(room)
     row = row_of(room, number)
     waiting(room)
-    page = open_page(f"/corrections#study={row.study_uid}", role="approver")
+    page = open_page(f"/corrections#study={row.study_instance_uid}", role="approver")
     expect(page.locator(".item")).to_have_count(1)
     expect(page.locator(".item")).to_have_attribute("href", f"#{number}")
     page.get_by_role("link", name="Show every study").click()

@@ -19,19 +19,19 @@ HEAVIEST = 300_000
 @pytest.fixture(scope="module")
 def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with serve_api(tmp_path_factory.mktemp("room")) as served:
-        study_uid = "2.25.1"
-        images = [full_field(side, view, study_uid=study_uid) for side, view in FOUR_VIEWS]
+        study_instance_uid = "2.25.1"
+        images = [full_field(side, view, study_instance_uid=study_instance_uid) for side, view in FOUR_VIEWS]
         served.post(*images)
         for image, (side, view) in zip(images, FOUR_VIEWS, strict=True):
             served.answer(image, side, view)
-        served.conclude(study_uid)
+        served.conclude(study_instance_uid)
         yield served
 
 
 def pages(room: Served) -> list[str]:
     """Paths of all pages, out of the application: a new page is weighed without being named here."""
     ours = [context for context in iter_route_contexts(room.site.routes) if _module(context.original_route).startswith("service.web")]
-    paths = {(context.path or "").replace("{study_uid}", "2.25.1") for context in ours if "GET" in (context.methods or ())}
+    paths = {(context.path or "").replace("{study_instance_uid}", "2.25.1") for context in ours if "GET" in (context.methods or ())}
     with room.person() as client:
         answers = {path: client.get(path, headers={"Accept": "text/html"}) for path in paths if "{" not in path}
     return sorted(path for path, got in answers.items() if got.is_success and got.headers["content-type"].startswith("text/html"))

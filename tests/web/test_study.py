@@ -33,11 +33,11 @@ SQUARE = ["R CC", "L CC", "R MLO", "L MLO"]
 class Exhibit:
     """A study of the room: its UID, and its images by slot."""
 
-    study_uid: str
+    study_instance_uid: str
     images: dict[str, Dataset]
 
 
-def film(path: Path, study_uid: str, mirrored: bool, patient_id: str, study_date: str, step: int = 4) -> Dataset:
+def film(path: Path, study_instance_uid: str, mirrored: bool, patient_id: str, study_date: str, step: int = 4) -> Dataset:
     """A real film at a part of its resolution."""
     image = pydicom.dcmread(path)
     pixels = np.ascontiguousarray(image.pixel_array[::step, ::step])
@@ -47,7 +47,7 @@ def film(path: Path, study_uid: str, mirrored: bool, patient_id: str, study_date
     image.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     image.Rows, image.Columns, image.PixelData = *pixels.shape, pixels.tobytes()
     image["PixelData"].VR = "OW"
-    image.StudyInstanceUID, image.SOPInstanceUID = study_uid, generate_uid()
+    image.StudyInstanceUID, image.SOPInstanceUID = study_instance_uid, generate_uid()
     image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
     image.PatientName, image.PatientID, image.StudyDate = "Reader^Rosa", patient_id, study_date
     image.WindowCenter, image.WindowWidth = [30000, 25000], [60000, 20000]
@@ -67,13 +67,13 @@ def draw(room: Served, image: Dataset, wall_right: bool) -> None:
 
 def exhibit(room: Served, paths: list[Path], date: str, without: str = "", mirror: str = "", again: str = "") -> Exhibit:
     """Receive a study and enter its answers: scores rise from slot to slot. `again` is there twice, the second time less surely."""
-    study_uid, images = generate_uid(), {}
+    study_instance_uid, images = generate_uid(), {}
     for place, path in enumerate(paths):
         side, view = SLOTS[path.stem]
         slot = f"{side} {view}"
         if slot == without:
             continue
-        images[slot] = image = film(path, study_uid, slot == mirror, "P-77", date, 2 if slot == "R CC" else 4)
+        images[slot] = image = film(path, study_instance_uid, slot == mirror, "P-77", date, 2 if slot == "R CC" else 4)
         image.ImageLaterality, image.ViewPosition = side, "CC" if slot == "L MLO" else view
         assert room.post(image).status_code == 202
         wall_right = (side == "R") != (slot == mirror)
@@ -81,14 +81,16 @@ def exhibit(room: Served, paths: list[Path], date: str, without: str = "", mirro
         room.ledger.record_finding(finding.model_copy(update={"chest_wall_right": wall_right}))
         draw(room, image, wall_right)
         if slot == again:
-            second = film(path, study_uid, False, "P-77", date, 8)
+            second = film(path, study_instance_uid, False, "P-77", date, 8)
             room.post(second)
             sure = analysed(str(second.SOPInstanceUID), side, view, 0.1)
             room.ledger.record_finding(sure.model_copy(update={"view": label(view, 0.8)}))
             draw(room, second, side == "R")
     wrong = correction(str(images["L MLO"].SOPInstanceUID), ("L", "CC"), ("L", "MLO"), Agreement.CONTRADICT, Agreement.AGREE)
-    room.conclude(study_uid, [wrong], Reasoning(verdict=Verdict.ONE_WRONG, text="one image is declared CC, and its pixels show MLO"))
-    return Exhibit(study_uid, images)
+    room.conclude(
+        study_instance_uid, [wrong], Reasoning(verdict=Verdict.ONE_WRONG, text="one image is declared CC, and its pixels show MLO")
+    )
+    return Exhibit(study_instance_uid, images)
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +102,7 @@ def current(room: Served, cbis_cases: dict[str, list[Path]]) -> Exhibit:
 
 
 def open_study(open_page: OpenPage, study: Exhibit, role: str = "viewer") -> Page:
-    page = open_page(f"/studies/{study.study_uid}", role=role)
+    page = open_page(f"/studies/{study.study_instance_uid}", role=role)
     for slot in study.images:
         expect(tile(page, slot)).to_have_attribute("data-ready", "1")
     return page
@@ -303,22 +305,22 @@ def test_a_reader_says_what_is_right_and_may_change_their_mind(open_page: OpenPa
     row.get_by_label("note").fill("very dense")
     row.get_by_role("button", name="Save").click()
     expect(row.get_by_text("you: wrong, D")).to_be_visible()
-    (said,) = [each for each in room.ledger.feedback(current.study_uid) if each.label == "density"]
+    (said,) = [each for each in room.ledger.feedback(current.study_instance_uid) if each.label == "density"]
     assert (said.said, said.right_value, said.note, said.who) == ("B", "D", "very dense", "vera")
 
 
 def test_an_image_that_was_not_analysed_says_why_and_a_study_in_work_comes_by_itself(
     open_page: OpenPage, room: Served, cbis_cases: dict[str, list[Path]]
 ) -> None:
-    study_uid = generate_uid()
+    study_instance_uid = generate_uid()
     path = cbis_cases["sfm-malign-0"][0]
-    image = film(path, study_uid, False, "", "20260310")
+    image = film(path, study_instance_uid, False, "", "20260310")
     room.post(image)
-    page = open_page(f"/studies/{study_uid}")
+    page = open_page(f"/studies/{study_instance_uid}")
     expect(page.locator("#answer")).to_contain_text("in work: 0 of 1")
     expect(page.locator("#live")).to_contain_text("live")
     room.ledger.record_finding(not_analysed(str(image.SOPInstanceUID), "for-processing", "a raw image for processing"))
-    room.conclude(study_uid)
+    room.conclude(study_instance_uid)
     expect(page.locator("#labels")).to_contain_text("not analysed")
     page.locator("#labels summary").click()
     expect(page.locator("#labels")).to_contain_text("a raw image for processing")
@@ -326,7 +328,7 @@ def test_an_image_that_was_not_analysed_says_why_and_a_study_in_work_comes_by_it
 
 def test_the_geometry_turns_pictures_as_the_hanging_api_says(open_page: OpenPage, current: Exhibit) -> None:
     """First the flip, then the rotation clockwise: every stored pixel is found where numpy puts it."""
-    page = open_page(f"/studies/{current.study_uid}")
+    page = open_page(f"/studies/{current.study_instance_uid}")
     stored = np.arange(6).reshape(2, 3)
     for flip, degrees in product((False, True), (0, 90, 180, 270)):
         hung = np.rot90(stored[:, ::-1] if flip else stored, -degrees // 90)

@@ -41,13 +41,13 @@ def receive(room: Served, name: str, station: str = "M1") -> str:
     return str(image.StudyInstanceUID)
 
 
-def conclude(room: Served, study_uid: str, score: float, wrong: bool = False) -> None:
-    (image,) = room.ledger.instances_of(study_uid)
+def conclude(room: Served, study_instance_uid: str, score: float, wrong: bool = False) -> None:
+    (image,) = room.ledger.instances_of(study_instance_uid)
     room.ledger.record_finding(analysed(image.sop_instance_uid, "R", "CC", score))
     view = Agreement.CONTRADICT if wrong else Agreement.AGREE
     declared = ("R", "MLO" if wrong else "CC")
     found = correction(image.sop_instance_uid, declared, ("R", "CC"), view=view, laterality=Agreement.AGREE)
-    room.conclude(study_uid, [found])
+    room.conclude(study_instance_uid, [found])
 
 
 @contextmanager
@@ -165,13 +165,13 @@ def test_a_list_that_nobody_touches_sorts_itself_and_counts_images_as_they_are_a
         page.clock.install()
         page.goto("/#state=receiving")
         expect(page.locator("#live")).to_contain_text("live")
-        study_uid = receive(room, "Quiet^Quirin")
+        study_instance_uid = receive(room, "Quiet^Quirin")
         expect(page.locator("#news")).to_be_visible()
         page.clock.fast_forward(11_000)
-        line = page.locator(f"#studies tr[data-uid='{study_uid}']")
+        line = page.locator(f"#studies tr[data-uid='{study_instance_uid}']")
         expect(line).to_contain_text("0/1 images")
         expect(page.locator("#news")).to_be_hidden()
-        (image,) = room.ledger.instances_of(study_uid)
+        (image,) = room.ledger.instances_of(study_instance_uid)
         room.ledger.record_finding(analysed(image.sop_instance_uid, "R", "CC", 0.2))
         page.clock.fast_forward(11_000)
         expect(line).to_contain_text("1/1 images")

@@ -16,7 +16,7 @@ def show_correction(row: CorrectionRow) -> CorrectionOut:
     found = row.correction
     return CorrectionOut(
         id=row.id,
-        study_instance_uid=row.study_uid,
+        study_instance_uid=row.study_instance_uid,
         sop_instance_uid=row.sop_instance_uid,
         version=row.version,
         kind=row.kind,
@@ -34,13 +34,13 @@ def show_correction(row: CorrectionRow) -> CorrectionOut:
         decided_why=row.decided_why,
         created_at=row.created_at,
         changed_at=row.changed_at,
-        links=CorrectionLinks(self=f"{ROOT}/corrections/{row.id}", study=f"{ROOT}/studies/{row.study_uid}"),
+        links=CorrectionLinks(self=f"{ROOT}/corrections/{row.id}", study=f"{ROOT}/studies/{row.study_instance_uid}"),
     )
 
 
 def show_whole_correction(row: CorrectionRow, ledger: Ledger) -> CorrectionDetail:
     """Everything about one correction."""
-    hold = ledger.hold(row.study_uid)
+    hold = ledger.hold(row.study_instance_uid)
     return CorrectionDetail(
         **show_correction(row).model_dump(),
         held=hold is not None and hold.released_at is None,
@@ -57,7 +57,7 @@ def show_history(steps: Iterable[CorrectionStep]) -> list[StepOut]:
 def show_hold(row: HoldRow) -> HoldOut:
     """A hold, released or not."""
     return HoldOut(
-        study_instance_uid=row.study_uid,
+        study_instance_uid=row.study_instance_uid,
         reason=row.reason,
         since=row.since,
         released_at=row.released_at,

@@ -15,7 +15,7 @@ from service.api.corrections.export import COLUMNS, write_csv, write_json
 from service.api.corrections.presenter import show_correction, show_hold, show_whole_correction
 from service.api.corrections.schemas import CorrectionDetail, CorrectionPage, Decision, ExportedCorrection, HoldList, HoldOut
 from service.api.http.csv_lines import csv_line
-from service.api.http.params import STUDY_UID, Cursor, Id, Uid
+from service.api.http.params import STUDY_INSTANCE_UID, Cursor, Id, Uid
 from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Identity, Scope
 from service.domain.findings import CorrectionKind, CorrectionState
@@ -25,7 +25,9 @@ from service.store.rows import CorrectionRow
 
 Decider = Annotated[Identity, needs(Scope.DECIDE)]
 State = Annotated[CorrectionState | None, Query(description="only corrections in this state")]
-Study = Annotated[str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_UID])]
+Study = Annotated[
+    str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_INSTANCE_UID])
+]
 
 _CSV: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}, "example": csv_line(COLUMNS)}}, "description": "the ledger"}
@@ -118,14 +120,14 @@ def build_router(context: Context) -> APIRouter:
         return HoldList(holds=[show_hold(row) for row in ledger.holds(open_only=not released)])
 
     @router.post(
-        "/studies/{study_uid}/release",
+        "/studies/{study_instance_uid}/release",
         response_model=HoldOut,
         responses=problem_responses(404, 409, 422),
     )
-    def release(study_uid: Uid, decision: Decision, who: Decider) -> HoldOut:
+    def release(study_instance_uid: Uid, decision: Decision, who: Decider) -> HoldOut:
         """Let the corrections of a held study go."""
         try:
-            return show_hold(release_study(context, study_uid, sign(who, decision.who), decision.why))
+            return show_hold(release_study(context, study_instance_uid, sign(who, decision.who), decision.why))
         except LookupError:
             raise ProblemError(HTTPStatus.NOT_FOUND, "not-held", "no study with this Study Instance UID is held") from None
 

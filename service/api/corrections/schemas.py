@@ -7,13 +7,13 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.deliveries.schemas import DeliveryOut
-from service.api.http.params import SIGNED, SOP_UID, STUDY_UID, Name, Why, example
+from service.api.http.params import SIGNED, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, Name, Why, example
 from service.domain.findings import CorrectionKind, CorrectionState, Evidence
 
 _CORRECTION = {
     "id": 17,
-    "study_instance_uid": STUDY_UID,
-    "sop_instance_uid": SOP_UID,
+    "study_instance_uid": STUDY_INSTANCE_UID,
+    "sop_instance_uid": SOP_INSTANCE_UID,
     "version": 1,
     "kind": "contradicts",
     "state": "proposed",
@@ -30,11 +30,11 @@ _CORRECTION = {
     "decided_why": None,
     "created_at": "2026-11-02T08:14:12Z",
     "changed_at": "2026-11-02T08:14:12Z",
-    "links": {"self": "/api/v1/corrections/17", "study": f"/api/v1/studies/{STUDY_UID}"},
+    "links": {"self": "/api/v1/corrections/17", "study": f"/api/v1/studies/{STUDY_INSTANCE_UID}"},
 }
 _STEP = {"at": "2026-11-02T08:14:12Z", "state": "proposed", "who": "policy", "why": "header and pixels contradict each other"}
 _HOLD = {
-    "study_instance_uid": STUDY_UID,
+    "study_instance_uid": STUDY_INSTANCE_UID,
     "reason": "both sides are exchanged",
     "since": "2026-11-02T08:14:12Z",
     "released_at": None,

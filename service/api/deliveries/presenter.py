@@ -16,11 +16,11 @@ def show_delivery(row: DeliveryRow) -> DeliveryOut:
     on_the_way = row.state in (DeliveryState.PENDING, DeliveryState.SENT)
     return DeliveryOut(
         id=row.id,
-        study_instance_uid=row.study_uid,
+        study_instance_uid=row.study_instance_uid,
         kind=row.kind,
         destination=row.destination,
         object_uid=row.object_uid,
-        source_sop_uid=row.source_sop_uid,
+        source_sop_instance_uid=row.source_sop_instance_uid,
         correction=row.correction_id or None,
         state=row.state,
         tries=row.tries,

@@ -11,7 +11,7 @@ from service.api.auth import needs
 from service.api.auth.decision_author import sign
 from service.api.deliveries.presenter import SLOW_AFTER_S, show_delivery, show_destination
 from service.api.deliveries.schemas import DeliveryOut, DeliveryPage, DestinationList, Retry
-from service.api.http.params import STUDY_UID, Cursor, Id, Word
+from service.api.http.params import STUDY_INSTANCE_UID, Cursor, Id, Word
 from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Identity, Scope
 from service.domain.findings import DeliveryState
@@ -19,7 +19,9 @@ from service.jobs.context import Context
 from service.jobs.corrections import retry_delivery
 from service.store.rows import DeliveryRow
 
-Study = Annotated[str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_UID])]
+Study = Annotated[
+    str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_INSTANCE_UID])
+]
 
 
 def build_router(context: Context) -> APIRouter:
@@ -36,7 +38,7 @@ def build_router(context: Context) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500, description="deliveries a page")] = 50,
     ) -> DeliveryPage:
         """Objects owed to destinations, in the order in which they were planned."""
-        rows = ledger.deliveries(state=state, study_uid=study, destination=destination, after_id=int(cursor or 0), limit=limit + 1)
+        rows = ledger.deliveries(state=state, study_instance_uid=study, destination=destination, after_id=int(cursor or 0), limit=limit + 1)
         return _page(rows, limit)
 
     @router.get("/deliveries/troubled", response_model=DeliveryPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])

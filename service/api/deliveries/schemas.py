@@ -7,17 +7,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.api.http.params import SIGNED, STUDY_UID, Name, example
+from service.api.http.params import SIGNED, STUDY_INSTANCE_UID, Name, example
 from service.domain.findings import CorrectionKind, DeliveryState, ObjectKind
 from service.domain.policy import Action, Mode
 
 _DELIVERY = {
     "id": 4,
-    "study_instance_uid": STUDY_UID,
+    "study_instance_uid": STUDY_INSTANCE_UID,
     "kind": "sr",
     "destination": "pacs",
     "object_uid": "2.25.77",
-    "source_sop_uid": None,
+    "source_sop_instance_uid": None,
     "correction": None,
     "state": "verified",
     "tries": 1,
@@ -73,7 +73,7 @@ class DeliveryOut(BaseModel):
     kind: ObjectKind
     destination: str
     object_uid: str
-    source_sop_uid: str | None
+    source_sop_instance_uid: str | None
     correction: int | None = Field(description="number of the correction that it serves")
     state: DeliveryState
     tries: int

@@ -31,12 +31,14 @@ class Archive:
 
     context: ReceiveContext
 
-    def find(self, study_uid: str, series_uid: str = "", sop_uid: str = "") -> list[StoredObject]:
+    def find(self, study_instance_uid: str, series_instance_uid: str = "", sop_instance_uid: str = "") -> list[StoredObject]:
         """What a path names. Raises `ProblemError` (404) where that is nothing."""
-        wanted = ObjectFilter((study_uid,), (series_uid,) if series_uid else (), (sop_uid,) if sop_uid else ())
+        wanted = ObjectFilter(
+            (study_instance_uid,), (series_instance_uid,) if series_instance_uid else (), (sop_instance_uid,) if sop_instance_uid else ()
+        )
         found = self.context.ledger.find_objects(wanted)
         if not found:
-            named = "instance" if sop_uid else "series" if series_uid else "study"
+            named = "instance" if sop_instance_uid else "series" if series_instance_uid else "study"
             raise ProblemError(HTTPStatus.NOT_FOUND, f"unknown-{named}", f"no {named} is here under these UIDs")
         return found
 
@@ -80,7 +82,7 @@ class Archive:
             try:
                 opened.append(self.open(each))
             except NotReadable as error:
-                log.error("a stored file cannot be read", extra={"sop_uid": each.sop_uid, "cause": str(error)})
+                log.error("a stored file cannot be read", extra={"sop_instance_uid": each.sop_instance_uid, "cause": str(error)})
                 lost = error
         if lost and not opened:
             raise lost
@@ -107,12 +109,12 @@ class Archive:
         try:
             opened = self.open(stored)
         except NotReadable as error:
-            log.error("a stored file cannot be read", extra={"sop_uid": stored.sop_uid, "cause": str(error)})
+            log.error("a stored file cannot be read", extra={"sop_instance_uid": stored.sop_instance_uid, "cause": str(error)})
             uids = {
                 "00080016": stored.sop_class_uid,
-                "00080018": stored.sop_uid,
-                "0020000D": stored.study_uid,
-                "0020000E": stored.series_uid,
+                "00080018": stored.sop_instance_uid,
+                "0020000D": stored.study_instance_uid,
+                "0020000E": stored.series_instance_uid,
             }
             return {tag: {"vr": "UI", "Value": [uid]} for tag, uid in uids.items()}
         answer = as_json(opened.header, link)

@@ -87,7 +87,7 @@ def quietly() -> Iterator[None]:
 
 def locate(stored: StoredObject, store: InstanceStore) -> Path:
     """Where an object's file lies."""
-    return store.path(stored.path) if stored.path is not None else store.produced_path(stored.sop_uid)
+    return store.path(stored.path) if stored.path is not None else store.produced_path(stored.sop_instance_uid)
 
 
 def open_file(path: Path) -> Opened:

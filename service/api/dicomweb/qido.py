@@ -91,20 +91,22 @@ def build_router(context: ReceiveContext) -> APIRouter:
         """Search for instances of any studies."""
         return search.answer(request, search.instances, read_query(request), with_study=True, with_series=True)
 
-    @_route("/studies/{study_uid}/series")
-    def series_of_study(request: Request, study_uid: StudyUid) -> Response:
+    @_route("/studies/{study_instance_uid}/series")
+    def series_of_study(request: Request, study_instance_uid: StudyUid) -> Response:
         """Search for series of a study."""
-        return search.answer(request, search.series, read_query(request, study_uid=study_uid))
+        return search.answer(request, search.series, read_query(request, study_instance_uid=study_instance_uid))
 
-    @_route("/studies/{study_uid}/instances")
-    def instances_of_study(request: Request, study_uid: StudyUid) -> Response:
+    @_route("/studies/{study_instance_uid}/instances")
+    def instances_of_study(request: Request, study_instance_uid: StudyUid) -> Response:
         """Search for instances of a study."""
-        return search.answer(request, search.instances, read_query(request, study_uid=study_uid), with_series=True)
+        return search.answer(request, search.instances, read_query(request, study_instance_uid=study_instance_uid), with_series=True)
 
-    @_route("/studies/{study_uid}/series/{series_uid}/instances")
-    def instances_of_series(request: Request, study_uid: StudyUid, series_uid: SeriesUid) -> Response:
+    @_route("/studies/{study_instance_uid}/series/{series_instance_uid}/instances")
+    def instances_of_series(request: Request, study_instance_uid: StudyUid, series_instance_uid: SeriesUid) -> Response:
         """Search for instances of a series."""
-        return search.answer(request, search.instances, read_query(request, study_uid=study_uid, series_uid=series_uid))
+        return search.answer(
+            request, search.instances, read_query(request, study_instance_uid=study_instance_uid, series_instance_uid=series_instance_uid)
+        )
 
     return router
 
@@ -128,8 +130,8 @@ class _Search:
         def find(offset: int, limit: int) -> list[tuple[str, list[StoredObject]]]:
             uids = self._ledger.find_studies(query.wanted, offset, limit)
             held: dict[str, list[StoredObject]] = {uid: [] for uid in uids}
-            for each in self._ledger.find_objects(ObjectFilter(study_uids=tuple(uids))) if uids else ():
-                held[each.study_uid].append(each)
+            for each in self._ledger.find_objects(ObjectFilter(study_instance_uids=tuple(uids))) if uids else ():
+                held[each.study_instance_uid].append(each)
             return list(held.items())
 
         page, more = self._page(query, find, lambda found: _speaks_for(found[1]))
@@ -139,9 +141,12 @@ class _Search:
         def find(offset: int, limit: int) -> list[tuple[SeriesKey, list[StoredObject]]]:
             keys = self._ledger.find_series(query.wanted, offset, limit)
             held: dict[SeriesKey, list[StoredObject]] = {key: [] for key in keys}
-            wanted = ObjectFilter(study_uids=_once(key.study_uid for key in keys), series_uids=_once(key.series_uid for key in keys))
+            wanted = ObjectFilter(
+                study_instance_uids=_once(key.study_instance_uid for key in keys),
+                series_instance_uids=_once(key.series_instance_uid for key in keys),
+            )
             for each in self._ledger.find_objects(wanted) if keys else ():
-                held.setdefault(SeriesKey(each.study_uid, each.series_uid), []).append(each)
+                held.setdefault(SeriesKey(each.study_instance_uid, each.series_instance_uid), []).append(each)
             return [(key, held[key]) for key in keys]
 
         page, more = self._page(query, find, lambda found: _speaks_for(found[1]))
@@ -180,16 +185,20 @@ class _Search:
         try:
             return open_file(locate(stored, self._store)).header
         except NotReadable as error:
-            log.warning("a stored file cannot be read", extra={"sop_uid": stored.sop_uid, "cause": str(error)})
+            log.warning("a stored file cannot be read", extra={"sop_instance_uid": stored.sop_instance_uid, "cause": str(error)})
             header = Dataset()
-            header.SOPClassUID, header.SOPInstanceUID = stored.sop_class_uid, stored.sop_uid
-            header.StudyInstanceUID, header.SeriesInstanceUID, header.Modality = stored.study_uid, stored.series_uid, stored.modality
+            header.SOPClassUID, header.SOPInstanceUID = stored.sop_class_uid, stored.sop_instance_uid
+            header.StudyInstanceUID, header.SeriesInstanceUID, header.Modality = (
+                stored.study_instance_uid,
+                stored.series_instance_uid,
+                stored.modality,
+            )
             return header
 
 
 def _speaks_for(held: Sequence[StoredObject]) -> StoredObject:
     """The object whose header tells of a study or a series: a received one before those of our own."""
-    return min(held, key=lambda each: (each.path is None, each.sop_uid))
+    return min(held, key=lambda each: (each.path is None, each.sop_instance_uid))
 
 
 def _once(values: Iterable[str]) -> tuple[str, ...]:

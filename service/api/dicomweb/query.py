@@ -28,9 +28,9 @@ Way = tuple[BaseTag, ...]
 """An attribute, or one within the items of sequences."""
 
 _LISTS = {
-    "StudyInstanceUID": "study_uids",
-    "SeriesInstanceUID": "series_uids",
-    "SOPInstanceUID": "sop_uids",
+    "StudyInstanceUID": "study_instance_uids",
+    "SeriesInstanceUID": "series_instance_uids",
+    "SOPInstanceUID": "sop_instance_uids",
     "SOPClassUID": "sop_class_uids",
     "Modality": "modalities",
     "ModalitiesInStudy": "modalities_in_study",
@@ -66,7 +66,7 @@ def read_query(request: Request, **fixed: str) -> Query:
     Parameters
     ----------
     fixed
-        What the path says: ``study_uid``, ``series_uid``.
+        What the path says: ``study_instance_uid``, ``series_instance_uid``.
 
     Raises
     ------
@@ -153,12 +153,12 @@ def _check_key(way: Way, value: str, name: str) -> None:
         read_range(value, vr)
 
 
-def _within(wanted: ObjectFilter, study_uid: str = "", series_uid: str = "") -> ObjectFilter:
+def _within(wanted: ObjectFilter, study_instance_uid: str = "", series_instance_uid: str = "") -> ObjectFilter:
     """Narrow to what the path names; a query for others within it finds nothing."""
-    if study_uid:
-        wanted = replace(wanted, study_uids=_only(study_uid, wanted.study_uids))
-    if series_uid:
-        wanted = replace(wanted, series_uids=_only(series_uid, wanted.series_uids))
+    if study_instance_uid:
+        wanted = replace(wanted, study_instance_uids=_only(study_instance_uid, wanted.study_instance_uids))
+    if series_instance_uid:
+        wanted = replace(wanted, series_instance_uids=_only(series_instance_uid, wanted.series_instance_uids))
     return wanted
 
 

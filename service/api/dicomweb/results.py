@@ -35,14 +35,14 @@ def describe_study(uid: str, held: Sequence[StoredObject], header: Dataset, quer
     answer = _fields(header, STUDY, query)
     _add(answer, InstanceAvailability="ONLINE", RetrieveURL=urls.study(uid))
     _add(answer, ModalitiesInStudy=_once(each.modality for each in held), SOPClassesInStudy=_once(each.sop_class_uid for each in held))
-    _add(answer, NumberOfStudyRelatedSeries=len({each.series_uid for each in held}), NumberOfStudyRelatedInstances=len(held))
+    _add(answer, NumberOfStudyRelatedSeries=len({each.series_instance_uid for each in held}), NumberOfStudyRelatedInstances=len(held))
     return answer
 
 
 def describe_series(key: SeriesKey, held: Sequence[StoredObject], header: Dataset, query: Query, urls: Urls, with_study: bool) -> Json:
     """One series; `with_study`: the path of the request did not say which study."""
     answer = _fields(header, ("StudyInstanceUID", *(STUDY if with_study else ()), *SERIES), query)
-    _add(answer, RetrieveURL=urls.series(key.study_uid, key.series_uid), NumberOfSeriesRelatedInstances=len(held))
+    _add(answer, RetrieveURL=urls.series(key.study_instance_uid, key.series_instance_uid), NumberOfSeriesRelatedInstances=len(held))
     return answer
 
 

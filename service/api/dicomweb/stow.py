@@ -111,12 +111,12 @@ def describe_outcome(taken: Ingest, context: ReceiveContext, urls: Urls) -> Data
     file is not kept.
     """
     answer = Dataset()
-    answer.RetrieveURL = urls.study(taken.study_uids[0]) if len(taken.study_uids) == 1 else None
+    answer.RetrieveURL = urls.study(taken.study_instance_uids[0]) if len(taken.study_instance_uids) == 1 else None
     if taken.receipts:
-        uids = tuple({receipt.sop_uid for receipt in taken.receipts})
-        kept = {each.sop_uid: each for each in context.ledger.find_objects(ObjectFilter(sop_uids=uids))}
+        uids = tuple({receipt.sop_instance_uid for receipt in taken.receipts})
+        kept = {each.sop_instance_uid: each for each in context.ledger.find_objects(ObjectFilter(sop_instance_uids=uids))}
         answer.ReferencedSOPSequence = Sequence(
-            [_reference(receipt.sop_uid, kept.get(receipt.sop_uid), urls) for receipt in taken.receipts]
+            [_reference(receipt.sop_instance_uid, kept.get(receipt.sop_instance_uid), urls) for receipt in taken.receipts]
         )
     named = [each for each in taken.refusals if each.identity.sop_instance_uid]
     nameless = [each for each in taken.refusals if not each.identity.sop_instance_uid]
@@ -127,10 +127,10 @@ def describe_outcome(taken: Ingest, context: ReceiveContext, urls: Urls) -> Data
     return answer
 
 
-def _reference(sop_uid: str, stored: StoredObject | None, urls: Urls) -> Dataset:
+def _reference(sop_instance_uid: str, stored: StoredObject | None, urls: Urls) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID = stored.sop_class_uid if stored else ""
-    item.ReferencedSOPInstanceUID = sop_uid
+    item.ReferencedSOPInstanceUID = sop_instance_uid
     item.RetrieveURL = urls.instance(stored) if stored else None
     return item
 

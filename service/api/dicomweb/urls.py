@@ -24,14 +24,14 @@ class Urls:
         called = settings.api_url is None and settings.http_host in _ANYWHERE
         self.base = (str(request.base_url).rstrip("/") if called else settings.public_api_url) + PREFIX
 
-    def study(self, study_uid: str) -> str:
-        return f"{self.base}/studies/{study_uid}"
+    def study(self, study_instance_uid: str) -> str:
+        return f"{self.base}/studies/{study_instance_uid}"
 
-    def series(self, study_uid: str, series_uid: str) -> str:
-        return f"{self.study(study_uid)}/series/{series_uid}"
+    def series(self, study_instance_uid: str, series_instance_uid: str) -> str:
+        return f"{self.study(study_instance_uid)}/series/{series_instance_uid}"
 
     def instance(self, stored: StoredObject) -> str:
-        return f"{self.series(stored.study_uid, stored.series_uid)}/instances/{stored.sop_uid}"
+        return f"{self.series(stored.study_instance_uid, stored.series_instance_uid)}/instances/{stored.sop_instance_uid}"
 
     def bulk_data(self, stored: StoredObject, way: str) -> str:
         return f"{self.instance(stored)}/bulkdata/{way}"

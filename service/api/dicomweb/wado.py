@@ -32,40 +32,42 @@ _METADATA: dict[int | str, dict[str, Any]] = {
 
 def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one ledger and one store."""
-    router = APIRouter(prefix="/studies/{study_uid}", dependencies=[needs(Scope.READ)])
+    router = APIRouter(prefix="/studies/{study_instance_uid}", dependencies=[needs(Scope.READ)])
     archive = Archive(context)
 
     def _route(path: str, responses: dict[int | str, dict[str, Any]]) -> Callable[..., Any]:
         return router.get(path, response_class=Response, responses=responses)
 
     @_route("", _FILES)
-    def study(request: Request, study_uid: StudyUid) -> Response:
+    def study(request: Request, study_instance_uid: StudyUid) -> Response:
         """Every object of a study."""
-        return archive.send(request, archive.find(study_uid))
+        return archive.send(request, archive.find(study_instance_uid))
 
     @_route("/metadata", _METADATA)
-    def study_metadata(request: Request, study_uid: StudyUid) -> Response:
+    def study_metadata(request: Request, study_instance_uid: StudyUid) -> Response:
         """The metadata of a study."""
-        return archive.describe(request, archive.find(study_uid))
+        return archive.describe(request, archive.find(study_instance_uid))
 
-    @_route("/series/{series_uid}", _FILES)
-    def series(request: Request, study_uid: StudyUid, series_uid: SeriesUid) -> Response:
+    @_route("/series/{series_instance_uid}", _FILES)
+    def series(request: Request, study_instance_uid: StudyUid, series_instance_uid: SeriesUid) -> Response:
         """Every object of a series."""
-        return archive.send(request, archive.find(study_uid, series_uid))
+        return archive.send(request, archive.find(study_instance_uid, series_instance_uid))
 
-    @_route("/series/{series_uid}/metadata", _METADATA)
-    def series_metadata(request: Request, study_uid: StudyUid, series_uid: SeriesUid) -> Response:
+    @_route("/series/{series_instance_uid}/metadata", _METADATA)
+    def series_metadata(request: Request, study_instance_uid: StudyUid, series_instance_uid: SeriesUid) -> Response:
         """The metadata of a series."""
-        return archive.describe(request, archive.find(study_uid, series_uid))
+        return archive.describe(request, archive.find(study_instance_uid, series_instance_uid))
 
-    @_route("/series/{series_uid}/instances/{sop_uid}", _FILES)
-    def instance(request: Request, study_uid: StudyUid, series_uid: SeriesUid, sop_uid: SopUid) -> Response:
+    @_route("/series/{series_instance_uid}/instances/{sop_instance_uid}", _FILES)
+    def instance(request: Request, study_instance_uid: StudyUid, series_instance_uid: SeriesUid, sop_instance_uid: SopUid) -> Response:
         """One object; in one piece where the client takes application/dicom."""
-        return archive.send(request, archive.find(study_uid, series_uid, sop_uid), single=True)
+        return archive.send(request, archive.find(study_instance_uid, series_instance_uid, sop_instance_uid), single=True)
 
-    @_route("/series/{series_uid}/instances/{sop_uid}/metadata", _METADATA)
-    def instance_metadata(request: Request, study_uid: StudyUid, series_uid: SeriesUid, sop_uid: SopUid) -> Response:
+    @_route("/series/{series_instance_uid}/instances/{sop_instance_uid}/metadata", _METADATA)
+    def instance_metadata(
+        request: Request, study_instance_uid: StudyUid, series_instance_uid: SeriesUid, sop_instance_uid: SopUid
+    ) -> Response:
         """The metadata of one object."""
-        return archive.describe(request, archive.find(study_uid, series_uid, sop_uid))
+        return archive.describe(request, archive.find(study_instance_uid, series_instance_uid, sop_instance_uid))
 
     return router

@@ -53,19 +53,25 @@ _PARTS: dict[int | str, dict[str, Any]] = {
 
 def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one ledger and one store."""
-    router = APIRouter(prefix="/studies/{study_uid}/series/{series_uid}/instances/{sop_uid}", dependencies=[needs(Scope.READ)])
+    router = APIRouter(
+        prefix="/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}", dependencies=[needs(Scope.READ)]
+    )
     archive, spool = Archive(context), context.store.spool_dir
 
     @router.get("/frames/{numbers}", response_class=Response, responses=_PARTS)
-    def frames(request: Request, study_uid: StudyUid, series_uid: SeriesUid, sop_uid: SopUid, numbers: Numbers) -> Response:
+    def frames(
+        request: Request, study_instance_uid: StudyUid, series_instance_uid: SeriesUid, sop_instance_uid: SopUid, numbers: Numbers
+    ) -> Response:
         """Frames: decompressed, or as they are stored where the client takes that."""
-        (stored,) = archive.find(study_uid, series_uid, sop_uid)
+        (stored,) = archive.find(study_instance_uid, series_instance_uid, sop_instance_uid)
         return _send_frames(request, archive.open(stored), [int(each) for each in numbers.split(",")], spool)
 
     @router.get("/bulkdata/{way:path}", response_class=Response, responses=_PARTS)
-    def bulk_data(request: Request, study_uid: StudyUid, series_uid: SeriesUid, sop_uid: SopUid, way: Way) -> Response:
+    def bulk_data(
+        request: Request, study_instance_uid: StudyUid, series_instance_uid: SeriesUid, sop_instance_uid: SopUid, way: Way
+    ) -> Response:
         """One long value, decompressed where it holds pixels."""
-        (stored,) = archive.find(study_uid, series_uid, sop_uid)
+        (stored,) = archive.find(study_instance_uid, series_instance_uid, sop_instance_uid)
         return _send_value(request, archive.open(stored), way, spool)
 
     return router

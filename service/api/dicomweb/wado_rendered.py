@@ -49,7 +49,7 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
 
 def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one ledger and one store."""
-    router = APIRouter(prefix="/studies/{study_uid}", dependencies=[needs(Scope.READ)])
+    router = APIRouter(prefix="/studies/{study_instance_uid}", dependencies=[needs(Scope.READ)])
     archive, spool = Archive(context), context.store.spool_dir
 
     def _route(path: str) -> Callable[..., Any]:
@@ -65,35 +65,41 @@ def build_router(context: ReceiveContext) -> APIRouter:
             raise NotTranscodable("the picture cannot be written")
         return Response(content.tobytes(), media_type=media_type)
 
-    instance = "/series/{series_uid}/instances/{sop_uid}"
+    instance = "/series/{series_instance_uid}/instances/{sop_instance_uid}"
 
     @_route(f"{instance}/rendered")
     def rendered(
-        request: Request, study_uid: StudyUid, series_uid: SeriesUid, sop_uid: SopUid,
+        request: Request, study_instance_uid: StudyUid, series_instance_uid: SeriesUid, sop_instance_uid: SopUid,
         viewport: Viewport = "", window: WindowWords = "", quality: Quality = "",
     ) -> Response:  # fmt: skip
         """The first frame as a picture."""
-        return _draw(request, archive.find(study_uid, series_uid, sop_uid)[0], 1, viewport, window, quality)
+        return _draw(request, archive.find(study_instance_uid, series_instance_uid, sop_instance_uid)[0], 1, viewport, window, quality)
 
     @_route(f"{instance}/frames/{{number}}/rendered")
     def rendered_frame(
-        request: Request, study_uid: StudyUid, series_uid: SeriesUid, sop_uid: SopUid, number: Frame,
+        request: Request, study_instance_uid: StudyUid, series_instance_uid: SeriesUid, sop_instance_uid: SopUid, number: Frame,
         viewport: Viewport = "", window: WindowWords = "", quality: Quality = "",
     ) -> Response:  # fmt: skip
         """One frame as a picture."""
-        return _draw(request, archive.find(study_uid, series_uid, sop_uid)[0], number, viewport, window, quality)
+        return _draw(request, archive.find(study_instance_uid, series_instance_uid, sop_instance_uid)[0], number, viewport, window, quality)
 
     @_route(f"{instance}/thumbnail")
     def thumbnail(
-        request: Request, study_uid: StudyUid, series_uid: SeriesUid, sop_uid: SopUid, viewport: Viewport = THUMBNAIL
+        request: Request,
+        study_instance_uid: StudyUid,
+        series_instance_uid: SeriesUid,
+        sop_instance_uid: SopUid,
+        viewport: Viewport = THUMBNAIL,
     ) -> Response:
         """An object, small."""
-        return _draw(request, archive.find(study_uid, series_uid, sop_uid)[0], 1, viewport)
+        return _draw(request, archive.find(study_instance_uid, series_instance_uid, sop_instance_uid)[0], 1, viewport)
 
-    @_route("/series/{series_uid}/thumbnail")
-    def series_thumbnail(request: Request, study_uid: StudyUid, series_uid: SeriesUid, viewport: Viewport = THUMBNAIL) -> Response:
+    @_route("/series/{series_instance_uid}/thumbnail")
+    def series_thumbnail(
+        request: Request, study_instance_uid: StudyUid, series_instance_uid: SeriesUid, viewport: Viewport = THUMBNAIL
+    ) -> Response:
         """The first object of a series that has pixels, small."""
-        return _draw(request, _first_with_pixels(archive, archive.find(study_uid, series_uid)), 1, viewport)
+        return _draw(request, _first_with_pixels(archive, archive.find(study_instance_uid, series_instance_uid)), 1, viewport)
 
     return router
 

@@ -69,7 +69,7 @@ class Feed:
     async def follow(
         self,
         after_id: int | None = None,
-        study_uid: str | None = None,
+        study_instance_uid: str | None = None,
         wanted: Callable[[EventRow], bool] = _everything,
         idle_s: float = 15.0,
     ) -> AsyncGenerator[EventRow | None, None]:
@@ -80,7 +80,7 @@ class Feed:
         after_id
             The last event that is known: those since are handed on first. None: from now on; what happens after the first item was
             handed on is not missed, so ask for the state of things after it.
-        study_uid
+        study_instance_uid
             Only of this study.
         wanted
             Only those for which this is true.
@@ -91,7 +91,7 @@ class Feed:
         -------
         Ends when the feed is closed, when the follower is `LONGEST_QUEUE` events behind, or when the ledger is away at the beginning.
         """
-        follower = _Follower(lambda event: (study_uid is None or event.study_uid == study_uid) and wanted(event))
+        follower = _Follower(lambda event: (study_instance_uid is None or event.study_instance_uid == study_instance_uid) and wanted(event))
         self._followers.add(follower)
         try:
             known = await self._begin()
@@ -102,7 +102,7 @@ class Feed:
                 known = after_id
             yield None
             if after_id is not None:
-                async with contextlib.aclosing(self._missed(known, study_uid)) as missed:
+                async with contextlib.aclosing(self._missed(known, study_instance_uid)) as missed:
                     async for event in missed:
                         known = event.id
                         if wanted(event):
@@ -143,9 +143,9 @@ class Feed:
                 self._poller = asyncio.create_task(self._poll())
             return self._position
 
-    async def _missed(self, known: int, study_uid: str | None) -> AsyncGenerator[EventRow, None]:
+    async def _missed(self, known: int, study_instance_uid: str | None) -> AsyncGenerator[EventRow, None]:
         while not self._closing.is_set():
-            page = await run_in_threadpool(self._ledger.events, known, READ_AT_ONCE, study_uid)
+            page = await run_in_threadpool(self._ledger.events, known, READ_AT_ONCE, study_instance_uid)
             for event in page:
                 known = event.id
                 yield event

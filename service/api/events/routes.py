@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from service.api.auth import needs
 from service.api.events.feed import Feed
-from service.api.http.params import STUDY_UID
+from service.api.http.params import STUDY_INSTANCE_UID
 from service.api.http.problems import problem_responses
 from service.api.http.server_sent_events import EventStream
 from service.deliver.webhook import as_body
@@ -30,7 +30,7 @@ RECONNECT_MS = 2000
 _ID = re.compile(r"[0-9]{1,10}")
 _EXAMPLE = (
     "id: 42\ndata: "
-    f'{{"data":{{"complete":true,"flag":"routine","study_instance_uid":"{STUDY_UID}","version":1}},'
+    f'{{"data":{{"complete":true,"flag":"routine","study_instance_uid":"{STUDY_INSTANCE_UID}","version":1}},'
     '"id":42,"timestamp":"2026-11-02T08:14:12Z","type":"study.concluded"}\n\n'
 )
 
@@ -59,7 +59,8 @@ def build_router(feed: Feed) -> APIRouter:
             ),
         ] = "",
         study: Annotated[
-            str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_UID])
+            str | None,
+            Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_INSTANCE_UID]),
         ] = None,
         after: Annotated[int | None, Query(ge=0, le=2**31 - 1, description="the last event that is known; those since come first")] = None,
         last_event_id: Annotated[str | None, Header(description="as `after`, which it overrules; browsers send it by themselves")] = None,
@@ -76,13 +77,13 @@ def build_router(feed: Feed) -> APIRouter:
     return router
 
 
-async def _write(feed: Feed, after_id: int | None, study_uid: str | None, patterns: list[str]) -> AsyncGenerator[str, None]:
+async def _write(feed: Feed, after_id: int | None, study_instance_uid: str | None, patterns: list[str]) -> AsyncGenerator[str, None]:
     def wanted(event: EventRow) -> bool:
         return not patterns or any(fnmatchcase(event.kind, pattern) for pattern in patterns)
 
     end_at = time.monotonic() + LONGEST_STREAM_S
     begun = False
-    async with contextlib.aclosing(feed.follow(after_id, study_uid, wanted, KEEP_ALIVE_S)) as events:
+    async with contextlib.aclosing(feed.follow(after_id, study_instance_uid, wanted, KEEP_ALIVE_S)) as events:
         async for event in events:
             if event is not None:
                 yield as_text(event)

@@ -48,7 +48,7 @@ COLUMNS = (
 
 def write_feedback(
     ledger: Ledger,
-    study_uid: str | None = None,
+    study_instance_uid: str | None = None,
     label: ReadLabel | None = None,
     verdict: ReaderVerdict | None = None,
     history: bool = False,
@@ -62,13 +62,13 @@ def write_feedback(
     """
     yield csv_line(COLUMNS)
     after_id = 0
-    while page := ledger.feedback(study_uid, label, verdict, not history, after_id, PAGE):
+    while page := ledger.feedback(study_instance_uid, label, verdict, not history, after_id, PAGE):
         for row in page:
             yield csv_line(
                 (
                     row.id,
                     row.at.isoformat(),
-                    row.study_uid,
+                    row.study_instance_uid,
                     row.sop_instance_uid,
                     row.path.as_posix(),
                     row.label,

@@ -12,13 +12,15 @@ from service.api.auth import needs
 from service.api.feedback.export import COLUMNS, write_feedback
 from service.api.feedback.schemas import FeedbackIn, FeedbackOut, FeedbackPage, show_feedback
 from service.api.http.csv_lines import csv_line
-from service.api.http.params import STUDY_UID, Cursor
+from service.api.http.params import STUDY_INSTANCE_UID, Cursor
 from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Identity, Scope
 from service.domain.feedback import Opinion, ReaderVerdict, ReadLabel
 from service.store.ledger import Ledger
 
-Study = Annotated[str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_UID])]
+Study = Annotated[
+    str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_INSTANCE_UID])
+]
 Label = Annotated[ReadLabel | None, Query(description="only on this label")]
 Verdict = Annotated[ReaderVerdict | None, Query(description="only with this verdict")]
 History = Annotated[bool, Query(description="with what a reader said before they changed their mind")]

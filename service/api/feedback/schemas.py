@@ -7,15 +7,15 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from service.api.http.params import SOP_UID, STUDY_UID
+from service.api.http.params import SOP_INSTANCE_UID, STUDY_INSTANCE_UID
 from service.domain.feedback import ReaderVerdict, ReadLabel
 from service.store.feedback import FeedbackRow
 
 _FEEDBACK: dict[str, Any] = {
     "id": 31,
     "at": "2026-11-02T09:02:41Z",
-    "study_instance_uid": STUDY_UID,
-    "sop_instance_uid": SOP_UID,
+    "study_instance_uid": STUDY_INSTANCE_UID,
+    "sop_instance_uid": SOP_INSTANCE_UID,
     "label": "density",
     "verdict": "wrong",
     "said": "C",
@@ -42,7 +42,7 @@ class FeedbackIn(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "examples": [{"sop_instance_uid": SOP_UID, "label": "density", "verdict": "wrong", "right_value": "B", "note": ""}]
+            "examples": [{"sop_instance_uid": SOP_INSTANCE_UID, "label": "density", "verdict": "wrong", "right_value": "B", "note": ""}]
         },
     )
 
@@ -89,7 +89,7 @@ def show_feedback(row: FeedbackRow) -> FeedbackOut:
     return FeedbackOut(
         id=row.id,
         at=row.at,
-        study_instance_uid=row.study_uid,
+        study_instance_uid=row.study_instance_uid,
         sop_instance_uid=row.sop_instance_uid,
         label=row.label,
         verdict=row.verdict,

@@ -44,13 +44,15 @@ class HangingAnswers:
         self._answers: OrderedDict[Standing, Answer] = OrderedDict()
         self._lock = threading.Lock()
 
-    def find(self, study_uid: str) -> Answer | None:
+    def find(self, study_instance_uid: str) -> Answer | None:
         """The answer for one study; None for an unknown one."""
-        return self.find_many([study_uid]).get(study_uid)
+        return self.find_many([study_instance_uid]).get(study_instance_uid)
 
-    def find_many(self, study_uids: Sequence[str]) -> dict[str, Answer]:
+    def find_many(self, study_instance_uids: Sequence[str]) -> dict[str, Answer]:
         """Answers by study; unknown ones are left out."""
-        return {uid: self._recall(standing) or self._make(standing) for uid, standing in self._ledger.standings(study_uids).items()}
+        return {
+            uid: self._recall(standing) or self._make(standing) for uid, standing in self._ledger.standings(study_instance_uids).items()
+        }
 
     def _recall(self, standing: Standing) -> Answer | None:
         # What a study looked like is in the key: there is nothing to invalidate.
@@ -61,9 +63,9 @@ class HangingAnswers:
 
     def _make(self, standing: Standing) -> Answer:
         while True:
-            instances = self._ledger.instances_of(standing.study_uid)
+            instances = self._ledger.instances_of(standing.study_instance_uid)
             # An image that came between the two looks would hang in an answer that calls itself final.
-            after = self._ledger.standings([standing.study_uid])[standing.study_uid]
+            after = self._ledger.standings([standing.study_instance_uid])[standing.study_instance_uid]
             if after == standing:
                 break
             standing = after

@@ -16,7 +16,7 @@ def show_hanging(standing: Standing, instances: Sequence[InstanceRow]) -> Hangin
     """What hangs where."""
     hanging = hang([Candidate(each.header, each.finding) for each in instances])
     return HangingOut(
-        study_instance_uid=standing.study_uid,
+        study_instance_uid=standing.study_instance_uid,
         status="final" if standing.settled else "provisional",
         version=standing.version,
         complete=not hanging.missing,

@@ -61,9 +61,9 @@ def build_router(ledger: Ledger, feed: Feed) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["hanging"], dependencies=[needs(Scope.READ)])
     watch = HangingWatch(ledger, feed)
 
-    @router.get("/studies/{study_uid}/hanging", response_model=HangingOut, responses=_ONE)
+    @router.get("/studies/{study_instance_uid}/hanging", response_model=HangingOut, responses=_ONE)
     async def study_hanging(
-        study_uid: Uid,
+        study_instance_uid: Uid,
         if_none_match: IfNoneMatch = None,
         prefer: Annotated[
             str | None, Header(description="`wait=N`: answer when it is final, or as it is after N seconds", examples=["wait=20"])
@@ -71,7 +71,7 @@ def build_router(ledger: Ledger, feed: Feed) -> APIRouter:
     ) -> Response:
         """Which image hangs where: by the pixels, and by the headers as long as the pixels are still to be read."""
         wait_s = read_wait(prefer)
-        answer = await watch.wait_until_final(study_uid, wait_s)
+        answer = await watch.wait_until_final(study_instance_uid, wait_s)
         headers = {"ETag": answer.tag, "Cache-Control": "private, no-cache"}
         if wait_s:
             headers["Preference-Applied"] = f"wait={wait_s:.0f}"
@@ -82,17 +82,17 @@ def build_router(ledger: Ledger, feed: Feed) -> APIRouter:
         status = HTTPStatus.OK if answer.is_final else HTTPStatus.ACCEPTED
         return Response(answer.body, status, headers, "application/json")
 
-    @router.get("/studies/{study_uid}/hanging/events", status_code=200, response_class=EventStream, responses=_STREAM)
+    @router.get("/studies/{study_instance_uid}/hanging/events", status_code=200, response_class=EventStream, responses=_STREAM)
     async def study_hanging_events(
-        study_uid: Uid,
+        study_instance_uid: Uid,
         last_event_id: Annotated[str | None, Header(description="the last event that you have; browsers send it by themselves")] = None,
     ) -> Response:
         """The hanging answer as server-sent events, until it is final."""
-        answer = await watch.find(study_uid)
+        answer = await watch.find(study_instance_uid)
         if answer.is_final and answer.event_id == last_event_id:
             # The one answer that makes a browser's EventSource stop (WHATWG HTML section 9.2.3).
             return Response(status_code=HTTPStatus.NO_CONTENT)
-        return EventStream(watch.write_events(study_uid, last_event_id))
+        return EventStream(watch.write_events(study_instance_uid, last_event_id))
 
     @router.get("/hanging", response_model=HangingPage, responses={304: _ONE[304], **problem_responses(422)})
     async def worklist_hanging(
@@ -116,7 +116,7 @@ def build_router(ledger: Ledger, feed: Feed) -> APIRouter:
             rows, next_cursor = await watch.ask(partial(ledger.studies, "received", wanted, cursor, limit))
         except CursorInvalid as error:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-cursor", str(error)) from None
-        uids = [row.study_uid for row in rows]
+        uids = [row.study_instance_uid for row in rows]
         found = await watch.find_many(uids)
         body = b'{"studies":[%s],"next_cursor":%s}' % (_join(found, uids), json.dumps(next_cursor).encode())
         headers = {"ETag": make_tag(body), "Cache-Control": "private, no-cache"}

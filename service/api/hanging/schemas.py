@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StringConstraints
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
-from service.api.http.params import SOP_UID, STUDY_UID, example
+from service.api.http.params import SOP_INSTANCE_UID, STUDY_INSTANCE_UID, example
 from service.api.studies.schemas import DeclaredLabels, PixelLabels
 from service.domain.display_orientation import LabelSource
 from service.domain.findings import InstanceState, Reason
@@ -16,7 +16,7 @@ MOST_STUDIES = 200
 """Studies in one answer."""
 
 _HUNG = {
-    "sop_instance_uid": SOP_UID,
+    "sop_instance_uid": SOP_INSTANCE_UID,
     "series_instance_uid": "1.2.826.0.1.3680043.8.498.2",
     "state": "analysed",
     "kind": "full-field",
@@ -32,7 +32,7 @@ _HUNG = {
     "turn_source": "pixels",
 }
 HANGING = {
-    "study_instance_uid": STUDY_UID,
+    "study_instance_uid": STUDY_INSTANCE_UID,
     "status": "final",
     "version": 1,
     "complete": False,
@@ -105,7 +105,7 @@ class HangingPage(BaseModel):
 class HangingQuestion(BaseModel):
     """Which studies are asked for."""
 
-    model_config = example({"study_instance_uids": [STUDY_UID, "1.2.826.0.1.3680043.8.498.99"]})
+    model_config = example({"study_instance_uids": [STUDY_INSTANCE_UID, "1.2.826.0.1.3680043.8.498.99"]})
 
     study_instance_uids: list[Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)]] = Field(
         min_length=1, max_length=MOST_STUDIES

@@ -40,40 +40,40 @@ class HangingWatch:
         """Ask the ledger in a thread of ours."""
         return await anyio.to_thread.run_sync(question, limiter=self._threads)
 
-    async def find(self, study_uid: str) -> Answer:
+    async def find(self, study_instance_uid: str) -> Answer:
         """The answer now. Raises `ProblemError` (404) for an unknown study."""
-        answer = await self.ask(partial(self._answers.find, study_uid))
+        answer = await self.ask(partial(self._answers.find, study_instance_uid))
         if answer is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-study", "no study has this Study Instance UID")
         return answer
 
-    async def find_many(self, study_uids: Sequence[str]) -> dict[str, Answer]:
+    async def find_many(self, study_instance_uids: Sequence[str]) -> dict[str, Answer]:
         """Answers by study; unknown ones are left out."""
-        return await self.ask(partial(self._answers.find_many, study_uids))
+        return await self.ask(partial(self._answers.find_many, study_instance_uids))
 
-    async def follow(self, study_uid: str) -> AsyncGenerator[Answer | None, None]:
+    async def follow(self, study_instance_uid: str) -> AsyncGenerator[Answer | None, None]:
         """The answer now and whenever it changed; None where nothing did for `RECHECK_S`. Ends when the server stops."""
         shown = None
-        async with contextlib.aclosing(self._feed.follow(None, study_uid, idle_s=RECHECK_S)) as steps:
+        async with contextlib.aclosing(self._feed.follow(None, study_instance_uid, idle_s=RECHECK_S)) as steps:
             async for _ in steps:
-                answer = await self.find(study_uid)
+                answer = await self.find(study_instance_uid)
                 yield answer if answer != shown else None
                 shown = answer
 
-    async def wait_until_final(self, study_uid: str, wait_s: float) -> Answer:
+    async def wait_until_final(self, study_instance_uid: str, wait_s: float) -> Answer:
         """The final answer, or after `wait_s` seconds the one that there is."""
-        answer = await self.find(study_uid)
+        answer = await self.find(study_instance_uid)
         if answer.is_final or not wait_s:
             return answer
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(wait_s), contextlib.aclosing(self.follow(study_uid)) as steps:
+            async with asyncio.timeout(wait_s), contextlib.aclosing(self.follow(study_instance_uid)) as steps:
                 async for step in steps:
                     answer = step or answer
                     if answer.is_final:
                         break
         return answer
 
-    async def write_events(self, study_uid: str, known: str | None) -> AsyncGenerator[str, None]:
+    async def write_events(self, study_instance_uid: str, known: str | None) -> AsyncGenerator[str, None]:
         """Text of the stream: an event for each answer that the client has not got, a comment where there was none for a while.
 
         Parameters
@@ -84,7 +84,7 @@ class HangingWatch:
         end_at = time.monotonic() + LONGEST_STREAM_S
         said_at = time.monotonic()
         yield f"retry: {1000 * RETRY_AFTER_S}\n\n"
-        async with contextlib.aclosing(self.follow(study_uid)) as answers:
+        async with contextlib.aclosing(self.follow(study_instance_uid)) as answers:
             async for answer in answers:
                 if answer is not None and (answer.event_id != known or answer.is_final):
                     yield f"event: {'final' if answer.is_final else 'provisional'}\nid: {answer.event_id}\ndata: {answer.body.decode()}\n\n"

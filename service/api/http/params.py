@@ -9,7 +9,7 @@ from pydantic import AfterValidator, ConfigDict, StringConstraints
 
 from service.store.rows import POLICY
 
-STUDY_UID, SOP_UID = "2.25.201304711", "2.25.338214001"
+STUDY_INSTANCE_UID, SOP_INSTANCE_UID = "2.25.201304711", "2.25.338214001"
 """UIDs of the examples."""
 
 Id = Annotated[int, Path(ge=1, le=2**31 - 1, description="number in the ledger", examples=[17])]
@@ -47,7 +47,7 @@ Why = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_
 ROOT = "/api/v1"
 
 
-Uid = Annotated[str, Path(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="DICOM UID", examples=[STUDY_UID])]
+Uid = Annotated[str, Path(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="DICOM UID", examples=[STUDY_INSTANCE_UID])]
 
 
 def _printable(text: str) -> str:

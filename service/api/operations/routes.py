@@ -93,26 +93,26 @@ def build_router(context: Context, probe: Probe) -> APIRouter:
         return ImagePage(images=[_show(row) for row in rows[:limit]], next_cursor=rows[limit - 1].cursor if len(rows) > limit else None)
 
     @router.post(
-        "/instances/{sop_uid}/analyse",
+        "/instances/{sop_instance_uid}/analyse",
         status_code=HTTPStatus.ACCEPTED,
         response_model=ImageOut,
         responses=problem_responses(404, 409, 422),
         dependencies=[needs(Scope.OPERATE)],
     )
-    def analyse(sop_uid: Uid) -> ImageOut:
+    def analyse(sop_instance_uid: Uid) -> ImageOut:
         """Have an image analysed anew that failed or was not analysed; its study is concluded anew afterwards."""
-        row = ledger.instance(sop_uid)
+        row = ledger.instance(sop_instance_uid)
         if row is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-instance", "no image has this SOP Instance UID")
         if row.state not in (InstanceState.FAILED, InstanceState.NOT_ANALYSED):
             what = f"the image is {row.state}: only one that failed or was not analysed is analysed anew"
             raise ProblemError(HTTPStatus.CONFLICT, "nothing-to-do", what)
-        ledger.reopen(sop_uid)
+        ledger.reopen(sop_instance_uid)
         try:
-            context.publisher.analyse(sop_uid, row.priority)
+            context.publisher.analyse(sop_instance_uid, row.priority)
         except BrokerDown:
-            log.warning("image not queued, the sweeper will", extra={"sop_uid": sop_uid})
-        return _show(ledger.image(sop_uid))
+            log.warning("image not queued, the sweeper will", extra={"sop_instance_uid": sop_instance_uid})
+        return _show(ledger.image(sop_instance_uid))
 
     @router.get("/conflicts", response_model=ConflictPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
     def conflicts(cursor: Cursor = None, limit: Annotated[int, Query(ge=1, le=500, description="conflicts a page")] = 50) -> ConflictPage:

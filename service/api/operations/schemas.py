@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from service.api.http.params import SOP_UID, STUDY_UID, example
+from service.api.http.params import SOP_INSTANCE_UID, STUDY_INSTANCE_UID, example
 from service.domain.findings import InstanceState, ModelIdentity, Reason
 
 _MODEL = {"name": "mammotriage-labeler", "version": "1.0.0", "sha256": "9f2c…", "task": "labeler", "calibration": "none"}
@@ -35,8 +35,8 @@ _DESTINATION = {
 }
 _WEBHOOK = {"name": "ris", "events_behind": 0, "seconds_behind": 0.0, "failures": 0, "last_error": None}
 _IMAGE = {
-    "sop_instance_uid": SOP_UID,
-    "study_instance_uid": STUDY_UID,
+    "sop_instance_uid": SOP_INSTANCE_UID,
+    "study_instance_uid": STUDY_INSTANCE_UID,
     "state": "failed",
     "reason": {"code": "unparsable", "text": "the instance cannot be read (ValueError)"},
     "station_name": "MAMMO2",
@@ -48,8 +48,8 @@ _IMAGE = {
 }
 _CONFLICT = {
     "id": 3,
-    "sop_instance_uid": SOP_UID,
-    "study_instance_uid": STUDY_UID,
+    "sop_instance_uid": SOP_INSTANCE_UID,
+    "study_instance_uid": STUDY_INSTANCE_UID,
     "calling_ae": "MODALITY2",
     "size": 27262976,
     "received_at": "2026-11-02T08:14:03Z",

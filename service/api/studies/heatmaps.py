@@ -30,33 +30,33 @@ def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one store."""
     router = APIRouter(prefix="/api/v1/instances", tags=["instances"], dependencies=[needs(Scope.READ)])
 
-    def _drawn(sop_uid: str, name: str) -> Path:
-        row = context.ledger.instance(sop_uid)
+    def _drawn(sop_instance_uid: str, name: str) -> Path:
+        row = context.ledger.instance(sop_instance_uid)
         if row is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-instance", "no image has this SOP Instance UID")
-        path = context.store.results_dir(sop_uid) / name
+        path = context.store.results_dir(sop_instance_uid) / name
         if not path.is_file():
             why = row.finding.reason.text if row.finding and row.finding.reason else "it is not analysed yet"
             raise ProblemError(HTTPStatus.NOT_FOUND, "no-picture", f"nothing was drawn of this image: {why}")
         return path
 
-    def _picture(sop_uid: str, name: str) -> FileResponse:
-        return FileResponse(_drawn(sop_uid, name), media_type="image/png", headers=_KEEP)
+    def _picture(sop_instance_uid: str, name: str) -> FileResponse:
+        return FileResponse(_drawn(sop_instance_uid, name), media_type="image/png", headers=_KEEP)
 
-    @router.get("/{sop_uid}/heatmap.png", response_class=FileResponse, responses={**_PNG, **problem_responses(404, 422)})
-    def heatmap(sop_uid: Uid) -> FileResponse:
+    @router.get("/{sop_instance_uid}/heatmap.png", response_class=FileResponse, responses={**_PNG, **problem_responses(404, 422)})
+    def heatmap(sop_instance_uid: Uid) -> FileResponse:
         """Where the cancer network looked: colours over the preview."""
-        return _picture(sop_uid, "heatmap.png")
+        return _picture(sop_instance_uid, "heatmap.png")
 
-    @router.get("/{sop_uid}/preview.png", response_class=FileResponse, responses={**_PNG, **problem_responses(404, 422)})
-    def preview(sop_uid: Uid) -> FileResponse:
+    @router.get("/{sop_instance_uid}/preview.png", response_class=FileResponse, responses={**_PNG, **problem_responses(404, 422)})
+    def preview(sop_instance_uid: Uid) -> FileResponse:
         """The image as the networks were shown it, dark background, small."""
-        return _picture(sop_uid, "preview.png")
+        return _picture(sop_instance_uid, "preview.png")
 
-    @router.get("/{sop_uid}/heat.png", response_class=Response, responses={**_PNG, **problem_responses(404, 422)})
-    def heat(sop_uid: Uid) -> Response:
+    @router.get("/{sop_instance_uid}/heat.png", response_class=Response, responses={**_PNG, **problem_responses(404, 422)})
+    def heat(sop_instance_uid: Uid) -> Response:
         """The cancer network's map by itself, over the whole source: 0 is nothing, 255 the strongest suspicion."""
-        with np.load(io.BytesIO(_drawn(sop_uid, "heatmap.npz").read_bytes())) as kept:
+        with np.load(io.BytesIO(_drawn(sop_instance_uid, "heatmap.npz").read_bytes())) as kept:
             grey = np.rint(255.0 * np.clip(kept["heat"].astype(np.float32), 0, 1)).astype(np.uint8)
         return Response(encode_png(grey), media_type="image/png", headers=_KEEP)
 

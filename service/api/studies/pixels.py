@@ -75,15 +75,15 @@ def build_router(context: ReceiveContext) -> APIRouter:
     router = APIRouter(prefix="/api/v1/instances", tags=["instances"], dependencies=[needs(Scope.READ)])
     few = anyio.CapacityLimiter(AT_ONCE)
 
-    @router.get("/{sop_uid}/pixels", response_class=Response, responses={**_ANSWERS, **problem_responses(404, 422)})
+    @router.get("/{sop_instance_uid}/pixels", response_class=Response, responses={**_ANSWERS, **problem_responses(404, 422)})
     async def pixels(
-        sop_uid: Uid,
+        sop_instance_uid: Uid,
         longest: Annotated[Longest, Query(description="longer side that is sent; the source is never made larger")] = "1536",
         if_none_match: Annotated[str | None, Header(description="ETags of frames that you hold")] = None,
         accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
     ) -> Response:
         """The first frame's values after modality and VOI LUT, not yet windowed."""
-        row = await anyio.to_thread.run_sync(context.ledger.instance, sop_uid)
+        row = await anyio.to_thread.run_sync(context.ledger.instance, sop_instance_uid)
         if row is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-instance", "no image has this SOP Instance UID")
         tag = f'"{row.sha256[:32]}-{longest}-{FORM}"'

@@ -27,16 +27,16 @@ from service.store.ledger import Ledger
 from service.store.rows import CorrectionRow, InstanceRow, StudyRow
 
 
-def study_location(study_uid: str) -> str:
+def study_location(study_instance_uid: str) -> str:
     """Path of a study."""
-    return f"{ROOT}/studies/{study_uid}"
+    return f"{ROOT}/studies/{study_instance_uid}"
 
 
 def summarise(row: StudyRow) -> StudySummary:
     """One line of the worklist."""
-    here = study_location(row.study_uid)
+    here = study_location(row.study_instance_uid)
     return StudySummary(
-        study_instance_uid=row.study_uid,
+        study_instance_uid=row.study_instance_uid,
         state=row.state,
         priority=row.priority,
         flag=row.flag,
@@ -67,7 +67,7 @@ def detail(row: StudyRow, ledger: Ledger, store: InstanceStore) -> StudyDetail:
     """Everything about one study."""
     conclusion = row.conclusion
     compared = {each.sop_instance_uid: each for each in conclusion.corrections} if conclusion else {}
-    corrections = ledger.corrections(study_uid=row.study_uid, limit=None)
+    corrections = ledger.corrections(study_instance_uid=row.study_instance_uid, limit=None)
     # An image may have had several; the newest of its conclusion is the one that its labels speak of.
     entered = {each.sop_instance_uid: each for each in sorted(corrections, key=lambda each: (each.version, each.id))}
     return StudyDetail(
@@ -75,12 +75,12 @@ def detail(row: StudyRow, ledger: Ledger, store: InstanceStore) -> StudyDetail:
         complete=conclusion.complete if conclusion else False,
         threshold=conclusion.threshold if conclusion else None,
         breasts=[BreastOut(**breast.model_dump()) for breast in conclusion.breasts] if conclusion else [],
-        instances=[describe(each, compared, entered, is_drawn(each, store)) for each in ledger.instances_of(row.study_uid)],
+        instances=[describe(each, compared, entered, is_drawn(each, store)) for each in ledger.instances_of(row.study_instance_uid)],
         models=list(conclusion.models) if conclusion else [],
         reasoning=conclusion.reasoning if conclusion else None,
         corrections=[show_correction(each) for each in corrections],
-        deliveries=[show_delivery(each) for each in ledger.deliveries(study_uid=row.study_uid)],
-        versions=[each.version for each in ledger.conclusions(row.study_uid)],
+        deliveries=[show_delivery(each) for each in ledger.deliveries(study_instance_uid=row.study_instance_uid)],
+        versions=[each.version for each in ledger.conclusions(row.study_instance_uid)],
     )
 
 

@@ -78,7 +78,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
             _refuse_all(taken, refused)
         wait_s = read_wait(prefer)
         ready = wait_s > 0 and await _wait_until_analysed(ledger, taken, wait_s)
-        locations = [study_location(uid) for uid in taken.study_uids]
+        locations = [study_location(uid) for uid in taken.study_instance_uids]
         response.headers["Location"] = locations[0]
         if ready:
             response.status_code = HTTPStatus.OK
@@ -86,27 +86,29 @@ def build_router(context: ReceiveContext) -> APIRouter:
             response.headers["Preference-Applied"] = f"wait={wait_s:.0f}"
         return UploadAnswer(
             received=[
-                ReceivedInstance(sop_instance_uid=each.sop_uid, study_instance_uid=each.study_uid, accepted=each.accepted)
+                ReceivedInstance(sop_instance_uid=each.sop_instance_uid, study_instance_uid=each.study_instance_uid, accepted=each.accepted)
                 for each in taken.receipts
             ],
             refused=refused,
             locations=locations,
-            studies=[await run_in_threadpool(_detail, uid) for uid in taken.study_uids] if ready else [],
+            studies=[await run_in_threadpool(_detail, uid) for uid in taken.study_instance_uids] if ready else [],
         )
 
-    @router.get("/studies/{study_uid}", response_model=StudyDetail, responses=problem_responses(404, 422), dependencies=[needs(Scope.READ)])
-    def study(study_uid: Uid) -> StudyDetail:
+    @router.get(
+        "/studies/{study_instance_uid}", response_model=StudyDetail, responses=problem_responses(404, 422), dependencies=[needs(Scope.READ)]
+    )
+    def study(study_instance_uid: Uid) -> StudyDetail:
         """One study: labels and score of each image, breasts, flag, and what was written back."""
-        return _detail(study_uid)
+        return _detail(study_instance_uid)
 
-    def _row(study_uid: str) -> StudyRow:
-        row = ledger.study(study_uid)
+    def _row(study_instance_uid: str) -> StudyRow:
+        row = ledger.study(study_instance_uid)
         if row is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-study", "no study has this Study Instance UID")
         return row
 
-    def _detail(study_uid: str) -> StudyDetail:
-        return detail(_row(study_uid), ledger, context.store)
+    def _detail(study_instance_uid: str) -> StudyDetail:
+        return detail(_row(study_instance_uid), ledger, context.store)
 
     return router
 
@@ -123,7 +125,7 @@ def _refuse_all(taken: Ingest, refused: list[RefusedPart]) -> None:
 
 async def _wait_until_analysed(ledger: Ledger, taken: Ingest, wait_s: float) -> bool:
     """Wait for every accepted image to end; the waiting costs no thread."""
-    pending = {receipt.sop_uid for receipt in taken.receipts}
+    pending = {receipt.sop_instance_uid for receipt in taken.receipts}
     give_up_at = time.monotonic() + wait_s
     while True:
         pending = await run_in_threadpool(_not_ended, ledger, pending)
@@ -134,6 +136,6 @@ async def _wait_until_analysed(ledger: Ledger, taken: Ingest, wait_s: float) -> 
         await asyncio.sleep(POLL_S)
 
 
-def _not_ended(ledger: Ledger, sop_uids: set[str]) -> set[str]:
-    rows = {uid: ledger.instance(uid) for uid in sop_uids}
+def _not_ended(ledger: Ledger, sop_instance_uids: set[str]) -> set[str]:
+    rows = {uid: ledger.instance(uid) for uid in sop_instance_uids}
     return {uid for uid, row in rows.items() if row is None or row.state is InstanceState.RECEIVED}

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from models.vocabulary import ImageKind, ViewModifier
 from service.api.corrections.schemas import CorrectionOut
 from service.api.deliveries.schemas import DeliveryOut
-from service.api.http.params import SOP_UID, STUDY_UID, example
+from service.api.http.params import SOP_INSTANCE_UID, STUDY_INSTANCE_UID, example
 from service.domain.findings import (
     Agreement,
     CorrectionKind,
@@ -27,7 +27,7 @@ from service.store.rows import Accepted, StudyDelivery, StudyState
 
 _LABEL = {"value": "MLO", "confidence": 0.9987, "probabilities": {"CC": 0.0013, "MLO": 0.9987}}
 _IMAGE: dict[str, object] = {
-    "sop_instance_uid": SOP_UID,
+    "sop_instance_uid": SOP_INSTANCE_UID,
     "state": "analysed",
     "reason": None,
     "kind": "full-field",
@@ -52,10 +52,13 @@ _IMAGE: dict[str, object] = {
     "inverted": False,
     "received_at": "2026-11-02T08:14:03Z",
     "finished_at": "2026-11-02T08:14:05Z",
-    "links": {"heatmap": f"/api/v1/instances/{SOP_UID}/heatmap.png", "preview": f"/api/v1/instances/{SOP_UID}/preview.png"},
+    "links": {
+        "heatmap": f"/api/v1/instances/{SOP_INSTANCE_UID}/heatmap.png",
+        "preview": f"/api/v1/instances/{SOP_INSTANCE_UID}/preview.png",
+    },
 }
 _SUMMARY = {
-    "study_instance_uid": STUDY_UID,
+    "study_instance_uid": STUDY_INSTANCE_UID,
     "state": "concluded",
     "priority": "routine",
     "flag": "suspicious",
@@ -78,14 +81,14 @@ _SUMMARY = {
     "held": False,
     "first_received_at": "2026-11-02T08:14:03Z",
     "last_received_at": "2026-11-02T08:14:09Z",
-    "links": {"self": f"/api/v1/studies/{STUDY_UID}", "hanging": f"/api/v1/studies/{STUDY_UID}/hanging"},
+    "links": {"self": f"/api/v1/studies/{STUDY_INSTANCE_UID}", "hanging": f"/api/v1/studies/{STUDY_INSTANCE_UID}/hanging"},
 }
 _MODEL = {"name": "mammotriage-labeler", "version": "1.0.0", "sha256": "9f2c…", "calibration": "none"}
 _DETAIL = {
     **_SUMMARY,
     "complete": True,
     "threshold": 0.37,
-    "breasts": [{"laterality": "L", "score": 0.44, "density": "C", "images": [SOP_UID]}],
+    "breasts": [{"laterality": "L", "score": 0.44, "density": "C", "images": [SOP_INSTANCE_UID]}],
     "instances": [_IMAGE],
     "models": [_MODEL],
     "reasoning": {"verdict": "one-wrong", "text": "one image is declared CC, and its pixels show MLO"},
@@ -263,9 +266,9 @@ class UploadAnswer(BaseModel):
 
     model_config = example(
         {
-            "received": [{"sop_instance_uid": SOP_UID, "study_instance_uid": STUDY_UID, "accepted": "new"}],
+            "received": [{"sop_instance_uid": SOP_INSTANCE_UID, "study_instance_uid": STUDY_INSTANCE_UID, "accepted": "new"}],
             "refused": [],
-            "locations": [f"/api/v1/studies/{STUDY_UID}"],
+            "locations": [f"/api/v1/studies/{STUDY_INSTANCE_UID}"],
             "studies": [],
         }
     )

@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from service.api.auth import needs
-from service.api.http.params import SOP_UID, STUDY_UID, Uid
+from service.api.http.params import SOP_INSTANCE_UID, STUDY_INSTANCE_UID, Uid
 from service.api.http.problems import ProblemError, problem_responses
 from service.api.studies.presenter import summarise
 from service.api.studies.schemas import StudySummary
@@ -47,7 +47,7 @@ _ENTRY: dict[str, JsonValue] = {
     "text": "",
     "who": None,
     "version": 1,
-    "sop_instance_uid": SOP_UID,
+    "sop_instance_uid": SOP_INSTANCE_UID,
     "delivery": 12,
     "kind": "sc",
     "destination": "archive",
@@ -72,7 +72,7 @@ class TimelineEntry(BaseModel):
 
 
 class Timeline(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"study_instance_uid": STUDY_UID, "entries": [_ENTRY]}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"study_instance_uid": STUDY_INSTANCE_UID, "entries": [_ENTRY]}]})
 
     study_instance_uid: str
     entries: list[TimelineEntry] = Field(description="oldest first")
@@ -88,31 +88,31 @@ def build_router(ledger: Ledger) -> APIRouter:
     """Routes over one ledger."""
     router = APIRouter(prefix="/api/v1/studies", tags=["studies"], dependencies=[needs(Scope.READ)])
 
-    @router.get("/{study_uid}/timeline", response_model=Timeline, responses=problem_responses(404, 422))
-    def timeline(study_uid: Uid) -> Timeline:
+    @router.get("/{study_instance_uid}/timeline", response_model=Timeline, responses=problem_responses(404, 422))
+    def timeline(study_instance_uid: Uid) -> Timeline:
         """What happened to a study, from its first image to the proof that an archive holds its results."""
-        _must_be_known(study_uid)
-        return Timeline(study_instance_uid=study_uid, entries=sorted(_entries(study_uid), key=_when))
+        _must_be_known(study_instance_uid)
+        return Timeline(study_instance_uid=study_instance_uid, entries=sorted(_entries(study_instance_uid), key=_when))
 
-    @router.get("/{study_uid}/priors", response_model=PriorList, responses=problem_responses(404, 422))
-    def priors(study_uid: Uid) -> PriorList:
+    @router.get("/{study_instance_uid}/priors", response_model=PriorList, responses=problem_responses(404, 422))
+    def priors(study_instance_uid: Uid) -> PriorList:
         """Other studies of the same patient that were received here, newest study date first; none where the patient has no ID."""
-        _must_be_known(study_uid)
-        return PriorList(priors=[summarise(row) for row in ledger.priors(study_uid)])
+        _must_be_known(study_instance_uid)
+        return PriorList(priors=[summarise(row) for row in ledger.priors(study_instance_uid)])
 
-    def _must_be_known(study_uid: str) -> None:
-        if ledger.study(study_uid) is None:
+    def _must_be_known(study_instance_uid: str) -> None:
+        if ledger.study(study_instance_uid) is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-study", "no study has this Study Instance UID")
 
-    def _entries(study_uid: str) -> Iterator[TimelineEntry]:
-        for image in ledger.instances_of(study_uid):
+    def _entries(study_instance_uid: str) -> Iterator[TimelineEntry]:
+        for image in ledger.instances_of(study_instance_uid):
             yield from _of_image(image)
-        yield from (_of_conclusion(each) for each in ledger.conclusions(study_uid))
-        for delivery in ledger.deliveries(study_uid=study_uid):
+        yield from (_of_conclusion(each) for each in ledger.conclusions(study_instance_uid))
+        for delivery in ledger.deliveries(study_instance_uid=study_instance_uid):
             yield from _of_delivery(delivery)
-        for row in ledger.corrections(study_uid=study_uid, limit=None):
+        for row in ledger.corrections(study_instance_uid=study_instance_uid, limit=None):
             yield from _of_correction(row)
-        hold = ledger.hold(study_uid)
+        hold = ledger.hold(study_instance_uid)
         if hold is not None:
             yield TimelineEntry(at=hold.since, step=Step.HELD, text=hold.reason)
             if hold.released_at is not None:
@@ -159,7 +159,7 @@ def _of_conclusion(conclusion: Conclusion) -> TimelineEntry:
 def _of_delivery(row: DeliveryRow) -> Iterator[TimelineEntry]:
     about = {
         "version": row.version,
-        "sop_instance_uid": row.source_sop_uid,
+        "sop_instance_uid": row.source_sop_instance_uid,
         "delivery": row.id,
         "kind": row.kind,
         "destination": row.destination,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 
 from models.vocabulary import Density
-from service.api.http.params import STUDY_UID, Word, _printable
+from service.api.http.params import STUDY_INSTANCE_UID, Word, _printable
 from service.domain.findings import Agreement, Priority, TriageFlag
 from service.store.rows import StudyFilter, StudyState
 
@@ -73,11 +73,11 @@ class StudySearch(StudyQuery):
     )
     study_instance_uids: Annotated[
         list[Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)]], Field(max_length=500)
-    ] = Field([], description="only these studies", examples=[[STUDY_UID]])
+    ] = Field([], description="only these studies", examples=[[STUDY_INSTANCE_UID]])
 
     def as_filter(self) -> StudyFilter:
         """The same for the ledger."""
-        return StudyFilter(**vars(super().as_filter()) | {"text": self.text, "study_uids": tuple(self.study_instance_uids)})
+        return StudyFilter(**vars(super().as_filter()) | {"text": self.text, "study_instance_uids": tuple(self.study_instance_uids)})
 
 
 class StationList(BaseModel):

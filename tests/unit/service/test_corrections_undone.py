@@ -191,7 +191,11 @@ def test_what_an_archive_changes_by_itself_is_a_label_and_changes_back(header: H
     back = undo_changes(change, header.read(), LATER)
     permitted = {"PatientOrientation"} if change.correction.kind is CorrectionKind.MIRRORED else set(LABELS)
     assert set(forth.values) == set(back.values) <= permitted == allowed("archive-api", change.correction.kind)
-    assert (forth.study_uid, forth.series_uid, forth.sop_uid) == ("1.2.826.0.1.2", "1.2.826.0.1.3", "1.2.826.0.1.4")
+    assert (forth.study_instance_uid, forth.series_instance_uid, forth.sop_instance_uid) == (
+        "1.2.826.0.1.2",
+        "1.2.826.0.1.3",
+        "1.2.826.0.1.4",
+    )
     received, held = header.read(), header.read()
     for asked in (forth, back):
         # As an archive would: remove, then replace.

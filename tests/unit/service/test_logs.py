@@ -78,7 +78,7 @@ def test_our_own_exceptions_may_speak(said: io.StringIO) -> None:
 
 
 def test_uids_and_codes_stay_readable(said: io.StringIO) -> None:
-    log.info("instance ended", extra={"sop_uid": "1.2.840.1", "state": "analysed"})
+    log.info("instance ended", extra={"sop_instance_uid": "1.2.840.1", "state": "analysed"})
     assert "1.2.840.1" in said.getvalue() and "analysed" in said.getvalue()
 
 
