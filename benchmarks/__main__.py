@@ -106,7 +106,7 @@ def measure(folder: Path, rounds: int, burst: int) -> dict[str, Any]:
         dicom_port=free_port(),
         http_port=free_port(),
         film=True,
-        quiet_seconds=30,
+        study_idle_seconds=30,
         sweep_seconds=5,
         destinations=(destination,),
     )

@@ -115,7 +115,7 @@ def running(settings: Settings, folder: Path) -> Iterator[Settings]:
 def measure(folder: Path, finished: int, seconds: float, rate: float, database_url: str | None) -> dict[str, Any]:
     load = round(psutil.getloadavg()[0], 1)
     settings = DemoSettings(
-        data_dir=folder / "data", dicom_port=free_port(), http_port=free_port(), film=True, quiet_seconds=1, sweep_seconds=1,
+        data_dir=folder / "data", dicom_port=free_port(), http_port=free_port(), film=True, study_idle_seconds=1, sweep_seconds=1,
         **({"database_url": database_url} if database_url else {}),
     )  # fmt: skip
     cases = [folder / "cases" / patient for patient in CASES.values()]
@@ -185,7 +185,7 @@ def _ask(port: int, studies: list[str], secret: str, seconds: float, rate: float
 
 def _wait_until_concluded(ledger: Ledger, study_instance_uids: list[str]) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while not all(ledger.standings(study_instance_uids)[uid].settled for uid in study_instance_uids):
+    while not all(ledger.study_progress(study_instance_uids)[uid].settled for uid in study_instance_uids):
         if time.monotonic() > deadline:
             raise SystemExit("the studies to copy were never concluded")
         time.sleep(0.2)

@@ -50,8 +50,8 @@ ERRORS = {
     "side of one image": Error(seed_side, CorrectionKind.CONTRADICTS),
     "view of one image": Error(seed_view, CorrectionKind.CONTRADICTS),
     "one picture mirrored": Error(seed_mirror, CorrectionKind.MIRRORED),
-    "both sides exchanged": Error(seed_exchange, CorrectionKind.EXCHANGED),
-    "both sides exchanged, detectors tell": Error(partial(seed_exchange, flip="NO"), CorrectionKind.EXCHANGED),
+    "both sides exchanged": Error(seed_exchange, CorrectionKind.SIDES_SWAPPED),
+    "both sides exchanged, detectors tell": Error(partial(seed_exchange, flip="NO"), CorrectionKind.SIDES_SWAPPED),
     "all pictures mirrored": Error(seed_mirrors, CorrectionKind.MIRRORED),
     "all pictures mirrored, detectors tell": Error(partial(seed_mirrors, flip="YES"), CorrectionKind.MIRRORED),
 }

@@ -23,7 +23,7 @@ from sqlalchemy import insert, update
 from benchmarks.worklist import seed
 from service.domain.findings import InstanceState
 from service.store.database import open_engine
-from service.store.tables import deliveries, instances, samples
+from service.store.tables import deliveries, instances, metric_samples
 from tests.integration.api_server import serve_api
 from tests.integration.postgres import find_binaries, find_owner, new_database, run_cluster
 
@@ -31,7 +31,7 @@ QUESTIONS = {
     "overview of a day": "operations?hours=24",
     "overview of 30 days": "operations?hours=720",
     "failed images": "instances?state=failed",
-    "images not analysed": "instances?state=not-analysed",
+    "images not analysed": "instances?state=skipped",
     "troubled deliveries": "deliveries/troubled",
     "waiting corrections": "corrections?state=proposed",
 }
@@ -44,7 +44,7 @@ def finish(database_url: str) -> None:
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         connection.execute(update(instances).values(finished_at=instances.c.received_at))
         connection.execute(update(deliveries).values(finished_at=deliveries.c.created_at))
-        for last, state, code in (("0.0", InstanceState.NOT_ANALYSED, "tomosynthesis"), ("00.1", InstanceState.FAILED, "unparsable")):
+        for last, state, code in (("0.0", InstanceState.SKIPPED, "tomosynthesis"), ("00.1", InstanceState.FAILED, "unparsable")):
             some = update(instances).where(instances.c.sop_instance_uid.endswith(last))
             connection.execute(some.values(state=state, reason_code=code))
     engine.dispose()
@@ -56,7 +56,7 @@ def sample(database_url: str, until: datetime, days: int = 30) -> None:
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         for day in range(days):
             minutes = [until - timedelta(days=day, minutes=minute) for minute in range(24 * 60)]
-            connection.execute(insert(samples), [{"name": name, "at": at, "value": 7.0} for at in minutes for name in NAMES])
+            connection.execute(insert(metric_samples), [{"name": name, "at": at, "value": 7.0} for at in minutes for name in NAMES])
     engine.dispose()
 
 

@@ -26,7 +26,17 @@ from sqlalchemy import insert, text
 
 from models.vocabulary import Laterality, View
 from service.domain.feedback import ReadLabel
-from service.domain.findings import Agreement, Header, ImageFinding, InstanceState, Label, ModelIdentity, Priority, Reason, TriageFlag
+from service.domain.findings import (
+    Agreement,
+    ImageFinding,
+    InstanceHeader,
+    InstanceState,
+    Label,
+    ModelIdentity,
+    Priority,
+    Reason,
+    TriageFlag,
+)
 from service.store.database import open_engine
 from service.store.derived_columns import finding_columns, instance_columns
 from service.store.migrate import migrate
@@ -80,18 +90,20 @@ def _rows(images: int, last_day: datetime, chance: random.Random) -> Iterator[di
         uid, study_instance_uid = f"2.25.{10**30 + number}", f"2.25.{10**30 + study}.1"
         station, maker, model, software = MACHINES[study % len(MACHINES)]
         at = last_day - timedelta(days=DAYS * (1 - number / images)) + timedelta(hours=chance.random())
-        header = Header(
+        header = InstanceHeader(
             sop_instance_uid=uid, sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2", study_instance_uid=study_instance_uid,
-            series_instance_uid=f"{study_instance_uid}.{shot}", transfer_syntax_uid="1.2.840.10008.1.2.1", modality="MG", station_name=station,
+            series_instance_uid=f"{study_instance_uid}.{shot}", transfer_syntax_uid="1.2.840.10008.1.2.1",
+            modality="MG", station_name=station,
             manufacturer=maker, model_name=model, software_versions=software, view=View.CC, laterality=Laterality.R, rows=4096,
             columns=3328,
         )  # fmt: skip
         finding = _finding(uid, number, chance)
         differs = chance.choices(list(Agreement), (90, 4, 2, 4))[0] if finding.state is InstanceState.ANALYSED else None
         yield {
-            "sop_instance_uid": uid, "study_instance_uid": study_instance_uid, "header": header.model_dump_json(), "sha256": "0" * 64, "path": f"instances/{uid}.dcm",
+            "sop_instance_uid": uid, "study_instance_uid": study_instance_uid, "header": header.model_dump_json(), 
+            "sha256": "0" * 64, "path": f"instances/{uid}.dcm",
             "size": 27_000_000, "calling_ae": "MODALITY", "priority": Priority.ROUTINE, "state": finding.state,
-            "finding": finding.model_dump_json(), "tries": 1, "received_at": at, "touched_at": at, "finished_at": at,
+            "finding": finding.model_dump_json(), "tries": 1, "received_at": at, "last_attempt_at": at, "finished_at": at,
             "agreement": differs, **instance_columns(header), **finding_columns(finding),
         }  # fmt: skip
 
@@ -99,7 +111,7 @@ def _rows(images: int, last_day: datetime, chance: random.Random) -> Iterator[di
 def _finding(uid: str, number: int, chance: random.Random) -> ImageFinding:
     if chance.random() < 0.03:
         reason = Reason(code=chance.choice(["magnification", "implant", "undecodable"]), text="a reason as long as reasons are")
-        return ImageFinding(sop_instance_uid=uid, state=InstanceState.NOT_ANALYSED, reason=reason)
+        return ImageFinding(sop_instance_uid=uid, state=InstanceState.SKIPPED, reason=reason)
 
     def label(*values: str) -> Label:
         value = chance.choice(values)
@@ -115,8 +127,9 @@ def _finding(uid: str, number: int, chance: random.Random) -> ImageFinding:
 def _study(uid: str, row: dict[str, Any]) -> dict[str, Any]:
     at = row["received_at"]
     return {
-        "study_instance_uid": uid, "state": StudyState.CONCLUDED, "priority": Priority.ROUTINE, "first_received_at": at, "last_received_at": at,
-        "changed_at": at, "unsettled": False, "instance_count": 4, "finished_count": 4, "version": 1, "flag": TriageFlag.ROUTINE,
+        "study_instance_uid": uid, "state": StudyState.CONCLUDED, "priority": Priority.ROUTINE,
+        "first_received_at": at, "last_received_at": at,
+        "updated_at": at, "needs_conclusion": False, "instance_count": 4, "finished_count": 4, "version": 1, "flag": TriageFlag.ROUTINE,
         "density": "B", **triage_columns(TriageFlag.ROUTINE, 0.1),
     }  # fmt: skip
 
@@ -125,9 +138,10 @@ def _opinion(row: dict[str, Any], chance: random.Random) -> dict[str, Any]:
     label, wrong = chance.choice([ReadLabel.DENSITY, ReadLabel.VIEW]), chance.random() < 0.1
     said, right = ("B", "C") if label is ReadLabel.DENSITY else ("CC", "MLO")
     return {
-        "at": row["finished_at"], "study_instance_uid": row["study_instance_uid"], "sop_instance_uid": row["sop_instance_uid"], "label": label,
-        "verdict": "wrong" if wrong else "agree", "said": said, "right_value": right if wrong else "", "note": "",
-        "who": "reader", "model": "mammotriage-labeler 1.0.0",
+        "at": row["finished_at"], "study_instance_uid": row["study_instance_uid"], "sop_instance_uid": row["sop_instance_uid"],
+        "label": label,
+        "verdict": "wrong" if wrong else "agree", "said": said, "corrected_value": right if wrong else "", "note": "",
+        "actor": "reader", "model": "mammotriage-labeler 1.0.0",
     }  # fmt: skip
 
 

@@ -157,7 +157,7 @@ def _look(labeler: Network, row: Row, pixels: NDArray[np.uint8]) -> ImageFinding
     doubt = looks_like_mammogram(picture.pixels)
     if doubt:
         reason = Reason(code=doubt.code, text=doubt.text)
-        return ImageFinding(sop_instance_uid=_uid_of(row), state=InstanceState.NOT_ANALYSED, reason=reason)
+        return ImageFinding(sop_instance_uid=_uid_of(row), state=InstanceState.SKIPPED, reason=reason)
     answer = labeler.run(picture)
     return ImageFinding(
         sop_instance_uid=_uid_of(row),

@@ -33,7 +33,7 @@ from benchmarks.__main__ import show
 from models.vocabulary import Density
 from service.api.auth import issue_key
 from service.domain.access import Scope
-from service.domain.findings import Agreement, DeliveryState, Header, InstanceState, ObjectKind, Priority, TriageFlag
+from service.domain.findings import Agreement, DeliveryState, InstanceHeader, InstanceState, ObjectKind, Priority, TriageFlag
 from service.domain.patient import Patient
 from service.settings import Settings
 from service.stack import as_environment, free_port
@@ -43,7 +43,7 @@ from service.store.ledger import Ledger
 from service.store.migrate import migrate
 from service.store.rows import StudyState
 from service.store.study_order import triage_columns
-from service.store.tables import deliveries, holds, instances, studies
+from service.store.tables import deliveries, instances, studies, study_holds
 from tests.integration.postgres import find_binaries, find_owner, new_database, run_cluster
 
 PAGE, STEP, DAYS = 100, 5000, 365
@@ -63,12 +63,12 @@ def seed(database_url: str, count: int, last: datetime) -> str:
             connection.execute(insert(instances), [row for study in made for row in _images(study)])
             connection.execute(insert(deliveries), [row for study in made for row in _deliveries(study, chance)])
             held = [
-                {"study_instance_uid": study["study_instance_uid"], "reason": "exchanged", "since": last}
+                {"study_instance_uid": study["study_instance_uid"], "reason": "sides-swapped", "since": last}
                 for study in made
                 if chance.random() < 0.001
             ]
             if held:
-                connection.execute(insert(holds), held)
+                connection.execute(insert(study_holds), held)
     # What the database's own housekeeping does in a running system.
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE" if connection.dialect.name == "postgresql" else "PRAGMA wal_checkpoint(TRUNCATE)"))
@@ -89,7 +89,7 @@ def _study(number: int, count: int, last: datetime, chance: random.Random) -> di
     state = StudyState.PARTIAL if chance.random() < 0.1 else StudyState.CONCLUDED
     name = RARE if number == count // 3 else f"{chance.choice(FAMILIES)}^{chance.choice(GIVEN)}"
     patient = Patient(patient_id=f"P{chance.randrange(count):07d}", name=name, birth_date="19600101", sex="F", age_years=40 + number % 40)
-    header = Header(
+    header = InstanceHeader(
         sop_instance_uid="1.2", sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2", study_instance_uid=_uid(number), series_instance_uid="1.3",
         transfer_syntax_uid="1.2.840.10008.1.2.1", modality="MG", study_date=f"{at:%Y%m%d}", accession_number=f"A{number:08d}",
         institution="General Hospital", station_name=f"MAMMO-{number % 12:02d}", manufacturer="Acme",
@@ -97,7 +97,8 @@ def _study(number: int, count: int, last: datetime, chance: random.Random) -> di
     return {
         "study_instance_uid": _uid(number), "state": StudyState.RECEIVING if waiting else state,
         "priority": Priority.URGENT if chance.random() < 0.01 else Priority.ROUTINE, "first_received_at": at, "last_received_at": at,
-        "changed_at": at, "unsettled": waiting, "instance_count": 4, "finished_count": 0 if waiting else 4, "version": 0 if waiting else 1,
+        "updated_at": at, "needs_conclusion": waiting, "instance_count": 4, "finished_count": 0 if waiting else 4,
+        "version": 0 if waiting else 1,
         "flag": flag, "score": score, "density": density, **triage_columns(flag, score), **study_columns(header, patient),
         "agreement": None if waiting else chance.choices(list(Agreement), (90, 4, 2, 4))[0], "score_right": score, "score_left": score,
         "density_right": density, "density_left": density, "concluded_at": None if waiting else at,
@@ -107,14 +108,15 @@ def _study(number: int, count: int, last: datetime, chance: random.Random) -> di
 def _images(study: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for shot in range(4):
         uid = f"{study['study_instance_uid']}.{shot}"
-        header = Header(
+        header = InstanceHeader(
             sop_instance_uid=uid, sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2", study_instance_uid=study["study_instance_uid"],
             series_instance_uid=f"{uid}.1", transfer_syntax_uid="1.2.840.10008.1.2.1", modality="MG",
         )  # fmt: skip
         yield {
-            "sop_instance_uid": uid, "study_instance_uid": study["study_instance_uid"], "header": header.model_dump_json(), "sha256": "0" * 64, "size": 27_000_000,
+            "sop_instance_uid": uid, "study_instance_uid": study["study_instance_uid"], "header": header.model_dump_json(),
+            "sha256": "0" * 64, "size": 27_000_000,
             "path": f"instances/{uid}.dcm", "calling_ae": "MODALITY", "priority": study["priority"], "state": InstanceState.ANALYSED,
-            "tries": 1, "received_at": study["changed_at"], "touched_at": study["changed_at"], **instance_columns(header),
+            "tries": 1, "received_at": study["updated_at"], "last_attempt_at": study["updated_at"], **instance_columns(header),
         }  # fmt: skip
 
 
@@ -126,7 +128,7 @@ def _deliveries(study: dict[str, Any], chance: random.Random) -> Iterator[dict[s
             "study_instance_uid": study["study_instance_uid"], "version": 1, "kind": kind, "destination": "pacs",
             "object_uid": f"{study['study_instance_uid']}.9.{number}",
             "state": DeliveryState.FAILED if chance.random() < 0.002 else DeliveryState.VERIFIED, "tries": 1,
-            "created_at": study["changed_at"], "next_try_at": study["changed_at"],
+            "created_at": study["updated_at"], "next_try_at": study["updated_at"],
         }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from models.vocabulary import ImageKind
 from service.domain.agreement import compare_laterality, compare_view
-from service.domain.findings import Agreement, Header, ImageFinding, InstanceState, Label, ModelIdentity, Reason
+from service.domain.findings import Agreement, ImageFinding, InstanceHeader, InstanceState, Label, ModelIdentity, Reason
 
 IMAGE_SUFFIXES = frozenset({".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg"})
 """What a folder is searched for. A file of any other name counts when it begins as DICOM part 10 does (PS3.10 section 7.1)."""
@@ -51,7 +51,7 @@ class FileAnswer(BaseModel):
     """One line of ``mammotriage label --json``."""
 
     path: str
-    status: Literal["analysed", "not-analysed", "failed"]
+    status: Literal["analysed", "skipped", "failed"]
     reason: Reason | None = None
     kind: ImageKind = ImageKind.UNKNOWN
     view: Reading | None = None
@@ -73,7 +73,7 @@ class Answered(Protocol):
 class FileAnalyser(Protocol):
     """Reads one DICOM, PNG or JPEG file; whatever is wrong with it is the finding's reason."""
 
-    def analyse_file(self, path: Path, film: bool) -> tuple[Answered, Header | None]: ...
+    def analyse_file(self, path: Path, film: bool) -> tuple[Answered, InstanceHeader | None]: ...
 
 
 def find_images(paths: Iterable[Path]) -> Iterator[Path]:
@@ -119,13 +119,13 @@ def label_file(path: Path, analyser: FileAnalyser, film: bool) -> FileAnswer:
     return describe(path, analysis.finding, header)
 
 
-def describe(path: Path, finding: ImageFinding, header: Header | None) -> FileAnswer:
+def describe(path: Path, finding: ImageFinding, header: InstanceHeader | None) -> FileAnswer:
     """Put a finding and the header it belongs to into one line."""
-    status: Literal["analysed", "not-analysed", "failed"] = "failed"
+    status: Literal["analysed", "skipped", "failed"] = "failed"
     if finding.state is InstanceState.ANALYSED:
         status = "analysed"
-    elif finding.state is InstanceState.NOT_ANALYSED:
-        status = "not-analysed"
+    elif finding.state is InstanceState.SKIPPED:
+        status = "skipped"
     return FileAnswer(
         path=str(path),
         status=status,
@@ -145,7 +145,7 @@ def _reading(label: Label | None) -> Reading | None:
     return Reading(**label.model_dump()) if label else None
 
 
-def _contradictions(header: Header, finding: ImageFinding) -> list[Disagreement]:
+def _contradictions(header: InstanceHeader, finding: ImageFinding) -> list[Disagreement]:
     found = []
     if finding.view and compare_view(header, finding.view) is Agreement.CONTRADICT:
         found.append(Disagreement(label="view", declared=header.view, pixels=finding.view.value))

@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     trusted_proxies: tuple[str, ...] = Field((), description="addresses of proxies whose X-Forwarded-For is believed")
 
     sign_in: Literal["required", "off"] = Field("required", description="required, or off: whoever reaches the port may do everything")
-    sign_in_off_anywhere: bool = Field(False, description="let sign_in be off on an address that is not loopback")
+    allow_open_access_beyond_loopback: bool = Field(False, description="let sign_in be off on an address that is not loopback")
     session_hours: PositiveFloat = Field(12.0, description="a session ends so long after the sign-in")
     session_idle_minutes: PositiveFloat = Field(60.0, description="a session ends when it was not used for so long")
     oidc_issuer: str | None = Field(None, description="OpenID Connect: URL of the issuer; with oidc_client_id turns it on")
@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     oidc_role_claim: str = Field("groups", description="OpenID Connect: claim that tells the role; dots lead into objects")
     oidc_roles: dict[str, Role] = Field({}, description="OpenID Connect: value of that claim to viewer, approver or admin")
 
-    zoo_dir: Path | None = Field(None, description="folder of models; the packaged zoo where absent")
+    model_dir: Path | None = Field(None, description="folder of models; the packaged zoo where absent")
     provider: Provider = Field("auto", description="ONNX Runtime provider: auto, cuda, tensorrt, openvino, cpu")
     allow_cpu_fallback: bool = Field(False, description="start on the CPU where the wanted GPU provider does not")
     max_pixels: PositiveInt = Field(100_000_000, description="largest frame that is decoded, pixels")
@@ -69,13 +69,13 @@ class Settings(BaseSettings):
 
     film: bool = Field(False, description="analyse digitised film as well")
 
-    quiet_seconds: PositiveFloat = Field(60.0, description="a study without a full view set is concluded after this much silence")
+    study_idle_seconds: PositiveFloat = Field(60.0, description="a study without a full view set is concluded after this much silence")
     sweep_seconds: PositiveFloat = Field(15.0, description="pause between two looks of the sweeper into the ledger")
     destinations_file: Path | None = Field(None, description="TOML file of destinations, rules and webhooks, instead of the next three")
     destinations: tuple[Destination, ...] = Field((), description="peers that results are sent to")
     rules: tuple[Rule, ...] = Field((), description="which study goes where; without any rule every study goes to every destination")
     webhooks: tuple[Webhook, ...] = Field((), description="who is told over HTTP of what happens")
-    delivery_tries: PositiveInt = Field(8, description="tries before a delivery counts as failed")
+    delivery_max_attempts: PositiveInt = Field(8, description="tries before a delivery counts as failed")
     delivery_backoff_seconds: PositiveFloat = Field(5.0, description="pause after the first failed try; doubles with each")
     delivery_lease_seconds: PositiveFloat = Field(
         300.0, description="then another worker takes a delivery whose worker died; longer than a try"
@@ -84,12 +84,12 @@ class Settings(BaseSettings):
     reconcile_hour: int = Field(3, ge=-1, le=23, description="local hour of the nightly comparison with the destinations; -1: never")
 
     disk_free_min_bytes: int = Field(1024 * MEBIBYTE, ge=0, description="nothing is received while the data disk has less free space")
-    archive_max_instance_bytes: PositiveInt = Field(2048 * MEBIBYTE, description="largest instance that is kept, bytes")
+    max_instance_bytes: PositiveInt = Field(2048 * MEBIBYTE, description="largest instance that is kept, bytes")
     log_json: bool = Field(False, description="log one JSON object a line")
 
     @field_validator(
         "data_dir",
-        "zoo_dir",
+        "model_dir",
         "tls_cert",
         "tls_key",
         "tls_ca",
@@ -127,8 +127,8 @@ class Settings(BaseSettings):
             raise ValueError("http_tls_cert and http_tls_key belong together")
         if self.tls_ca is not None and self.tls_cert is None:
             raise ValueError("tls_ca needs tls_cert and tls_key")
-        if self.sign_in == "off" and not self.sign_in_off_anywhere and self.http_host not in LOOPBACK:
-            raise ValueError(f"sign_in is off, and http_host is {self.http_host}: bind 127.0.0.1, or set sign_in_off_anywhere")
+        if self.sign_in == "off" and not self.allow_open_access_beyond_loopback and self.http_host not in LOOPBACK:
+            raise ValueError(f"sign_in is off, and http_host is {self.http_host}: bind 127.0.0.1, or set allow_open_access_beyond_loopback")
         if (self.oidc_issuer is None) != (self.oidc_client_id is None):
             raise ValueError("oidc_issuer and oidc_client_id belong together")
         if self.oidc_issuer is not None and not self.oidc_roles:

@@ -22,7 +22,7 @@ def make_user(ledger: Ledger, name: str, display_name: str, role: Role, password
     return ledger.add_user(lower, display_name.strip() or lower, role, check_new_password(lower, password))
 
 
-def give_password(ledger: Ledger, name: str, password: str) -> UserRow:
+def set_password_of(ledger: Ledger, name: str, password: str) -> UserRow:
     """Give somebody another password, which ends their sessions.
 
     Raises

@@ -20,8 +20,8 @@ from service.analyse.heatmap import encode_array, encode_png, find_outline, find
 from service.analyse.markers import read_marker
 from service.analyse.network import Network
 from service.analyse.provider import available_providers, choose_provider
-from service.domain.eligibility import out_of_scope
-from service.domain.findings import Header, ImageFinding, InstanceState, Reason
+from service.domain.eligibility import ineligible_reason
+from service.domain.findings import ImageFinding, InstanceHeader, InstanceState, Reason
 from service.domain.header import read_header
 
 
@@ -67,7 +67,7 @@ class Analyser:
         """Operating point on the study score."""
         return self.cancer.manifest.thresholds.get("cancer")
 
-    def analyse_dataset(self, dataset: pydicom.Dataset, film: bool, header: Header | None = None) -> Analysis:
+    def analyse_dataset(self, dataset: pydicom.Dataset, film: bool, header: InstanceHeader | None = None) -> Analysis:
         """Answer for one DICOM instance; whatever is wrong with it becomes the answer's reason, never an exception.
 
         Parameters
@@ -77,17 +77,17 @@ class Analyser:
         """
         started = time.perf_counter()
         header = header or read_header(dataset)
-        reason = out_of_scope(header, film)
+        reason = ineligible_reason(header, film)
         if reason:
-            return Analysis(_refused(header.sop_instance_uid, InstanceState.NOT_ANALYSED, reason, header.kind))
+            return Analysis(_refused(header.sop_instance_uid, InstanceState.SKIPPED, reason, header.kind))
         try:
             picture = picture_from_dataset(dataset, self.max_pixels)
         except ModelsError as error:
-            why = Reason(code=error.code, text=str(error))
-            return Analysis(_refused(header.sop_instance_uid, InstanceState.FAILED, why, header.kind))
+            reason = Reason(code=error.code, text=str(error))
+            return Analysis(_refused(header.sop_instance_uid, InstanceState.FAILED, reason, header.kind))
         return self.analyse_picture(picture, header.sop_instance_uid, header.kind, started)
 
-    def analyse_file(self, path: Path, film: bool) -> tuple[Analysis, Header | None]:
+    def analyse_file(self, path: Path, film: bool) -> tuple[Analysis, InstanceHeader | None]:
         """Answer for a DICOM, PNG or JPEG file; the header is None for the latter two."""
         try:
             if is_picture(path):
@@ -96,27 +96,27 @@ class Analyser:
             dataset = pydicom.dcmread(path)
             # pydicom answers a file that ends within its encapsulated pixel data with an empty data set.
             if "SOPClassUID" not in dataset:
-                why = Reason(code="unparsable", text="the file is truncated, or is no image")
-                return Analysis(_refused("", InstanceState.FAILED, why, ImageKind.UNKNOWN)), None
+                reason = Reason(code="unparsable", text="the file is truncated, or is no image")
+                return Analysis(_refused("", InstanceState.FAILED, reason, ImageKind.UNKNOWN)), None
             header = read_header(dataset)
         except ModelsError as error:
             return Analysis(_refused("", InstanceState.FAILED, Reason(code=error.code, text=str(error)), ImageKind.UNKNOWN)), None
         except InvalidDicomError:
-            why = Reason(code="not-dicom", text="neither a DICOM part 10 file nor a PNG or JPEG picture")
-            return Analysis(_refused("", InstanceState.FAILED, why, ImageKind.UNKNOWN)), None
+            reason = Reason(code="not-dicom", text="neither a DICOM part 10 file nor a PNG or JPEG picture")
+            return Analysis(_refused("", InstanceState.FAILED, reason, ImageKind.UNKNOWN)), None
         except OSError as error:
-            why = Reason(code="unreadable", text=error.strerror or "the file cannot be read")
-            return Analysis(_refused("", InstanceState.FAILED, why, ImageKind.UNKNOWN)), None
+            reason = Reason(code="unreadable", text=error.strerror or "the file cannot be read")
+            return Analysis(_refused("", InstanceState.FAILED, reason, ImageKind.UNKNOWN)), None
         except Exception as error:  # pydicom raises many kinds on hostile files; none may end the run
-            why = Reason(code="unparsable", text=f"DICOM header cannot be parsed ({type(error).__name__})")
-            return Analysis(_refused("", InstanceState.FAILED, why, ImageKind.UNKNOWN)), None
+            reason = Reason(code="unparsable", text=f"DICOM header cannot be parsed ({type(error).__name__})")
+            return Analysis(_refused("", InstanceState.FAILED, reason, ImageKind.UNKNOWN)), None
         return self.analyse_dataset(dataset, film, header), header
 
     def analyse_picture(self, picture: Picture, uid: str, kind: ImageKind, started: float) -> Analysis:
         """Answer for pixels with a dark background."""
         doubt = looks_like_mammogram(picture.pixels)
         if doubt:
-            return Analysis(_refused(uid, InstanceState.NOT_ANALYSED, Reason(code=doubt[0], text=doubt[1]), kind))
+            return Analysis(_refused(uid, InstanceState.SKIPPED, Reason(code=doubt[0], text=doubt[1]), kind))
         labels, cancer = self.labeler.run(picture), self.cancer.run(picture)
         raw = float(cancer.scores["cancer"][0])
         heat = suspicion(cancer.maps[0])

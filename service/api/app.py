@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from service.api.accounts import routes as accounts
-from service.api.auth import Door, Guard
+from service.api.auth import AuditMiddleware, Authenticator
 from service.api.corrections import routes as corrections
 from service.api.deliveries import routes as deliveries
 from service.api.dicomweb import stow as dicomweb
@@ -44,8 +44,8 @@ def create_app(context: Context, probe: Probe) -> FastAPI:
     settings, ledger = context.settings, context.ledger
     receiving = ReceiveContext(store=context.store, ledger=ledger, settings=settings, publish=context.publisher.analyse)
     app = FastAPI(title="mammotriage", version=operations.our_version(), description=DESCRIPTION, openapi_url=None)
-    app.state.guard = Guard(ledger, settings)
-    app.add_middleware(Door, ledger=ledger, settings=settings)
+    app.state.guard = Authenticator(ledger, settings)
+    app.add_middleware(AuditMiddleware, ledger=ledger, settings=settings)
     app.state.feed = Feed(ledger)
     install_problems(app)
     app.include_router(worklist.build_router(ledger))

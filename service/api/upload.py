@@ -46,7 +46,7 @@ class Ingest:
         return list(dict.fromkeys(receipt.study_instance_uid for receipt in self.receipts))
 
 
-def take_in(parts: Sequence[Part], context: ReceiveContext) -> Ingest:
+def accept_upload(parts: Sequence[Part], context: ReceiveContext) -> Ingest:
     """Accept each spooled file; one that is refused does not hold the others up. Nothing of the request stays in the spool."""
     taken = Ingest()
     for number, part in enumerate(parts):

@@ -54,7 +54,7 @@ def export(
 
 _COLUMNS: dict[str, Callable[[AuditOut], object]] = {
     "when": lambda row: f"{row.at:%Y-%m-%d %H:%M:%S}",
-    "who": lambda row: row.who,
+    "actor": lambda row: row.actor,
     "action": lambda row: row.action,
     "subject": lambda row: row.subject,
     "detail": lambda row: row.detail,

@@ -45,27 +45,27 @@ def show(number: Number, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def approve(number: Number, who: Who, why: Why, as_json: AsJson = False) -> None:
+def approve(number: Number, actor: Who, reason: Why, as_json: AsJson = False) -> None:
     """Have it written to every destination whose mode allows it."""
     from service.jobs.corrections import approve_correction
 
-    _decide("approve", approve_correction, number, who, why, as_json)
+    _decide("approve", approve_correction, number, actor, reason, as_json)
 
 
 @app.command()
-def reject(number: Number, who: Who, why: Why, as_json: AsJson = False) -> None:
+def reject(number: Number, actor: Who, reason: Why, as_json: AsJson = False) -> None:
     """Leave the labels as they are; the same change of the same image is not proposed again."""
     from service.jobs.corrections import reject_correction
 
-    _decide("reject", reject_correction, number, who, why, as_json)
+    _decide("reject", reject_correction, number, actor, reason, as_json)
 
 
 @app.command()
-def undo(number: Number, who: Who, why: Why, as_json: AsJson = False) -> None:
+def undo(number: Number, actor: Who, reason: Why, as_json: AsJson = False) -> None:
     """Have the former labels written back, wherever the correction arrived."""
     from service.jobs.corrections import undo_correction
 
-    _decide("undo", undo_correction, number, who, why, as_json)
+    _decide("undo", undo_correction, number, actor, reason, as_json)
 
 
 @app.command()
@@ -87,13 +87,15 @@ def export(
                 file.writelines(pieces)
 
 
-def _decide(what: str, decide: Callable[[Context, int, str, str], CorrectionRow], number: int, who: str, why: str, as_json: bool) -> None:
+def _decide(
+    what: str, decide: Callable[[Context, int, str, str], CorrectionRow], number: int, actor: str, reason: str, as_json: bool
+) -> None:
     from service.api.corrections.schemas import SignedDecision
 
-    decision = sign(SignedDecision, who=who, why=why)
+    decision = sign(SignedDecision, actor=actor, reason=reason)
     with opened() as context:
-        row = ask(lambda: decide(context, number, decision.who, decision.why), f"correction {number}")
-        write_down(context.ledger, f"corrections {what}", str(number), decision.who)
+        row = ask(lambda: decide(context, number, decision.actor, decision.reason), f"correction {number}")
+        write_down(context.ledger, f"corrections {what}", str(number), decision.actor)
         _print_whole(context, row, as_json)
 
 
@@ -110,7 +112,7 @@ def _print_whole(context: Context, row: CorrectionRow, as_json: bool) -> None:
     for witness in whole.evidence:
         out.print(f"witness ({witness.code}): {witness.text}", markup=False, highlight=False)
     for step in whole.history:
-        out.print(f"{step.at:%Y-%m-%d %H:%M:%S}Z {step.state} by {step.who}: {step.why}", markup=False, highlight=False)
+        out.print(f"{step.at:%Y-%m-%d %H:%M:%S}Z {step.state} by {step.actor}: {step.reason}", markup=False, highlight=False)
     for delivery in whole.deliveries:
         said = f" ({delivery.error})" if delivery.error else ""
         out.print(
@@ -134,5 +136,5 @@ _COLUMNS: dict[str, Callable[[CorrectionOut], object]] = {
     "after": lambda row: _labels(row, "proposed"),
     "confidence": lambda row: f"{row.confidence:.3f}",
     "decided by": lambda row: row.decided_by,
-    "since": lambda row: f"{row.changed_at:%Y-%m-%d %H:%M}",
+    "since": lambda row: f"{row.updated_at:%Y-%m-%d %H:%M}",
 }

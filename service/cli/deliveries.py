@@ -33,7 +33,7 @@ def list_deliveries(
 
 @app.command()
 def retry(
-    who: Annotated[str, typer.Option("--who", help="name of the person who asks", show_default=False)],
+    actor: Annotated[str, typer.Option("--actor", help="name of the person who asks", show_default=False)],
     numbers: Annotated[list[int] | None, typer.Argument(min=1, metavar="[ID]...", help="numbers of deliveries")] = None,
     failed_to: Annotated[str | None, typer.Option("--failed-to", help="every failed delivery to this destination")] = None,
     as_json: AsJson = False,
@@ -45,7 +45,7 @@ def retry(
 
     if bool(numbers) == (failed_to is not None):
         raise typer.BadParameter("name deliveries by their number, or a destination with --failed-to")
-    person = sign(SignedRetry, who=who).who
+    person = sign(SignedRetry, actor=actor).actor
     with opened() as context:
         if failed_to is not None:
             numbers = [row.id for row in context.ledger.deliveries(state=DeliveryState.FAILED, destination=failed_to)]

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def label(
     paths: Annotated[list[Path], typer.Argument(help="files and folders: DICOM, PNG, JPEG", metavar="PATH...")],
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object a line on standard output")] = False,
-    film: Annotated[bool | None, typer.Option("--film/--no-film", help="analyse digitised film too [default: MAMMOTRIAGE_FILM]")] = None,
+    film: Annotated[
+        bool | None, typer.Option("--film/--no-film", help="analyse digitised film too [default: MAMMOTRIAGE_ANALYSE_FILM]")
+    ] = None,
 ) -> None:
     """Label files without any server. A file that fails gets its line, and exit status 1 at the end."""
     from service.analyse.runner import Analyser
@@ -30,7 +32,7 @@ def label(
 
     settings = Settings()
     configure_logging(as_json=False, level=logging.ERROR)  # what pydicom warns of may quote the data
-    analyser = Analyser(settings.zoo_dir, settings.provider, settings.allow_cpu_fallback, max_pixels=settings.max_pixels)
+    analyser = Analyser(settings.model_dir, settings.provider, settings.allow_cpu_fallback, max_pixels=settings.max_pixels)
     files = list(find_images(paths))
     answers: list[FileAnswer] = []
     failed = 0

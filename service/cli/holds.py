@@ -27,16 +27,16 @@ def list_holds(
 
 
 @app.command()
-def release(study: Annotated[str, typer.Argument(help="Study Instance UID")], who: Who, why: Why, as_json: AsJson = False) -> None:
+def release(study: Annotated[str, typer.Argument(help="Study Instance UID")], actor: Who, reason: Why, as_json: AsJson = False) -> None:
     """Let the corrections of a held study go."""
     from service.api.corrections.presenter import show_hold
     from service.api.corrections.schemas import SignedDecision
     from service.jobs.corrections import release_study
 
-    decision = sign(SignedDecision, who=who, why=why)
+    decision = sign(SignedDecision, actor=actor, reason=reason)
     with opened() as context:
-        row = ask(lambda: release_study(context, study, decision.who, decision.why), "hold on this study")
-        write_down(context.ledger, "holds release", study, decision.who)
+        row = ask(lambda: release_study(context, study, decision.actor, decision.reason), "hold on this study")
+        write_down(context.ledger, "holds release", study, decision.actor)
         print_rows([show_hold(row)], _COLUMNS, as_json)
 
 
@@ -45,5 +45,5 @@ _COLUMNS: dict[str, Callable[[HoldOut], object]] = {
     "since": lambda row: f"{row.since:%Y-%m-%d %H:%M}",
     "reason": lambda row: row.reason,
     "released by": lambda row: row.released_by,
-    "why": lambda row: row.released_why,
+    "release reason": lambda row: row.released_reason,
 }

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from service.jobs.context import Context
     from service.store.ledger import Ledger
 
-Who = Annotated[str, typer.Option("--who", help="name of the person who decides", show_default=False)]
-Why = Annotated[str, typer.Option("--why", help="the reason; kept in the ledger for good", show_default=False)]
+Who = Annotated[str, typer.Option("--actor", help="name of the person who decides", show_default=False)]
+Why = Annotated[str, typer.Option("--reason", help="the reason; kept in the ledger for good", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on standard output")]
 After = Annotated[int, typer.Option("--after", min=0, help="only what has a higher number")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="at most so many")]

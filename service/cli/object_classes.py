@@ -23,6 +23,6 @@ SOP_CLASSES: dict[ObjectKind, tuple[UID, ...]] = {
     ObjectKind.HEATMAP: (SecondaryCaptureImageStorage,),
     ObjectKind.MARKS: (GrayscaleSoftcopyPresentationStateStorage,),
     ObjectKind.CORRECTED: IMAGE_CLASSES[:1],
-    ObjectKind.UNDONE: IMAGE_CLASSES[:1],
+    ObjectKind.REVERTED: IMAGE_CLASSES[:1],
     ObjectKind.REJECTION: (KeyObjectSelectionDocumentStorage,),
 }

@@ -57,14 +57,14 @@ def listener() -> None:
     from service.logs import configure_logging
     from service.receive.accept import ReceiveContext
     from service.receive.listener import Listener
-    from service.store.files import InstanceStore
+    from service.store.files import FileStore
     from service.store.ledger import Ledger
 
     settings = Settings()
     configure_logging(settings.log_json)
     stop = wait_for_signal()
     publish = Publisher(settings.redis_url).analyse
-    part = Listener(ReceiveContext(InstanceStore(settings.data_dir), Ledger(settings.ledger_url), settings, publish), settings)
+    part = Listener(ReceiveContext(FileStore(settings.data_dir), Ledger(settings.ledger_url), settings, publish), settings)
     part.start()
     stop.wait()
     part.stop()

@@ -25,7 +25,7 @@ def models() -> None:
     from models.registry import Registry
 
     settings = Settings()
-    registry = Registry(settings.zoo_dir) if settings.zoo_dir else Registry()
+    registry = Registry(settings.model_dir) if settings.model_dir else Registry()
     table = Table("model", "version", "task", "input", "recipe", "calibration", "sha256", "licence")
     for manifest in registry.manifests():
         registry.load(manifest.name, manifest.version)

@@ -20,7 +20,7 @@ from service.deliver.commitment import Commitment, Committed, Declined, NotOffer
 from service.deliver.comparison import Changes, Missing, NotApplied, Proof, Unproven, Verified, seek
 from service.deliver.errors import DeliveryError, NotTaken, Refused
 from service.deliver.readback import verify
-from service.deliver.retrieve_inbox import ReturnDesk
+from service.deliver.retrieve_inbox import RetrieveInbox
 from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
 from service.settings import Settings
@@ -33,7 +33,7 @@ LONGEST_PAUSE_S = 1800.0
 ASK_AGAIN = timedelta(hours=1)
 """A peer that offers storage commitment and never answers is asked again after so long."""
 WORDS = {Silent: "no answer to storage commitment", Declined: "storage commitment declined"}
-OWED = (ObjectKind.CORRECTED, ObjectKind.UNDONE)
+OWED = (ObjectKind.CORRECTED, ObjectKind.REVERTED)
 """Somebody decided that these reach the destination: one that does not take them refuses them."""
 
 
@@ -56,7 +56,7 @@ def deliver(
     DeliveryState
         A terminal state, or PENDING or SENT where another try is scheduled.
     """
-    return _Try(delivery, payload, destination, ledger, settings).run()
+    return DeliveryAttempt(delivery, payload, destination, ledger, settings).run()
 
 
 def backoff_s(tries: int, first_s: float) -> float:
@@ -65,7 +65,7 @@ def backoff_s(tries: int, first_s: float) -> float:
 
 
 @dataclass
-class _Try:
+class DeliveryAttempt:
     delivery: DeliveryRow
     payload: Dataset | Changes
     destination: Destination
@@ -75,7 +75,7 @@ class _Try:
     def __post_init__(self) -> None:
         self.state = self.delivery.state
         self.name = self.destination.name
-        self.desk = ReturnDesk(self.settings.data_dir)
+        self.desk = RetrieveInbox(self.settings.data_dir)
 
     def run(self) -> DeliveryState:
         try:
@@ -86,7 +86,7 @@ class _Try:
             status = error.status if isinstance(error, Refused) else None
             if not error.transient:
                 self._answered()
-                return self._finish(DeliveryState.REFUSED, str(error), status)
+                return self._finish(DeliveryState.REJECTED, str(error), status)
             self._failed(str(error))
             return self._retry(str(error), status=status)
         self._answered()
@@ -145,11 +145,11 @@ class _Try:
             case NotApplied(attributes), _:
                 message = f"{self.name} keeps another copy under this UID; it differs in {', '.join(attributes)}"
                 if self.delivery.state is DeliveryState.SENT:
-                    return self._finish(DeliveryState.NOT_APPLIED, message, status)
+                    return self._finish(DeliveryState.MISMATCH, message, status)
                 # An archive may store first and index later: it is looked at twice before it is said to have done nothing.
-                return self._retry(message, DeliveryState.NOT_APPLIED, status)
+                return self._retry(message, DeliveryState.MISMATCH, status)
             case Missing(), _:
-                return self._retry(f"{self.name} accepted the object but does not hold it", DeliveryState.NOT_APPLIED, status)
+                return self._retry(f"{self.name} accepted the object but does not hold it", DeliveryState.MISMATCH, status)
             case Unproven(), Committed() if self.delivery.object_uid != self.delivery.source_sop_instance_uid:
                 return self._finish(DeliveryState.VERIFIED, status=status)
             case Unproven(reason), _:
@@ -162,17 +162,17 @@ class _Try:
         self._answered()
         self.ledger.record_capabilities(self.name, {error.sop_class_uid: False})
         if self.delivery.kind in OWED:
-            return self._finish(DeliveryState.REFUSED, str(error), error.status)
+            return self._finish(DeliveryState.REJECTED, str(error), error.status)
         log.warning(
             "left out: the destination does not take such objects",
             extra={"destination": self.name, "kind": self.delivery.kind, "sop_class": error.sop_class_uid, "delivery": self.delivery.id},
         )
-        return self._finish(DeliveryState.LEFT_OUT, str(error), error.status)
+        return self._finish(DeliveryState.UNSUPPORTED, str(error), error.status)
 
     def _retry(self, error: str, at_last: DeliveryState = DeliveryState.FAILED, status: int | None = None) -> DeliveryState:
         """Schedule another try, or end in `at_last` where there were enough."""
         tries = self.delivery.tries
-        if tries >= self.settings.delivery_tries:
+        if tries >= self.settings.delivery_max_attempts:
             return self._finish(at_last, f"{error} (given up after {tries} tries)", status)
         pause = timedelta(seconds=backoff_s(tries, self.settings.delivery_backoff_seconds))
         if not self.ledger.retry_delivery(self.delivery.id, error, datetime.now(UTC) + pause):

@@ -19,10 +19,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StorageCommitmentPushModelInstance,
 )
 
-from service.deliver.comparison import Sought
+from service.deliver.comparison import InstanceReference
 from service.deliver.dimse import NATIVE, associate
 from service.deliver.errors import DeliveryError, NothingAccepted
-from service.deliver.retrieve_inbox import CommitmentReport, ReturnDesk
+from service.deliver.retrieve_inbox import CommitmentReport, RetrieveInbox
 from service.destinations import Destination
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class NotOffered:
 Commitment = Committed | Declined | Silent | NotOffered
 
 
-def request_commitment(sought: Sought, destination: Destination, our_ae: str, desk: ReturnDesk) -> Commitment | None:
+def request_commitment(sought: InstanceReference, destination: Destination, our_ae: str, desk: RetrieveInbox) -> Commitment | None:
     """Ask for an object's commitment (N-ACTION), and wait for the answer (N-EVENT-REPORT).
 
     The answer may come over this association, which stays open for it, or over one of the archive's own to our listener.
@@ -71,7 +71,7 @@ def request_commitment(sought: Sought, destination: Destination, our_ae: str, de
     transaction = str(generate_uid())
 
     def take(event: Event) -> tuple[int, None]:
-        return take_report(event, desk)
+        return offer_report(event, desk)
 
     contexts = [(StorageCommitmentPushModel, list(NATIVE))]
     try:
@@ -98,7 +98,7 @@ def _read(report: CommitmentReport | None, sop_instance_uid: str) -> Commitment:
     return Committed() if sop_instance_uid in report.committed else Declined(report.failed.get(sop_instance_uid, 0))
 
 
-def _request(transaction_uid: str, sought: Sought) -> Dataset:
+def _request(transaction_uid: str, sought: InstanceReference) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sought.sop_class_uid, sought.sop_instance_uid
     request = Dataset()
@@ -107,13 +107,13 @@ def _request(transaction_uid: str, sought: Sought) -> Dataset:
     return request
 
 
-def take_report(event: Event, desk: ReturnDesk) -> tuple[int, None]:
+def offer_report(event: Event, desk: RetrieveInbox) -> tuple[int, None]:
     """Answer an N-EVENT-REPORT (PS3.4 J.3.3) and hand what it says to whoever waits for it."""
     try:
         said = event.event_information
         committed = frozenset(str(item.ReferencedSOPInstanceUID) for item in said.get("ReferencedSOPSequence") or [])
         failed = {str(item.ReferencedSOPInstanceUID): int(item.get("FailureReason") or 0) for item in said.get("FailedSOPSequence") or []}
-        desk.take_report(str(said.TransactionUID), CommitmentReport(committed, failed))
+        desk.offer_report(str(said.TransactionUID), CommitmentReport(committed, failed))
     except (AttributeError, TypeError, ValueError, OSError):
         return 0x0110, None
     return 0x0000, None

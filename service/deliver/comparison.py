@@ -64,7 +64,7 @@ class Changes(Protocol):
 
 
 @dataclass(frozen=True)
-class Sought:
+class InstanceReference:
     """The UIDs of an object, and the transfer syntax it was sent in; '' where that is not known."""
 
     study_instance_uid: str
@@ -109,14 +109,14 @@ Proof = Verified | NotApplied | Missing | Unproven
 Look = Held | Missing | Unproven
 
 
-def seek(payload: Dataset | Changes) -> Sought:
+def seek(payload: Dataset | Changes) -> InstanceReference:
     """Say what to look for."""
     if isinstance(payload, Dataset):
         syntax = str(payload.file_meta.TransferSyntaxUID)
-        return Sought(
+        return InstanceReference(
             str(payload.StudyInstanceUID), str(payload.SeriesInstanceUID), str(payload.SOPInstanceUID), str(payload.SOPClassUID), syntax
         )
-    return Sought(payload.study_instance_uid, payload.series_instance_uid, payload.sop_instance_uid, payload.sop_class_uid)
+    return InstanceReference(payload.study_instance_uid, payload.series_instance_uid, payload.sop_instance_uid, payload.sop_class_uid)
 
 
 def judge(payload: Dataset | Changes, look: Look) -> Proof:
@@ -150,10 +150,10 @@ def unchanged(changes: Changes, held: Dataset) -> list[str]:
     return different
 
 
-def seek_held(held: Dataset) -> Sought:
+def seek_held(held: Dataset) -> InstanceReference:
     """The UIDs of an object that an archive gave out; '' for what it lacks."""
     study, series, sop = (str(held.get(keyword, "")) for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"))
-    return Sought(study, series, sop, str(held.get("SOPClassUID", "")))
+    return InstanceReference(study, series, sop, str(held.get("SOPClassUID", "")))
 
 
 def as_dataset(values: Mapping[str, object]) -> Dataset:

@@ -11,7 +11,7 @@ import pydicom
 from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 
-from service.deliver.comparison import Held, Look, Missing, Sought, Unproven
+from service.deliver.comparison import Held, InstanceReference, Look, Missing, Unproven
 from service.deliver.dimse import NATIVE, as_native, is_accepted, is_permanent
 from service.deliver.errors import NotTaken, Refused
 from service.deliver.web import UNAUTHORISED, base, check, open_client
@@ -79,7 +79,7 @@ def failure_reason(answer: httpx.Response) -> int | None:
     return None
 
 
-def look(sought: Sought, service: WebService, name: str) -> Look:
+def look(sought: InstanceReference, service: WebService, name: str) -> Look:
     """Find the object with QIDO-RS and fetch it with WADO-RS.
 
     Raises

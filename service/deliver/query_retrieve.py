@@ -29,10 +29,10 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove as StudyRootMove,
 )
 
-from service.deliver.comparison import Held, Look, Missing, Sought, Unproven
+from service.deliver.comparison import Held, InstanceReference, Look, Missing, Unproven
 from service.deliver.dimse import NATIVE, associate
 from service.deliver.errors import NothingAccepted
-from service.deliver.retrieve_inbox import ReturnDesk
+from service.deliver.retrieve_inbox import RetrieveInbox
 from service.destinations import Destination
 
 COMPRESSED = (JPEGLosslessSV1, JPEGLossless, JPEGLSLossless, JPEG2000Lossless, JPEG2000, RLELossless, JPEGBaseline8Bit)
@@ -42,7 +42,11 @@ NO_ROAD = "the peer offers no C-GET and no C-MOVE: the object cannot be read bac
 
 
 def look(
-    sought: Sought, destination: Destination, our_ae: str, desk: ReturnDesk | None = None, road: Literal["auto", "c-get", "c-move"] = "auto"
+    sought: InstanceReference,
+    destination: Destination,
+    our_ae: str,
+    desk: RetrieveInbox | None = None,
+    road: Literal["auto", "c-get", "c-move"] = "auto",
 ) -> Look:
     """Find the object and fetch it, over one association.
 
@@ -84,7 +88,12 @@ def look(
 
 
 def _ask(
-    association: Association, sought: Sought, destination: Destination, our_ae: str, desk: ReturnDesk | None, arrived: list[Dataset]
+    association: Association,
+    sought: InstanceReference,
+    destination: Destination,
+    our_ae: str,
+    desk: RetrieveInbox | None,
+    arrived: list[Dataset],
 ) -> Look:
     offered = {context.abstract_syntax for context in association.accepted_contexts}
     reason = NO_ROAD
@@ -111,7 +120,7 @@ def _ask(
     return Unproven(reason)
 
 
-def _storage_contexts(sought: Sought) -> list[tuple[UID, list[UID]]]:
+def _storage_contexts(sought: InstanceReference) -> list[tuple[UID, list[UID]]]:
     own = UID(sought.transfer_syntax_uid)
     if own in NATIVE:
         return [(UID(sought.sop_class_uid), sorted(NATIVE, key=lambda syntax: syntax != own))]
@@ -119,7 +128,7 @@ def _storage_contexts(sought: Sought) -> list[tuple[UID, list[UID]]]:
     return [(UID(sought.sop_class_uid), syntaxes) for syntaxes in (*([each] for each in compressed), list(NATIVE))]
 
 
-def _find(association: Association, sought: Sought) -> int | None:
+def _find(association: Association, sought: InstanceReference) -> int | None:
     """Number of matches; None where the peer refuses to search."""
     matches = 0
     for status, identifier in association.send_c_find(_identifier(sought), StudyRootFind):
@@ -133,7 +142,7 @@ def _find(association: Association, sought: Sought) -> int | None:
     return matches
 
 
-def _get(association: Association, sought: Sought) -> int | None:
+def _get(association: Association, sought: InstanceReference) -> int | None:
     """Fetch the object; the handler keeps it. Returns the status of a failure."""
     for status, _ in association.send_c_get(_identifier(sought), StudyRootGet):
         code = status.get("Status")
@@ -144,7 +153,7 @@ def _get(association: Association, sought: Sought) -> int | None:
     return None
 
 
-def _move(association: Association, sought: Sought, to: str) -> int | None:
+def _move(association: Association, sought: InstanceReference, to: str) -> int | None:
     """Have the object sent to our listener, which lays it into the tray before it answers. Returns the status of a failure."""
     for status, _ in association.send_c_move(_identifier(sought), to, StudyRootMove):
         code = status.get("Status")
@@ -155,7 +164,7 @@ def _move(association: Association, sought: Sought, to: str) -> int | None:
     return None
 
 
-def _identifier(sought: Sought) -> Dataset:
+def _identifier(sought: InstanceReference) -> Dataset:
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "IMAGE"
     identifier.StudyInstanceUID = sought.study_instance_uid

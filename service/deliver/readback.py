@@ -8,12 +8,12 @@ from __future__ import annotations
 from pydicom.dataset import Dataset
 
 from service.deliver import dicomweb, query_retrieve
-from service.deliver.comparison import Changes, Look, Proof, Sought, Unproven, judge, seek
-from service.deliver.retrieve_inbox import ReturnDesk
+from service.deliver.comparison import Changes, InstanceReference, Look, Proof, Unproven, judge, seek
+from service.deliver.retrieve_inbox import RetrieveInbox
 from service.destinations import Destination
 
 
-def verify(payload: Dataset | Changes, destination: Destination, our_ae: str, desk: ReturnDesk | None = None) -> Proof:
+def verify(payload: Dataset | Changes, destination: Destination, our_ae: str, desk: RetrieveInbox | None = None) -> Proof:
     """Look into the archive by the road that the destination's `read_back` names, and compare.
 
     Parameters
@@ -33,7 +33,7 @@ def verify(payload: Dataset | Changes, destination: Destination, our_ae: str, de
     return judge(payload, look_into(seek(payload), destination, our_ae, desk))
 
 
-def look_into(sought: Sought, destination: Destination, our_ae: str, desk: ReturnDesk | None = None) -> Look:
+def look_into(sought: InstanceReference, destination: Destination, our_ae: str, desk: RetrieveInbox | None = None) -> Look:
     """Fetch what the archive holds: over DICOMweb, C-GET or C-MOVE."""
     road = destination.read_back
     if road == "none":

@@ -33,7 +33,7 @@ class CommitmentReport:
 
 
 @dataclass(frozen=True)
-class Tray:
+class PendingRetrieve:
     """A place where something is awaited."""
 
     folder: Path
@@ -54,7 +54,7 @@ class Tray:
         return CommitmentReport(frozenset(said["committed"]), said["failed"])
 
 
-class ReturnDesk:
+class RetrieveInbox:
     """The folder of trays.
 
     Parameters
@@ -67,7 +67,7 @@ class ReturnDesk:
         self._folder = data_dir.absolute() / "returns"
 
     @contextmanager
-    def expect_object(self, sop_instance_uid: str, caller: str) -> Iterator[Tray]:
+    def expect_object(self, sop_instance_uid: str, caller: str) -> Iterator[PendingRetrieve]:
         """Wait for an instance that the archive with AE title `caller` is asked to send.
 
         From anybody else, and at any other time, the same instance is received like every other.
@@ -76,12 +76,12 @@ class ReturnDesk:
             yield tray
 
     @contextmanager
-    def expect_report(self, transaction_uid: str) -> Iterator[Tray]:
+    def expect_report(self, transaction_uid: str) -> Iterator[PendingRetrieve]:
         """Wait for the outcome of a storage commitment. A transaction's UID is drawn by chance, so it needs no other proof."""
         with self._tray(transaction_uid) as tray:
             yield tray
 
-    def take_object(self, path: Path, sop_instance_uid: str, caller: str) -> bool:
+    def offer_object(self, path: Path, sop_instance_uid: str, caller: str) -> bool:
         """Lay a received file into the tray that waits for it; False where nobody does, and the file stays where it was."""
         tray = self._waiting(sop_instance_uid, f"@{quote(caller.strip(), safe='')}")
         if tray is None:
@@ -94,7 +94,7 @@ class ReturnDesk:
             raise
         return True
 
-    def take_report(self, transaction_uid: str, report: CommitmentReport) -> bool:
+    def offer_report(self, transaction_uid: str, report: CommitmentReport) -> bool:
         """Lay an archive's word on a transaction into its tray; False where nobody waits for it."""
         tray = self._waiting(transaction_uid)
         if tray is None:
@@ -106,12 +106,12 @@ class ReturnDesk:
         return True
 
     @contextmanager
-    def _tray(self, name: str) -> Iterator[Tray]:
+    def _tray(self, name: str) -> Iterator[PendingRetrieve]:
         self._sweep()
         folder = self._folder / name
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            yield Tray(folder)
+            yield PendingRetrieve(folder)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -32,7 +32,7 @@ READ_AT_ONCE = 200
 SECRET_PREFIX = "whsec_"
 
 
-class EventNotTaken(DeliveryError):
+class WebhookRejected(DeliveryError):
     """A receiver did not take an event. It is told again: events keep their order, so none is passed over."""
 
     code = "event-not-taken"
@@ -66,7 +66,7 @@ def tell(webhook: Webhook, ledger: Ledger, client: httpx.Client | None = None, s
             continue
         try:
             post_event(webhook, event, client)
-        except EventNotTaken as error:
+        except WebhookRejected as error:
             _, failures, _ = ledger.webhooks()[webhook.name]
             ledger.webhook_failed(webhook.name, str(error), datetime.now(UTC) + pause(failures + 1))
             break
@@ -80,7 +80,7 @@ def post_event(webhook: Webhook, event: EventRow, client: httpx.Client) -> None:
 
     Raises
     ------
-    EventNotTaken
+    WebhookRejected
         No answer, or another one. The message holds no address: an address may hold a key.
     """
     body = as_body(event)
@@ -93,9 +93,9 @@ def post_event(webhook: Webhook, event: EventRow, client: httpx.Client) -> None:
         with client.stream("POST", webhook.url, content=body, headers=headers) as answer:
             status = answer.status_code
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        raise EventNotTaken(f"webhook {webhook.name}: no answer ({type(error).__name__})") from error
+        raise WebhookRejected(f"webhook {webhook.name}: no answer ({type(error).__name__})") from error
     if not 200 <= status < 300:
-        raise EventNotTaken(f"webhook {webhook.name}: answered {status}")
+        raise WebhookRejected(f"webhook {webhook.name}: answered {status}")
 
 
 def as_body(event: EventRow) -> bytes:

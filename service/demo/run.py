@@ -183,7 +183,7 @@ def make_settings(folder: Path) -> Settings:
         dicom_port=free_port(),
         http_port=free_port(),
         film=True,
-        quiet_seconds=20,
+        study_idle_seconds=20,
         sweep_seconds=3,
         disk_free_min_bytes=0,
         destinations=(pacs,),

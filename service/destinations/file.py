@@ -118,8 +118,8 @@ class _Reader:
         try:
             secret = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "is not UTF-8"
-            self._complain(place, f"{self._name(place)}: {path} cannot be read ({why})")
+            reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+            self._complain(place, f"{self._name(place)}: {path} cannot be read ({reason})")
             return ""
         if not secret:
             self._complain(place, f"{self._name(place)}: {path} is empty")

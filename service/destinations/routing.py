@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from service.destinations.peers import Destination, Rule
-from service.domain.findings import Header, Priority
+from service.domain.findings import InstanceHeader, Priority
 
 _URGENCY = (Priority.URGENT, Priority.ROUTINE, Priority.BACKGROUND)
 """Most urgent first."""
 
 
 def route(
-    rules: Sequence[Rule], headers: Sequence[Header], calling_ae: str, destinations: Sequence[Destination]
+    rules: Sequence[Rule], headers: Sequence[InstanceHeader], calling_ae: str, destinations: Sequence[Destination]
 ) -> tuple[Destination, ...]:
     """Choose a study's destinations.
 
@@ -37,17 +37,17 @@ def route(
     return tuple(each for each in destinations if rule is not None and each.name in rule.to)
 
 
-def prioritise(rules: Sequence[Rule], headers: Sequence[Header], calling_ae: str, priority: Priority) -> Priority:
+def prioritise(rules: Sequence[Rule], headers: Sequence[InstanceHeader], calling_ae: str, priority: Priority) -> Priority:
     """The more urgent of a study's own priority and that of the rule which decides on it."""
     rule = _find(rules, headers, calling_ae)
     return min(priority, rule.priority or priority, key=_URGENCY.index) if rule is not None else priority
 
 
-def _find(rules: Sequence[Rule], headers: Sequence[Header], calling_ae: str) -> Rule | None:
+def _find(rules: Sequence[Rule], headers: Sequence[InstanceHeader], calling_ae: str) -> Rule | None:
     return next((rule for rule in rules if any(_matches(rule, header, calling_ae) for header in headers)), None)
 
 
-def _matches(rule: Rule, header: Header, calling_ae: str) -> bool:
+def _matches(rule: Rule, header: InstanceHeader, calling_ae: str) -> bool:
     said = (
         (rule.calling_ae, calling_ae),
         (rule.station, header.station_name),

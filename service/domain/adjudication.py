@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from service.domain.correction import Seen
-from service.domain.evidence import SIDES, Cause, Testimony, detector_flipped_nothing, hear_side, hear_view, is_turned, trusted_side
+from service.domain.evidence import SIDES, Cause, SideEvidence, detector_flipped_nothing, hear_view, is_turned, side_evidence, trusted_side
 from service.domain.findings import Agreement, Evidence
 
 WRONG = (Agreement.MISSING, Agreement.CONTRADICT)
@@ -42,7 +42,7 @@ def rule(study: Sequence[Seen]) -> Rulings:
         shared = _rule_on_whole_study(turned)
         sides = {image.uid: shared for image in turned}
     else:
-        sides = {image.uid: _weigh(hear_side(image, study)) for image in turned}
+        sides = {image.uid: _weigh(side_evidence(image, study)) for image in turned}
     views = {image.uid: _weigh(hear_view(image, study)) for image in study if image.view in WRONG}
     return Rulings(sides, views, whole and shared.cause is Cause.LABEL)
 
@@ -53,14 +53,14 @@ def _rule_on_whole_study(turned: Sequence[Seen]) -> Ruling:
     Markers settle it, or the detectors of all pictures. Whole studies do come mirrored (27 of 62 held-back studies of one machine in
     RSNA-2022), so without a witness nothing is believed.
     """
-    ruling = _weigh([testimony for image in turned for testimony in hear_side(image, turned)])
+    ruling = _weigh([testimony for image in turned for testimony in side_evidence(image, turned)])
     if not ruling.evidence and detector_flipped_nothing(turned):
         told = Evidence(code="detector", text="the header of every picture says that the detector did not flip it")
         return Ruling(Cause.LABEL, (told,), told.text)
     return ruling
 
 
-def _weigh(heard: Sequence[Testimony]) -> Ruling:
+def _weigh(heard: Sequence[SideEvidence]) -> Ruling:
     """Witnesses that agree settle a question; none, or two that disagree, leave it open."""
     causes, evidence = {testimony.cause for testimony in heard}, tuple(dict.fromkeys(testimony.evidence for testimony in heard))
     said = "; ".join(dict.fromkeys(each.text for each in evidence))

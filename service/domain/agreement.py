@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from models.vocabulary import Laterality, View
-from service.domain.findings import Agreement, Correction, CorrectionKind, Header, Label
+from service.domain.findings import Agreement, Correction, CorrectionKind, InstanceHeader, Label
 
 NORMATIVE_VIEW_SOURCES = frozenset({"ViewCodeSequence", "ViewPosition"})
 NORMATIVE_LATERALITY_SOURCES = frozenset({"ImageLaterality"})
 """Where PS3.3 C.8.11.7 wants the labels of a mammogram. A label that stands elsewhere only (film) counts as missing."""
 
 
-def compare_view(header: Header, label: Label | None) -> Agreement:
+def compare_view(header: InstanceHeader, label: Label | None) -> Agreement:
     """Compare the declared view with the view in the pixels.
 
     The networks know CC and MLO only (Yi et al. 2019): any other declared view can neither be confirmed nor contradicted.
@@ -23,7 +23,7 @@ def compare_view(header: Header, label: Label | None) -> Agreement:
     return _compare(header.view, pixels, header.view_source in NORMATIVE_VIEW_SOURCES)
 
 
-def compare_laterality(header: Header, label: Label | None) -> Agreement:
+def compare_laterality(header: InstanceHeader, label: Label | None) -> Agreement:
     """Compare the declared side with the side in the pixels."""
     pixels = Laterality(label.value) if label else Laterality.UNKNOWN
     if header.laterality is Laterality.B:
@@ -45,7 +45,7 @@ _OF_KIND = {
     CorrectionKind.MISSING: Agreement.MISSING,
     CorrectionKind.CONTRADICTS: Agreement.CONTRADICT,
     CorrectionKind.MIRRORED: Agreement.CONTRADICT,
-    CorrectionKind.EXCHANGED: Agreement.CONTRADICT,
+    CorrectionKind.SIDES_SWAPPED: Agreement.CONTRADICT,
     CorrectionKind.VIEW_UNKNOWN: Agreement.UNSURE,
 }
 _WORST_FIRST = (Agreement.CONTRADICT, Agreement.MISSING, Agreement.UNSURE, Agreement.AGREE)

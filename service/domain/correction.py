@@ -8,7 +8,7 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from models.vocabulary import ImageKind, Laterality, View
 from service.domain.agreement import compare_laterality, compare_view
-from service.domain.findings import Agreement, Header, ImageFinding
+from service.domain.findings import Agreement, ImageFinding, InstanceHeader
 
 KNOWN_VIEWS = frozenset({View.CC, View.MLO})
 """What the networks were taught (Yi et al. 2019)."""
@@ -17,7 +17,7 @@ KNOWN_VIEWS = frozenset({View.CC, View.MLO})
 class Seen(NamedTuple):
     """One image of a study: what its header says and what its pixels show."""
 
-    header: Header
+    header: InstanceHeader
     finding: ImageFinding
 
     @property
@@ -42,12 +42,12 @@ class Seen(NamedTuple):
         return compare_laterality(self.header, self.finding.laterality)
 
 
-def has_foreign_view(header: Header) -> bool:
+def has_foreign_view(header: InstanceHeader) -> bool:
     """Tell whether the declared view is one that the networks do not know: they can neither confirm nor correct it."""
     return header.view not in KNOWN_VIEWS | {View.UNKNOWN} or bool(header.view_modifiers)
 
 
-def never_automatic(header: Header) -> str:
+def report_only_reason(header: InstanceHeader) -> str:
     """Why an image is reported only, whatever policy or a person says; empty where nothing stands in the way.
 
     Digitised film is not on this list: a destination may opt in for it (`service.domain.policy.CorrectionPolicy.film`).

@@ -8,7 +8,7 @@ from itertools import product
 from typing import NamedTuple
 
 from models.vocabulary import Laterality, View
-from service.domain.findings import Header
+from service.domain.findings import InstanceHeader
 
 
 class Edge(IntEnum):
@@ -49,7 +49,7 @@ _FROM_THE_SIDE = frozenset({View.ML, View.LM})
 """Views that look along lateral to medial, which their pictures do not show."""
 
 
-def find_turn(header: Header, view: View, side: Laterality, chest_wall_right: bool | None) -> Turn:
+def find_turn(header: InstanceHeader, view: View, side: Laterality, chest_wall_right: bool | None) -> Turn:
     """Say how a picture must be turned for its place.
 
     Patient Orientation (PS3.3 C.7.6.1.1.1) tells the directions of a row and of a column of the stored pixels. Where it puts the chest wall

@@ -9,14 +9,14 @@ from pydicom.uid import (
 )
 
 from models.vocabulary import ImageKind, View, ViewModifier
-from service.domain.findings import Header, Reason
+from service.domain.findings import InstanceHeader, Reason
 from service.domain.header import BREAST_PROJECTIONS
 
 MAGNIFIED = 1.4
 """Contact mammography has a factor near 1.1 at most, magnification views 1.5 and more."""
 
 
-def out_of_scope(header: Header, film_allowed: bool) -> Reason | None:
+def ineligible_reason(header: InstanceHeader, film_allowed: bool) -> Reason | None:
     """Why the networks must not see this image; None where they may.
 
     Parameters
@@ -30,7 +30,7 @@ def out_of_scope(header: Header, film_allowed: bool) -> Reason | None:
     return Reason(code=found[0], text=found[1]) if found else None
 
 
-def _find_object_reason(header: Header) -> tuple[str, str] | None:
+def _find_object_reason(header: InstanceHeader) -> tuple[str, str] | None:
     """What kind of object it is."""
     if header.sop_class_uid in BREAST_PROJECTIONS:
         return "breast-projection", "a projection of a tomosynthesis acquisition"
@@ -49,7 +49,7 @@ def _find_object_reason(header: Header) -> tuple[str, str] | None:
     return None
 
 
-def _find_acquisition_reason(header: Header) -> tuple[str, str] | None:
+def _find_acquisition_reason(header: InstanceHeader) -> tuple[str, str] | None:
     """How the picture was taken (ImageType value 3: PS3.3 C.8.11.7.1.4)."""
     if header.quality_control:
         return "quality-control", "a quality control image"

@@ -23,7 +23,7 @@ class Cause(StrEnum):
     PICTURE = "picture"
 
 
-class Testimony(NamedTuple):
+class SideEvidence(NamedTuple):
     cause: Cause
     evidence: Evidence
 
@@ -59,28 +59,28 @@ def trusted_side(image: Seen) -> Laterality:
     return Laterality.UNKNOWN
 
 
-def hear_side(image: Seen, study: Sequence[Seen]) -> list[Testimony]:
+def side_evidence(image: Seen, study: Sequence[Seen]) -> list[SideEvidence]:
     """What every witness says of one image whose declared side its picture contradicts."""
     contralateral = _hear_contralateral(image, study)
     return [*hear_picture(image, study), *([contralateral] if contralateral else [])]
 
 
-def hear_picture(image: Seen, study: Sequence[Seen]) -> list[Testimony]:
+def hear_picture(image: Seen, study: Sequence[Seen]) -> list[SideEvidence]:
     """What the picture itself and its detector say of the way it lies; they can be heard where no side is declared too."""
     return [testimony for testimony in (_hear_marker(image), _hear_detector(image, study)) if testimony]
 
 
-def _hear_marker(image: Seen) -> Testimony | None:
+def _hear_marker(image: Seen) -> SideEvidence | None:
     """A burned-in marker names the side in letters, and stays readable in a mirrored picture (`service.analyse.markers`)."""
     marker = image.finding.marker
     if marker is None or marker.laterality not in SIDES:
         return None
     label = marker.laterality is image.pixel_laterality
     said = f"the burned-in marker says {marker.laterality}, {'as the picture lies' if label else 'and the picture lies the other way'}"
-    return Testimony(Cause.LABEL if label else Cause.PICTURE, Evidence(code="marker", text=said))
+    return SideEvidence(Cause.LABEL if label else Cause.PICTURE, Evidence(code="marker", text=said))
 
 
-def _hear_contralateral(image: Seen, study: Sequence[Seen]) -> Testimony | None:
+def _hear_contralateral(image: Seen, study: Sequence[Seen]) -> SideEvidence | None:
     """The images whose label and picture agree: a screening study holds both breasts in both views.
 
     Were the label wrong, the declared breast would be there twice in this view and the other never; were the picture mirrored, all would be
@@ -99,10 +99,10 @@ def _hear_contralateral(image: Seen, study: Sequence[Seen]) -> Testimony | None:
     twice, never = (declared, shown) if by_picture else (shown, declared)
     said = f"by its {'label' if by_picture else 'picture'} the study would hold {twice}-{view} twice and {never}-{view} never"
     evidence = Evidence(code="contralateral", text=said, sop_instance_uid=held[twice, view].uid)
-    return Testimony(Cause.LABEL if by_picture else Cause.PICTURE, evidence)
+    return SideEvidence(Cause.LABEL if by_picture else Cause.PICTURE, evidence)
 
 
-def _hear_detector(image: Seen, study: Sequence[Seen]) -> Testimony | None:
+def _hear_detector(image: Seen, study: Sequence[Seen]) -> SideEvidence | None:
     """Field of View Horizontal Flip (PS3.3 C.8.11.4): a detector that says it flipped the picture speaks for a mirrored one.
 
     Not where it flips every picture of that side and none of the other: so some makers bring both breasts into their usual lie.
@@ -113,7 +113,7 @@ def _hear_detector(image: Seen, study: Sequence[Seen]) -> Testimony | None:
     across = [other for other in study if other.pixel_laterality is opposite(image.pixel_laterality)]
     if all(each.header.field_of_view_flipped for each in alike) and any(not each.header.field_of_view_flipped for each in across):
         return None
-    return Testimony(Cause.PICTURE, Evidence(code="detector", text="the header says that the detector flipped the picture"))
+    return SideEvidence(Cause.PICTURE, Evidence(code="detector", text="the header says that the detector flipped the picture"))
 
 
 def detector_flipped_nothing(study: Sequence[Seen]) -> bool:
@@ -121,22 +121,22 @@ def detector_flipped_nothing(study: Sequence[Seen]) -> bool:
     return all(image.header.field_of_view_told and not image.header.field_of_view_flipped for image in study)
 
 
-def hear_view(image: Seen, study: Sequence[Seen]) -> list[Testimony]:
+def hear_view(image: Seen, study: Sequence[Seen]) -> list[SideEvidence]:
     """What speaks for or against the view that the pixels show; LABEL where the label is wrong, PICTURE where it was misread."""
     heard = (_hear_view_marker(image), _hear_siblings(image, study))
     return [testimony for testimony in heard if testimony]
 
 
-def _hear_view_marker(image: Seen) -> Testimony | None:
+def _hear_view_marker(image: Seen) -> SideEvidence | None:
     marker = image.finding.marker
     if marker is None or marker.view not in KNOWN_VIEWS:
         return None
     label = marker.view is image.pixel_view
     said = f"the burned-in marker says {marker.view}, {'as the pixels do' if label else 'and the pixels say otherwise'}"
-    return Testimony(Cause.LABEL if label else Cause.PICTURE, Evidence(code="marker", text=said))
+    return SideEvidence(Cause.LABEL if label else Cause.PICTURE, Evidence(code="marker", text=said))
 
 
-def _hear_siblings(image: Seen, study: Sequence[Seen]) -> Testimony | None:
+def _hear_siblings(image: Seen, study: Sequence[Seen]) -> SideEvidence | None:
     """The other images of the same breast: a screening study holds each of them in both views. An image of which it is not sure whose
     side it shows counts where it may be of this breast."""
     side, shown = image.pixel_laterality, image.pixel_view
@@ -159,7 +159,7 @@ def _hear_siblings(image: Seen, study: Sequence[Seen]) -> Testimony | None:
         if label
         else f"with the view of its pixels the breast would be there twice as {shown} and never as {other_view}"
     )
-    return Testimony(Cause.LABEL if label else Cause.PICTURE, Evidence(code="siblings", text=said, sop_instance_uid=witness.uid))
+    return SideEvidence(Cause.LABEL if label else Cause.PICTURE, Evidence(code="siblings", text=said, sop_instance_uid=witness.uid))
 
 
 def _may_be_of(image: Seen, shown: Laterality, declared: Laterality) -> bool:

@@ -61,7 +61,7 @@ class Opinion:
 
     Parameters
     ----------
-    right_value
+    corrected_value
         One of `RIGHT_VALUES`; empty where the reader agrees. For cancer it may stand beside an agreement: the pathology that is known.
     note
         In the reader's words.
@@ -69,7 +69,7 @@ class Opinion:
 
     label: ReadLabel
     verdict: ReaderVerdict
-    right_value: str = ""
+    corrected_value: str = ""
     note: str = ""
 
 
@@ -106,21 +106,21 @@ def check_opinion(opinion: Opinion, said: str) -> None:
         The reader agrees, and the networks were not sure enough to say anything.
     """
     allowed = RIGHT_VALUES[opinion.label]
-    if opinion.right_value and opinion.right_value not in allowed:
-        raise RightValueRefused(f"right_value of {opinion.label} must be one of {', '.join(allowed)}")
+    if opinion.corrected_value and opinion.corrected_value not in allowed:
+        raise RightValueRefused(f"corrected_value of {opinion.label} must be one of {', '.join(allowed)}")
     if opinion.verdict is ReaderVerdict.WRONG:
-        if not opinion.right_value:
-            raise RightValueRefused(f"what is wrong needs a right_value, one of {', '.join(allowed)}")
-        if opinion.right_value == said:
-            raise RightValueRefused("the right_value is what the network said: that is no wrong label")
+        if not opinion.corrected_value:
+            raise RightValueRefused(f"what is wrong needs a corrected_value, one of {', '.join(allowed)}")
+        if opinion.corrected_value == said:
+            raise RightValueRefused("the corrected_value is what the network said: that is no wrong label")
     elif said == View.UNKNOWN:
         raise NothingSaid(f"the network was not sure of the {opinion.label}: there is nothing to agree with, only a right value to tell")
-    elif opinion.right_value and opinion.label is not ReadLabel.CANCER and opinion.right_value != said:
-        raise RightValueRefused("the right_value differs from what the network said: then the verdict is wrong, not agree")
+    elif opinion.corrected_value and opinion.label is not ReadLabel.CANCER and opinion.corrected_value != said:
+        raise RightValueRefused("the corrected_value differs from what the network said: then the verdict is wrong, not agree")
 
 
-def settled_value(label: ReadLabel, verdict: ReaderVerdict, said: str, right_value: str) -> str:
+def settled_value(label: ReadLabel, verdict: ReaderVerdict, said: str, corrected_value: str) -> str:
     """The label as the reader leaves it. Empty where they agree with a cancer score and tell no pathology: a score is no proof."""
-    if right_value or label is ReadLabel.CANCER:
-        return right_value
+    if corrected_value or label is ReadLabel.CANCER:
+        return corrected_value
     return said if verdict is ReaderVerdict.AGREE else ""

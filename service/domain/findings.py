@@ -19,7 +19,7 @@ class InstanceState(StrEnum):
 
     RECEIVED = "received"
     ANALYSED = "analysed"
-    NOT_ANALYSED = "not-analysed"
+    SKIPPED = "skipped"
     FAILED = "failed"
 
 
@@ -36,7 +36,7 @@ class Reason(_Value):
     text: str
 
 
-class Header(_Value):
+class InstanceHeader(_Value):
     """The parts of a DICOM header that rules read, parsed into enums at the door."""
 
     sop_instance_uid: str
@@ -145,7 +145,7 @@ class CorrectionKind(StrEnum):
     CONTRADICTS = "contradicts"
     MIRRORED = "mirrored"
     """The whole picture is flipped: its labels are right, its orientation is not."""
-    EXCHANGED = "exchanged"
+    SIDES_SWAPPED = "sides-swapped"
     """Both breasts of the study bear the other's label."""
     VIEW_UNKNOWN = "view-unknown"
     """A view is declared that the networks do not know: it can neither be confirmed nor corrected."""
@@ -164,10 +164,10 @@ class CorrectionState(StrEnum):
     APPLIED = "applied"
     """Every destination took it; the proof is still to come."""
     VERIFIED = "verified"
-    NOT_APPLIED = "not-applied"
+    MISMATCH = "mismatch"
     """A destination did not take it, or kept the old labels."""
-    UNDOING = "undoing"
-    UNDONE = "undone"
+    REVERTING = "reverting"
+    REVERTED = "reverted"
 
 
 class Evidence(_Value):
@@ -217,10 +217,10 @@ class Verdict(StrEnum):
     """What the images of a study say together about its labels."""
 
     AS_DECLARED = "as-declared"
-    ONE_WRONG = "one-wrong"
-    EXCHANGED = "exchanged"
+    ONE_WRONG_LABEL = "one-wrong-label"
+    SIDES_SWAPPED = "sides-swapped"
     MIRRORED = "mirrored"
-    UNSETTLED = "unsettled"
+    INCONCLUSIVE = "inconclusive"
     """Something differs, and the images together do not settle what."""
 
 
@@ -271,7 +271,7 @@ class ObjectKind(StrEnum):
     HEATMAP = "sc"
     MARKS = "gsps"
     CORRECTED = "corrected"
-    UNDONE = "undone"
+    REVERTED = "reverted"
     """The former labels of a corrected image, written back."""
     REJECTION = "kos"
     """Key object selection that rejects an image in favour of its corrected copy (IOCM)."""
@@ -283,11 +283,11 @@ class DeliveryState(StrEnum):
     PENDING = "pending"
     SENT = "sent"
     VERIFIED = "verified"
-    NOT_APPLIED = "not-applied"
+    MISMATCH = "mismatch"
     """The destination said yes and holds something else."""
-    REFUSED = "refused"
+    REJECTED = "rejected"
     """The destination said no, for good."""
     FAILED = "failed"
     """It could not be brought to an end: unreachable or unproven through every try."""
-    LEFT_OUT = "left-out"
+    UNSUPPORTED = "unsupported"
     """The destination does not take objects of this class; by agreement, so nothing is wrong."""

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
 from service.domain.correction import Seen
 from service.domain.display_orientation import LabelSource, Turn, find_turn
-from service.domain.eligibility import out_of_scope
-from service.domain.findings import Header, ImageFinding, InstanceState, Reason
+from service.domain.eligibility import ineligible_reason
+from service.domain.findings import ImageFinding, InstanceHeader, InstanceState, Reason
 from service.domain.reasoning import find_doubts
 
 SLOTS = ("R-CC", "L-CC", "R-MLO", "L-MLO")
@@ -22,7 +22,7 @@ _HUNG_UNREAD = frozenset({"magnification", "spot", "implant-displaced"})
 class Candidate(NamedTuple):
     """An image of the study; the finding is None until it is analysed."""
 
-    header: Header
+    header: InstanceHeader
     finding: ImageFinding | None
 
 
@@ -64,7 +64,7 @@ class Hung(NamedTuple):
 class LeftOut(NamedTuple):
     """An object of the study that hangs nowhere."""
 
-    header: Header
+    header: InstanceHeader
     reason: Reason
 
 
@@ -115,9 +115,9 @@ def hang(study: Sequence[Candidate]) -> Hanging:
     return Hanging(slots, repeated, [hung for hung in ordered if hung.slot not in SLOTS or not hung.is_standard], left_out)
 
 
-def _why_left_out(header: Header) -> Reason | None:
+def _why_left_out(header: InstanceHeader) -> Reason | None:
     """Asked of the header, so that an image which is still to be read is left out already."""
-    reason = out_of_scope(header, film_allowed=True)
+    reason = ineligible_reason(header, film_allowed=True)
     return reason if reason and reason.code not in _HUNG_UNREAD else None
 
 

@@ -21,7 +21,7 @@ from pydicom.uid import (
 
 from models.attributes import read_count, read_number, read_term, read_terms, read_text, read_words
 from models.vocabulary import ImageKind, View
-from service.domain.findings import Header
+from service.domain.findings import InstanceHeader
 from service.domain.header_labels import read_laterality, read_view
 
 BREAST_PROJECTIONS = frozenset({BreastProjectionXRayImageStorageForPresentation, BreastProjectionXRayImageStorageForProcessing})
@@ -53,7 +53,7 @@ _SYNTHESISED_NAMES = re.compile(
 _NAMES = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
 
 
-def read_header(dataset: Dataset) -> Header:
+def read_header(dataset: Dataset) -> InstanceHeader:
     """Parse what rules read. Whatever is absent, odd or unreadable becomes UNKNOWN, empty or the default; nothing is raised.
 
     Parameters
@@ -65,7 +65,7 @@ def read_header(dataset: Dataset) -> Header:
     laterality, laterality_source = read_laterality(dataset)
     syntax = read_text(getattr(dataset, "file_meta", None) or Dataset(), "TransferSyntaxUID")
     magnification = read_number(dataset, "EstimatedRadiographicMagnificationFactor")
-    return Header(
+    return InstanceHeader(
         sop_instance_uid=read_text(dataset, "SOPInstanceUID"),
         sop_class_uid=read_text(dataset, "SOPClassUID"),
         study_instance_uid=read_text(dataset, "StudyInstanceUID"),

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from models.vocabulary import ImageKind, Laterality
 from service.domain.adjudication import WRONG, Ruling, Rulings, rule
-from service.domain.correction import KNOWN_VIEWS, Seen, has_foreign_view, never_automatic
+from service.domain.correction import KNOWN_VIEWS, Seen, has_foreign_view, report_only_reason
 from service.domain.evidence import Cause, hear_picture, is_known_layout, opposite
 from service.domain.findings import Agreement, Correction, CorrectionKind, InstanceState, Reasoning, Verdict
 
@@ -65,7 +65,7 @@ def _correct(image: Seen, study: Sequence[Seen], rulings: Rulings) -> Correction
     kind = _kind(image, laterality, side, rulings.exchanged)
     obstacle = ""
     if kind is not None:
-        obstacle = never_automatic(image.header) or _side_obstacle(image, study, rulings) or _view_obstacle(image, kind, view)
+        obstacle = report_only_reason(image.header) or _side_obstacle(image, study, rulings) or _view_obstacle(image, kind, view)
         obstacle = obstacle or _unsure_obstacle(image, laterality)
     return Correction(
         sop_instance_uid=image.uid,
@@ -88,7 +88,7 @@ def _kind(image: Seen, laterality: Agreement, side: Ruling | None, exchanged: bo
     if side and side.cause is Cause.PICTURE:
         return CorrectionKind.MIRRORED
     if side and exchanged:
-        return CorrectionKind.EXCHANGED
+        return CorrectionKind.SIDES_SWAPPED
     if Agreement.CONTRADICT in (image.view, laterality):
         return CorrectionKind.CONTRADICTS
     if Agreement.MISSING in (image.view, laterality):
@@ -147,7 +147,7 @@ def _reason(kind: CorrectionKind | None, image: Seen, laterality: Agreement, sid
         CorrectionKind.MISSING: "label missing, read from the pixels",
         CorrectionKind.CONTRADICTS: "header and pixels contradict each other",
         CorrectionKind.MIRRORED: "the picture is mirrored, its label is right",
-        CorrectionKind.EXCHANGED: "both breasts of the study bear the other's label",
+        CorrectionKind.SIDES_SWAPPED: "both breasts of the study bear the other's label",
         CorrectionKind.VIEW_UNKNOWN: "the networks do not know the declared view",
     }
     return f"{heads[kind]}: {said}" if said else heads[kind]
@@ -165,11 +165,11 @@ def _sum_up(study: Sequence[Seen], rulings: Rulings) -> Reasoning:
     viewed = f"{len(wrong_views)} of {len(study)} show another view than declared" if wrong_views else ""
     facts = "; ".join(each for each in (counted, viewed) if each)
     said = "; ".join(dict.fromkeys(ruling.text for ruling in (*rulings.sides.values(), *wrong_views.values()) if ruling.text))
-    verdict = Verdict.ONE_WRONG
+    verdict = Verdict.ONE_WRONG_LABEL
     if rulings.exchanged:  # whatever its views say besides: such a study must be held
-        verdict = Verdict.EXCHANGED
+        verdict = Verdict.SIDES_SWAPPED
     elif len(causes) > 1 or None in causes or open_view:
-        verdict = Verdict.UNSETTLED
+        verdict = Verdict.INCONCLUSIVE
         whole = len(rulings.sides) == len(study) and {image.header.laterality for image in study} == {Laterality.R, Laterality.L}
         said = said or ("both sides exchanged or every picture mirrored, and no witness tells which" if whole else "no witness settles it")
     elif causes == {Cause.PICTURE}:

@@ -28,10 +28,10 @@ def analyse_instance(context: Context, sop_instance_uid: str) -> None:
         return
     tries = context.ledger.count_try(sop_instance_uid)
     if tries > MOST_TRIES:
-        why = Reason(
+        reason = Reason(
             code="gave-up", text=f"analysis ended without an answer {MOST_TRIES} times: the process was killed or ran out of memory"
         )
-        finding = ImageFinding(sop_instance_uid=sop_instance_uid, state=InstanceState.FAILED, reason=why, kind=row.header.kind)
+        finding = ImageFinding(sop_instance_uid=sop_instance_uid, state=InstanceState.FAILED, reason=reason, kind=row.header.kind)
     else:
         analysis = _analyse(context, row)
         finding = analysis.finding

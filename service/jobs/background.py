@@ -28,9 +28,11 @@ REPORTS_KEPT = 60
 
 
 @contextmanager
-def run_beside(context: Context, stop: threading.Event) -> Iterator[None]:
+def run_in_background(context: Context, stop: threading.Event) -> Iterator[None]:
     """One thread for each webhook, so that a slow receiver holds nobody else up, one for the samples, and one for the night."""
-    beside = [threading.Thread(target=_keep_told, args=(context, webhook, stop), daemon=True) for webhook in context.settings.webhooks]
+    beside = [
+        threading.Thread(target=_deliver_webhooks, args=(context, webhook, stop), daemon=True) for webhook in context.settings.webhooks
+    ]
     beside += [threading.Thread(target=target, args=(context, stop), daemon=True) for target in (keep_sampling, _keep_watch)]
     for thread in beside:
         thread.start()
@@ -59,7 +61,7 @@ def reports_folder(context: Context) -> Path:
     return folder
 
 
-def look_by_night(context: Context, at: datetime, stop: threading.Event) -> Reconciliation | None:
+def run_nightly_reconciliation(context: Context, at: datetime, stop: threading.Event) -> Reconciliation | None:
     """Reconcile and write the report of this day, unless that is done or another sweeper is at it.
 
     A look that was stopped leaves no report, so that the next start of the sweeper in this hour begins it anew.
@@ -91,12 +93,12 @@ def _keep_watch(context: Context, stop: threading.Event) -> None:
         try:
             at = datetime.now().astimezone()
             if is_due(at, context.settings.reconcile_hour, reports_folder(context)):
-                look_by_night(context, at, stop)
+                run_nightly_reconciliation(context, at, stop)
         except (SQLAlchemyError, OSError) as error:
             log.warning("nightly look postponed", extra={"cause": type(error).__name__})
 
 
-def _keep_told(context: Context, webhook: Webhook, stop: threading.Event) -> None:
+def _deliver_webhooks(context: Context, webhook: Webhook, stop: threading.Event) -> None:
     with open_client() as client:
         while not stop.is_set():
             try:
@@ -108,6 +110,6 @@ def _keep_told(context: Context, webhook: Webhook, stop: threading.Event) -> Non
 
 def _log(report: Reconciliation, place: Path) -> None:
     by_result = {result: sum(each.result is result for each in report.discrepancies) for result in Result}
-    found = {result.value: by_result[result] for result in (Result.MISSING, Result.CHANGED, Result.UNPROVEN)}
+    found = {result.value: by_result[result] for result in (Result.MISSING, Result.CHANGED, Result.UNVERIFIED)}
     level = logging.INFO if report.exit_status == 0 else logging.WARNING
     log.log(level, "reconciled", extra={"studies": report.studies, **found, "report": place.name})

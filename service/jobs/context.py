@@ -10,7 +10,7 @@ from service.destinations import Destination
 from service.destinations.routing import route
 from service.jobs.queues import Publisher
 from service.settings import Settings
-from service.store.files import InstanceStore
+from service.store.files import FileStore
 from service.store.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Context:
     """
 
     settings: Settings
-    store: InstanceStore
+    store: FileStore
     ledger: Ledger
     publisher: Publisher
 
@@ -38,7 +38,7 @@ class Context:
         from service.analyse.runner import Analyser  # the sweeper opens a context too, and needs no ONNX Runtime
 
         return Analyser(
-            zoo=self.settings.zoo_dir,
+            zoo=self.settings.model_dir,
             provider=self.settings.provider,
             allow_cpu_fallback=self.settings.allow_cpu_fallback,
             max_pixels=self.settings.max_pixels,
@@ -57,4 +57,4 @@ class Context:
 
 def open_context(settings: Settings) -> Context:
     """Open the store and the ledger (which must have been migrated) and prepare the queues."""
-    return Context(settings, InstanceStore(settings.data_dir), Ledger(settings.ledger_url), Publisher(settings.redis_url))
+    return Context(settings, FileStore(settings.data_dir), Ledger(settings.ledger_url), Publisher(settings.redis_url))

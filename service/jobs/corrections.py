@@ -14,7 +14,7 @@ from service.store.rows import CorrectionRow, DeliveryRow, HoldRow
 log = logging.getLogger(__name__)
 
 
-def approve_correction(context: Context, correction_id: int, who: str, why: str) -> CorrectionRow:
+def approve_correction(context: Context, correction_id: int, actor: str, reason: str) -> CorrectionRow:
     """Have a correction written.
 
     Raises
@@ -24,34 +24,34 @@ def approve_correction(context: Context, correction_id: int, who: str, why: str)
     DecisionRefused
         Its state does not allow it, or name or reason are missing. As for the other decisions here.
     """
-    row = context.ledger.approve(correction_id, *_signed(who, why), _planner(context, correction_id))
+    row = context.ledger.approve(correction_id, *_signed(actor, reason), _planner(context, correction_id))
     queue_deliveries(context, row.study_instance_uid)
     return row
 
 
-def reject_correction(context: Context, correction_id: int, who: str, why: str) -> CorrectionRow:
+def reject_correction(context: Context, correction_id: int, actor: str, reason: str) -> CorrectionRow:
     """Leave the labels as they are."""
-    return context.ledger.reject(correction_id, *_signed(who, why))
+    return context.ledger.reject(correction_id, *_signed(actor, reason))
 
 
-def undo_correction(context: Context, correction_id: int, who: str, why: str) -> CorrectionRow:
+def undo_correction(context: Context, correction_id: int, actor: str, reason: str) -> CorrectionRow:
     """Have the former labels written back by the road that the correction took."""
-    row = context.ledger.undo(correction_id, *_signed(who, why), _planner(context, correction_id))
+    row = context.ledger.undo(correction_id, *_signed(actor, reason), _planner(context, correction_id))
     queue_deliveries(context, row.study_instance_uid)
     return row
 
 
-def release_study(context: Context, study_instance_uid: str, who: str, why: str) -> HoldRow:
+def release_study(context: Context, study_instance_uid: str, actor: str, reason: str) -> HoldRow:
     """Let the corrections of a held study go."""
     destinations = context.route(study_instance_uid)
-    hold = context.ledger.release(study_instance_uid, *_signed(who, why), lambda row: plan_correction(row, destinations))
+    hold = context.ledger.release(study_instance_uid, *_signed(actor, reason), lambda row: plan_correction(row, destinations))
     queue_deliveries(context, study_instance_uid)
     return hold
 
 
-def retry_delivery(context: Context, delivery_id: int, who: str) -> DeliveryRow:
+def retry_delivery(context: Context, delivery_id: int, actor: str) -> DeliveryRow:
     """Try a delivery again that ended without proof."""
-    row = context.ledger.retry(delivery_id, _signed(who, "-")[0])
+    row = context.ledger.retry(delivery_id, _signed(actor, "-")[0])
     queue_deliveries(context, row.study_instance_uid)
     return row
 
@@ -74,7 +74,7 @@ def _planner(context: Context, correction_id: int) -> Planner:
     return lambda decided: plan_correction(decided, destinations)
 
 
-def _signed(who: str, why: str) -> tuple[str, str]:
-    if not who.strip() or not why.strip():
+def _signed(actor: str, reason: str) -> tuple[str, str]:
+    if not actor.strip() or not reason.strip():
         raise DecisionRefused("a decision needs the name of a person and a reason")
-    return who.strip()[:64], why.strip()
+    return actor.strip()[:64], reason.strip()

@@ -47,22 +47,24 @@ def deliver_object(context: Context, delivery_id: int) -> None:
     if destination is None:
         context.ledger.finish_delivery(row.id, DeliveryState.FAILED, f"destination {row.destination!r} is no longer configured")
         return
-    if row.tries > context.settings.delivery_tries:
+    if row.tries > context.settings.delivery_max_attempts:
         # Whoever had it before did not live to write down what happened: an object that kills its workers must not do so for ever.
-        why = f"given up: none of {context.settings.delivery_tries} tries came to an end, the process was killed or ran out of memory"
-        context.ledger.finish_delivery(row.id, DeliveryState.FAILED, why)
+        reason = (
+            f"given up: none of {context.settings.delivery_max_attempts} tries came to an end, the process was killed or ran out of memory"
+        )
+        context.ledger.finish_delivery(row.id, DeliveryState.FAILED, reason)
         return
     if row.kind is ObjectKind.REJECTION and not _is_replaced(context, row):
         return
     try:
         payload = _in_dialect(context, row, destination, build(context, row, destination))
     except NOTHING_TO_SAY as error:
-        context.ledger.finish_delivery(row.id, DeliveryState.LEFT_OUT, f"no such object can be made of this study: {error}")
+        context.ledger.finish_delivery(row.id, DeliveryState.UNSUPPORTED, f"no such object can be made of this study: {error}")
         return
     except BUILD_ERRORS as error:
         log.exception("object not built", extra={"delivery": row.id, "kind": row.kind})
-        why = str(error) if isinstance(error, NotBuildable | ServiceError) else type(error).__name__
-        context.ledger.finish_delivery(row.id, DeliveryState.FAILED, f"object cannot be built: {why}")
+        reason = str(error) if isinstance(error, NotBuildable | ServiceError) else type(error).__name__
+        context.ledger.finish_delivery(row.id, DeliveryState.FAILED, f"object cannot be built: {reason}")
         return
     if isinstance(payload, pydicom.Dataset):
         _keep(context, row, payload)
@@ -98,15 +100,15 @@ def _keep(context: Context, row: DeliveryRow, built: pydicom.Dataset) -> None:
 def _is_replaced(context: Context, row: DeliveryRow) -> bool:
     """Nothing is rejected before its better copy is proved to be there."""
     copies = context.ledger.deliveries(destination=row.destination, correction_id=row.correction_id)
-    replacing = [each for each in copies if each.kind in (ObjectKind.CORRECTED, ObjectKind.UNDONE)][-1:]
+    replacing = [each for each in copies if each.kind in (ObjectKind.CORRECTED, ObjectKind.REVERTED)][-1:]
     state = replacing[0].state if replacing else DeliveryState.FAILED
     if state is DeliveryState.VERIFIED:
         return True
     if state in (DeliveryState.PENDING, DeliveryState.SENT):
         context.ledger.postpone_delivery(row.id, "waits for the copy that replaces the image", datetime.now(UTC) + WAIT_FOR_OTHER)
     else:
-        why = "the copy that replaces the image did not arrive, so the image is not rejected"
-        context.ledger.finish_delivery(row.id, DeliveryState.NOT_APPLIED, why)
+        reason = "the copy that replaces the image did not arrive, so the image is not rejected"
+        context.ledger.finish_delivery(row.id, DeliveryState.MISMATCH, reason)
     return False
 
 

@@ -14,7 +14,7 @@ within its session, and each part of our stack is one."""
 log = logging.getLogger(__name__)
 
 
-def give_way(niceness: int) -> None:
+def lower_priority(niceness: int) -> None:
     """Lower the priority of this process and of its children to come.
 
     Parameters

@@ -105,14 +105,14 @@ def _change(context: Context, row: CorrectionRow) -> Change:
     if conclusion is None:
         raise NotBuildable(f"version {row.version} of the conclusion is gone")
     finding = _finding(conclusion, row.sop_instance_uid)
-    return Change(row.correction, row.decided_by or "", row.decided_why or "", row.decided_at, finding.models, finding.chest_wall_right)
+    return Change(row.correction, row.decided_by or "", row.decided_reason or "", row.decided_at, finding.models, finding.chest_wall_right)
 
 
 def _undo(context: Context, row: CorrectionRow) -> Undo:
-    asked = [step for step in context.ledger.history(row.id) if step.state is CorrectionState.UNDOING]
+    asked = [step for step in context.ledger.history(row.id) if step.state is CorrectionState.REVERTING]
     if not asked:
         raise NotBuildable("nobody asked for the undo")
-    return Undo(asked[0].who, asked[0].why, asked[0].at)
+    return Undo(asked[0].actor, asked[0].reason, asked[0].at)
 
 
 def _finding(conclusion: Conclusion, sop_instance_uid: str) -> ImageFinding:

@@ -29,7 +29,7 @@ def plan_study(conclusion: Conclusion, destinations: Sequence[Destination]) -> P
     """
     deliveries = [planned for destination in destinations for planned in _results(conclusion, destination)]
     corrections = [PlannedCorrection(each, strongest(each, destinations)) for each in conclusion.corrections if each.changes_something]
-    hold = f"both sides are exchanged: {conclusion.reasoning.text}" if conclusion.reasoning.verdict is Verdict.EXCHANGED else ""
+    hold = f"both sides are exchanged: {conclusion.reasoning.text}" if conclusion.reasoning.verdict is Verdict.SIDES_SWAPPED else ""
     return Plan(tuple(deliveries), tuple(corrections), hold)
 
 
@@ -38,13 +38,13 @@ def plan_correction(row: CorrectionRow, destinations: Sequence[Destination]) -> 
 
     An undo goes wherever labels may be written at all; the ledger keeps it to those who took the correction, whatever policy says by now.
     """
-    undoing = row.state is CorrectionState.UNDOING
+    undoing = row.state is CorrectionState.REVERTING
     for destination in destinations:
         policy, source = destination.corrections, row.sop_instance_uid
         corrected = corrected_uid(row.study_instance_uid, row.correction, policy.mode)
         if undoing and policy.mode != "report":
             yield PlannedDelivery(
-                ObjectKind.UNDONE, source, destination.name, undone_uid(row.study_instance_uid, row.correction, policy.mode)
+                ObjectKind.REVERTED, source, destination.name, undone_uid(row.study_instance_uid, row.correction, policy.mode)
             )
         elif not undoing and _applies(policy, row):
             yield PlannedDelivery(ObjectKind.CORRECTED, source, destination.name, corrected)

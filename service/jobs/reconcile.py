@@ -22,7 +22,7 @@ from pynetdicom.dsutils import split_dataset
 from service.deliver.comparison import Missing, NotApplied, Unproven, Verified
 from service.deliver.errors import DeliveryError
 from service.deliver.readback import verify
-from service.deliver.retrieve_inbox import ReturnDesk
+from service.deliver.retrieve_inbox import RetrieveInbox
 from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
 from service.jobs.context import Context
@@ -40,11 +40,11 @@ ON_THE_WAY = (DeliveryState.PENDING, DeliveryState.SENT)
 
 
 class Result(StrEnum):
-    SOUND = "sound"
+    OK = "ok"
     MISSING = "missing"
     CHANGED = "changed"
     """Other bytes than were received; another content than was sent."""
-    UNPROVEN = "unproven"
+    UNVERIFIED = "unverified"
     """Nobody could look: no answer, no way to read back, or nothing left to compare with."""
 
 
@@ -76,7 +76,7 @@ class Reconciliation(BaseModel):
     studies: int = 0
     instances: dict[str, int] = Field(default_factory=nothing_yet, description="received files, by result")
     deliveries: dict[str, dict[str, int]] = Field(default_factory=dict, description="by destination and result")
-    on_the_way: int = Field(0, description="deliveries that have not ended: not looked for")
+    in_progress: int = Field(0, description="deliveries that have not ended: not looked for")
     discrepancies: list[Discrepancy] = []
 
     @property
@@ -122,10 +122,10 @@ def check_file(path: Path, sha256: str) -> tuple[Result, str]:
     except FileNotFoundError:
         return Result.MISSING, "the file is gone"
     except OSError as error:
-        return Result.UNPROVEN, f"the file cannot be read ({type(error).__name__})"
+        return Result.UNVERIFIED, f"the file cannot be read ({type(error).__name__})"
     except Exception as error:  # pydicom raises almost anything for a damaged file meta
         return Result.CHANGED, f"the file is no DICOM file any more ({type(error).__name__})"
-    return (Result.SOUND, "") if digest.hexdigest() == sha256 else (Result.CHANGED, "the file holds other bytes than were received")
+    return (Result.OK, "") if digest.hexdigest() == sha256 else (Result.CHANGED, "the file holds other bytes than were received")
 
 
 def _study_uids(context: Context) -> Iterator[str]:
@@ -145,7 +145,7 @@ def _check_instances(context: Context, study_instance_uid: str, report: Reconcil
             return
         result, detail = check_file(context.store.path(path), sha256)
         report.instances[result] += 1
-        if result is not Result.SOUND:
+        if result is not Result.OK:
             report.discrepancies.append(
                 Discrepancy(
                     subject="instance",
@@ -166,11 +166,11 @@ def _check_deliveries(
         if stop.is_set():
             return
         if row.state in ON_THE_WAY:
-            report.on_the_way += 1
-        elif row.state is not DeliveryState.LEFT_OUT:
+            report.in_progress += 1
+        elif row.state is not DeliveryState.UNSUPPORTED:
             result, detail = _look(context, row, failures)
             report.deliveries.setdefault(row.destination, nothing_yet())[result] += 1
-            if result is not Result.SOUND:
+            if result is not Result.OK:
                 report.discrepancies.append(_discrepancy(row, result, detail))
 
 
@@ -178,28 +178,28 @@ def _look(context: Context, row: DeliveryRow, failures: Counter[str]) -> tuple[R
     """Ask a destination for one object; one that ended badly may be there all the same."""
     destination = context.destination(row.destination)
     if destination is None:
-        return Result.UNPROVEN, "the destination is no longer configured"
+        return Result.UNVERIFIED, "the destination is no longer configured"
     if failures[row.destination] >= SILENT_AFTER:
-        return Result.UNPROVEN, "the destination does not answer"
+        return Result.UNVERIFIED, "the destination does not answer"
     try:
         payload = build_as_sent(context, row, destination)
     except BUILD_ERRORS as error:
-        return Result.UNPROVEN, f"there is nothing left to compare with ({type(error).__name__})"
+        return Result.UNVERIFIED, f"there is nothing left to compare with ({type(error).__name__})"
     try:
-        proof = verify(payload, destination, context.settings.ae_title, ReturnDesk(context.settings.data_dir))
+        proof = verify(payload, destination, context.settings.ae_title, RetrieveInbox(context.settings.data_dir))
     except DeliveryError as error:
         failures[row.destination] += 1
-        return Result.UNPROVEN, str(error)
+        return Result.UNVERIFIED, str(error)
     failures[row.destination] = 0
     match proof:
         case Verified():
-            return Result.SOUND, ""
+            return Result.OK, ""
         case Missing():
             return Result.MISSING, "the destination does not hold it"
         case NotApplied(attributes):
             return Result.CHANGED, f"the destination holds another copy; it differs in {', '.join(attributes)}"
         case Unproven(reason):
-            return Result.UNPROVEN, reason
+            return Result.UNVERIFIED, reason
 
 
 def build_as_sent(context: Context, row: DeliveryRow, destination: Destination) -> Payload:

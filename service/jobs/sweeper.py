@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.domain.errors import BrokerDown
-from service.jobs.background import run_beside
+from service.jobs.background import run_in_background
 from service.jobs.context import Context
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def sweep(context: Context, older_than_s: float | None = None) -> Swept:
     stuck = context.ledger.unfinished_instances(patience_s)
     for row in stuck:
         context.publisher.analyse(row.sop_instance_uid, row.priority)
-    quiet = context.ledger.studies_to_conclude(context.settings.quiet_seconds)
+    quiet = context.ledger.studies_to_conclude(context.settings.study_idle_seconds)
     for study in quiet:
         context.publisher.conclude(study.study_instance_uid, study.priority)
     due = context.ledger.due_deliveries() if waiting < MOST_WAITING else []
@@ -54,7 +54,7 @@ def sweep(context: Context, older_than_s: float | None = None) -> Swept:
 
 def run_sweeper(context: Context, stop: threading.Event) -> None:
     """Sweep until told to stop; a broker or database that is away is waited for. Webhooks and the nightly look run beside."""
-    with run_beside(context, stop):
+    with run_in_background(context, stop):
         _keep_sweeping(context, stop)
 
 

@@ -18,7 +18,7 @@ from service.jobs.conclusion import conclude_study
 from service.jobs.context import Context, open_context
 from service.jobs.delivery import deliver_object
 from service.jobs.heartbeat import Heartbeat
-from service.jobs.niceness import give_way
+from service.jobs.niceness import lower_priority
 from service.jobs.queues import ANALYSE, CONCLUDE, DELIVER, QUEUES, build_app
 from service.settings import Settings
 
@@ -73,7 +73,7 @@ def run_worker(settings: Settings) -> None:
     ProviderUnavailable
         The networks cannot run as configured: better no worker than a silent fall back.
     """
-    give_way(settings.worker_nice)
+    lower_priority(settings.worker_nice)
     # Tried in a process of its own, before any worker is forked: a network loaded here would not survive the fork.
     proof = multiprocessing.get_context("spawn").Process(target=_prove_networks, args=(settings,))
     proof.start()

@@ -11,7 +11,7 @@ from tempfile import NamedTemporaryFile
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.deliver.retrieve_inbox import ReturnDesk
+from service.deliver.retrieve_inbox import RetrieveInbox
 from service.destinations.routing import prioritise
 from service.domain.findings import Priority
 from service.domain.header import read_header
@@ -19,7 +19,7 @@ from service.domain.patient import read_patient
 from service.receive.errors import DiskFull, InstanceTooLarge, SopClassMismatch, StoreDown
 from service.receive.part10 import Part10, copy_with_meta, read_part10
 from service.settings import Settings
-from service.store.files import InstanceStore
+from service.store.files import FileStore
 from service.store.ledger import Ledger
 from service.store.rows import Accepted
 
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class ReceiveContext:
     """What receiving needs; `publish` tells the workers of an instance and may fail."""
 
-    store: InstanceStore
+    store: FileStore
     ledger: Ledger
     settings: Settings
     publish: Callable[[str, Priority], None]
@@ -49,7 +49,7 @@ def accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prior
     Parameters
     ----------
     path
-        A file of `InstanceStore.spool_dir`, preamble and file meta included. It is gone afterwards, whatever happened.
+        A file of `FileStore.spool_dir`, preamble and file meta included. It is gone afterwards, whatever happened.
     calling_ae
         The sender's AE title; empty where it has none.
 
@@ -78,13 +78,13 @@ def _accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prio
     store, settings = context.store, context.settings
     if store.free_bytes() < settings.disk_free_min_bytes:
         raise DiskFull("free disk space is below the watermark: try again later")
-    if path.stat().st_size > settings.archive_max_instance_bytes:
-        raise InstanceTooLarge(f"larger than {settings.archive_max_instance_bytes} bytes")
-    part10 = read_part10(path, settings.archive_max_instance_bytes)
+    if path.stat().st_size > settings.max_instance_bytes:
+        raise InstanceTooLarge(f"larger than {settings.max_instance_bytes} bytes")
+    part10 = read_part10(path, settings.max_instance_bytes)
     _check_announced(part10)
     part10.dataset.file_meta = part10.meta
     header = read_header(part10.dataset)
-    if ReturnDesk(settings.data_dir).take_object(path, header.sop_instance_uid, calling_ae):
+    if RetrieveInbox(settings.data_dir).offer_object(path, header.sop_instance_uid, calling_ae):
         log.info("an archive moved to us what we asked it for", extra={"sop_instance_uid": header.sop_instance_uid})
         return Receipt(header.sop_instance_uid, header.study_instance_uid, Accepted.OWN)
     if context.ledger.is_produced(header.sop_instance_uid):

@@ -15,8 +15,8 @@ from pynetdicom.presentation import AllStoragePresentationContexts
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
-from service.deliver.commitment import take_report
-from service.deliver.retrieve_inbox import ReturnDesk
+from service.deliver.commitment import offer_report
+from service.deliver.retrieve_inbox import RetrieveInbox
 from service.domain.findings import Priority
 from service.receive.accept import ReceiveContext, accept
 from service.receive.dimse_status import CANNOT_UNDERSTAND, SUCCESS, status_of
@@ -112,7 +112,7 @@ class Listener:
         return SUCCESS
 
     def _take_report(self, event: evt.Event) -> tuple[int, None]:
-        return take_report(event, ReturnDesk(self._settings.data_dir))
+        return offer_report(event, RetrieveInbox(self._settings.data_dir))
 
 
 def _entity(settings: Settings) -> AE:

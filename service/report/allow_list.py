@@ -45,7 +45,7 @@ ALLOWED: Mapping[Mode, frozenset[str]] = MappingProxyType(
 """By mode, the keywords of every attribute that a correction may write, change or remove."""
 
 
-class NothingElseMayChange(ValueError):
+class UnexpectedAttributeChange(ValueError):
     """An object was built that differs from its source in an attribute that no correction may change; it must not leave."""
 
 
@@ -59,12 +59,12 @@ def check(source: Dataset, built: Dataset, permitted: frozenset[str]) -> None:
 
     Raises
     ------
-    NothingElseMayChange
+    UnexpectedAttributeChange
         Names the attributes (never their values) that differ and are not permitted to.
     """
     wrong = [each for each in differing(source, built) if each not in permitted]
     if wrong:
-        raise NothingElseMayChange(f"no correction may change {', '.join(wrong)}")
+        raise UnexpectedAttributeChange(f"no correction may change {', '.join(wrong)}")
 
 
 def differing(before: Dataset, after: Dataset) -> Iterator[str]:

@@ -97,7 +97,9 @@ def describe_image(conclusion: Conclusion, image: ImageFinding, correction: Corr
         else:
             sentences.append(f"Score {image.cancer_score:.3f}{kind}; no operating point is set.")
     if correction and correction.changes_something:
-        sentences.append(f"Header says {correction.declared_laterality} {correction.declared_view}: {correction.kind}. {correction.reason}")
+        sentences.append(
+            f"InstanceHeader says {correction.declared_laterality} {correction.declared_view}: {correction.kind}. {correction.reason}"
+        )
     return " ".join(sentences)
 
 

@@ -135,9 +135,9 @@ def _describe(conclusion: Conclusion, work: Work, names: Mapping[str, str]) -> s
         sentences.append(f"Labels: {conclusion.reasoning.verdict}. {conclusion.reasoning.text}")
     for image in conclusion.images:
         if image.state is not InstanceState.ANALYSED:
-            why = f"{image.reason.text} [{image.reason.code}]" if image.reason else "no reason given"
+            reason = f"{image.reason.text} [{image.reason.code}]" if image.reason else "no reason given"
             what = "failed" if image.state is InstanceState.FAILED else "not attempted"
-            sentences.append(f"{names[image.sop_instance_uid]}, {what}: {why}.")
+            sentences.append(f"{names[image.sop_instance_uid]}, {what}: {reason}.")
     if not work.any_succeeded:
         sentences.append("Nothing in this study was analysed.")
     sentences += [f"Model {describe_model(model)}." for model in conclusion.models]

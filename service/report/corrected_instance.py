@@ -21,12 +21,12 @@ from service.report.label_changes import LABELS, Change, Undo, new_labels, set_l
 from service.report.original_attributes import append, equipment, is_code_string, put, record_former, shallow_copy, with_zone
 from service.report.uids import corrected_uid, derive_series_uid, undone_uid
 
-Road = Literal["new-series", "overwrite"]
+CorrectionRoute = Literal["new-series", "overwrite"]
 """The modes in which an object of ours is sent; in the others nothing is, or the archive changes its own."""
 SC_IMAGE_TYPE = ("DERIVED", "SECONDARY")
 
 
-def build_corrected(change: Change, source: Dataset, mode: Road) -> Dataset:
+def build_corrected(change: Change, source: Dataset, mode: CorrectionRoute) -> Dataset:
     """Build one image with the labels that its pixels show.
 
     Parameters
@@ -50,7 +50,7 @@ def build_corrected(change: Change, source: Dataset, mode: Road) -> Dataset:
         The correction may not be written, or the image already says what the pixels show.
     UnreadableRecord
         A sequence that has to be kept and added to cannot be read.
-    NothingElseMayChange
+    UnexpectedAttributeChange
         The object differs from its source where it must not: a mistake of this program, so nothing is returned.
     """
     labels = new_labels(change, source)
@@ -63,13 +63,12 @@ def build_corrected(change: Change, source: Dataset, mode: Road) -> Dataset:
             put(built, "SeriesDescription", f"{side} {view}")
     for keyword in SIGNATURES:
         put(built, keyword, None)
-    told = (
-        f"Labels compared with the pixels, pixels unchanged: {change.correction.reason.rstrip('.')}. Decided by {change.who}: {change.why}"
-    )
+    difference = change.correction.reason.rstrip(".")
+    told = f"Labels compared with the pixels, pixels unchanged: {difference}. Decided by {change.actor}: {change.reason}"
     return _finish(built, before, labels, change, change.at, told, mode, source)
 
 
-def build_undone(change: Change, undone: Undo, source: Dataset, mode: Road) -> Dataset:
+def build_undone(change: Change, undone: Undo, source: Dataset, mode: CorrectionRoute) -> Dataset:
     """Build one image with its former labels again, and with one more record: of what the correction had written.
 
     Parameters
@@ -86,7 +85,7 @@ def build_undone(change: Change, undone: Undo, source: Dataset, mode: Road) -> D
 
     Raises
     ------
-    NothingToCorrect, UnreadableRecord, NothingElseMayChange
+    NothingToCorrect, UnreadableRecord, UnexpectedAttributeChange
         As `build_corrected`.
     """
     corrected = build_corrected(change, source, mode)
@@ -95,8 +94,8 @@ def build_undone(change: Change, undone: Undo, source: Dataset, mode: Road) -> D
     restored = [*labels, *SIGNATURES] if mode == "overwrite" else [*labels, "SeriesDescription"]
     _restore(built, source, restored)
     if mode == "new-series":
-        _derive(built, corrected, undone_uid(str(corrected.StudyInstanceUID), change.correction), "undone")
-    told = f"Correction of labels undone, pixels unchanged. Decided by {undone.who}: {undone.why}"
+        _derive(built, corrected, undone_uid(str(corrected.StudyInstanceUID), change.correction), "reverted")
+    told = f"Correction of labels undone, pixels unchanged. Decided by {undone.actor}: {undone.reason}"
     built = _finish(built, corrected, labels, change, undone.at, told, mode, source)
     check(source, built, allowed(mode) - set(LABELS))
     return built
@@ -109,7 +108,7 @@ def _finish(
     change: Change,
     moment: datetime,
     told: str,
-    mode: Road,
+    mode: CorrectionRoute,
     source: Dataset,
 ) -> Dataset:
     """Put on record what changed, by whom and when, and make sure that nothing else did."""

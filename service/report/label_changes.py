@@ -20,7 +20,7 @@ from models.attributes import read, read_items, read_text
 from models.vocabulary import READABLE_SCHEMES, VIEW_CODES, Laterality, View
 from service.domain.findings import Agreement, Correction, CorrectionKind, ModelIdentity
 from service.report.coding import code_item
-from service.report.orientation import mend_orientation
+from service.report.orientation import correct_patient_orientation
 from service.report.original_attributes import is_readable_sequence, put, record_former, shallow_copy, stored_bytes
 
 LABELS = ("ViewCodeSequence", "ViewPosition", "ImageLaterality", "Laterality", "PatientOrientation")
@@ -43,9 +43,9 @@ class Change:
     """A correction that was decided: what, by whom, why and when."""
 
     correction: Correction
-    who: str
+    actor: str
     """A person's name, or the word for the policy."""
-    why: str
+    reason: str
     at: datetime
     """When it was decided, with its zone: the time that every object of this change bears, so it never depends on the try."""
     models: tuple[ModelIdentity, ...]
@@ -58,8 +58,8 @@ class Change:
 class Undo:
     """The decision to put the former values back."""
 
-    who: str
-    why: str
+    actor: str
+    reason: str
     at: datetime
 
 
@@ -234,5 +234,5 @@ def _laterality(source: Dataset, side: Laterality) -> dict[str, Value]:
 
 def _orientation(source: Dataset, correction: Correction, chest_wall_right: bool | None) -> dict[str, Value]:
     declared, view, side = read(source, "PatientOrientation"), correction.new_view, correction.new_laterality
-    mended = mend_orientation(declared, view, side, chest_wall_right, correction.declared_view)
+    mended = correct_patient_orientation(declared, view, side, chest_wall_right, correction.declared_view)
     return {} if mended is None else {"PatientOrientation": "\\".join(mended)}

@@ -33,7 +33,7 @@ from service.report.uids import derive_uid
 CONTAINS = RelationshipTypeValues.CONTAINS
 OUTCOMES = {
     InstanceState.ANALYSED: concepts.SUCCEEDED,
-    InstanceState.NOT_ANALYSED: concepts.NOT_ATTEMPTED,
+    InstanceState.SKIPPED: concepts.NOT_ATTEMPTED,
     InstanceState.FAILED: concepts.FAILED,
     InstanceState.RECEIVED: concepts.NOT_ATTEMPTED,
 }

@@ -33,7 +33,7 @@ def patient_orientation(view: View, side: Laterality, chest_wall_right: bool | N
     return _rows(chest_wall_right), DOWNWARDS[view] + ("" if view in LATERAL_ONLY else MEDIAL[side])
 
 
-def mend_orientation(
+def correct_patient_orientation(
     declared: object, view: View, side: Laterality, chest_wall_right: bool | None, former_view: View = View.UNKNOWN
 ) -> tuple[str, str] | tuple[()] | None:
     """What a declared orientation has to become so that it fits the labels and the layout of the pixels.

@@ -38,7 +38,7 @@ def build_marks(conclusion: Conclusion, finding: ImageFinding, source: Dataset) 
     finding
         The image's answer.
     source
-        Header of the image. Its own grey scale is repeated here: a presentation state replaces that of the image (PS3.4 N.2.1).
+        InstanceHeader of the image. Its own grey scale is repeated here: a presentation state replaces that of the image (PS3.4 N.2.1).
 
     Returns
     -------

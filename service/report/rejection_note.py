@@ -38,7 +38,7 @@ def build_rejection_note(change: Change, source: Dataset, title: Code = INCORREC
     change
         The correction, which gives time and the name of the corrected copy.
     source
-        Header of the instance to reject: the one received, or after an undo its corrected copy.
+        InstanceHeader of the instance to reject: the one received, or after an undo its corrected copy.
     title
         One of `TITLES`.
 

@@ -37,7 +37,7 @@ def build_heatmap(
     finding
         The image's answer.
     source
-        Header of the image.
+        InstanceHeader of the image.
     overlay_rgb
         Picture blended with its heatmap, shape (rows, columns, 3). It may be smaller than the source: no pixel spacing is stated.
     preview_rgb

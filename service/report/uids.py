@@ -65,7 +65,7 @@ def corrected_uid(study_instance_uid: str, correction: Correction, mode: Mode = 
 
 def undone_uid(study_instance_uid: str, correction: Correction, mode: Mode = "new-series") -> str:
     """SOP Instance UID under which the image lies once its former labels are written back."""
-    return _copy_uid(study_instance_uid, correction, "undone") if mode == "new-series" else correction.sop_instance_uid
+    return _copy_uid(study_instance_uid, correction, "reverted") if mode == "new-series" else correction.sop_instance_uid
 
 
 def rejection_uid(study_instance_uid: str, rejected_uid: str, title: str) -> str:

@@ -10,11 +10,11 @@ from service.domain.findings import Correction, CorrectionKind, CorrectionState,
 from service.domain.policy import Action
 from service.store.events import Chronicle
 from service.store.rows import POLICY, CorrectionRow, CorrectionStep, HoldRow, PlannedCorrection
-from service.store.tables import correction_history, corrections, deliveries, holds
+from service.store.tables import correction_history, corrections, deliveries, study_holds
 
 ON_THE_WAY = (DeliveryState.PENDING, DeliveryState.SENT)
 UNDECIDED = (CorrectionState.PROPOSED, CorrectionState.REPORTED)
-FOLLOWS_DELIVERIES = (CorrectionState.APPROVED, CorrectionState.APPLIED, CorrectionState.VERIFIED, CorrectionState.NOT_APPLIED)
+FOLLOWS_DELIVERIES = (CorrectionState.APPROVED, CorrectionState.APPLIED, CorrectionState.VERIFIED, CorrectionState.MISMATCH)
 
 
 class Corrections(Chronicle):
@@ -50,19 +50,19 @@ class Corrections(Chronicle):
         """Every step of a correction's life, first to last."""
         wanted = select(correction_history).where(correction_history.c.correction_id == correction_id).order_by(correction_history.c.id)
         with self._read() as connection:
-            return [CorrectionStep(row.at, CorrectionState(row.state), row.who, row.why) for row in connection.execute(wanted)]
+            return [CorrectionStep(row.at, CorrectionState(row.state), row.actor, row.reason) for row in connection.execute(wanted)]
 
     def hold(self, study_instance_uid: str) -> HoldRow | None:
         """The hold on a study, released or not; None where there never was one."""
         with self._read() as connection:
-            row = connection.execute(select(holds).where(holds.c.study_instance_uid == study_instance_uid)).one_or_none()
+            row = connection.execute(select(study_holds).where(study_holds.c.study_instance_uid == study_instance_uid)).one_or_none()
         return as_hold(row) if row else None
 
     def holds(self, open_only: bool = True) -> list[HoldRow]:
         """Studies that nothing corrected may leave, oldest first."""
-        wanted = select(holds).order_by(holds.c.since, holds.c.study_instance_uid)
+        wanted = select(study_holds).order_by(study_holds.c.since, study_holds.c.study_instance_uid)
         if open_only:
-            wanted = wanted.where(holds.c.released_at.is_(None))
+            wanted = wanted.where(study_holds.c.released_at.is_(None))
         with self._read() as connection:
             return [as_hold(row) for row in connection.execute(wanted)]
 
@@ -75,9 +75,9 @@ class Corrections(Chronicle):
             .where(corrections.c.sop_instance_uid == correction.sop_instance_uid, corrections.c.change == change_key(correction))
             .with_for_update()
         ).one_or_none()
-        seen = {"version": version, "correction": correction.model_dump_json(), "kind": correction.kind, "changed_at": at}
+        seen = {"version": version, "correction": correction.model_dump_json(), "kind": correction.kind, "updated_at": at}
         if found is not None and found.state not in (*UNDECIDED, CorrectionState.WITHDRAWN):
-            connection.execute(update(corrections).where(corrections.c.id == found.id).values(version=version, changed_at=at))
+            connection.execute(update(corrections).where(corrections.c.id == found.id).values(version=version, updated_at=at))
             return
         state = _first_state(planned.action)
         if found is None:
@@ -95,7 +95,7 @@ class Corrections(Chronicle):
             connection.execute(update(corrections).where(corrections.c.id == correction_id).values(**seen))
         if found is None or found.state != state:
             decided = (
-                {"decided_by": POLICY, "decided_at": at, "decided_why": correction.reason} if state is CorrectionState.APPROVED else {}
+                {"decided_by": POLICY, "decided_at": at, "decided_reason": correction.reason} if state is CorrectionState.APPROVED else {}
             )
             self._step(connection, correction_id, study_instance_uid, state, POLICY, correction.reason, **decided)
 
@@ -105,16 +105,23 @@ class Corrections(Chronicle):
             corrections.c.study_instance_uid == study_instance_uid, corrections.c.version < version, corrections.c.state.in_(UNDECIDED)
         )
         for correction_id in connection.execute(stale).scalars().all():
-            why = f"conclusion {version} of the study sees no such difference"
-            self._step(connection, correction_id, study_instance_uid, CorrectionState.WITHDRAWN, POLICY, why)
+            reason = f"conclusion {version} of the study sees no such difference"
+            self._step(connection, correction_id, study_instance_uid, CorrectionState.WITHDRAWN, POLICY, reason)
 
     def _step(
-        self, connection: Connection, correction_id: int, study_instance_uid: str, state: CorrectionState, who: str, why: str, **values: Any
+        self,
+        connection: Connection,
+        correction_id: int,
+        study_instance_uid: str,
+        state: CorrectionState,
+        actor: str,
+        reason: str,
+        **values: Any,
     ) -> None:
         """Bring a correction into a state, and write down who did it and why."""
         at = self._now()
-        connection.execute(update(corrections).where(corrections.c.id == correction_id).values(state=state, changed_at=at, **values))
-        connection.execute(insert(correction_history).values(correction_id=correction_id, at=at, state=state, who=who, why=why))
+        connection.execute(update(corrections).where(corrections.c.id == correction_id).values(state=state, updated_at=at, **values))
+        connection.execute(insert(correction_history).values(correction_id=correction_id, at=at, state=state, actor=actor, reason=reason))
         self._tell(connection, f"correction.{state}", study_instance_uid, correction=correction_id, state=state)
 
     def _state_of(self, connection: Connection, correction_id: int) -> CorrectionState:
@@ -127,17 +134,17 @@ class Corrections(Chronicle):
         if row is None:
             return
         state = CorrectionState(row.state)
-        undoing = state is CorrectionState.UNDOING
+        undoing = state is CorrectionState.REVERTING
         if not undoing and state not in FOLLOWS_DELIVERIES:
             return
-        kind = ObjectKind.UNDONE if undoing else ObjectKind.CORRECTED
+        kind = ObjectKind.REVERTED if undoing else ObjectKind.CORRECTED
         wanted = select(deliveries).where(deliveries.c.correction_id == correction_id, deliveries.c.kind == kind)
         rows = connection.execute(wanted.order_by(deliveries.c.id)).all()
         if not rows:
             return
-        new, why = _undone(rows) if undoing else _carried_out(rows)
+        new, reason = _undone(rows) if undoing else _carried_out(rows)
         if new is not state:
-            self._step(connection, correction_id, row.study_instance_uid, new, POLICY, why)
+            self._step(connection, correction_id, row.study_instance_uid, new, POLICY, reason)
 
 
 def change_key(correction: Correction) -> str:
@@ -156,14 +163,14 @@ def as_correction(row: Row[Any]) -> CorrectionRow:
         state=CorrectionState(row.state),
         decided_by=row.decided_by,
         decided_at=row.decided_at,
-        decided_why=row.decided_why,
+        decided_reason=row.decided_reason,
         created_at=row.created_at,
-        changed_at=row.changed_at,
+        updated_at=row.updated_at,
     )
 
 
 def as_hold(row: Row[Any]) -> HoldRow:
-    return HoldRow(row.study_instance_uid, row.reason, row.since, row.released_at, row.released_by, row.released_why)
+    return HoldRow(row.study_instance_uid, row.reason, row.since, row.released_at, row.released_by, row.released_reason)
 
 
 def _first_state(action: Action) -> CorrectionState:
@@ -178,11 +185,11 @@ def _carried_out(rows: list[Row[Any]] | Any) -> tuple[CorrectionState, str]:
         return CorrectionState.APPROVED, "not yet at every destination"
     if DeliveryState.SENT in states:
         return CorrectionState.APPLIED, "sent, not yet proved"
-    return (CorrectionState.NOT_APPLIED, "; ".join(bad)) if bad else (CorrectionState.VERIFIED, "read back from every destination")
+    return (CorrectionState.MISMATCH, "; ".join(bad)) if bad else (CorrectionState.VERIFIED, "read back from every destination")
 
 
 def _undone(rows: list[Row[Any]] | Any) -> tuple[CorrectionState, str]:
     bad = [f"{row.destination}: {row.state}" for row in rows if row.state not in (*ON_THE_WAY, DeliveryState.VERIFIED)]
     if any(row.state in ON_THE_WAY for row in rows):
-        return CorrectionState.UNDOING, ""
-    return (CorrectionState.VERIFIED, f"not undone: {'; '.join(bad)}") if bad else (CorrectionState.UNDONE, "former labels read back")
+        return CorrectionState.REVERTING, ""
+    return (CorrectionState.VERIFIED, f"not undone: {'; '.join(bad)}") if bad else (CorrectionState.REVERTED, "former labels read back")

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from service.domain.findings import CorrectionKind, CorrectionState, DeliveryState
 from service.store.database import Database
-from service.store.tables import corrections, deliveries, destination_states, events, holds, webhook_states
+from service.store.tables import corrections, deliveries, destination_health, events, study_holds, webhook_cursors
 
 
 @dataclass(frozen=True)
@@ -49,18 +49,18 @@ class Tallies(Database):
         """Whether each destination that was ever tried is being left alone now."""
         at = self._now()
         with self._read() as connection:
-            rows = connection.execute(select(destination_states.c.name, destination_states.c.open_until)).all()
+            rows = connection.execute(select(destination_health.c.name, destination_health.c.open_until)).all()
         return {row.name: row.open_until is not None and row.open_until > at for row in rows}
 
     def held_studies(self) -> int:
         """Studies that nothing corrected may leave until a person releases them."""
         with self._read() as connection:
-            return connection.execute(select(func.count()).select_from(holds).where(holds.c.released_at.is_(None))).scalar_one()
+            return connection.execute(select(func.count()).select_from(study_holds).where(study_holds.c.released_at.is_(None))).scalar_one()
 
     def webhook_backlog(self, name: str) -> Backlog:
         """How far a webhook is behind; one that was never told anything is behind by all that ever happened."""
         with self._read() as connection:
-            state = connection.execute(select(webhook_states).where(webhook_states.c.name == name)).one_or_none()
+            state = connection.execute(select(webhook_cursors).where(webhook_cursors.c.name == name)).one_or_none()
             ahead = select(func.count(), func.min(events.c.at)).where(events.c.id > (state.last_event_id if state else 0))
             count, oldest = connection.execute(ahead).one()
         age_s = (self._now() - oldest).total_seconds() if oldest else 0.0

@@ -11,7 +11,7 @@ from service.domain.errors import DecisionRefused
 from service.domain.findings import CorrectionState, DeliveryState, ObjectKind
 from service.store.corrections import FOLLOWS_DELIVERIES, ON_THE_WAY, Corrections
 from service.store.rows import DeliveryRow, PlannedDelivery
-from service.store.tables import deliveries, destination_states, holds
+from service.store.tables import deliveries, destination_health, study_holds
 
 HELD_BACK = (ObjectKind.CORRECTED, ObjectKind.REJECTION)
 """What does not leave a study that is held."""
@@ -112,7 +112,7 @@ class Outbox(Corrections):
             The peer's last answer, a DIMSE or HTTP status, where it gave one.
         """
         if state in ON_THE_WAY:
-            raise ValueError("a delivery ends verified, not-applied, refused, failed or left-out")
+            raise ValueError("a delivery ends verified, mismatch, refused, failed or left-out")
         end = update(deliveries).values(state=state, error=_plain(error), status=status, leased_until=None, finished_at=self._now())
         return self._change_delivery(delivery_id, end)
 
@@ -121,9 +121,9 @@ class Outbox(Corrections):
         with self._write() as connection:
             connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(object_uid=object_uid))
 
-    def postpone_delivery(self, delivery_id: int, why: str, next_try_at: datetime) -> bool:
+    def postpone_delivery(self, delivery_id: int, reason: str, next_try_at: datetime) -> bool:
         """Give a delivery back that must wait for another one: that was no try."""
-        back = update(deliveries).values(error=_plain(why), leased_until=None, next_try_at=next_try_at, tries=deliveries.c.tries - 1)
+        back = update(deliveries).values(error=_plain(reason), leased_until=None, next_try_at=next_try_at, tries=deliveries.c.tries - 1)
         return self._change_delivery(delivery_id, back)
 
     def retry_delivery(self, delivery_id: int, error: str, next_try_at: datetime) -> bool:
@@ -131,7 +131,7 @@ class Outbox(Corrections):
         back = update(deliveries).values(error=_plain(error), leased_until=None, next_try_at=next_try_at)
         return self._change_delivery(delivery_id, back)
 
-    def retry(self, delivery_id: int, who: str) -> DeliveryRow:
+    def retry(self, delivery_id: int, actor: str) -> DeliveryRow:
         """Give a delivery that ended without proof fresh tries, because a person asks for it.
 
         Raises
@@ -148,22 +148,24 @@ class Outbox(Corrections):
                 raise LookupError(f"no delivery {delivery_id}")
             if row.state in (*ON_THE_WAY, DeliveryState.VERIFIED):
                 raise DecisionRefused(f"delivery {delivery_id} is {row.state}: only what ended without proof is tried again")
-            self._take_up(connection, row, who)
+            self._take_up(connection, row, actor)
             anew = {"state": DeliveryState.PENDING, "tries": 0, "next_try_at": at, "leased_until": None, "finished_at": None}
             again = update(deliveries).where(deliveries.c.id == delivery_id).values(**anew)
             fresh = as_delivery(connection.execute(again.returning(*deliveries.c)).one())
-            self._tell(connection, "delivery.retried", row.study_instance_uid, delivery=delivery_id, destination=row.destination, who=who)
+            self._tell(
+                connection, "delivery.retried", row.study_instance_uid, delivery=delivery_id, destination=row.destination, actor=actor
+            )
             self._settle(connection, row.correction_id)
         return fresh
 
-    def _take_up(self, connection: Connection, row: Row[Any], who: str) -> None:
+    def _take_up(self, connection: Connection, row: Row[Any], actor: str) -> None:
         """See that a delivery which is to be tried again still serves its correction."""
         if not row.correction_id:
             return
         state = self._state_of(connection, row.correction_id)
-        if row.kind == ObjectKind.UNDONE and state in FOLLOWS_DELIVERIES:
-            self._step(connection, row.correction_id, row.study_instance_uid, CorrectionState.UNDOING, who, "the undo is tried again")
-        elif state not in FOLLOWS_DELIVERIES and not (row.kind == ObjectKind.UNDONE and state is CorrectionState.UNDOING):
+        if row.kind == ObjectKind.REVERTED and state in FOLLOWS_DELIVERIES:
+            self._step(connection, row.correction_id, row.study_instance_uid, CorrectionState.REVERTING, actor, "the undo is tried again")
+        elif state not in FOLLOWS_DELIVERIES and not (row.kind == ObjectKind.REVERTED and state is CorrectionState.REVERTING):
             raise DecisionRefused(f"delivery {row.id} belongs to correction {row.correction_id}, which is {state}: it is not written again")
 
     def _plan(
@@ -211,8 +213,8 @@ class Outbox(Corrections):
         if name is None:
             return False
         # The row is the queue's turnstile: two workers must not count at the same time.
-        self._insert_once(connection, destination_states, name=name, failures=0)
-        connection.execute(select(destination_states.c.name).where(destination_states.c.name == name).with_for_update())
+        self._insert_once(connection, destination_health, name=name, failures=0)
+        connection.execute(select(destination_health.c.name).where(destination_health.c.name == name).with_for_update())
         running = select(func.count()).where(deliveries.c.destination == name, deliveries.c.leased_until > at)
         return connection.execute(running).scalar_one() >= concurrency
 
@@ -228,9 +230,9 @@ def _plain(error: str | None) -> str | None:
 
 def _claimable(at: datetime) -> ColumnElement[bool]:
     free = or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= at)
-    left_alone = exists().where(destination_states.c.name == deliveries.c.destination, destination_states.c.open_until > at)
+    left_alone = exists().where(destination_health.c.name == deliveries.c.destination, destination_health.c.open_until > at)
     held = deliveries.c.kind.in_(HELD_BACK) & exists().where(
-        holds.c.study_instance_uid == deliveries.c.study_instance_uid, holds.c.released_at.is_(None)
+        study_holds.c.study_instance_uid == deliveries.c.study_instance_uid, study_holds.c.released_at.is_(None)
     )
     return deliveries.c.state.in_(ON_THE_WAY) & (deliveries.c.next_try_at <= at) & free & ~left_alone & ~held
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from models.vocabulary import Density, Laterality
 from service.domain.agreement import summarise_study
-from service.domain.findings import Conclusion, Header, ImageFinding
+from service.domain.findings import Conclusion, ImageFinding, InstanceHeader
 from service.domain.patient import Patient
 
 LONGEST_WORD = 64
 
 
-def study_columns(header: Header, patient: Patient) -> dict[str, Any]:
+def study_columns(header: InstanceHeader, patient: Patient) -> dict[str, Any]:
     """Columns of a study out of the first image that came."""
     told = (patient.patient_id, patient.name.replace("^", " "), header.accession_number, header.study_instance_uid)
     return {
@@ -32,7 +32,7 @@ def study_columns(header: Header, patient: Patient) -> dict[str, Any]:
     }
 
 
-def instance_columns(header: Header) -> dict[str, Any]:
+def instance_columns(header: InstanceHeader) -> dict[str, Any]:
     """Columns of an image out of its header."""
     return {
         "series_instance_uid": header.series_instance_uid,

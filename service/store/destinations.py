@@ -11,7 +11,7 @@ from sqlalchemy import Row, select, update
 
 from service.store.database import Database
 from service.store.rows import DestinationRow
-from service.store.tables import destination_states as states
+from service.store.tables import destination_health as states
 
 
 class Peers(Database):
@@ -21,7 +21,7 @@ class Peers(Database):
             row = connection.execute(select(states).where(states.c.name == name)).one_or_none()
         return _destination(row) if row else None
 
-    def destination_states(self) -> list[DestinationRow]:
+    def destination_health(self) -> list[DestinationRow]:
         """What is known of all destinations that were ever tried."""
         with self._read() as connection:
             return [_destination(row) for row in connection.execute(select(states).order_by(states.c.name))]

@@ -10,11 +10,11 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func
 
 from service.domain.findings import ObjectKind
 from service.store.database import Database
-from service.store.tables import instances, produced, studies
+from service.store.tables import derived_instances, instances, studies
 
 
 @dataclass(frozen=True)
-class StoredObject:
+class StoredInstance:
     """A file that can be handed out."""
 
     study_instance_uid: str
@@ -25,7 +25,7 @@ class StoredObject:
     size: int
     """Bytes of the file."""
     path: str | None
-    """Relative to the data folder; None for an object of ours, which lies where `InstanceStore.produced_path` says."""
+    """Relative to the data folder; None for an object of ours, which lies where `FileStore.produced_path` says."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Produce(Database):
         with self._write() as connection:
             return self._insert_once(
                 connection,
-                produced,
+                derived_instances,
                 object_uid=object_uid,
                 study_instance_uid=study_instance_uid,
                 series_instance_uid=series_instance_uid,
@@ -84,7 +84,10 @@ class Produce(Database):
     def is_kept(self, object_uid: str) -> bool:
         """Tell whether an object of ours was built and lies in the data folder."""
         with self._read() as connection:
-            return connection.execute(select(produced.c.object_uid).where(produced.c.object_uid == object_uid)).scalar() is not None
+            return (
+                connection.execute(select(derived_instances.c.object_uid).where(derived_instances.c.object_uid == object_uid)).scalar()
+                is not None
+            )
 
     def find_studies(self, wanted: ObjectFilter, offset: int, limit: int) -> list[str]:
         """Study Instance UIDs of studies that hold a wanted object; those that came last first."""
@@ -92,11 +95,11 @@ class Produce(Database):
             rules = list(_study_rules(wanted, connection))
             if wanted.study_instance_uids:
                 rules.append(studies.c.study_instance_uid.in_(wanted.study_instance_uids))
-            owned = [list(_object_rules(wanted, table)) for table in (instances, produced)]
+            owned = [list(_object_rules(wanted, table)) for table in (instances, derived_instances)]
             if any(owned):
                 holders = [
                     select(literal(1)).where(table.c.study_instance_uid == studies.c.study_instance_uid, *each).exists()
-                    for table, each in zip((instances, produced), owned, strict=True)
+                    for table, each in zip((instances, derived_instances), owned, strict=True)
                 ]
                 rules.append(or_(*holders))
             found = (
@@ -111,15 +114,15 @@ class Produce(Database):
         with self._read() as connection:
             of_each = [
                 select(table.c.study_instance_uid, table.c.series_instance_uid).where(*_rules(wanted, table, connection))
-                for table in (instances, produced)
+                for table in (instances, derived_instances)
             ]
             found = union(*of_each).order_by("study_instance_uid", "series_instance_uid").offset(offset).limit(limit)
             return [SeriesKey(row.study_instance_uid, row.series_instance_uid) for row in connection.execute(found)]
 
-    def find_objects(self, wanted: ObjectFilter, offset: int = 0, limit: int | None = None) -> list[StoredObject]:
+    def find_objects(self, wanted: ObjectFilter, offset: int = 0, limit: int | None = None) -> list[StoredInstance]:
         """Objects, by their UIDs; received ones and our own."""
         with self._read() as connection:
-            of_each = [_columns(table).where(*_rules(wanted, table, connection)) for table in (instances, produced)]
+            of_each = [_columns(table).where(*_rules(wanted, table, connection)) for table in (instances, derived_instances)]
             found = (
                 union_all(*of_each).order_by("study_instance_uid", "series_instance_uid", "sop_instance_uid").offset(offset).limit(limit)
             )
@@ -167,7 +170,7 @@ def _study_rules(wanted: ObjectFilter, connection: Connection) -> Iterator[Colum
             select(literal(1))
             .where(table.c.study_instance_uid == studies.c.study_instance_uid, table.c.modality.in_(wanted.modalities_in_study))
             .exists()
-            for table in (instances, produced)
+            for table in (instances, derived_instances)
         ]
         yield or_(*holders)
     for text, column in (
@@ -209,7 +212,7 @@ def _pattern(text: str) -> str:
     return escaped.replace("*", "%").replace("?", "_")
 
 
-def _object(row: Row[Any]) -> StoredObject:
-    return StoredObject(
+def _object(row: Row[Any]) -> StoredInstance:
+    return StoredInstance(
         row.study_instance_uid, row.series_instance_uid, row.sop_instance_uid, row.sop_class_uid, row.modality, row.size, row.path
     )

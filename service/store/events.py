@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, insert, or_, select, text, update
 
 from service.store.database import Database
 from service.store.rows import EventRow
-from service.store.tables import events, webhook_states
+from service.store.tables import events, webhook_cursors
 
 _ONE_AT_A_TIME = 0x6576656E74
 
@@ -37,15 +37,15 @@ class Chronicle(Database):
         Id of the last event that it took; None where another worker tells it, or its next try is not due.
         """
         at = self._now()
-        free = or_(webhook_states.c.leased_until.is_(None), webhook_states.c.leased_until <= at)
+        free = or_(webhook_cursors.c.leased_until.is_(None), webhook_cursors.c.leased_until <= at)
         claim = (
-            update(webhook_states)
-            .where(webhook_states.c.name == name, webhook_states.c.next_try_at <= at, free)
+            update(webhook_cursors)
+            .where(webhook_cursors.c.name == name, webhook_cursors.c.next_try_at <= at, free)
             .values(leased_until=at + timedelta(seconds=lease_s))
         )
         with self._write() as connection:
-            self._insert_once(connection, webhook_states, name=name, last_event_id=0, tries=0, next_try_at=at)
-            return connection.execute(claim.returning(webhook_states.c.last_event_id)).scalar()
+            self._insert_once(connection, webhook_cursors, name=name, last_event_id=0, tries=0, next_try_at=at)
+            return connection.execute(claim.returning(webhook_cursors.c.last_event_id)).scalar()
 
     def webhook_done(self, name: str, event_id: int) -> None:
         """Note that everything up to an event was taken, and give the webhook back."""
@@ -54,17 +54,17 @@ class Chronicle(Database):
 
     def webhook_failed(self, name: str, error: str, next_try_at: datetime) -> None:
         """Give the webhook back for a later try; counts the failure."""
-        self._change_webhook(name, tries=webhook_states.c.tries + 1, next_try_at=next_try_at, leased_until=None, last_error=error)
+        self._change_webhook(name, tries=webhook_cursors.c.tries + 1, next_try_at=next_try_at, leased_until=None, last_error=error)
 
     def webhooks(self) -> dict[str, tuple[int, int, str | None]]:
         """By name: the last event taken, failures since, the last error."""
         with self._read() as connection:
-            found = connection.execute(select(webhook_states).order_by(webhook_states.c.name))
+            found = connection.execute(select(webhook_cursors).order_by(webhook_cursors.c.name))
             return {row.name: (row.last_event_id, row.tries, row.last_error) for row in found}
 
     def _change_webhook(self, name: str, **values: Any) -> None:
         with self._write() as connection:
-            connection.execute(update(webhook_states).where(webhook_states.c.name == name).values(**values))
+            connection.execute(update(webhook_cursors).where(webhook_cursors.c.name == name).values(**values))
 
     def _tell(self, connection: Connection, kind: str, study_instance_uid: str, /, **detail: object) -> None:
         """Write an event down in a running transaction."""

@@ -15,7 +15,7 @@ from service.store.deliveries import as_delivery
 from service.store.rows import DeliveryRow
 from service.store.tables import conflicts, deliveries, instances
 
-UNPROVEN = (DeliveryState.FAILED, DeliveryState.REFUSED, DeliveryState.NOT_APPLIED)
+UNPROVEN = (DeliveryState.FAILED, DeliveryState.REJECTED, DeliveryState.MISMATCH)
 """How a delivery ends that should have been verified; a person may have it tried again."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,12 +35,12 @@ class ImageRow:
     calling_ae: str
     tries: int
     received_at: datetime
-    touched_at: datetime
+    last_attempt_at: datetime
     """Last time it was queued or tried."""
 
     @property
     def cursor(self) -> str:
-        return f"{(self.touched_at - _EPOCH) // _MICROSECOND}-{self.sop_instance_uid}"
+        return f"{(self.last_attempt_at - _EPOCH) // _MICROSECOND}-{self.sop_instance_uid}"
 
 
 @dataclass(frozen=True)
@@ -83,9 +83,9 @@ class Troubles(Database):
         if cursor:
             microseconds, _, uid = cursor.partition("-")
             at = _EPOCH + int(microseconds) * _MICROSECOND
-            behind = and_(instances.c.touched_at == at, instances.c.sop_instance_uid > uid)
-            wanted = wanted.where(instances.c.touched_at <= at, or_(instances.c.touched_at < at, behind))
-        wanted = wanted.order_by(instances.c.touched_at.desc(), instances.c.sop_instance_uid).limit(limit)
+            behind = and_(instances.c.last_attempt_at == at, instances.c.sop_instance_uid > uid)
+            wanted = wanted.where(instances.c.last_attempt_at <= at, or_(instances.c.last_attempt_at < at, behind))
+        wanted = wanted.order_by(instances.c.last_attempt_at.desc(), instances.c.sop_instance_uid).limit(limit)
         with self._read() as connection:
             return [_image(row) for row in connection.execute(wanted)]
 
@@ -99,13 +99,13 @@ class Troubles(Database):
 
     def reasons(self) -> dict[tuple[str, str], int]:
         """Count images without labels by (state, code of the reason)."""
-        ended = instances.c.state.in_((InstanceState.NOT_ANALYSED, InstanceState.FAILED))
+        ended = instances.c.state.in_((InstanceState.SKIPPED, InstanceState.FAILED))
         grouped = select(instances.c.state, instances.c.reason_code, func.count()).where(ended)
         with self._read() as connection:
             rows = connection.execute(grouped.group_by(instances.c.state, instances.c.reason_code)).all()
         return {(row[0], row[1]): row[2] for row in rows}
 
-    def troubled_deliveries(
+    def failed_or_slow_deliveries(
         self, slow_after_s: float, destination: str | None = None, before_id: int = 0, limit: int = 50
     ) -> list[DeliveryRow]:
         """Deliveries that ended without proof, and those that are on their way for longer than `slow_after_s` seconds."""
@@ -154,5 +154,5 @@ def _image(row: Row[Any]) -> ImageRow:
         calling_ae=row.calling_ae,
         tries=row.tries,
         received_at=row.received_at,
-        touched_at=row.touched_at,
+        last_attempt_at=row.last_attempt_at,
     )

@@ -25,11 +25,11 @@ class FeedbackRow:
     """Of the image, relative to the data folder."""
     label: ReadLabel
     verdict: ReaderVerdict
-    said: str
+    predicted_value: str
     """What the network said: a value of the label, or the cancer score with four digits."""
-    right_value: str
+    corrected_value: str
     note: str
-    who: str
+    actor: str
     """Name of the account or key."""
     model: str
     """Name and version of the network that said it."""
@@ -37,11 +37,11 @@ class FeedbackRow:
     @property
     def value(self) -> str:
         """The label as the reader leaves it; empty where they leave none."""
-        return settled_value(self.label, self.verdict, self.said, self.right_value)
+        return settled_value(self.label, self.verdict, self.predicted_value, self.corrected_value)
 
 
 class Readers(Database):
-    def give_feedback(self, sop_instance_uid: str, opinion: Opinion, who: str) -> FeedbackRow:
+    def give_feedback(self, sop_instance_uid: str, opinion: Opinion, actor: str) -> FeedbackRow:
         """Enter what a reader says; what the network said is read in the same transaction.
 
         Raises
@@ -65,10 +65,10 @@ class Readers(Database):
                 sop_instance_uid=sop_instance_uid,
                 label=opinion.label,
                 verdict=opinion.verdict,
-                said=said,
-                right_value="" if opinion.right_value == said else opinion.right_value,
+                predicted_value=said,
+                corrected_value="" if opinion.corrected_value == said else opinion.corrected_value,
                 note=opinion.note,
-                who=who,
+                actor=actor,
                 model=model,
             )
             number = connection.execute(entered.returning(feedback.c.id)).scalar_one()
@@ -106,7 +106,7 @@ class Readers(Database):
 
 def last_words(study_instance_uid: str | None = None) -> Select[tuple[int]]:
     """Numbers of the rows that count: one for each reader, image and label."""
-    newest = select(func.max(feedback.c.id)).group_by(feedback.c.who, feedback.c.sop_instance_uid, feedback.c.label)
+    newest = select(func.max(feedback.c.id)).group_by(feedback.c.actor, feedback.c.sop_instance_uid, feedback.c.label)
     return newest if study_instance_uid is None else newest.where(feedback.c.study_instance_uid == study_instance_uid)
 
 
@@ -122,9 +122,9 @@ def _feedback(row: Row[Any]) -> FeedbackRow:
         path=Path(row.path),
         label=ReadLabel(row.label),
         verdict=ReaderVerdict(row.verdict),
-        said=row.said,
-        right_value=row.right_value,
+        predicted_value=row.predicted_value,
+        corrected_value=row.corrected_value,
         note=row.note,
-        who=row.who,
+        actor=row.actor,
         model=row.model,
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 
-class InstanceStore:
+class FileStore:
     """The files below `data_dir`, which is made where it is missing.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select, update
 
 from models.vocabulary import Density
-from service.domain.findings import Header, ImageFinding, InstanceState, Priority, TriageFlag
+from service.domain.findings import ImageFinding, InstanceHeader, InstanceState, Priority, TriageFlag
 from service.domain.patient import Patient
 from service.store.derived_columns import finding_columns, instance_columns, study_columns
 from service.store.events import Chronicle
@@ -24,7 +24,7 @@ _URGENCY = (Priority.BACKGROUND, Priority.ROUTINE, Priority.URGENT)
 class Intake(Chronicle):
     def add_instance(
         self,
-        header: Header,
+        header: InstanceHeader,
         sha256: str,
         path: Path,
         size: int,
@@ -39,7 +39,7 @@ class Intake(Chronicle):
         sha256
             Of the dataset without file meta: what tells a re-send from other bytes under a known UID.
         path
-            Where `InstanceStore.commit` put the file, relative to the data folder.
+            Where `FileStore.commit` put the file, relative to the data folder.
         size
             Bytes.
         patient
@@ -68,7 +68,7 @@ class Intake(Chronicle):
                     state=InstanceState.RECEIVED,
                     tries=0,
                     received_at=at,
-                    touched_at=at,
+                    last_attempt_at=at,
                     **instance_columns(header),
                 )
                 if inserted:
@@ -120,7 +120,7 @@ class Intake(Chronicle):
         step = (
             update(instances)
             .where(instances.c.sop_instance_uid == sop_instance_uid)
-            .values(tries=instances.c.tries + 1, touched_at=self._now())
+            .values(tries=instances.c.tries + 1, last_attempt_at=self._now())
         )
         with self._write() as connection:
             return connection.execute(step.returning(instances.c.tries)).scalar() or 0
@@ -128,7 +128,7 @@ class Intake(Chronicle):
     def record_finding(self, finding: ImageFinding) -> bool:
         """End an instance in the finding's (terminal) state; False where it had ended before: the first result wins."""
         if finding.state is InstanceState.RECEIVED:
-            raise ValueError("a finding ends an instance: its state is analysed, not-analysed or failed")
+            raise ValueError("a finding ends an instance: its state is analysed, skipped or failed")
         at = self._now()
         end = (
             update(instances)
@@ -148,7 +148,7 @@ class Intake(Chronicle):
         back = (
             update(instances)
             .where(instances.c.sop_instance_uid == sop_instance_uid, instances.c.state != InstanceState.RECEIVED)
-            .values(state=InstanceState.RECEIVED, finding=None, finished_at=None, tries=0, touched_at=at, **finding_columns(None))
+            .values(state=InstanceState.RECEIVED, finding=None, finished_at=None, tries=0, last_attempt_at=at, **finding_columns(None))
         )
         with self._write() as connection:
             study_instance_uid = connection.execute(back.returning(instances.c.study_instance_uid)).scalar()
@@ -166,8 +166,8 @@ class Intake(Chronicle):
         at = self._now()
         stuck = (
             select(instances)
-            .where(instances.c.state == InstanceState.RECEIVED, instances.c.touched_at <= at - timedelta(seconds=older_than_s))
-            .order_by(instances.c.touched_at, instances.c.sop_instance_uid)
+            .where(instances.c.state == InstanceState.RECEIVED, instances.c.last_attempt_at <= at - timedelta(seconds=older_than_s))
+            .order_by(instances.c.last_attempt_at, instances.c.sop_instance_uid)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
@@ -175,7 +175,7 @@ class Intake(Chronicle):
             named = [_instance(row) for row in connection.execute(stuck)]
             uids = [row.sop_instance_uid for row in named]
             if uids:
-                connection.execute(update(instances).where(instances.c.sop_instance_uid.in_(uids)).values(touched_at=at))
+                connection.execute(update(instances).where(instances.c.sop_instance_uid.in_(uids)).values(last_attempt_at=at))
         return sorted(named, key=lambda row: -_URGENCY.index(row.priority))
 
     def oldest_unfinished_at(self) -> datetime | None:
@@ -188,7 +188,7 @@ class Intake(Chronicle):
         with self._read() as connection:
             return [_instance(row) for row in connection.execute(wanted)]
 
-    def _open_study(self, connection: Connection, header: Header, patient: Patient, priority: Priority, at: datetime) -> None:
+    def _open_study(self, connection: Connection, header: InstanceHeader, patient: Patient, priority: Priority, at: datetime) -> None:
         opened = self._insert_once(
             connection,
             studies,
@@ -197,8 +197,8 @@ class Intake(Chronicle):
             priority=priority,
             first_received_at=at,
             last_received_at=at,
-            changed_at=at,
-            unsettled=True,
+            updated_at=at,
+            needs_conclusion=True,
             instance_count=0,
             finished_count=0,
             version=0,
@@ -225,7 +225,7 @@ class Intake(Chronicle):
 
     def _touch_study(self, connection: Connection, study_instance_uid: str, at: datetime, **values: Any) -> None:
         connection.execute(
-            update(studies).where(studies.c.study_instance_uid == study_instance_uid).values(changed_at=at, unsettled=True, **values)
+            update(studies).where(studies.c.study_instance_uid == study_instance_uid).values(updated_at=at, needs_conclusion=True, **values)
         )
 
 
@@ -233,7 +233,7 @@ def _instance(row: Row[Any]) -> InstanceRow:
     return InstanceRow(
         sop_instance_uid=row.sop_instance_uid,
         study_instance_uid=row.study_instance_uid,
-        header=Header.model_validate_json(row.header),
+        header=InstanceHeader.model_validate_json(row.header),
         sha256=row.sha256,
         path=Path(row.path),
         size=row.size,

@@ -67,10 +67,10 @@ class Tally:
     """Images that ended, by what came of them."""
 
     images: int = 0
-    not_analysed: int = 0
+    skipped: int = 0
     failed: int = 0
     compared: int = 0
-    """Header against pixels, in a conclusion."""
+    """InstanceHeader against pixels, in a conclusion."""
     contradict: int = 0
     missing: int = 0
     unsure: int = 0
@@ -100,9 +100,9 @@ class OpinionCount:
     model: str
     """Name and version of the network."""
     verdict: ReaderVerdict
-    said: str
+    predicted_value: str
     """Empty for cancer, whose scores are numbers."""
-    right_value: str
+    corrected_value: str
     count: int
 
 
@@ -123,7 +123,7 @@ class Quality(Database):
                     day,
                     column,
                     func.count(),
-                    _times(state == InstanceState.NOT_ANALYSED),
+                    _times(state == InstanceState.SKIPPED),
                     _times(state == InstanceState.FAILED),
                     func.count(agreement),
                     _times(agreement == Agreement.CONTRADICT),
@@ -162,10 +162,10 @@ class Quality(Database):
     def quality_opinions(self, by: GroupBy, period: Period, only: str | None = None) -> list[OpinionCount]:
         """Count what readers said within a period, the last word of each."""
         column = _COLUMNS[by]
-        said = case((feedback.c.label == ReadLabel.CANCER, ""), else_=feedback.c.said)
+        said = case((feedback.c.label == ReadLabel.CANCER, ""), else_=feedback.c.predicted_value)
         with self._read() as connection:
             day = _day(connection, feedback.c.at)
-            key = (day, column, feedback.c.label, feedback.c.model, feedback.c.verdict, said, feedback.c.right_value)
+            key = (day, column, feedback.c.label, feedback.c.model, feedback.c.verdict, said, feedback.c.corrected_value)
             counted = (
                 select(*key, func.count())
                 .join(instances, instances.c.sop_instance_uid == feedback.c.sop_instance_uid)

@@ -14,8 +14,8 @@ from service.domain.findings import (
     CorrectionKind,
     CorrectionState,
     DeliveryState,
-    Header,
     ImageFinding,
+    InstanceHeader,
     InstanceState,
     ObjectKind,
     Priority,
@@ -52,8 +52,8 @@ class StudyDelivery(StrEnum):
     SENT = "sent"
     VERIFIED = "verified"
     PARTIAL = "partial"
-    NOT_APPLIED = "not-applied"
-    REFUSED = "refused"
+    MISMATCH = "mismatch"
+    REJECTED = "rejected"
     FAILED = "failed"
 
 
@@ -61,11 +61,11 @@ class StudyDelivery(StrEnum):
 class InstanceRow:
     sop_instance_uid: str
     study_instance_uid: str
-    header: Header
+    header: InstanceHeader
     sha256: str
     """Of the dataset, without preamble and file meta."""
     path: Path
-    """Relative to the data folder: `InstanceStore.path` makes it absolute."""
+    """Relative to the data folder: `FileStore.path` makes it absolute."""
     size: int
     """Bytes of the file."""
     calling_ae: str
@@ -96,9 +96,9 @@ class StudyRow:
     priority: Priority
     first_received_at: datetime
     last_received_at: datetime
-    changed_at: datetime
+    updated_at: datetime
     """Last time an image came, ended or was reopened."""
-    unsettled: bool
+    needs_conclusion: bool
     """Something changed that the current conclusion does not know."""
     instance_count: int
     finished_count: int
@@ -192,9 +192,9 @@ class CorrectionRow:
     decided_by: str | None
     """A person's name, or `POLICY`."""
     decided_at: datetime | None
-    decided_why: str | None
+    decided_reason: str | None
     created_at: datetime
-    changed_at: datetime
+    updated_at: datetime
 
     @property
     def by_person(self) -> bool:
@@ -211,8 +211,8 @@ class CorrectionStep:
 
     at: datetime
     state: CorrectionState
-    who: str
-    why: str
+    actor: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -222,7 +222,7 @@ class HoldRow:
     since: datetime
     released_at: datetime | None
     released_by: str | None
-    released_why: str | None
+    released_reason: str | None
 
 
 @dataclass(frozen=True)

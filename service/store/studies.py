@@ -26,14 +26,14 @@ from service.store.decisions import Decisions, Planner
 from service.store.derived_columns import conclusion_columns
 from service.store.rows import Plan, StudyDelivery, StudyFilter, StudyRow, StudyState
 from service.store.study_order import ORDERS, RANKS, triage_columns
-from service.store.tables import conclusions, corrections, deliveries, holds, instances, studies
+from service.store.tables import conclusions, corrections, deliveries, instances, studies, study_holds
 
 _ALL = StudyFilter()
 _MOST = {_ALL, StudyFilter(held=False), *(StudyFilter(flag=flag) for flag in TriageFlag)}
 """Filters under which a page fills soon in the triage order."""
 _OF_ONE_VERSION = (ObjectKind.CAD, ObjectKind.REPORT)
 """Objects that the next conclusion supersedes; the others stay what they are."""
-_BAD = (DeliveryState.FAILED, DeliveryState.REFUSED, DeliveryState.NOT_APPLIED)
+_BAD = (DeliveryState.FAILED, DeliveryState.REJECTED, DeliveryState.MISMATCH)
 _WAITING = (DeliveryState.PENDING, DeliveryState.SENT)
 
 
@@ -122,7 +122,7 @@ class Worklist(Decisions):
                 raise LookupError("no such study in the ledger")
             if not _covers(conclusion, _findings(connection, uid)):
                 return None
-            settle = update(studies).where(studies.c.study_instance_uid == uid).values(unsettled=False)
+            settle = update(studies).where(studies.c.study_instance_uid == uid).values(needs_conclusion=False)
             current = select(conclusions.c.fingerprint).where(
                 conclusions.c.study_instance_uid == uid, conclusions.c.version == study.version
             )
@@ -185,15 +185,15 @@ class Worklist(Decisions):
         with self._read() as connection:
             return [Conclusion.model_validate_json(text) for text in connection.execute(wanted).scalars()]
 
-    def studies_to_conclude(self, quiet_seconds: float, limit: int = 1000) -> list[StudyRow]:
+    def studies_to_conclude(self, study_idle_seconds: float, limit: int = 1000) -> list[StudyRow]:
         """List studies whose instances all have ended, with a change that no conclusion knows, silent for so long."""
         waiting = (
             _WITH_CONCLUSION.where(
-                studies.c.unsettled,
-                studies.c.changed_at <= self._now() - timedelta(seconds=quiet_seconds),
+                studies.c.needs_conclusion,
+                studies.c.updated_at <= self._now() - timedelta(seconds=study_idle_seconds),
                 studies.c.finished_count == studies.c.instance_count,
             )
-            .order_by(studies.c.changed_at)
+            .order_by(studies.c.updated_at)
             .limit(limit)
         )
         with self._read() as connection:
@@ -224,7 +224,7 @@ def _conditions(wanted: StudyFilter, dialect: str) -> Iterator[ColumnElement[boo
     if wanted.study_instance_uids:
         yield studies.c.study_instance_uid.in_(wanted.study_instance_uids)
     if wanted.held is not None:
-        is_held = studies.c.study_instance_uid.in_(select(holds.c.study_instance_uid).where(holds.c.released_at.is_(None)))
+        is_held = studies.c.study_instance_uid.in_(select(study_holds.c.study_instance_uid).where(study_holds.c.released_at.is_(None)))
         yield is_held if wanted.held else ~is_held
     if wanted.since is not None:
         yield studies.c.first_received_at >= wanted.since
@@ -262,13 +262,13 @@ def _studies(connection: Connection, wanted: Select[Any]) -> list[tuple[StudyRow
     )
     for uid, state in connection.execute(owed):
         states.setdefault(uid, []).append(DeliveryState(state))
-    held = select(holds.c.study_instance_uid).where(holds.c.study_instance_uid.in_(uids), holds.c.released_at.is_(None))
+    held = select(study_holds.c.study_instance_uid).where(study_holds.c.study_instance_uid.in_(uids), study_holds.c.released_at.is_(None))
     held_uids = set(connection.execute(held).scalars())
     return [(_study(row, states.get(row.study_instance_uid, []), row.study_instance_uid in held_uids), row) for row in rows]
 
 
 def _together(states: Sequence[DeliveryState]) -> StudyDelivery | None:
-    owed = [state for state in states if state is not DeliveryState.LEFT_OUT]
+    owed = [state for state in states if state is not DeliveryState.UNSUPPORTED]
     bad = [state for state in _BAD if state in owed]
     if bad:
         return StudyDelivery.PARTIAL if DeliveryState.VERIFIED in owed else StudyDelivery(bad[0])
@@ -291,8 +291,8 @@ def _study(row: Row[Any], delivery_states: Sequence[DeliveryState], held: bool) 
         flag=TriageFlag(row.flag),
         score=row.score,
         density=row.density,
-        changed_at=row.changed_at,
-        unsettled=row.unsettled,
+        updated_at=row.updated_at,
+        needs_conclusion=row.unsettled,
         patient=Patient(
             patient_id=row.patient_id,
             issuer=row.patient_key.removesuffix(f"|{row.patient_id}"),

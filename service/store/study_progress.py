@@ -10,17 +10,17 @@ from typing import Any
 from sqlalchemy import and_, select
 
 from service.store.database import Database
-from service.store.tables import holds, studies
+from service.store.tables import studies, study_holds
 
 
 @dataclass(frozen=True)
-class Standing:
+class StudyProgress:
     """How far a study is. Two equal ones have the same images with the same answers."""
 
     study_instance_uid: str
     version: int
     """Of the current conclusion; 0 before the first."""
-    changed_at: datetime
+    updated_at: datetime
     """Last time an image came, ended or was reopened."""
     settled: bool
     """The current conclusion knows every image, and all of them have ended."""
@@ -30,7 +30,7 @@ class Standing:
 
 
 class Standings(Database):
-    def standings(self, study_instance_uids: Sequence[str]) -> dict[str, Standing]:
+    def study_progress(self, study_instance_uids: Sequence[str]) -> dict[str, StudyProgress]:
         """How far each of some studies is; unknown ones are left out."""
         with self._read() as connection:
             return {
@@ -42,20 +42,20 @@ class Standings(Database):
 _WANTED = select(
     studies.c.study_instance_uid,
     studies.c.version,
-    studies.c.changed_at,
-    studies.c.unsettled,
+    studies.c.updated_at,
+    studies.c.needs_conclusion,
     studies.c.instance_count,
     studies.c.finished_count,
-    holds.c.study_instance_uid.label("held_uid"),
-).outerjoin(holds, and_(holds.c.study_instance_uid == studies.c.study_instance_uid, holds.c.released_at.is_(None)))
+    study_holds.c.study_instance_uid.label("held_uid"),
+).outerjoin(study_holds, and_(study_holds.c.study_instance_uid == studies.c.study_instance_uid, study_holds.c.released_at.is_(None)))
 
 
-def _standing(row: Any) -> Standing:
-    return Standing(
+def _standing(row: Any) -> StudyProgress:
+    return StudyProgress(
         study_instance_uid=row.study_instance_uid,
         version=row.version,
-        changed_at=row.changed_at,
-        settled=row.version > 0 and not row.unsettled and row.finished_count == row.instance_count,
+        updated_at=row.updated_at,
+        settled=row.version > 0 and not row.needs_conclusion and row.finished_count == row.instance_count,
         instance_count=row.instance_count,
         finished_count=row.finished_count,
         held=row.held_uid is not None,

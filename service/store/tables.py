@@ -61,9 +61,9 @@ studies = Table(
     Column("first_received_at", UtcDateTime, nullable=False),
     Column("last_received_at", UtcDateTime, nullable=False),
     # Last time an instance came, ended or was reopened: silence is counted from here.
-    Column("changed_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
     # Something changed that the current conclusion does not know.
-    Column("unsettled", Boolean, nullable=False),
+    Column("needs_conclusion", Boolean, nullable=False),
     Column("instance_count", Integer, nullable=False),
     Column("finished_count", Integer, nullable=False),
     Column("version", Integer, nullable=False),
@@ -96,7 +96,7 @@ studies = Table(
     Column("concluded_at", UtcDateTime),
     Index("ix_studies_triage_order", "triage_rank", "triage_position", "first_received_at", "study_instance_uid"),
     Index(None, "first_received_at", "study_instance_uid"),
-    Index(None, "unsettled", "changed_at"),
+    Index(None, "needs_conclusion", "updated_at"),
     Index(None, "agreement", "first_received_at"),
     Index(None, "concluded_at"),
 )
@@ -117,7 +117,7 @@ instances = Table(
     Column("tries", Integer, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
     # Last time it was queued or tried.
-    Column("touched_at", UtcDateTime, nullable=False),
+    Column("last_attempt_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
     # What quality figures group by, out of header and answers.
     Column("series_instance_uid", UID, nullable=False, server_default="", index=True),
@@ -133,7 +133,7 @@ instances = Table(
     Column("agreement", WORD),
     Column("cancer_score", Float),
     Column("density", WORD, nullable=False, server_default=""),
-    Index(None, "state", "touched_at"),
+    Index(None, "state", "last_attempt_at"),
     Index(None, "received_at"),
     # Holds all that quality figures read, so that they pass over the index and touch no row.
     Index(
@@ -218,9 +218,9 @@ corrections = Table(
     Column("state", WORD, nullable=False),
     Column("decided_by", WORD),
     Column("decided_at", UtcDateTime),
-    Column("decided_why", Text),
+    Column("decided_reason", Text),
     Column("created_at", UtcDateTime, nullable=False),
-    Column("changed_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
     UniqueConstraint("sop_instance_uid", "change"),
     Index(None, "study_instance_uid"),
     Index(None, "state", "id"),
@@ -233,23 +233,23 @@ correction_history = Table(
     Column("correction_id", Integer, ForeignKey("corrections.id"), nullable=False, index=True),
     Column("at", UtcDateTime, nullable=False),
     Column("state", WORD, nullable=False),
-    Column("who", WORD, nullable=False),
-    Column("why", Text, nullable=False),
+    Column("actor", WORD, nullable=False),
+    Column("reason", Text, nullable=False),
 )
 
-holds = Table(
-    "holds",
+study_holds = Table(
+    "study_holds",
     metadata,
     Column("study_instance_uid", UID, ForeignKey("studies.study_instance_uid"), primary_key=True),
     Column("reason", Text, nullable=False),
     Column("since", UtcDateTime, nullable=False),
     Column("released_at", UtcDateTime),
     Column("released_by", WORD),
-    Column("released_why", Text),
+    Column("released_reason", Text),
 )
 
-destination_states = Table(
-    "destination_states",
+destination_health = Table(
+    "destination_health",
     metadata,
     Column("name", WORD, primary_key=True),
     # In a row, since the last answer.
@@ -273,8 +273,8 @@ events = Table(
     Index(None, "study_instance_uid", "id"),
 )
 
-webhook_states = Table(
-    "webhook_states",
+webhook_cursors = Table(
+    "webhook_cursors",
     metadata,
     Column("name", WORD, primary_key=True),
     # Every event up to this one was taken or does not concern it.
@@ -298,8 +298,8 @@ workers = Table(
     Column("seen_at", UtcDateTime, nullable=False),
 )
 
-samples = Table(
-    "samples",
+metric_samples = Table(
+    "metric_samples",
     metadata,
     # Queue depth, free disk space and the like, as the sweeper saw them.
     Column("name", WORD, primary_key=True),
@@ -319,16 +319,16 @@ feedback = Table(
     # agree or wrong.
     Column("verdict", WORD, nullable=False),
     # What the network said, and what the reader says.
-    Column("said", WORD, nullable=False),
-    Column("right_value", WORD, nullable=False),
+    Column("predicted_value", WORD, nullable=False),
+    Column("corrected_value", WORD, nullable=False),
     Column("note", Text, nullable=False),
-    Column("who", WORD, nullable=False),
+    Column("actor", WORD, nullable=False),
     # Name and version of the network that said it.
     Column("model", String(130), nullable=False),
 )
 
-produced = Table(
-    "produced",
+derived_instances = Table(
+    "derived_instances",
     metadata,
     # Objects of ours that were built and lie in the data folder.
     Column("object_uid", UID, primary_key=True),

@@ -43,7 +43,7 @@ class Intervals(Database):
         counted = {
             "received": received.get("", {}),
             "analysed": images.get(InstanceState.ANALYSED, {}),
-            "not-analysed": images.get(InstanceState.NOT_ANALYSED, {}),
+            "skipped": images.get(InstanceState.SKIPPED, {}),
             "failed": images.get(InstanceState.FAILED, {}),
             "concluded": concluded.get("", {}),
             "delivered": sent.get(DeliveryState.VERIFIED, {}),

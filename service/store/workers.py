@@ -12,7 +12,7 @@ from sqlalchemy import Row, delete, func, select, update
 
 from service.domain.findings import ModelIdentity
 from service.store.failures import Troubles
-from service.store.tables import samples, workers
+from service.store.tables import metric_samples, workers
 from service.store.throughput import Intervals
 
 FORGOTTEN_AFTER = timedelta(days=1)
@@ -36,7 +36,7 @@ class WorkerRow:
 
 
 class Workshop(Intervals, Troubles):
-    def greet_worker(self, name: str, host: str, pid: int, provider: str, models: Iterable[ModelIdentity]) -> None:
+    def register_worker(self, name: str, host: str, pid: int, provider: str, models: Iterable[ModelIdentity]) -> None:
         """Enter a worker that is ready to work; one of the same name that was there before is this one's past."""
         at = self._now()
         entered: dict[str, Any] = {
@@ -52,13 +52,13 @@ class Workshop(Intervals, Troubles):
                 connection.execute(update(workers).where(workers.c.name == name).values(entered))
             connection.execute(delete(workers).where(workers.c.seen_at < at - FORGOTTEN_AFTER))
 
-    def see_worker(self, name: str) -> bool:
+    def heartbeat_worker(self, name: str) -> bool:
         """Note a sign of life; False where the worker is not known (any more)."""
         with self._write() as connection:
             seen = update(workers).where(workers.c.name == name).values(seen_at=self._now())
             return connection.execute(seen).rowcount > 0
 
-    def dismiss_worker(self, name: str) -> None:
+    def deregister_worker(self, name: str) -> None:
         """Forget a worker that stops in order."""
         with self._write() as connection:
             connection.execute(delete(workers).where(workers.c.name == name))
@@ -78,17 +78,19 @@ class Workshop(Intervals, Troubles):
         at = now.replace(second=0, microsecond=0)
         with self._write() as connection:
             for name, value in values.items():
-                self._insert_once(connection, samples, name=name, at=at, value=value)
-            connection.execute(delete(samples).where(samples.c.name.in_(list(values)), samples.c.at < now - SAMPLES_KEPT))
+                self._insert_once(connection, metric_samples, name=name, at=at, value=value)
+            connection.execute(
+                delete(metric_samples).where(metric_samples.c.name.in_(list(values)), metric_samples.c.at < now - SAMPLES_KEPT)
+            )
 
     def samples(self, names: Iterable[str], since: datetime, step_s: int) -> dict[str, list[tuple[datetime, float]]]:
         """Means over intervals of `step_s` seconds, by name, oldest first; an interval without a look is not there."""
         with self._read() as connection:
-            number = self._interval(connection, samples.c.at, since, step_s)
-            grouped = select(samples.c.name, number.label("number"), func.avg(samples.c.value).label("mean"))
+            number = self._interval(connection, metric_samples.c.at, since, step_s)
+            grouped = select(metric_samples.c.name, number.label("number"), func.avg(metric_samples.c.value).label("mean"))
             # The names are told because the key begins with them: a look at one day must not pass over thirty.
-            grouped = grouped.where(samples.c.name.in_(list(names)), samples.c.at >= since)
-            grouped = grouped.group_by(samples.c.name, number).order_by(samples.c.name, number)
+            grouped = grouped.where(metric_samples.c.name.in_(list(names)), metric_samples.c.at >= since)
+            grouped = grouped.group_by(metric_samples.c.name, number).order_by(metric_samples.c.name, number)
             answer: dict[str, list[tuple[datetime, float]]] = {}
             for row in connection.execute(grouped):
                 answer.setdefault(row.name, []).append((since + timedelta(seconds=row.number * step_s), float(row.mean)))

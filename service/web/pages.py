@@ -9,48 +9,48 @@ from fastapi import APIRouter, Request, Response
 from service.api.auth import needs
 from service.api.http.params import Uid
 from service.domain.access import Identity, Scope
-from service.web.shells import Shells
+from service.web.shells import Templates
 
 Reader = Annotated[Identity, needs(Scope.READ)]
 
 Administrator = Annotated[Identity, needs(Scope.ADMIN)]
 
 
-def build_router(shells: Shells) -> APIRouter:
+def build_router(shells: Templates) -> APIRouter:
     """Routes of the pages; none stands in the OpenAPI document."""
     router = APIRouter(include_in_schema=False)
     show = shells.show
 
     @router.get("/")
-    def worklist(request: Request, who: Reader) -> Response:
-        return show(request, "worklist", who)
+    def worklist(request: Request, actor: Reader) -> Response:
+        return show(request, "worklist", actor)
 
     @router.get("/studies/{study_instance_uid}")
-    def study(request: Request, study_instance_uid: Uid, who: Reader) -> Response:
-        return show(request, "study", who, study_instance_uid=study_instance_uid)
+    def study(request: Request, study_instance_uid: Uid, actor: Reader) -> Response:
+        return show(request, "study", actor, study_instance_uid=study_instance_uid)
 
     @router.get("/corrections")
-    def corrections(request: Request, who: Reader) -> Response:
-        return show(request, "corrections", who)
+    def corrections(request: Request, actor: Reader) -> Response:
+        return show(request, "corrections", actor)
 
     @router.get("/operations")
-    def operations(request: Request, who: Reader) -> Response:
-        return show(request, "operations", who)
+    def operations(request: Request, actor: Reader) -> Response:
+        return show(request, "operations", actor)
 
     @router.get("/quality")
-    def quality(request: Request, who: Reader) -> Response:
-        return show(request, "quality", who)
+    def quality(request: Request, actor: Reader) -> Response:
+        return show(request, "quality", actor)
 
     @router.get("/access")
-    def access(request: Request, who: Administrator) -> Response:
-        return show(request, "access", who, scopes=list(Scope))
+    def access(request: Request, actor: Administrator) -> Response:
+        return show(request, "access", actor, scopes=list(Scope))
 
     @router.get("/docs")
-    def docs(request: Request, who: Reader) -> Response:
-        return show(request, "docs", who)
+    def docs(request: Request, actor: Reader) -> Response:
+        return show(request, "docs", actor)
 
     @router.get("/account")
-    def account(request: Request, who: Reader) -> Response:
-        return show(request, "account", who)
+    def account(request: Request, actor: Reader) -> Response:
+        return show(request, "account", actor)
 
     return router

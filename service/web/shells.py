@@ -24,20 +24,20 @@ NAVIGATION = (
 """Path, name, and who finds it in the bar."""
 
 
-class Shells:
+class Templates:
     """Fills templates: whose page it is, where they may go, the token of their session."""
 
     def __init__(self) -> None:
         environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
         self._templates = Jinja2Templates(env=environment)
 
-    def show(self, request: Request, name: str, who: Identity | None, status: int = HTTPStatus.OK, **values: Any) -> Response:
+    def show(self, request: Request, name: str, actor: Identity | None, status: int = HTTPStatus.OK, **values: Any) -> Response:
         """The page `name` for somebody, or for nobody."""
         session = getattr(request.state, "session", None)
         common = {
             "page": name,
-            "who": who,
-            "navigation": [(path, title) for path, title, scope in NAVIGATION if who and scope in who.scopes],
+            "actor": actor,
+            "navigation": [(path, title) for path, title, scope in NAVIGATION if actor and scope in actor.scopes],
             "csrf_token": session.csrf_token if session else "",
         }
         response: Response = self._templates.TemplateResponse(request, f"{name}.html", common | values, status_code=status)

@@ -18,13 +18,13 @@ from service.accounts.password_sign_in import SignInRefused, TooManyTries, sign_
 from service.accounts.sessions import OpenedSession, lifetime
 from service.accounts.tokens import digest, make_token
 from service.api.accounts.routes import too_many
-from service.api.auth import Guard
+from service.api.auth import Authenticator
 from service.api.auth.cookies import client_address, cookie_name, is_https
 from service.api.auth.csrf import Foreign, refuse_other_origin
 from service.domain.access import Role
 from service.settings import Settings
 from service.store.ledger import Ledger
-from service.web.shells import Shells
+from service.web.shells import Templates
 
 LONGEST_FIELD = 1024
 PENDING_S = 600
@@ -35,7 +35,7 @@ Field = Annotated[str, Form(max_length=LONGEST_FIELD)]
 log = logging.getLogger(__name__)
 
 
-def build_router(ledger: Ledger, settings: Settings, shells: Shells) -> APIRouter:
+def build_router(ledger: Ledger, settings: Settings, shells: Templates) -> APIRouter:
     """The public routes of the site."""
     router = APIRouter(include_in_schema=False)
     form_cookie, oidc_cookie = cookie_name(settings, "-form"), cookie_name(settings, "-oidc")
@@ -44,7 +44,7 @@ def build_router(ledger: Ledger, settings: Settings, shells: Shells) -> APIRoute
     @router.get("/sign-in")
     async def ask(request: Request, next: str = "/") -> Response:
         """The form; whoever is signed in goes where they wanted to."""
-        guard: Guard = request.app.state.guard
+        guard: Authenticator = request.app.state.guard
         if settings.sign_in == "off" or await guard.session(request) is not None:
             return RedirectResponse(local_path(next), HTTPStatus.SEE_OTHER)
         return await run_in_threadpool(_form, request, next)
@@ -68,7 +68,7 @@ def build_router(ledger: Ledger, settings: Settings, shells: Shells) -> APIRoute
     @router.post("/sign-out")
     async def leave(request: Request, csrf_token: Field = "") -> Response:
         """End the session, here and in the ledger."""
-        guard: Guard = request.app.state.guard
+        guard: Authenticator = request.app.state.guard
         session = await guard.session(request)
         if session is not None:
             refuse_other_origin(request, settings)

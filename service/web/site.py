@@ -22,7 +22,7 @@ from service.api.http.problems import ProblemError, answer
 from service.health import Probe
 from service.jobs.context import Context
 from service.web import pages, sign_in
-from service.web.shells import Shells
+from service.web.shells import Templates
 
 STATIC = Path(__file__).parent / "static"
 PROGRAMS = ("/api/", "/dicom-web/", "/metrics")
@@ -33,7 +33,7 @@ def create_site(context: Context, probe: Probe) -> FastAPI:
     """Build the API and the pages; refuses to where a route says not who may use it. Parameters as for `create_app`."""
     site = create_app(context, probe)
     site.mount("/static", StaticFiles(directory=STATIC), name="static")
-    shells = Shells()
+    shells = Templates()
     site.include_router(sign_in.build_router(context.ledger, context.settings, shells))
     site.include_router(pages.build_router(shells))
     site.add_exception_handler(NotSignedIn, ask_to_sign_in)
@@ -57,14 +57,14 @@ def wants_page(request: Request) -> bool:
     return request.method == "GET" and "text/html" in request.headers.get("Accept", "") and not request.url.path.startswith(PROGRAMS)
 
 
-def _as_page(say: Callable[[Request, Any], Any], shells: Shells) -> Callable[[Request, Exception], Awaitable[Response]]:
+def _as_page(say: Callable[[Request, Any], Any], shells: Templates) -> Callable[[Request, Exception], Awaitable[Response]]:
     """The same problem, as a page where a person looks at it."""
 
     async def show(request: Request, error: Exception) -> Response:
         said: Response = await say(request, error)
         if not wants_page(request):
             return said
-        who = getattr(request.state, "identity", None)
-        return await run_in_threadpool(shells.show, request, "problem", who, said.status_code, problem=json.loads(bytes(said.body)))
+        actor = getattr(request.state, "identity", None)
+        return await run_in_threadpool(shells.show, request, "problem", actor, said.status_code, problem=json.loads(bytes(said.body)))
 
     return show

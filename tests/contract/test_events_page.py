@@ -35,5 +35,5 @@ def test_the_page_names_the_events_that_there_are() -> None:
     rows = re.findall(r"^\| (`[^|]+`) \|", PAGE, re.M)
     named = {name.removesuffix("<state>") for row in rows for name in re.findall(r"`([a-z.<>]+)`", row)}
     assert {kind for kind in kinds if kind} <= named and "correction." in kinds and "delivery." in kinds
-    for state in (DeliveryState.VERIFIED, DeliveryState.LEFT_OUT, DeliveryState.REFUSED, CorrectionState.PROPOSED):
+    for state in (DeliveryState.VERIFIED, DeliveryState.UNSUPPORTED, DeliveryState.REJECTED, CorrectionState.PROPOSED):
         assert state.value in PAGE

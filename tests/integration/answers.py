@@ -61,7 +61,7 @@ def analysed(uid: str, side: str, view: str, score: float = 0.2, density: str = 
     )
 
 
-def not_analysed(uid: str, code: str, text: str, state: InstanceState = InstanceState.NOT_ANALYSED) -> ImageFinding:
+def skipped(uid: str, code: str, text: str, state: InstanceState = InstanceState.SKIPPED) -> ImageFinding:
     return ImageFinding(sop_instance_uid=uid, state=state, reason=Reason(code=code, text=text))
 
 
@@ -93,9 +93,9 @@ def correction(
     )
 
 
-def decided(correction: Correction, finding: ImageFinding, who: str = "A. Reader", why: str = "seen on the screen") -> Change:
+def decided(correction: Correction, finding: ImageFinding, actor: str = "A. Reader", reason: str = "seen on the screen") -> Change:
     """A correction that a person approved."""
-    return Change(correction, who, why, CONCLUDED_AT, finding.models, finding.chest_wall_right)
+    return Change(correction, actor, reason, CONCLUDED_AT, finding.models, finding.chest_wall_right)
 
 
 def concluded(

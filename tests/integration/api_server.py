@@ -25,7 +25,7 @@ from service.jobs.planning import plan_correction, plan_study
 from service.jobs.queues import ANALYSE, DELIVER, Publisher
 from service.settings import Settings
 from service.stack import free_port
-from service.store.files import InstanceStore
+from service.store.files import FileStore
 from service.store.ledger import Ledger, migrate
 from service.web.server import SiteServer
 from service.web.site import create_site
@@ -54,7 +54,7 @@ class Served:
 
     client: httpx.Client
     ledger: Ledger
-    store: InstanceStore
+    store: FileStore
     settings: Settings
     publisher: Notebook
     site: FastAPI
@@ -140,7 +140,7 @@ def as_bytes(image: Dataset | bytes) -> bytes:
 def serve_api(folder: Path, **changed: object) -> Iterator[Served]:
     settings = Settings(**{"data_dir": folder, "disk_free_min_bytes": 0, "http_port": free_port(), **changed})  # type: ignore[arg-type]
     migrate(settings.ledger_url)
-    ledger, store = Ledger(settings.ledger_url), InstanceStore(folder)
+    ledger, store = Ledger(settings.ledger_url), FileStore(folder)
     publisher = Notebook(settings.redis_url)
     broken: dict[str, str | None] = {"ledger": None, "broker": None, "listener": None}
     app = create_site(Context(settings, store, ledger, publisher), lambda: broken)

@@ -39,7 +39,7 @@ class Desk:
     def __init__(self, url: str, data_dir: Path, **settings: Any) -> None:
         migrate(url)
         self.ledger = Ledger(url)
-        self.settings = Settings(**{"data_dir": data_dir, "delivery_backoff_seconds": 0.1, "delivery_tries": 3, **settings})
+        self.settings = Settings(**{"data_dir": data_dir, "delivery_backoff_seconds": 0.1, "delivery_max_attempts": 3, **settings})
 
     def plan(self, payload: Dataset | Changes, kind: ObjectKind = ObjectKind.REPORT, source_sop_instance_uid: str | None = None) -> int:
         study_instance_uid = str(payload.StudyInstanceUID) if isinstance(payload, Dataset) else payload.study_instance_uid
@@ -93,7 +93,7 @@ def produced(folder: Path, source: Dataset | None = None) -> dict[ObjectKind, Da
         ObjectKind.HEATMAP: build_heatmap(conclusion, finding, source, np.zeros((200, 150, 3), np.uint8)),
         ObjectKind.MARKS: build_marks(conclusion, finding, source),
         ObjectKind.CORRECTED: build_corrected(change, source, "new-series"),
-        ObjectKind.UNDONE: build_undone(change, UNDO, source, "new-series"),
+        ObjectKind.REVERTED: build_undone(change, UNDO, source, "new-series"),
         ObjectKind.REJECTION: build_rejection_note(change, source),
     }
 

@@ -11,7 +11,7 @@ from tests.integration.answers import correction, full_field
 from tests.integration.api_server import Served
 
 PACS = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=1, objects=("sr",))
-SIGNED = {"who": "Dr. A. Jones", "why": "compared with the prior"}
+SIGNED = {"actor": "Dr. A. Jones", "reason": "compared with the prior"}
 
 
 def contradicted(api: Served, study_instance_uid: str | None = None, **changed: object) -> int:
@@ -34,8 +34,8 @@ def exchanged(api: Served) -> str:
     for image, declared, seen in zip(images, "RL", "LR", strict=True):
         api.answer(image, seen, "CC")
         one = correction(
-            str(image.SOPInstanceUID), (declared, "CC"), (seen, "CC"), Agreement.AGREE, Agreement.CONTRADICT, CorrectionKind.EXCHANGED
+            str(image.SOPInstanceUID), (declared, "CC"), (seen, "CC"), Agreement.AGREE, Agreement.CONTRADICT, CorrectionKind.SIDES_SWAPPED
         )
         found.append(one.model_copy(update={"pixel_laterality": Laterality(seen)}))
-    api.conclude(study_instance_uid, found, Reasoning(verdict=Verdict.EXCHANGED, text="every image shows the other side"))
+    api.conclude(study_instance_uid, found, Reasoning(verdict=Verdict.SIDES_SWAPPED, text="every image shows the other side"))
     return study_instance_uid

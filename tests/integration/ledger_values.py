@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from service.domain.findings import Conclusion, Header, ImageFinding, InstanceState, TriageFlag
+from service.domain.findings import Conclusion, ImageFinding, InstanceHeader, InstanceState, TriageFlag
 from service.store.ledger import Ledger
 
 
@@ -22,8 +22,8 @@ class Clock:
         self.time += timedelta(seconds=seconds)
 
 
-def header(sop_instance_uid: str, study_instance_uid: str = "1.2.3") -> Header:
-    return Header(
+def header(sop_instance_uid: str, study_instance_uid: str = "1.2.3") -> InstanceHeader:
+    return InstanceHeader(
         sop_instance_uid=sop_instance_uid,
         sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2",
         study_instance_uid=study_instance_uid,

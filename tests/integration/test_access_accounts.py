@@ -32,7 +32,7 @@ def ada(api: Served) -> Iterator[httpx.Client]:
 
 def written(api: Served, count: int = 1) -> list[tuple[str, str, str, str]]:
     """Newest first: who, action, subject, detail."""
-    return [(row.who, row.action, row.subject, row.detail) for row in api.ledger.audit(limit=count)]
+    return [(row.actor, row.action, row.subject, row.detail) for row in api.ledger.audit(limit=count)]
 
 
 def test_an_administrator_enters_changes_and_closes_accounts(api: Served, ada: httpx.Client) -> None:
@@ -115,15 +115,15 @@ def test_what_changes_something_is_written_down_with_who_and_to_what(api: Served
         before = written(api, 50)
         assert anna.get("/api/v1/studies").status_code == 200
         assert anna.post("/api/v1/studies/search", json={"text": "Doe"}).status_code == 200
-        assert anna.post("/api/v1/corrections/999/approve", json={"why": "because"}).status_code == 404
+        assert anna.post("/api/v1/corrections/999/approve", json={"reason": "because"}).status_code == 404
         assert written(api, 50) == before
 
 
 def test_a_refusal_is_written_once_a_minute_and_never_with_what_was_typed(api: Served) -> None:
     with api.person("viewer") as vera:
         for _ in range(3):
-            assert vera.post("/api/v1/corrections/7/approve", json={"why": "because"}).status_code == 403
-        assert vera.post("/api/v1/studies/Doe^Jane/release", json={"why": "because"}).status_code == 403
+            assert vera.post("/api/v1/corrections/7/approve", json={"reason": "because"}).status_code == 403
+        assert vera.post("/api/v1/studies/Doe^Jane/release", json={"reason": "because"}).status_code == 403
     assert written(api, 2) == [
         ("vera", "denied", "", "POST /studies/*/release"),
         ("vera", "denied", "7", "POST /corrections/*/approve"),

@@ -97,19 +97,19 @@ def test_somebody_of_the_directory_signs_in_with_the_role_of_their_group(api: Se
     assert asked["code_challenge_method"] == ["S256"] and asked["state"] and asked["nonce"] and asked["response_type"] == ["code"]
     answer = sign_in(api, browser, "1")
     assert (answer.status_code, answer.headers["Location"]) == (303, "/quality")
-    who = me(api, browser)
-    assert (who["name"], who["display_name"], who["role"]) == ("marie", "Dr Marie Curie", "approver")
-    assert [(row.who, row.action) for row in api.ledger.audit(limit=2)] == [("marie", "sign-in"), ("marie", "account made")]
+    actor = me(api, browser)
+    assert (actor["name"], actor["display_name"], actor["role"]) == ("marie", "Dr Marie Curie", "approver")
+    assert [(row.actor, row.action) for row in api.ledger.audit(limit=2)] == [("marie", "sign-in"), ("marie", "account made")]
 
 
 def test_the_directory_never_takes_over_an_account_that_is_here(api: Served, browser: httpx.Client) -> None:
     api.sign_in("admin")  # ada
     sign_in(api, browser, "2")
-    who = me(api, browser)
-    assert re.fullmatch(r"ada-[0-9a-f]{8}", who["name"]) and who["role"] == "viewer"
+    actor = me(api, browser)
+    assert re.fullmatch(r"ada-[0-9a-f]{8}", actor["name"]) and actor["role"] == "viewer"
     with httpx.Client(trust_env=False) as again:
         sign_in(api, again, "2")
-        assert me(api, again)["name"] == who["name"]
+        assert me(api, again)["name"] == actor["name"]
 
 
 def test_whoever_has_no_role_or_a_closed_account_stays_out(api: Served, browser: httpx.Client) -> None:

@@ -14,7 +14,7 @@ from argon2 import PasswordHasher
 from service.accounts import passwords
 from service.accounts.sessions import idle_time
 from service.accounts.tokens import digest
-from service.accounts.users import give_password, make_user
+from service.accounts.users import make_user, set_password_of
 from service.api.auth.cookies import cookie_name
 from service.domain.access import Role, Scope
 from service.settings import Settings
@@ -142,14 +142,14 @@ def test_somebody_elses_page_changes_nothing_with_our_cookie(
     sign_in(browser, "marie")
     if token:
         headers = headers | {"X-CSRF-Token": csrf_of(browser)}
-    refused = browser.post("/api/v1/corrections/1/approve", json={"why": "because"}, headers=headers)
+    refused = browser.post("/api/v1/corrections/1/approve", json={"reason": "because"}, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (403, "not-from-our-page")
 
 
 def test_our_own_page_gets_through(api: Served, browser: httpx.Client) -> None:
     sign_in(browser, "marie")
     ours = {"X-CSRF-Token": csrf_of(browser), "Origin": api.settings.public_api_url, "Sec-Fetch-Site": "same-origin"}
-    answer = browser.post("/api/v1/corrections/1/approve", json={"why": "because"}, headers=ours)
+    answer = browser.post("/api/v1/corrections/1/approve", json={"reason": "because"}, headers=ours)
     assert answer.json()["code"] == "unknown-correction"
 
 
@@ -206,7 +206,7 @@ def test_a_password_change_ends_every_session_of_that_person_and_of_nobody_else(
         assert [each.get("/api/v1/access/me").status_code for each in (browser, second, other)] == [401, 401, 200]
         assert sign_in(second, "rosalind").status_code == 401
         assert sign_in(second, "rosalind", "photograph number 51").status_code == 303
-    give_password(api.ledger, "rosalind", PASSWORD)
+    set_password_of(api.ledger, "rosalind", PASSWORD)
 
 
 def test_sessions_end_by_themselves(tmp_path: Path) -> None:
@@ -265,9 +265,9 @@ def test_where_signing_in_is_off_everybody_is_an_administrator_and_only_loopback
         ):
             refused = nobody.post("/api/v1/studies/search", json={}, headers=headers)
             assert (refused.status_code, refused.json()["code"]) == (403, "not-from-our-page")
-    with pytest.raises(ValueError, match="sign_in_off_anywhere"):
+    with pytest.raises(ValueError, match="allow_open_access_beyond_loopback"):
         Settings(sign_in="off", http_host="0.0.0.0")
-    assert Settings(sign_in="off", http_host="0.0.0.0", sign_in_off_anywhere=True).sign_in == "off"
+    assert Settings(sign_in="off", http_host="0.0.0.0", allow_open_access_beyond_loopback=True).sign_in == "off"
 
 
 def test_every_answer_protects_the_page(api: Served, browser: httpx.Client) -> None:
@@ -283,5 +283,5 @@ def test_every_answer_protects_the_page(api: Served, browser: httpx.Client) -> N
 
 def test_a_key_needs_no_token_of_a_page(api: Served) -> None:
     with api.client_with(Scope.DECIDE) as software:
-        answer = software.post("/api/v1/corrections/1/reject", json={"who": "Dr Who", "why": "because"})
+        answer = software.post("/api/v1/corrections/1/reject", json={"actor": "Dr Who", "reason": "because"})
         assert answer.json()["code"] == "unknown-correction"

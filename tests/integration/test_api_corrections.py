@@ -60,8 +60,8 @@ def test_an_approved_correction_is_queued_and_its_life_written_down(api: Served)
     approved = decide(api, number, "approve")
     assert approved.status_code == 200
     shown = approved.json()
-    assert (shown["state"], shown["decided_by"], shown["decided_why"]) == ("approved", SIGNED["who"], SIGNED["why"])
-    assert [(step["state"], step["who"]) for step in shown["history"]] == [("proposed", "policy"), ("approved", SIGNED["who"])]
+    assert (shown["state"], shown["decided_by"], shown["decided_reason"]) == ("approved", SIGNED["actor"], SIGNED["reason"])
+    assert [(step["state"], step["actor"]) for step in shown["history"]] == [("proposed", "policy"), ("approved", SIGNED["actor"])]
     (delivery,) = shown["deliveries"]
     assert (delivery["kind"], delivery["state"], delivery["correction"]) == ("corrected", "pending", number)
     assert delivery["id"] in api.queued
@@ -73,13 +73,13 @@ def test_an_applied_correction_is_undone_by_the_same_road(api: Served) -> None:
     number = contradicted(api)
     decide(api, number, "approve")
     api.deliver(api.ledger.deliveries(correction_id=number)[0].id)
-    undoing = decide(api, number, "undo", who="B. Reader", why="the marker was right").json()
-    assert undoing["state"] == "undoing"
+    undoing = decide(api, number, "undo", actor="B. Reader", reason="the marker was right").json()
+    assert undoing["state"] == "reverting"
     back = undoing["deliveries"][-1]
-    assert (back["kind"], back["destination"]) == ("undone", "pacs")
+    assert (back["kind"], back["destination"]) == ("reverted", "pacs")
     assert back["id"] in api.queued
     api.deliver(back["id"])
-    assert api.client.get(f"/api/v1/corrections/{number}").json()["state"] == "undone"
+    assert api.client.get(f"/api/v1/corrections/{number}").json()["state"] == "reverted"
 
 
 def test_a_rejected_correction_sends_nothing(api: Served) -> None:
@@ -114,14 +114,14 @@ def test_a_correction_that_no_destination_takes_is_not_approved_in_silence(tmp_p
 
 NO_DECISION: tuple[dict[str, object], ...] = (
     {},
-    {"who": "Dr. A. Jones"},
-    {"why": "because"},
-    {"who": "Dr. A. Jones", "why": "  "},
-    {"who": " ", "why": "because"},
-    {"who": "Policy", "why": "because"},
-    {"who": "Dr. A. Jones", "why": "two\nlines"},
-    {"who": "x" * 65, "why": "because"},
-    {"who": "Dr. A. Jones", "why": "because", "force": True},
+    {"actor": "Dr. A. Jones"},
+    {"reason": "because"},
+    {"actor": "Dr. A. Jones", "reason": "  "},
+    {"actor": " ", "reason": "because"},
+    {"actor": "Policy", "reason": "because"},
+    {"actor": "Dr. A. Jones", "reason": "two\nlines"},
+    {"actor": "x" * 65, "reason": "because"},
+    {"actor": "Dr. A. Jones", "reason": "because", "force": True},
 )
 
 
@@ -130,7 +130,7 @@ def test_no_decision_without_a_name_and_a_reason(api: Served, what: str) -> None
     number = contradicted(api)
     for body in NO_DECISION:
         refused = api.client.post(f"/api/v1/corrections/{number}/{what}", json=body)
-        code = "who-missing" if body == {"why": "because"} else "invalid-request"
+        code = "actor-missing" if body == {"reason": "because"} else "invalid-request"
         assert (refused.status_code, refused.json()["code"]) == (422, code), body
     assert len(api.ledger.history(number)) == 1
 
@@ -138,26 +138,26 @@ def test_no_decision_without_a_name_and_a_reason(api: Served, what: str) -> None
 def test_who_is_signed_in_signs_with_their_own_name_and_no_other(api: Served) -> None:
     first, second = contradicted(api), contradicted(api)
     with api.person("approver") as anna:
-        approved = anna.post(f"/api/v1/corrections/{first}/approve", json={"why": "compared with the prior"})
+        approved = anna.post(f"/api/v1/corrections/{first}/approve", json={"reason": "compared with the prior"})
         assert (approved.status_code, approved.json()["decided_by"]) == (200, "Anna Approver")
-        other = anna.post(f"/api/v1/corrections/{second}/reject", json={"who": "Dr. A. Jones", "why": "because"})
-        assert (other.status_code, other.json()["code"]) == (422, "who-differs")
-        own = anna.post(f"/api/v1/corrections/{second}/reject", json={"who": "anna approver", "why": "because"})
+        other = anna.post(f"/api/v1/corrections/{second}/reject", json={"actor": "Dr. A. Jones", "reason": "because"})
+        assert (other.status_code, other.json()["code"]) == (422, "actor-differs")
+        own = anna.post(f"/api/v1/corrections/{second}/reject", json={"actor": "anna approver", "reason": "because"})
         assert (own.status_code, own.json()["decided_by"]) == (200, "Anna Approver")
         lost = api.ledger.deliveries(correction_id=first)[0].id
         api.deliver(lost, DeliveryState.FAILED, "no answer")
         assert anna.post(f"/api/v1/deliveries/{lost}/retry", json={}).status_code == 200
         api.deliver(lost, DeliveryState.FAILED, "no answer")
-    assert [event.detail["who"] for event in api.ledger.events() if event.kind == "delivery.retried"] == ["Anna Approver"]
+    assert [event.detail["actor"] for event in api.ledger.events() if event.kind == "delivery.retried"] == ["Anna Approver"]
     refused = api.client.post(f"/api/v1/deliveries/{lost}/retry", json={})
-    assert (refused.status_code, refused.json()["code"]) == (422, "who-missing"), "software says for whom"
+    assert (refused.status_code, refused.json()["code"]) == (422, "actor-missing"), "software says for whom"
 
 
 def test_a_viewer_sees_corrections_and_decides_nothing(api: Served) -> None:
     number = contradicted(api)
     with api.person("viewer") as vera:
         assert vera.get(f"/api/v1/corrections/{number}").status_code == 200
-        refused = vera.post(f"/api/v1/corrections/{number}/approve", json={"why": "I want to"})
+        refused = vera.post(f"/api/v1/corrections/{number}/approve", json={"reason": "I want to"})
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
     assert len(api.ledger.history(number)) == 1
 
@@ -165,9 +165,9 @@ def test_a_viewer_sees_corrections_and_decides_nothing(api: Served) -> None:
 def test_where_signing_in_is_off_a_decision_still_names_its_person(tmp_path: Path) -> None:
     with serve_api(tmp_path, destinations=(PACS,), sign_in="off") as served:
         number = contradicted(served)
-        nameless = served.client.post(f"/api/v1/corrections/{number}/reject", json={"why": "because"})
-        assert (nameless.status_code, nameless.json()["code"]) == (422, "who-missing")
-        assert decide(served, number, "reject").json()["decided_by"] == SIGNED["who"]
+        nameless = served.client.post(f"/api/v1/corrections/{number}/reject", json={"reason": "because"})
+        assert (nameless.status_code, nameless.json()["code"]) == (422, "actor-missing")
+        assert decide(served, number, "reject").json()["decided_by"] == SIGNED["actor"]
 
 
 def test_the_list_is_narrowed_to_a_kind_and_turned_round(api: Served) -> None:
@@ -189,7 +189,7 @@ def test_what_does_not_exist_is_said_so(api: Served) -> None:
         ("deliveries/99", "unknown-delivery"),
         ("deliveries/99/retry", "unknown-delivery"),
     ):
-        body = {"who": "A. Smith"} if path.endswith("retry") else SIGNED
+        body = {"actor": "A. Smith"} if path.endswith("retry") else SIGNED
         method = "GET" if path.endswith("99") else "POST"
         answer = api.client.request(method, f"/api/v1/{path}", json=body if method == "POST" else None)
         assert (answer.status_code, answer.json()["code"]) == (404, code), path
@@ -209,15 +209,15 @@ def test_a_study_with_exchanged_sides_is_held_until_a_named_person_releases_it(t
         study_instance_uid = exchanged(api)
         (hold,) = api.client.get("/api/v1/holds").json()["holds"]
         assert (hold["study_instance_uid"], hold["released_at"]) == (study_instance_uid, None)
-        assert "exchanged" in hold["reason"]
+        assert "sides-swapped" in hold["reason"]
         assert api.client.get(f"/api/v1/studies/{study_instance_uid}").json()["held"] is True
         for row in api.ledger.corrections(study_instance_uid=study_instance_uid):
             approved = decide(api, row.id, "approve").json()
             assert (approved["held"], approved["deliveries"]) == (True, [])
-        nameless = api.client.post(f"/api/v1/studies/{study_instance_uid}/release", json={"why": "checked"})
+        nameless = api.client.post(f"/api/v1/studies/{study_instance_uid}/release", json={"reason": "checked"})
         assert nameless.status_code == 422
         released = api.client.post(f"/api/v1/studies/{study_instance_uid}/release", json=SIGNED).json()
-        assert (released["released_by"], released["released_why"]) == (SIGNED["who"], SIGNED["why"])
+        assert (released["released_by"], released["released_reason"]) == (SIGNED["actor"], SIGNED["reason"])
         assert {row.id for row in api.ledger.deliveries(study_instance_uid=study_instance_uid) if row.correction_id} <= set(api.queued)
         assert sum(bool(row.correction_id) for row in api.ledger.deliveries(study_instance_uid=study_instance_uid)) == 2
         assert api.client.get("/api/v1/holds").json()["holds"] == []
@@ -228,20 +228,20 @@ def test_a_study_with_exchanged_sides_is_held_until_a_named_person_releases_it(t
 
 def test_the_ledger_is_exported_as_csv_and_json(api: Served) -> None:
     first, second = contradicted(api), contradicted(api)
-    decide(api, first, "reject", who="Dr. A. Jones", why='=HYPERLINK("x"), he said; "quoted"')
+    decide(api, first, "reject", actor="Dr. A. Jones", reason='=HYPERLINK("x"), he said; "quoted"')
     answer = api.client.get("/api/v1/corrections.csv")
     assert answer.headers["content-type"].startswith("text/csv")
     assert "corrections.csv" in answer.headers["content-disposition"]
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [(row["id"], row["state"]) for row in rows] == [(str(first), "rejected"), (str(second), "proposed")]
-    assert rows[0]["decided_why"] == '\'=HYPERLINK("x"), he said; "quoted"'
+    assert rows[0]["decided_reason"] == '\'=HYPERLINK("x"), he said; "quoted"'
     assert "rejected Dr. A. Jones" in rows[0]["history"]
     exported = api.client.get("/api/v1/corrections.json").json()
     assert [(each["id"], len(each["history"])) for each in exported] == [(first, 2), (second, 1)]
-    assert exported[0]["decided_why"].startswith("=HYPERLINK")
+    assert exported[0]["decided_reason"].startswith("=HYPERLINK")
     narrowed = api.client.get("/api/v1/corrections.json", params={"state": "rejected"}).json()
     assert [each["id"] for each in narrowed] == [first]
-    assert json.loads(api.client.get("/api/v1/corrections.json", params={"state": "undone"}).text) == []
+    assert json.loads(api.client.get("/api/v1/corrections.json", params={"state": "reverted"}).text) == []
 
 
 def test_an_export_is_longer_than_a_page(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,17 +263,17 @@ def test_deliveries_are_listed_by_state_and_destination(api: Served) -> None:
 def test_only_what_ended_without_proof_is_tried_again_and_by_somebody(api: Served) -> None:
     contradicted(api)
     (report,) = api.ledger.deliveries()
-    early = api.client.post(f"/api/v1/deliveries/{report.id}/retry", json={"who": "A. Smith"})
+    early = api.client.post(f"/api/v1/deliveries/{report.id}/retry", json={"actor": "A. Smith"})
     assert (early.status_code, early.json()["code"]) == (409, "decision-refused")
     api.deliver(report.id, DeliveryState.FAILED, "pacs: no association")
     assert api.client.post(f"/api/v1/deliveries/{report.id}/retry", json={}).status_code == 422
     before = len(api.queued)
-    again = api.client.post(f"/api/v1/deliveries/{report.id}/retry", json={"who": "A. Smith"})
+    again = api.client.post(f"/api/v1/deliveries/{report.id}/retry", json={"actor": "A. Smith"})
     assert (again.status_code, again.json()["state"]) == (200, "pending")
     assert again.json()["next_try_at"] is not None
     assert api.queued[before:] == [report.id]
     api.deliver(report.id)
-    assert api.client.post(f"/api/v1/deliveries/{report.id}/retry", json={"who": "A. Smith"}).status_code == 409
+    assert api.client.post(f"/api/v1/deliveries/{report.id}/retry", json={"actor": "A. Smith"}).status_code == 409
 
 
 def test_destinations_are_shown_with_their_policy_and_condition_and_without_secrets(tmp_path: Path) -> None:
@@ -286,9 +286,9 @@ def test_destinations_are_shown_with_their_policy_and_condition_and_without_secr
         answer = api.client.get("/api/v1/destinations")
         assert "geheim" not in answer.text
         pacs, other = answer.json()["destinations"]
-        assert (pacs["state"], pacs["takes"]) == ("answers", {"1.2.840.10008.5.1.4.1.1.88.50": False})
+        assert (pacs["state"], pacs["takes"]) == ("up", {"1.2.840.10008.5.1.4.1.1.88.50": False})
         assert pacs["policy"]["contradicts"] == "approve"
-        assert (other["state"], other["last_error"], other["dicomweb"]) == ("paused", "web: no answer", "https://x/dicom-web")
+        assert (other["state"], other["last_error"], other["dicomweb"]) == ("circuit-open", "web: no answer", "https://x/dicom-web")
         assert other["paused_until"] is not None
 
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from service.cli import app
 from service.domain.feedback import Opinion, ReaderVerdict, ReadLabel
-from tests.integration.answers import analysed, full_field, label, not_analysed
+from tests.integration.answers import analysed, full_field, label, skipped
 from tests.integration.api_server import Served, serve_api
 from training.data.index import read_set
 from training.data.pictures import read_picture
@@ -48,8 +48,8 @@ def enter(ward: Served, image: Dataset, **changed: object) -> str:
     return uid
 
 
-def say(ward: Served, uid: str, what: str, verdict: str, right_value: str = "", note: str = "") -> dict[str, object]:
-    body = {"sop_instance_uid": uid, "label": what, "verdict": verdict, "right_value": right_value, "note": note}
+def say(ward: Served, uid: str, what: str, verdict: str, corrected_value: str = "", note: str = "") -> dict[str, object]:
+    body = {"sop_instance_uid": uid, "label": what, "verdict": verdict, "corrected_value": corrected_value, "note": note}
     response = ward.client.post("/api/v1/feedback", json=body)
     answer: dict[str, object] = response.json()
     return {"status": response.status_code, **answer} if response.is_error else answer
@@ -64,14 +64,14 @@ def test_what_the_network_said_is_taken_from_the_ledger(ward: Served) -> None:
         say(ward, uid, "density", "wrong", "C", "dense behind the nipple"),
         say(ward, uid, "cancer", "agree", "malignant"),
     ]
-    assert [(each["said"], each["right_value"], each["value"], each["model"]) for each in said] == [
+    assert [(each["said"], each["corrected_value"], each["value"], each["model"]) for each in said] == [
         ("CC", "", "CC", "mammotriage-labeler 1.0.0"),
         ("R", "L", "L", "mammotriage-labeler 1.0.0"),
         ("B", "C", "C", "mammotriage-labeler 1.0.0"),
         ("0.4123", "malignant", "malignant", "mammotriage-cancer 2.1.0"),
     ]
     listed = ward.client.get("/api/v1/feedback", params={"study": image.StudyInstanceUID}).json()["feedback"]
-    assert listed == said and said[2]["note"] == "dense behind the nipple" and said[0]["who"]
+    assert listed == said and said[2]["note"] == "dense behind the nipple" and said[0]["actor"]
     assert ward.client.get("/api/v1/feedback", params={"study": "1.2.3"}).json()["feedback"] == []
     wrong = ward.client.get("/api/v1/feedback", params={"verdict": "wrong", "limit": 1}).json()
     assert wrong["feedback"] == [said[1]]
@@ -95,10 +95,10 @@ def test_the_last_word_of_each_reader_counts_and_the_former_ones_are_kept(ward: 
 def test_a_viewer_speaks_under_their_own_name_and_the_trail_names_the_image_alone(ward: Served) -> None:
     uid = enter(ward, full_field())
     with ward.person("viewer") as vera:
-        body = {"sop_instance_uid": uid, "label": "view", "verdict": "wrong", "right_value": "ML", "note": "a note"}
-        assert vera.post("/api/v1/feedback", json=body).json()["who"] == "vera"
+        body = {"sop_instance_uid": uid, "label": "view", "verdict": "wrong", "corrected_value": "ML", "note": "a note"}
+        assert vera.post("/api/v1/feedback", json=body).json()["actor"] == "vera"
         assert vera.get("/api/v1/feedback.csv").status_code == 200
-    (written,) = [each for each in ward.ledger.audit(who="vera") if "feedback" in each.action]
+    (written,) = [each for each in ward.ledger.audit(actor="vera") if "feedback" in each.action]
     assert written.subject == uid and "note" not in f"{written}"
 
 
@@ -106,7 +106,7 @@ def test_what_means_nothing_is_refused_with_its_reason(ward: Served) -> None:
     uid = enter(ward, full_field(), view=label("UNKNOWN", 0.5), cancer_score=None)
     raw, hopeless = full_field(), full_field()
     ward.post(raw, hopeless)
-    ward.ledger.record_finding(not_analysed(str(hopeless.SOPInstanceUID), "undecodable", "cannot be read"))
+    ward.ledger.record_finding(skipped(str(hopeless.SOPInstanceUID), "undecodable", "cannot be read"))
     refused = {
         (409, "nothing-said"): [
             say(ward, uid, "view", "agree"),

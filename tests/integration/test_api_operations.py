@@ -11,7 +11,7 @@ from service.receive.accept import ReceiveContext
 from service.receive.listener import Listener
 from service.settings import Settings
 from service.stack import EmbeddedRedis, free_port
-from service.store.files import InstanceStore
+from service.store.files import FileStore
 from service.store.ledger import Ledger, migrate
 from tests.integration.answers import full_field
 from tests.integration.api_server import serve_api
@@ -49,7 +49,7 @@ def test_the_probe_speaks_each_parts_own_protocol(tmp_path: Path) -> None:
     ledger = Ledger(settings.ledger_url)
     probe = make_probe(settings, ledger)
     assert probe() == {"ledger": None, "broker": "ConnectionError", "listener": "no association with the listener"}
-    listener = Listener(ReceiveContext(InstanceStore(tmp_path), ledger, settings, lambda *_: None), settings)
+    listener = Listener(ReceiveContext(FileStore(tmp_path), ledger, settings, lambda *_: None), settings)
     broker.start()
     listener.start()
     try:

@@ -10,7 +10,7 @@ import pytest
 from service.domain.findings import DeliveryState, InstanceState
 from service.jobs.queues import ANALYSE
 from service.store.tables import deliveries, workers
-from tests.integration.answers import CANCER, LABELER, full_field, not_analysed
+from tests.integration.answers import CANCER, LABELER, full_field, skipped
 from tests.integration.api_server import Served, serve_api
 from tests.integration.differing import PACS, contradicted
 
@@ -26,7 +26,7 @@ def failed(api: Served, code: str = "unparsable", state: InstanceState = Instanc
     image = full_field()
     api.post(image)
     uid = str(image.SOPInstanceUID)
-    api.ledger.record_finding(not_analysed(uid, code, f"because of {code}", state))
+    api.ledger.record_finding(skipped(uid, code, f"because of {code}", state))
     return uid
 
 
@@ -39,7 +39,7 @@ def grow_old(api: Served, delivery_id: int) -> None:
 
 def test_one_look_tells_how_everything_is_doing(api: Served) -> None:
     contradicted(api)
-    api.ledger.greet_worker("reader-1:7", "reader-1", 7, "CPUExecutionProvider", (LABELER, CANCER))
+    api.ledger.register_worker("reader-1:7", "reader-1", 7, "CPUExecutionProvider", (LABELER, CANCER))
     api.ledger.keep_samples({"disk-free-bytes": 5e11})
     shown = api.client.get("/api/v1/operations", params={"hours": 1}).json()
     assert shown["readiness"]["ledger"] == "ok"
@@ -54,11 +54,11 @@ def test_one_look_tells_how_everything_is_doing(api: Served) -> None:
     assert [value for _, value in shown["samples"]["disk-free-bytes"]] == [5e11]
     assert shown["disk"]["free_bytes"] > 0
     (pacs,) = shown["destinations"]
-    assert (pacs["name"], pacs["configured"], pacs["state"], pacs["deliveries"]["pending"]) == ("pacs", True, "untried", 1)
+    assert (pacs["name"], pacs["configured"], pacs["state"], pacs["deliveries"]["pending"]) == ("pacs", True, "unknown", 1)
 
 
 def test_a_worker_without_signs_of_life_is_lost_and_its_models_are_in_use_no_more(api: Served) -> None:
-    api.ledger.greet_worker("reader-2:8", "reader-2", 8, "cpu", (LABELER.model_copy(update={"version": "0.9"}),))
+    api.ledger.register_worker("reader-2:8", "reader-2", 8, "cpu", (LABELER.model_copy(update={"version": "0.9"}),))
     with api.ledger._write() as connection:
         silent = workers.update().where(workers.c.name == "reader-2:8").values(seen_at=datetime.now(UTC) - timedelta(seconds=40))
         connection.execute(silent)
@@ -69,7 +69,7 @@ def test_a_worker_without_signs_of_life_is_lost_and_its_models_are_in_use_no_mor
 
 def test_what_failed_is_listed_with_its_reason_and_paged_through_once(api: Served) -> None:
     uids = [failed(api) for _ in range(3)]
-    film = failed(api, "film", InstanceState.NOT_ANALYSED)
+    film = failed(api, "film", InstanceState.SKIPPED)
     seen: list[str] = []
     cursor: str | None = ""
     while cursor is not None:
@@ -77,10 +77,10 @@ def test_what_failed_is_listed_with_its_reason_and_paged_through_once(api: Serve
         seen += [image["sop_instance_uid"] for image in page["images"]]
         cursor = page["next_cursor"]
     assert sorted(seen) == sorted(uids)
-    (other,) = api.client.get("/api/v1/instances", params={"state": "not-analysed", "reason": "film"}).json()["images"]
+    (other,) = api.client.get("/api/v1/instances", params={"state": "skipped", "reason": "film"}).json()["images"]
     assert (other["sop_instance_uid"], other["reason"]) == (film, {"code": "film", "text": "because of film"})
     counted = {(each["state"], each["code"]): each["images"] for each in api.client.get("/api/v1/operations").json()["reasons"]}
-    assert counted[("failed", "unparsable")] == 3 and counted[("not-analysed", "film")] == 1
+    assert counted[("failed", "unparsable")] == 3 and counted[("skipped", "film")] == 1
 
 
 def test_an_image_that_failed_is_analysed_anew_and_one_with_labels_is_not(api: Served) -> None:

@@ -14,7 +14,7 @@ from tests.integration.api_server import Served, as_bytes, serve_api
 
 @pytest.fixture
 def api(tmp_path: Path) -> Iterator[Served]:
-    with serve_api(tmp_path, archive_max_instance_bytes=200_000) as served:
+    with serve_api(tmp_path, max_instance_bytes=200_000) as served:
         yield served
 
 

@@ -22,7 +22,7 @@ from service.domain.findings import Agreement, InstanceState
 from service.store.database import open_engine
 from service.store.ledger import Ledger
 from service.store.tables import instances
-from tests.integration.answers import analysed, concluded, correction, not_analysed
+from tests.integration.answers import analysed, concluded, correction, skipped
 from tests.integration.api_server import Served, serve_api
 from tests.integration.ledger_values import Clock, header
 
@@ -46,7 +46,7 @@ class Unit:
         made_by = {"station_name": station, "manufacturer": "Acme", "model_name": "One", "software_versions": "2.1"}
         labels = {"view": View.CC, "laterality": Laterality.R}
         self.ledger.add_instance(header(uid, study_instance_uid).model_copy(update=made_by | labels), "0" * 64, Path("a.dcm"), 1, "AE")
-        finding = not_analysed(uid, reason, "a sentence") if reason else analysed(uid, "R", "CC", **answer)
+        finding = skipped(uid, reason, "a sentence") if reason else analysed(uid, "R", "CC", **answer)
         self.ledger.record_finding(finding)
         if agreement:
             difference = correction(uid, ("R", "CC"), ("R", "MLO"), agreement, Agreement.AGREE)
@@ -92,7 +92,7 @@ def test_rates_are_told_by_machine_and_by_week(unit: Unit) -> None:
     answer = unit.ask(first="2026-11-02", last="2026-11-15")
     assert answer["total"]["images"] == 6
     assert counted(answer["total"]["disagree"]) == (1, 4) and answer["total"]["disagree"]["rate"] == 0.25
-    assert counted(answer["total"]["missing"]) == (1, 4) and counted(answer["total"]["not_analysed"]) == (1, 6)
+    assert counted(answer["total"]["missing"]) == (1, 4) and counted(answer["total"]["skipped"]) == (1, 6)
     assert [(each["group"], each["images"], counted(each["disagree"])) for each in answer["groups"]] == [
         ("ROOM1", 4, (1, 3)),
         ("", 2, (0, 1)),
@@ -103,7 +103,7 @@ def test_rates_are_told_by_machine_and_by_week(unit: Unit) -> None:
         "ROOM1": [("2026-11-02", (1, 2)), ("2026-11-09", (0, 1))],
         "": [("2026-11-02", (0, 0)), ("2026-11-09", (0, 1))],
     }
-    assert answer["reasons"] == [{"state": "not-analysed", "code": "magnification", "images": 1}]
+    assert answer["reasons"] == [{"state": "skipped", "code": "magnification", "images": 1}]
     nameless = unit.ask(first="2026-11-02", last="2026-11-15", only="")
     assert nameless["total"]["images"] == 2 and nameless["reasons"] == [] and len(nameless["groups"]) == 2
     lines = list(csv.DictReader(io.StringIO(unit.get("/api/v1/quality.csv", first="2026-11-02", last="2026-11-15").text)))
@@ -123,21 +123,21 @@ def test_an_image_counts_on_the_day_of_utc_that_it_ended_on_last(unit: Unit) -> 
 
     def days() -> list[tuple[str, int, int, int]]:
         points = unit.ask(**period)["series"][0]["points"]
-        return [(each["start"], each["images"], each["not_analysed"]["count"], each["failed"]["count"]) for each in points]
+        return [(each["start"], each["images"], each["skipped"]["count"], each["failed"]["count"]) for each in points]
 
     assert days() == [("2026-11-01", 1, 0, 0), ("2026-11-02", 3, 1, 0), ("2026-11-03", 1, 0, 0)]
     assert unit.ledger.reopen(again)
     assert days() == [("2026-11-01", 1, 0, 0), ("2026-11-02", 2, 0, 0), ("2026-11-03", 1, 0, 0)]
     unit.clock.advance(86400)
-    unit.ledger.record_finding(not_analysed(again, "decoder-crashed", "it broke", InstanceState.FAILED))
+    unit.ledger.record_finding(skipped(again, "decoder-crashed", "it broke", InstanceState.FAILED))
     assert days() == [("2026-11-01", 1, 0, 0), ("2026-11-02", 2, 0, 0), ("2026-11-03", 2, 0, 1)]
     assert unit.ask(**period)["reasons"] == [{"state": "failed", "code": "decoder-crashed", "images": 1}]
 
 
 def test_readers_count_by_their_last_word(unit: Unit) -> None:
-    def say(image: str, label: ReadLabel, right: str, who: str) -> None:
+    def say(image: str, label: ReadLabel, right: str, actor: str) -> None:
         verdict = ReaderVerdict.WRONG if right else ReaderVerdict.AGREE
-        unit.ledger.give_feedback(image, Opinion(label, verdict, right), who)
+        unit.ledger.give_feedback(image, Opinion(label, verdict, right), actor)
 
     first, second = unit.enter("ROOM1", MONDAY, score=0.3, density="B"), unit.enter("ROOM2", MONDAY, score=0.4, density="B")
     say(first, ReadLabel.DENSITY, "C", "a")
@@ -163,8 +163,8 @@ def test_readers_count_by_their_last_word(unit: Unit) -> None:
     assert [counted(each["agree"]) for each in readers["groups"] if each["label"] == "density"] == [(1, 2), (0, 1)]
     assert [(each["start"], counted(each["agree"])) for each in readers["points"]] == [("2026-11-02", (1, 5)), ("2026-11-09", (1, 1))]
     assert readers["instead"] == [
-        {"label": "cancer", "said": "", "right_value": "benign", "count": 2},
-        {"label": "density", "said": "B", "right_value": "C", "count": 2},
+        {"label": "cancer", "said": "", "corrected_value": "benign", "count": 2},
+        {"label": "density", "said": "B", "corrected_value": "C", "count": 2},
     ]
     alone = unit.ask(**period, only="ROOM2")["readers"]
     assert [counted(each["agree"]) for each in alone["labels"]] == [(1, 1), (0, 1), (0, 1)]

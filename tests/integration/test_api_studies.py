@@ -11,7 +11,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 from service.domain.findings import Agreement, InstanceState
-from tests.integration.answers import correction, full_field, not_analysed
+from tests.integration.answers import correction, full_field, skipped
 from tests.integration.api_server import FOUR_VIEWS, Served, serve_api
 
 
@@ -109,13 +109,13 @@ def test_a_study_shows_each_image_with_its_labels_or_the_reason_why_it_has_none(
     )
     api.post(labelled, refused)
     api.answer(labelled, "R", "MLO", score=0.8)
-    api.ledger.record_finding(not_analysed(str(refused.SOPInstanceUID), "for-processing", "raw detector data"))
+    api.ledger.record_finding(skipped(str(refused.SOPInstanceUID), "for-processing", "raw detector data"))
     api.conclude(study_instance_uid)
     study = api.client.get(f"/api/v1/studies/{study_instance_uid}").json()
     shown = {image["sop_instance_uid"]: image for image in study["instances"]}
     assert shown[labelled.SOPInstanceUID]["view"]["value"] == "MLO"
     assert shown[labelled.SOPInstanceUID]["cancer"]["score"] == 0.8
-    assert shown[refused.SOPInstanceUID]["state"] == "not-analysed"
+    assert shown[refused.SOPInstanceUID]["state"] == "skipped"
     assert shown[refused.SOPInstanceUID]["reason"]["code"] == "for-processing"
     assert shown[refused.SOPInstanceUID]["cancer"] is None
     assert study["versions"] == [1]

@@ -11,7 +11,7 @@ from pydicom.uid import generate_uid
 
 from service.destinations import Destination
 from service.domain.findings import DeliveryState, InstanceState
-from tests.integration.answers import correction, full_field, not_analysed
+from tests.integration.answers import correction, full_field, skipped
 from tests.integration.api_server import FOUR_VIEWS, Served, serve_api
 
 ARCHIVE = Destination(name="archive", ae_title="ARCHIVE", host="127.0.0.1", port=104)
@@ -46,10 +46,10 @@ def test_a_study_tells_its_way_from_the_first_image_to_the_proof(api: Served) ->
     for image, (side, view) in list(zip(images, FOUR_VIEWS, strict=True))[:3]:
         api.answer(image, side, view)
     odd = str(images[3].SOPInstanceUID)
-    api.ledger.record_finding(not_analysed(odd, "undecodable-pixel-data", "the pixel data are truncated", InstanceState.FAILED))
+    api.ledger.record_finding(skipped(odd, "undecodable-pixel-data", "the pixel data are truncated", InstanceState.FAILED))
     api.conclude(study_instance_uid, [correction(str(images[0].SOPInstanceUID), ("UNKNOWN", "UNKNOWN"), ("R", "CC"))])
     delivery = api.ledger.deliveries(study_instance_uid=study_instance_uid)[0]
-    api.deliver(delivery.id, DeliveryState.REFUSED, "0x0122 SOP class not supported")
+    api.deliver(delivery.id, DeliveryState.REJECTED, "0x0122 SOP class not supported")
     entries = timeline(api, study_instance_uid)
     steps = [entry["step"] for entry in entries]
     # The conclusion of the test has a day of its own; within a second, what follows from another comes after it.
@@ -63,7 +63,7 @@ def test_a_study_tells_its_way_from_the_first_image_to_the_proof(api: Served) ->
     (delivered,) = [entry for entry in entries if entry["step"] == "delivered"]
     assert (delivered["delivery"], delivered["state"], delivered["destination"]) == (delivery.id, "refused", "archive")
     assert delivered["text"] == "0x0122 SOP class not supported"
-    assert any(entry["step"] == "correction" and entry["who"] == "policy" for entry in entries)
+    assert any(entry["step"] == "correction" and entry["actor"] == "policy" for entry in entries)
     assert steps.index("received") < steps.index("analysed") < steps.index("planned") < steps.index("delivered")
 
 

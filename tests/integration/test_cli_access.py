@@ -49,7 +49,7 @@ def test_the_first_administrator_is_made_on_the_command_line(ledger: Ledger) -> 
     assert passwords.is_password(ledger, "ada", PASSWORD)
     (user,) = rows("users", "list")
     assert (user["name"], user["display_name"], user["role"], user["signs_in"]) == ("ada", "Dr Ada", "admin", "password")
-    assert [(row.who, row.action, row.subject, row.detail) for row in ledger.audit()] == [(ME, "users add", "ada", "admin")]
+    assert [(row.actor, row.action, row.subject, row.detail) for row in ledger.audit()] == [(ME, "users add", "ada", "admin")]
 
 
 def test_accounts_change_and_what_cannot_be_is_refused(ledger: Ledger) -> None:
@@ -60,13 +60,13 @@ def test_accounts_change_and_what_cannot_be_is_refused(ledger: Ledger) -> None:
     assert rows("users", "enable", "vera")[0]["disabled"] is False
     rows("users", "password", "vera", "--password-stdin", typed="another long one\n")
     assert passwords.is_password(ledger, "vera", "another long one")
-    for refused, why in (
+    for refused, reason in (
         (run("users", "disable", "ada"), "last administrator"),
         (run("users", "role", "nobody", "admin"), "no user of this name"),
         (run("users", "password", "vera", "--password-stdin", typed="short\n"), "12 to 256 characters"),
         (run("users", "add", "vera", "--password-stdin", typed=f"{PASSWORD}\n"), "exists"),
     ):
-        assert isinstance(refused.exception, ServiceError) and why in str(refused.exception)
+        assert isinstance(refused.exception, ServiceError) and reason in str(refused.exception)
 
 
 def test_a_password_is_never_an_argument(ledger: Ledger) -> None:
@@ -94,6 +94,6 @@ def test_the_audit_trail_is_listed_and_exported(ledger: Ledger, tmp_path: Path) 
     run("audit", "export", "--output", str(tmp_path / "audit.csv"))
     with (tmp_path / "audit.csv").open(newline="") as file:
         exported = list(csv.DictReader(file))
-    assert [row["who"] for row in exported] == ["vera", "ada", "ada", "ada"]
+    assert [row["actor"] for row in exported] == ["vera", "ada", "ada", "ada"]
     assert exported[0]["detail"] == "POST /corrections/*/approve"
     assert len(rows("audit", "export", "--action", "sign-in")) == 3

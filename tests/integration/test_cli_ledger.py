@@ -20,7 +20,7 @@ from service.domain.policy import CorrectionPolicy
 from tests.integration.api_server import Served, serve_api
 from tests.integration.differing import PACS, contradicted, exchanged
 
-SIGNED = ("--who", "Dr. A. Jones", "--why", "compared with the prior")
+SIGNED = ("--actor", "Dr. A. Jones", "--reason", "compared with the prior")
 
 
 @dataclass
@@ -92,9 +92,9 @@ def test_a_correction_is_approved_proved_and_undone_at_the_terminal(stack: Serve
     stack.deliver(int(str(delivery["id"])))
     (shown,) = run("corrections", "show", str(number), "--json").rows
     assert shown["state"] == "verified"
-    assert run("corrections", "undo", str(number), *SIGNED, "--json").rows[0]["state"] == "undoing"
-    assert "undoing" in run("corrections", "show", str(number)).out
-    trail = [(row.who, row.action, row.subject, row.detail) for row in stack.ledger.audit(limit=2)]
+    assert run("corrections", "undo", str(number), *SIGNED, "--json").rows[0]["state"] == "reverting"
+    assert "reverting" in run("corrections", "show", str(number)).out
+    trail = [(row.actor, row.action, row.subject, row.detail) for row in stack.ledger.audit(limit=2)]
     me = f"cli:{getpass.getuser()}"
     assert trail == [(me, f"corrections {what}", str(number), "Dr. A. Jones") for what in ("undo", "approve")]
 
@@ -115,7 +115,7 @@ def test_the_ledger_is_exported_to_a_file_and_to_standard_output(stack: Served, 
     assert [each["id"] for each in json.loads(target.read_text())] == numbers
     rows = list(csv.DictReader(io.StringIO(run("corrections", "export").out)))
     assert [int(row["id"]) for row in rows] == numbers
-    assert run("corrections", "export", "--state", "undone", "--format", "json").out == "[]\n"
+    assert run("corrections", "export", "--state", "reverted", "--format", "json").out == "[]\n"
 
 
 def test_a_held_study_is_released_by_a_named_person(stack: Served, run: Run) -> None:
@@ -125,7 +125,7 @@ def test_a_held_study_is_released_by_a_named_person(stack: Served, run: Run) -> 
         assert "its study is held" in held.out
     (hold,) = run("holds", "list", "--json").rows
     assert hold["study_instance_uid"] == study_instance_uid
-    assert run("holds", "release", study_instance_uid, "--who", "Dr. A. Jones").status == 2
+    assert run("holds", "release", study_instance_uid, "--actor", "Dr. A. Jones").status == 2
     (released,) = run("holds", "release", study_instance_uid, *SIGNED, "--json").rows
     assert released["released_by"] == "Dr. A. Jones"
     assert run("holds", "list", "--json").rows == []
@@ -141,18 +141,18 @@ def test_failed_deliveries_are_tried_again_one_by_one_or_all_of_a_destination(st
     for row in (first, second):
         stack.deliver(row.id, DeliveryState.FAILED, "pacs: no association")
     assert "no association" in run("deliveries", "list", "--state", "failed").out
-    (one,) = run("deliveries", "retry", str(first.id), "--who", "A. Smith", "--json").rows
+    (one,) = run("deliveries", "retry", str(first.id), "--actor", "A. Smith", "--json").rows
     assert (one["id"], one["state"]) == (first.id, "pending")
-    (rest,) = run("deliveries", "retry", "--failed-to", "pacs", "--who", "A. Smith", "--json").rows
+    (rest,) = run("deliveries", "retry", "--failed-to", "pacs", "--actor", "A. Smith", "--json").rows
     assert rest["id"] == second.id
     assert [row.subject for row in stack.ledger.audit(action="deliveries retry")] == [str(second.id), str(first.id)]
-    assert run("deliveries", "retry", "--who", "A. Smith").status == 2
-    assert run("deliveries", "retry", str(first.id), "--who", "policy").status == 2
+    assert run("deliveries", "retry", "--actor", "A. Smith").status == 2
+    assert run("deliveries", "retry", str(first.id), "--actor", "policy").status == 2
 
 
 def test_destinations_are_listed_with_what_becomes_of_corrections(stack: Served, run: Run) -> None:
     (shown,) = run("destinations", "list", "--json").rows
-    assert (shown["name"], shown["state"], shown["policy"]["exchanged"]) == ("pacs", "untried", "approve")  # type: ignore[index]
+    assert (shown["name"], shown["state"], shown["policy"]["sides-swapped"]) == ("pacs", "unknown", "approve")  # type: ignore[index]
     assert "contradicts: approve" in " ".join(run("destinations", "list").out.split())
 
 
@@ -160,9 +160,9 @@ def test_destinations_are_listed_with_what_becomes_of_corrections(stack: Served,
     "arguments",
     [
         ("corrections", "approve", "1"),
-        ("corrections", "approve", "1", "--who", "A. Smith"),
-        ("corrections", "reject", "1", "--who", " ", "--why", "because"),
-        ("corrections", "undo", "1", "--who", "policy", "--why", "because"),
+        ("corrections", "approve", "1", "--actor", "A. Smith"),
+        ("corrections", "reject", "1", "--actor", " ", "--reason", "because"),
+        ("corrections", "undo", "1", "--actor", "policy", "--reason", "because"),
         ("corrections", "list", "--state", "lost"),
     ],
 )
@@ -178,7 +178,7 @@ def test_what_does_not_exist_is_said_so(stack: Served, run: Run) -> None:
         ("corrections", "show", "99"),
         ("corrections", "approve", "99", *SIGNED),
         ("holds", "release", "1.2.3", *SIGNED),
-        ("deliveries", "retry", "99", "--who", "A. Smith"),
+        ("deliveries", "retry", "99", "--actor", "A. Smith"),
         ("destinations", "check", "nobody"),
     ):
         missing = run(*arguments)

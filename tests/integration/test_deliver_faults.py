@@ -14,7 +14,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 from service.deliver.attempt import deliver
 from service.deliver.commitment import WAIT_S
 from service.deliver.negotiation import negotiate
-from service.deliver.retrieve_inbox import Tray
+from service.deliver.retrieve_inbox import PendingRetrieve
 from service.domain.findings import DeliveryState, ObjectKind
 from service.report.corrected_instance import build_corrected
 from service.store.rows import StudyDelivery
@@ -23,7 +23,7 @@ from tests.integration.delivery_desk import Desk, mislabelled, produced, wait_un
 from tests.integration.faulty_scp import Fault, FaultyScp, on_duty
 
 PENDING, SENT, VERIFIED = DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.VERIFIED
-NOT_APPLIED, REFUSED, FAILED, LEFT_OUT = DeliveryState.NOT_APPLIED, DeliveryState.REFUSED, DeliveryState.FAILED, DeliveryState.LEFT_OUT
+MISMATCH, REFUSED, FAILED, UNSUPPORTED = DeliveryState.MISMATCH, DeliveryState.REJECTED, DeliveryState.FAILED, DeliveryState.UNSUPPORTED
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def study_state(desk: Desk, dataset: Dataset) -> StudyDelivery | None:
 def test_success_for_an_object_that_is_dropped_ends_not_applied_after_one_store(desk: Desk, report: Dataset, tmp_path: Path) -> None:
     delivery = desk.plan(report)
     with on_duty(FaultyScp(tmp_path / "pacs", Fault.DROPS)) as archive:
-        assert desk.finish(delivery, report, archive.destination()) == [SENT, SENT, NOT_APPLIED]
+        assert desk.finish(delivery, report, archive.destination()) == [SENT, SENT, MISMATCH]
     assert archive.stores == [report.SOPInstanceUID]
     assert desk.row(delivery).error == "pacs accepted the object but does not hold it (given up after 3 tries)"
 
@@ -89,7 +89,7 @@ def test_an_archive_that_keeps_the_first_copy_ends_not_applied_after_two_looks(d
     with on_duty(FaultyScp(tmp_path / "pacs", Fault.KEEPS_OLD)) as archive:
         source.save_as(archive.folder / f"{source.SOPInstanceUID}.dcm")
         delivery = desk.plan(corrected, ObjectKind.CORRECTED, str(source.SOPInstanceUID))
-        assert desk.finish(delivery, corrected, archive.destination()) == [SENT, NOT_APPLIED]
+        assert desk.finish(delivery, corrected, archive.destination()) == [SENT, MISMATCH]
         assert archive.stores == [corrected.SOPInstanceUID]
         assert str(desk.row(delivery).error).startswith("pacs keeps another copy under this UID; it differs in")
         assert "ImageLaterality" in str(desk.row(delivery).error)
@@ -149,7 +149,9 @@ def test_no_common_transfer_syntax_ends_refused_and_nothing_is_sent(desk: Desk, 
     assert "does not take Comprehensive 3D SR Storage in" in str(desk.row(delivery).error)
 
 
-@pytest.mark.parametrize(("kind", "end"), [(ObjectKind.REPORT, LEFT_OUT), (ObjectKind.MARKS, LEFT_OUT), (ObjectKind.CORRECTED, REFUSED)])
+@pytest.mark.parametrize(
+    ("kind", "end"), [(ObjectKind.REPORT, UNSUPPORTED), (ObjectKind.MARKS, UNSUPPORTED), (ObjectKind.CORRECTED, REFUSED)]
+)
 def test_a_sop_class_that_is_not_taken_is_left_out_and_a_correction_is_refused(
     kind: ObjectKind, end: DeliveryState, desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -162,7 +164,7 @@ def test_a_sop_class_that_is_not_taken_is_left_out_and_a_correction_is_refused(
     known = desk.ledger.destination_state("pacs")
     assert known is not None and known.capabilities is not None and known.capabilities[dataset.SOPClassUID] is False
     told = [record.message for record in caplog.records if record.name == "service.deliver.attempt"]
-    assert told == (["left out: the destination does not take such objects"] if end is LEFT_OUT else [])
+    assert told == (["left out: the destination does not take such objects"] if end is UNSUPPORTED else [])
 
 
 def test_a_full_disk_that_stays_full_ends_failed_with_its_status(desk: Desk, report: Dataset, tmp_path: Path) -> None:
@@ -217,8 +219,8 @@ def test_a_peer_that_never_says_what_came_of_commitment_is_waited_for_once(
     desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
-    patient = Tray.report
-    monkeypatch.setattr(Tray, "report", lambda tray, timeout_s: waited.append(timeout_s) or patient(tray, 0.1))
+    patient = PendingRetrieve.report
+    monkeypatch.setattr(PendingRetrieve, "report", lambda tray, timeout_s: waited.append(timeout_s) or patient(tray, 0.1))
     objects = produced(tmp_path)
     with on_duty(FaultyScp(tmp_path / "pacs", Fault.NEVER_REPORTS)) as archive:
         for kind in (ObjectKind.CAD, ObjectKind.REPORT):
@@ -279,7 +281,7 @@ def test_what_a_peer_takes_is_asked_without_sending_anything(tmp_path: Path) -> 
 
 
 def test_pauses_between_tries_grow(tmp_path: Path) -> None:
-    desk = Desk(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data", delivery_backoff_seconds=100, delivery_tries=9)
+    desk = Desk(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data", delivery_backoff_seconds=100, delivery_max_attempts=9)
     image = as_received(full_field(), tmp_path)
     delivery = desk.plan(image, ObjectKind.CORRECTED)
     with on_duty(FaultyScp(tmp_path / "pacs", Fault.FULL)) as archive:

@@ -79,9 +79,9 @@ def test_an_archive_that_keeps_its_old_copy_ends_not_applied(desk: Desk, orthanc
     old.save_as(tmp_path / "old.dcm")
     orthanc.upload((tmp_path / "old.dcm").read_bytes())
     delivery = desk.plan(corrected, ObjectKind.CORRECTED)
-    assert desk.finish(delivery, corrected, orthanc.destination()) == [DeliveryState.SENT, DeliveryState.NOT_APPLIED]
+    assert desk.finish(delivery, corrected, orthanc.destination()) == [DeliveryState.SENT, DeliveryState.MISMATCH]
     row = desk.row(delivery)
-    assert row.state is DeliveryState.NOT_APPLIED
+    assert row.state is DeliveryState.MISMATCH
     assert row.error == "pacs keeps another copy under this UID; it differs in ViewPosition, ImageLaterality"
     held = orthanc.instance(corrected.SOPInstanceUID)
     assert held is not None and held["ViewPosition"] == "CC"

@@ -97,7 +97,7 @@ def test_a_refusal_is_permanent_or_passing(status: int, permanent: bool) -> None
 def test_a_peer_that_refuses_for_good_ends_the_delivery_refused(desk: Desk) -> None:
     delivery = desk.plan(IMAGE, ObjectKind.CORRECTED)
     with peer(0xC000) as (destination, _):
-        assert desk.attempt(delivery, IMAGE, destination) is DeliveryState.REFUSED
+        assert desk.attempt(delivery, IMAGE, destination) is DeliveryState.REJECTED
     assert (desk.row(delivery).error, desk.row(delivery).status) == ("pacs: C-STORE refused with status 0xC000", 0xC000)
 
 
@@ -128,7 +128,7 @@ def test_a_peer_that_is_too_busy_for_us_gets_another_try(desk: Desk) -> None:
 def test_a_peer_that_takes_no_such_syntax_and_cannot_be_asked_is_named_with_it(desk: Desk) -> None:
     delivery = desk.plan(IMAGE, ObjectKind.CORRECTED)
     with peer(syntaxes=(RLELossless,)) as (destination, received):
-        assert desk.attempt(delivery, IMAGE, destination) is DeliveryState.REFUSED
+        assert desk.attempt(delivery, IMAGE, destination) is DeliveryState.REJECTED
     assert str(desk.row(delivery).error).startswith("pacs: does not take Digital Mammography X-Ray Image Storage - For Presentation in")
     assert received == []
 
@@ -137,7 +137,7 @@ def test_orthanc_that_is_called_by_a_wrong_name_ends_the_delivery_refused(desk: 
     dataset = produced(tmp_path)[ObjectKind.REPORT]
     delivery = desk.plan(dataset)
     with running(Orthanc(tmp_path / "orthanc", options={"DicomCheckCalledAet": True})) as archive:
-        assert desk.attempt(delivery, dataset, archive.destination(ae_title="OTHER")) is DeliveryState.REFUSED
+        assert desk.attempt(delivery, dataset, archive.destination(ae_title="OTHER")) is DeliveryState.REJECTED
     assert "check the AE titles" in str(desk.row(delivery).error)
 
 

@@ -32,8 +32,8 @@ from tests.integration.orthanc import Orthanc, running
 from tests.integration.web_peer import Answer, Asked, Dcm4cheeLike, failed, web_peer
 
 US = "MAMMOTRIAGE"
-SENT, VERIFIED, NOT_APPLIED = DeliveryState.SENT, DeliveryState.VERIFIED, DeliveryState.NOT_APPLIED
-REFUSED, FAILED, LEFT_OUT, PENDING = DeliveryState.REFUSED, DeliveryState.FAILED, DeliveryState.LEFT_OUT, DeliveryState.PENDING
+SENT, VERIFIED, MISMATCH = DeliveryState.SENT, DeliveryState.VERIFIED, DeliveryState.MISMATCH
+REFUSED, FAILED, UNSUPPORTED, PENDING = DeliveryState.REJECTED, DeliveryState.FAILED, DeliveryState.UNSUPPORTED, DeliveryState.PENDING
 DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 
@@ -218,7 +218,7 @@ def test_an_old_copy_behind_dicomweb_ends_not_applied(desk: Desk, web_orthanc: O
     web_orthanc.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
     corrected = build_corrected(change, source, "overwrite")
     delivery = desk.plan(corrected, ObjectKind.CORRECTED, str(source.SOPInstanceUID))
-    assert desk.finish(delivery, corrected, over_web(f"{web_orthanc.url}/dicom-web")) == [SENT, NOT_APPLIED]
+    assert desk.finish(delivery, corrected, over_web(f"{web_orthanc.url}/dicom-web")) == [SENT, MISMATCH]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_an_old_copy_behind_dicomweb_ends_not_applied(desk: Desk, web_orthanc: O
     [
         (failed(0xA700), [PENDING, PENDING, FAILED], 0xA700),
         (failed(0xC000), [REFUSED], 0xC000),
-        (failed(0x0122), [LEFT_OUT], 0x0122),
+        (failed(0x0122), [UNSUPPORTED], 0x0122),
         (failed(0xC000, 202), [REFUSED], 0xC000),
         (Answer(401), [REFUSED], 401),
         (Answer(413), [REFUSED], 413),
@@ -250,7 +250,7 @@ def test_each_refusal_over_stow_ends_as_it_should(
 def test_success_over_stow_without_the_object_ends_not_applied_after_one_store(desk: Desk, tmp_path: Path) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
     with web_peer(lambda asked: Answer(200) if asked.method == "POST" else Answer(204)) as peer:
-        assert desk.finish(desk.plan(report), report, over_web(peer.url)) == [SENT, SENT, NOT_APPLIED]
+        assert desk.finish(desk.plan(report), report, over_web(peer.url)) == [SENT, SENT, MISMATCH]
     assert len(peer.of("POST")) == 1
 
 
@@ -307,7 +307,7 @@ def test_orthanc_that_overwrites_changes_the_labels_itself_and_puts_them_back(de
         assert record.ModifiedAttributesSequence[0].ImageLaterality == "L"
 
         undo = undo_changes(change, source, UNDO)
-        again = desk.plan(undo, ObjectKind.UNDONE, undo.sop_instance_uid)
+        again = desk.plan(undo, ObjectKind.REVERTED, undo.sop_instance_uid)
         assert desk.finish(again, undo, with_api(archive)) == [VERIFIED]
         held = pydicom.dcmread(BytesIO(archive.file(place)))
         assert held.ImageLaterality == "L"
@@ -321,7 +321,7 @@ def test_orthanc_that_does_not_overwrite_keeps_its_labels_and_its_image(desk: De
     before = orthanc.file(place)
     changes = label_changes(change, source)
     delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
-    assert desk.finish(delivery, changes, with_api(orthanc)) == [SENT, NOT_APPLIED]
+    assert desk.finish(delivery, changes, with_api(orthanc)) == [SENT, MISMATCH]
     assert orthanc.file(place) == before
 
 
@@ -360,7 +360,7 @@ def test_dcm4chee_that_consents_and_does_nothing_ends_not_applied_after_one_requ
     with web_peer(Dcm4cheeLike(source, writes=False)) as peer:
         assert desk.finish(desk.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid), changes, dcm4chee(peer.url)) == [
             SENT,
-            NOT_APPLIED,
+            MISMATCH,
         ]
     assert len(peer.of("PUT")) == 1
 
@@ -393,7 +393,7 @@ def test_an_archive_that_overwrites_is_corrected_and_put_back_under_the_same_uid
     corrected, undone = build_corrected(change, source, "overwrite"), build_undone(change, UNDO, source, "overwrite")
     with running(Orthanc(tmp_path / "orthanc", overwrite=True)) as archive:
         archive.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
-        for dataset, kind in ((corrected, ObjectKind.CORRECTED), (undone, ObjectKind.UNDONE)):
+        for dataset, kind in ((corrected, ObjectKind.CORRECTED), (undone, ObjectKind.REVERTED)):
             delivery = desk.plan(dataset, kind, str(source.SOPInstanceUID))
             assert desk.finish(delivery, dataset, archive.destination()) == [VERIFIED]
         assert verify(undone, archive.destination(), US) == Verified()

@@ -44,7 +44,7 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served,
     (correction,) = ward.ledger.corrections()
     approve_correction(ward.context, correction.id, "A. Reader", "seen on the screen")
     rows = ward.deliver_all()
-    assert {row.state for row in rows} <= {DeliveryState.VERIFIED, DeliveryState.LEFT_OUT}
+    assert {row.state for row in rows} <= {DeliveryState.VERIFIED, DeliveryState.UNSUPPORTED}
     with serve_api(folder / "data") as api:
         yield api, ward, study_instance_uid, archive
     ward.close()

@@ -23,12 +23,12 @@ from service.domain.findings import Conclusion, Marker
 from service.jobs.planning import plan_correction, plan_study
 from service.store.database import now
 from service.store.ledger import Ledger, migrate
-from tests.integration.answers import analysed, full_field, not_analysed
+from tests.integration.answers import analysed, full_field, skipped
 from tests.integration.api_server import FOUR_VIEWS, Served, serve_api
 from tests.integration.ledger_values import header
 
 CORNERS = ("R-CC", "L-CC", "R-MLO", "L-MLO")
-EXCHANGED = [("L", view) if side == "R" else ("R", view) for side, view in FOUR_VIEWS]
+SIDES_SWAPPED = [("L", view) if side == "R" else ("R", view) for side, view in FOUR_VIEWS]
 """As the headers of a study declare it whose breasts bear one another's labels."""
 
 
@@ -153,7 +153,7 @@ def test_an_image_that_is_read_anew_makes_the_answer_provisional_until_it_ended(
 def test_exchanged_sides_are_held_until_somebody_looked(tmp_path: Path) -> None:
     destination = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
     with serve_api(tmp_path, destinations=(destination,)) as api:
-        study_instance_uid, images = receive(api, *EXCHANGED)
+        study_instance_uid, images = receive(api, *SIDES_SWAPPED)
         read(api, images, markers=True)
         conclude(api, study_instance_uid)
         held = hanging(api, study_instance_uid)
@@ -166,7 +166,7 @@ def test_exchanged_sides_are_held_until_somebody_looked(tmp_path: Path) -> None:
 
 
 def test_sides_that_nothing_settles_hang_as_they_are_declared_with_chest_walls_together(api: Served) -> None:
-    study_instance_uid, images = receive(api, *EXCHANGED)
+    study_instance_uid, images = receive(api, *SIDES_SWAPPED)
     read(api, images)
     conclude(api, study_instance_uid)
     shown = hanging(api, study_instance_uid).json()
@@ -188,7 +188,7 @@ def test_objects_that_are_no_mammograms_are_left_out_with_their_reason(api: Serv
     raw = full_field("R", "CC", study_instance_uid=study_instance_uid)
     raw.PresentationIntentType = "FOR PROCESSING"
     api.post(raw)
-    api.ledger.record_finding(not_analysed(str(raw.SOPInstanceUID), "for-processing", "raw detector data"))
+    api.ledger.record_finding(skipped(str(raw.SOPInstanceUID), "for-processing", "raw detector data"))
     conclude(api, study_instance_uid)
     shown = hanging(api, study_instance_uid).json()
     assert shown["status"] == "final"
@@ -316,10 +316,10 @@ def test_both_databases_know_how_far_a_study_is(database_url: str) -> None:
     migrate(database_url)
     ledger = Ledger(database_url)
     try:
-        assert ledger.standings(["1.2.3"]) == {}
+        assert ledger.study_progress(["1.2.3"]) == {}
         image = header("1.2.9")
         ledger.add_instance(image, "a" * 64, Path("x.dcm"), 1, "TEST")
-        (standing,) = ledger.standings([image.study_instance_uid, "1.2.3"]).values()
+        (standing,) = ledger.study_progress([image.study_instance_uid, "1.2.3"]).values()
         assert (standing.version, standing.settled, standing.held, standing.instance_count, standing.finished_count) == (
             0,
             False,

@@ -39,7 +39,7 @@ def context(tmp_path: Path, analyser: Analyser, clean_environment: pytest.Monkey
         redis_url=f"redis://127.0.0.1:{free_port()}/0",
         film=True,
         disk_free_min_bytes=0,
-        quiet_seconds=0.01,
+        study_idle_seconds=0.01,
         destinations=(PACS,),
     )
     settings.data_dir.mkdir()
@@ -141,7 +141,7 @@ def test_a_delivery_that_kills_its_workers_is_given_up(context: Context, film: R
     analyse_instance(context, film.sop_instance_uid)
     conclude_study(context, film.study_instance_uid)
     first = context.ledger.deliveries(study_instance_uid=film.study_instance_uid)[0]
-    for _ in range(context.settings.delivery_tries):
+    for _ in range(context.settings.delivery_max_attempts):
         assert context.ledger.claim_delivery(first.id, lease_s=0.0)  # what a worker leaves behind that dies in the middle
     deliver_object(context, first.id)
     ended = context.ledger.delivery(first.id)

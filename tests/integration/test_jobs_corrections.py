@@ -81,16 +81,16 @@ def test_a_person_approves_and_undoes_and_the_archive_holds_what_was_decided(tmp
     assert only(ward).state is State.VERIFIED and corrected is not None and corrected.ImageLaterality == "R"
     undo_correction(ward.context, only(ward).id, "Ada", "wrong image")
     ward.deliver_all()
-    (undone,) = of_kind(ward, ObjectKind.UNDONE)
+    (undone,) = of_kind(ward, ObjectKind.REVERTED)
     former = held(archive, undone.object_uid)
-    assert only(ward).state is State.UNDONE and former is not None and former.ImageLaterality == "L"
+    assert only(ward).state is State.REVERTED and former is not None and former.ImageLaterality == "L"
     assert len(former.OriginalAttributesSequence) == 2, "the undo is on record beside the correction"
 
 
 def test_what_a_person_undid_or_rejected_is_not_written_by_a_retry(tmp_path: Path, archive: SmallPacs) -> None:
     ward = open_ward(tmp_path, destination(archive))
     (planned,) = of_kind(ward, ObjectKind.CORRECTED)
-    assert undo_correction(ward.context, only(ward).id, "Ada", "too early").state is State.UNDONE
+    assert undo_correction(ward.context, only(ward).id, "Ada", "too early").state is State.REVERTED
     with pytest.raises(DecisionRefused, match=r"correction 1, which is undone: it is not written again"):
         retry_delivery(ward.context, planned.id, "Bob")
     assert ward.ledger.due_deliveries() == [] and archive.paths() == []
@@ -102,13 +102,13 @@ def test_an_undo_that_is_retried_counts_as_an_undo_again(tmp_path: Path, archive
     ward = open_ward(tmp_path, destination(archive))
     ward.deliver_all()
     undo_correction(ward.context, only(ward).id, "Ada", "wrong")
-    (undone,) = of_kind(ward, ObjectKind.UNDONE)
+    (undone,) = of_kind(ward, ObjectKind.REVERTED)
     ward.ledger.finish_delivery(undone.id, End.REFUSED, "no")
     assert only(ward).state is State.VERIFIED
     retry_delivery(ward.context, undone.id, "Bob")
-    assert only(ward).state is State.UNDOING
+    assert only(ward).state is State.REVERTING
     ward.deliver_all()
-    assert only(ward).state is State.UNDONE
+    assert only(ward).state is State.REVERTED
 
 
 def test_an_undo_waits_for_the_worker_that_is_just_sending_the_correction(tmp_path: Path, archive: SmallPacs) -> None:
@@ -116,10 +116,10 @@ def test_an_undo_waits_for_the_worker_that_is_just_sending_the_correction(tmp_pa
     (planned,) = of_kind(ward, ObjectKind.CORRECTED)
     assert ward.ledger.claim_delivery(planned.id, 300.0) is not None
     undo_correction(ward.context, only(ward).id, "Ada", "stop")
-    (undone,) = of_kind(ward, ObjectKind.UNDONE)
+    (undone,) = of_kind(ward, ObjectKind.REVERTED)
     assert ward.ledger.due_deliveries() == [] and (undone.next_try_at - undone.created_at).total_seconds() > 200
     ward.deliver_all()
-    assert only(ward).state is State.UNDONE
+    assert only(ward).state is State.REVERTED
 
 
 def test_an_undo_that_cannot_reach_who_took_the_correction_is_refused_and_changes_nothing(tmp_path: Path, archive: SmallPacs) -> None:
@@ -136,7 +136,7 @@ def test_an_undo_goes_where_the_correction_went_although_policy_asks_for_approva
     ward.deliver_all()
     ward.context.settings = ward.settings.model_copy(update={"destinations": (destination(archive, missing="approve"),)})
     undo_correction(ward.context, only(ward).id, "Ada", "wrong")
-    assert len(of_kind(ward, ObjectKind.UNDONE)) == 1
+    assert len(of_kind(ward, ObjectKind.REVERTED)) == 1
 
 
 def test_while_one_destination_asks_for_approval_none_gets_the_correction(tmp_path: Path, archive: SmallPacs) -> None:
@@ -163,7 +163,7 @@ class TestRejectionNotes:
         (copy,), (note,) = of_kind(ward, ObjectKind.CORRECTED), of_kind(ward, ObjectKind.REJECTION)
         ward.ledger.finish_delivery(copy.id, End.REFUSED, "no")
         ward.deliver_all()
-        assert of_kind(ward, ObjectKind.REJECTION)[0].state is End.NOT_APPLIED and held(archive, note.object_uid) is None
+        assert of_kind(ward, ObjectKind.REJECTION)[0].state is End.MISMATCH and held(archive, note.object_uid) is None
 
     def test_an_undo_rejects_the_corrected_copy(self, tmp_path: Path, archive: SmallPacs) -> None:
         ward = open_ward(tmp_path, destination(archive, rejection_note=True))
@@ -183,9 +183,9 @@ class TestReportsOfStudiesWithoutPictures:
         image.StudyInstanceUID = text_only.StudyInstanceUID
         for keyword in ("Rows", "Columns", "PixelData"):
             delattr(text_only, keyword)
-        self._conclude(ward, ImageFinding(sop_instance_uid=ward.receive(text_only), state=InstanceState.NOT_ANALYSED))
+        self._conclude(ward, ImageFinding(sop_instance_uid=ward.receive(text_only), state=InstanceState.SKIPPED))
         (first,) = ward.deliver_all()
-        assert first.state is End.LEFT_OUT and "no such object" in (first.error or "")
+        assert first.state is End.UNSUPPORTED and "no such object" in (first.error or "")
         self._conclude(ward, analysed(ward.receive(image), "L", "CC"))
         last = ward.deliver_all()[-1]
         report = held(archive, last.object_uid)
@@ -227,7 +227,8 @@ def test_a_ledger_of_the_former_schema_keeps_what_it_owes(database_url: str) -> 
         )
         connection.execute(
             text(
-                "INSERT INTO deliveries (id, study_instance_uid, version, kind, destination, object_uid, state, tries, created_at, next_try_at) "
+                "INSERT INTO deliveries (id, study_instance_uid, version, kind, destination, object_uid, state, tries, "
+                "created_at, next_try_at) "
                 "VALUES (1, '1.2.3', 1, 'sr', 'pacs', '2.25.1', 'pending', 2, :at, :at)"
             ),
             {"at": at},

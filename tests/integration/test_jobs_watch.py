@@ -46,7 +46,7 @@ def test_a_worker_gives_signs_of_life_with_what_it_loaded_until_it_stops(context
         assert {model.task for model in first.models} == {"labeler", "cancer"}
         assert first.provider == context.analyser.cancer.provider
         wait_for(lambda: context.ledger.workers()[0].seen_at > first.seen_at)
-        context.ledger.dismiss_worker(first.name)
+        context.ledger.deregister_worker(first.name)
         wait_for(context.ledger.workers)
     finally:
         heart.stop()

@@ -181,7 +181,7 @@ def test_a_decision_that_is_killed_on_its_way_was_made_with_all_that_follows_or_
     assert after is not before
     ward.close()
     seen = Counter[CorrectionState]()
-    wanted = ObjectKind.CORRECTED if task == "approve" else ObjectKind.UNDONE
+    wanted = ObjectKind.CORRECTED if task == "approve" else ObjectKind.REVERTED
     for step in choose(len(steps), 5):
         ward, number = begin()
         kill_at(ward.settings, Task(task, (number,)), step)

@@ -38,7 +38,7 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture(scope="module")
 def hospital(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Hospital]:
     peer = {"breaker_seconds": 2.0, "timeout_seconds": 4.0, "corrections": CorrectionPolicy(film=True)}
-    settings = {"delivery_lease_seconds": LEASE_S, "delivery_tries": 30, "webhooks": (receiver.webhook(events=("*",)),)}
+    settings = {"delivery_lease_seconds": LEASE_S, "delivery_max_attempts": 30, "webhooks": (receiver.webhook(events=("*",)),)}
     with open_hospital(tmp_path_factory.mktemp("hospital"), peer, **settings) as opened:
         yield opened
 

@@ -82,7 +82,7 @@ def test_film_is_not_analysed_until_it_is_opted_in(film: Path) -> None:
     done = label(film, "--json", "--no-film")
     assert done.returncode == 0
     (answer,) = lines(done).values()
-    assert (answer["status"], answer["reason"]["code"]) == ("not-analysed", "film-not-enabled")
+    assert (answer["status"], answer["reason"]["code"]) == ("skipped", "film-not-enabled")
     assert answer["kind"] == "film"
 
 
@@ -110,7 +110,7 @@ def test_every_awkward_file_gets_a_line_and_no_traceback(dicom_test_files: Path)
     assert answers["dicom-test-files__MG1_J2KI.dcm"]["status"] == "analysed"
     assert done.returncode == 1
     for path in (dicom_test_files / "negative").glob("*.dcm"):
-        assert answers[path.name]["status"] == "not-analysed"
+        assert answers[path.name]["status"] == "skipped"
         assert answers[path.name]["cancer"] is None
-    assert answers["DICOMSamples__MG_Explicit_Little.dcm"]["status"] == "not-analysed"
+    assert answers["DICOMSamples__MG_Explicit_Little.dcm"]["status"] == "skipped"
     assert answers["fo-dicom__OutOfBoundsOverlay.dcm"]["reason"]["code"] == "stereo"

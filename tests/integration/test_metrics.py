@@ -59,7 +59,7 @@ def test_an_empty_ledger_has_its_samples_and_no_age(ledger: Ledger) -> None:
     assert samples["instances", "received"] == samples["held_studies",] == samples["open_breaker", "pacs"] == 0
     assert samples["oldest_unfinished_seconds",] == samples["oldest_delivery_seconds",] == 0
     assert samples["webhook_lag_events", "his"] == samples["webhook_lag_seconds", "his"] == 0
-    assert samples["corrections", "exchanged", "proposed"] == 0
+    assert samples["corrections", "sides-swapped", "proposed"] == 0
 
 
 def test_every_terminal_state_of_a_delivery_is_counted_by_its_destination(ledger: Ledger) -> None:

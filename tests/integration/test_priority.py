@@ -11,7 +11,9 @@ import pytest
 
 from service.jobs.niceness import AUTOGROUP
 
-SLEEPER = "import sys; from service.jobs.niceness import give_way; give_way(int(sys.argv[1])); print('ready', flush=True); sys.stdin.read()"
+SLEEPER = "import sys; from service.jobs.niceness import lower_priority; lower_priority(int(sys.argv[1])); " + (
+    "print('ready', flush=True); sys.stdin.read()"
+)
 
 
 @pytest.mark.parametrize("niceness", [0, 7])

@@ -228,7 +228,7 @@ class TestRefused:
             assert_nothing_kept(receiving)
 
     def test_an_instance_over_the_limit(self, tmp_path: Path) -> None:
-        with Receiving(tmp_path, archive_max_instance_bytes=500).listening() as receiving:
+        with Receiving(tmp_path, max_instance_bytes=500).listening() as receiving:
             assert send(receiving.settings, small_image()).Status == 0xA700
             assert_nothing_kept(receiving)
 
@@ -236,7 +236,7 @@ class TestRefused:
         image = small_image(syntax="1.2.840.10008.1.2.1.99")
         image.Rows = image.Columns = 1024
         image.PixelData = bytes(2 << 20)
-        with Receiving(tmp_path, archive_max_instance_bytes=1 << 20).listening() as receiving:
+        with Receiving(tmp_path, max_instance_bytes=1 << 20).listening() as receiving:
             answer = send(receiving.settings, image)
             assert answer.Status == 0xA700 and "unfolds" in answer.ErrorComment
             assert_nothing_kept(receiving)

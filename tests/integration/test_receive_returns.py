@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
-from service.deliver.retrieve_inbox import FORGOTTEN_S, CommitmentReport, ReturnDesk
+from service.deliver.retrieve_inbox import FORGOTTEN_S, CommitmentReport, RetrieveInbox
 from tests.integration.answers import full_field
 from tests.integration.listening import Receiving, send
 
@@ -27,11 +27,11 @@ def receiving(tmp_path: Path) -> Iterator[Receiving]:
 
 
 @pytest.fixture
-def desk(receiving: Receiving) -> ReturnDesk:
-    return ReturnDesk(receiving.settings.data_dir)
+def desk(receiving: Receiving) -> RetrieveInbox:
+    return RetrieveInbox(receiving.settings.data_dir)
 
 
-def test_an_object_that_was_asked_for_is_handed_over_and_not_entered(receiving: Receiving, desk: ReturnDesk) -> None:
+def test_an_object_that_was_asked_for_is_handed_over_and_not_entered(receiving: Receiving, desk: RetrieveInbox) -> None:
     image = full_field()
     with desk.expect_object(image.SOPInstanceUID, "ARCHIVE") as tray:
         assert send(receiving.settings, image, "ARCHIVE").Status == 0x0000
@@ -42,7 +42,7 @@ def test_an_object_that_was_asked_for_is_handed_over_and_not_entered(receiving: 
 
 
 @pytest.mark.parametrize("caller", ["MODALITY", "ARCHIVE2"])
-def test_the_same_object_from_anybody_else_is_received(caller: str, receiving: Receiving, desk: ReturnDesk) -> None:
+def test_the_same_object_from_anybody_else_is_received(caller: str, receiving: Receiving, desk: RetrieveInbox) -> None:
     image = full_field()
     with desk.expect_object(image.SOPInstanceUID, "ARCHIVE") as tray:
         send(receiving.settings, image, caller)
@@ -50,7 +50,7 @@ def test_the_same_object_from_anybody_else_is_received(caller: str, receiving: R
     assert receiving.published == [image.SOPInstanceUID]
 
 
-def test_once_nobody_waits_any_more_the_object_is_received(receiving: Receiving, desk: ReturnDesk) -> None:
+def test_once_nobody_waits_any_more_the_object_is_received(receiving: Receiving, desk: RetrieveInbox) -> None:
     image = full_field()
     with desk.expect_object(image.SOPInstanceUID, "ARCHIVE"):
         pass
@@ -58,7 +58,7 @@ def test_once_nobody_waits_any_more_the_object_is_received(receiving: Receiving,
     assert receiving.published == [image.SOPInstanceUID]
 
 
-def test_a_tray_whose_worker_died_keeps_nothing_from_being_received(receiving: Receiving, desk: ReturnDesk) -> None:
+def test_a_tray_whose_worker_died_keeps_nothing_from_being_received(receiving: Receiving, desk: RetrieveInbox) -> None:
     image = full_field()
     tray = receiving.settings.data_dir / "returns" / f"{image.SOPInstanceUID}@ARCHIVE"
     tray.mkdir(parents=True)
@@ -70,7 +70,7 @@ def test_a_tray_whose_worker_died_keeps_nothing_from_being_received(receiving: R
         assert not tray.exists(), "swept by the next one who waits"
 
 
-def test_an_archives_word_on_commitment_reaches_whoever_asked(receiving: Receiving, desk: ReturnDesk) -> None:
+def test_an_archives_word_on_commitment_reaches_whoever_asked(receiving: Receiving, desk: RetrieveInbox) -> None:
     with desk.expect_report(TRANSACTION) as tray:
         assert report_commitment(receiving, TRANSACTION, kept=["1.2.3"], lost={"1.2.4": 0x0112}) == 0x0000
         assert tray.report(5) == CommitmentReport(frozenset({"1.2.3"}), {"1.2.4": 0x0112})
@@ -83,14 +83,14 @@ def test_a_word_that_nobody_waits_for_is_taken_and_leaves_no_trace(transaction: 
     assert {path for path in receiving.settings.data_dir.rglob("*") if "ledger" not in path.name} == before
 
 
-def test_silence_is_waited_out(desk: ReturnDesk) -> None:
+def test_silence_is_waited_out(desk: RetrieveInbox) -> None:
     before = time.monotonic()
     with desk.expect_report(TRANSACTION) as tray:
         assert tray.report(0.1) is None
     assert 0.1 <= time.monotonic() - before < 2
 
 
-def test_two_archives_may_be_asked_for_the_same_object_at_once(receiving: Receiving, desk: ReturnDesk) -> None:
+def test_two_archives_may_be_asked_for_the_same_object_at_once(receiving: Receiving, desk: RetrieveInbox) -> None:
     image = full_field()
     with desk.expect_object(image.SOPInstanceUID, "FIRST") as first, desk.expect_object(image.SOPInstanceUID, "SECOND / 2") as second:
         send(receiving.settings, image, "SECOND / 2")

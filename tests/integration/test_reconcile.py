@@ -20,7 +20,7 @@ from prometheus_client import generate_latest
 
 from service.domain.findings import DeliveryState, ObjectKind
 from service.domain.policy import Action, CorrectionPolicy
-from service.jobs.background import is_due, look_by_night, report_path, reports_folder, run_beside
+from service.jobs.background import is_due, report_path, reports_folder, run_in_background, run_nightly_reconciliation
 from service.jobs.corrections import approve_correction, undo_correction
 from service.jobs.reconcile import Discrepancy, Result, check_file, reconcile
 from service.metrics import build_registry
@@ -64,7 +64,7 @@ def test_all_that_is_sound_is_counted_and_nothing_is_sent(ward: Ward, archive: O
     before, rows = archive.changes(), ward.ledger.deliveries()
     report = reconcile(ward.context)
     assert report.exit_status == 0 and report.complete and report.discrepancies == []
-    assert report.studies == 1 and report.instances["sound"] == 2 and report.deliveries["pacs"]["sound"] == len(rows) == 6
+    assert report.studies == 1 and report.instances["ok"] == 2 and report.deliveries["pacs"]["ok"] == len(rows) == 6
     assert archive.changes() == before and ward.ledger.deliveries() == rows
 
 
@@ -102,7 +102,7 @@ def test_files_of_ours_that_vanished_or_rotted_are_named(ward: Ward) -> None:
         (rows[0].sop_instance_uid, Result.MISSING),
         (rows[1].sop_instance_uid, Result.CHANGED),
     ]
-    assert report.exit_status == 1 and report.instances == {"sound": 0, "missing": 1, "changed": 1, "unproven": 0}
+    assert report.exit_status == 1 and report.instances == {"ok": 0, "missing": 1, "changed": 1, "unverified": 0}
 
 
 def test_an_object_that_never_arrived_is_missing_and_one_that_arrived_all_the_same_is_not(ward: Ward, archive: Orthanc) -> None:
@@ -123,7 +123,7 @@ def test_a_destination_that_is_away_proves_nothing_and_is_not_waited_for_again_a
         assert {row.state for row in ward.deliver_all()} == {DeliveryState.VERIFIED}
         orthanc.stop(at_once=True)
         report = reconcile(ward.context)
-    assert report.exit_status == 3 and report.deliveries["pacs"] == {"sound": 0, "missing": 0, "changed": 0, "unproven": 10}
+    assert report.exit_status == 3 and report.deliveries["pacs"] == {"ok": 0, "missing": 0, "changed": 0, "unverified": 10}
     details = [each.detail for each in report.discrepancies]
     assert details[-7:] == ["the destination does not answer"] * 7 and "no association" in details[0]
     ward.close()
@@ -133,12 +133,12 @@ def test_labels_that_were_written_and_undone_in_place_are_sound(tmp_path: Path, 
     ward = Ward(tmp_path / "data", destinations=(archive.destination(corrections=OVERWRITES, objects=()),))
     study = ward.conclude([("R", "MLO")])
     assert [row.state for row in ward.deliver_all()] == [DeliveryState.VERIFIED]
-    assert reconcile(ward.context).deliveries["pacs"]["sound"] == 1
+    assert reconcile(ward.context).deliveries["pacs"]["ok"] == 1
     (row,) = ward.ledger.corrections(study_instance_uid=study)
     undo_correction(ward.context, row.id, "Dr. Test", "the header was right")
     assert {each.state for each in ward.deliver_all()} == {DeliveryState.VERIFIED}
     report = reconcile(ward.context)
-    assert report.exit_status == 0 and report.deliveries["pacs"]["sound"] == 1, "one image, as it was written last"
+    assert report.exit_status == 0 and report.deliveries["pacs"]["ok"] == 1, "one image, as it was written last"
     ward.close()
 
 
@@ -170,16 +170,16 @@ def test_the_report_of_a_night_is_written_once_and_holds_nothing_of_the_patient(
     assert not is_due(night, -1, reports), "-1 is no hour"
     stopped = threading.Event()
     stopped.set()
-    look_by_night(ward.context, night, stopped)
+    run_nightly_reconciliation(ward.context, night, stopped)
     assert is_due(night, ward.settings.reconcile_hour, reports), "what was stopped begins anew"
-    report = look_by_night(ward.context, night, threading.Event())
+    report = run_nightly_reconciliation(ward.context, night, threading.Event())
     written = report_path(reports, night).read_text()
     assert report is not None and json.loads(written)["deliveries"]["pacs"]["missing"] == 1
     assert "Phantom" not in written and "PH-1" not in written
-    assert look_by_night(ward.context, night, threading.Event()) is None
+    assert run_nightly_reconciliation(ward.context, night, threading.Event()) is None
     scraped = generate_latest(build_registry(ward.ledger, reports=reports)).decode()
     assert 'mammotriage_reconciled{destination="pacs",result="missing"} 1.0' in scraped
-    assert 'mammotriage_reconciled{destination="",result="sound"} 2.0' in scraped and "mammotriage_reconciled_age_seconds" in scraped
+    assert 'mammotriage_reconciled{destination="",result="ok"} 2.0' in scraped and "mammotriage_reconciled_age_seconds" in scraped
 
 
 def test_the_sweeper_looks_by_itself_in_the_hour_of_the_settings(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +187,7 @@ def test_the_sweeper_looks_by_itself_in_the_hour_of_the_settings(ward: Ward, mon
     now = datetime.now()
     context = replace(ward.context, settings=ward.settings.model_copy(update={"reconcile_hour": now.hour}))
     written = report_path(reports_folder(context), now)
-    with run_beside(context, threading.Event()):
+    with run_in_background(context, threading.Event()):
         wait_until(written.exists, timeout_s=60)
     assert json.loads(written.read_text())["complete"]
 
@@ -206,7 +206,7 @@ def test_a_correction_waits_for_nobody_to_look(ward: Ward) -> None:
     approve_correction(ward.context, row.id, "Dr. Test", "seen")
     report = reconcile(ward.context, study_instance_uid=study)
     assert (
-        report.on_the_way == len(ward.ledger.deliveries(study_instance_uid=study)) and report.deliveries == {} and report.exit_status == 0
+        report.in_progress == len(ward.ledger.deliveries(study_instance_uid=study)) and report.deliveries == {} and report.exit_status == 0
     )
 
 

@@ -36,7 +36,7 @@ from tests.integration.answers import (
     correction,
     full_field,
     label,
-    not_analysed,
+    skipped,
 )
 from tests.integration.tid4000 import find_faults, value_of
 from tests.integration.validators import dciodvfy_errors, dsrdump
@@ -206,12 +206,12 @@ def test_a_label_that_is_missing_or_right_is_not_called_incorrect(kind: Correcti
     check(report, study.images, tmp_path)
     assert findings(report, "111101") == []
     described = [str(item.TextValue) for item in named(report, "111033")]
-    assert any(f"Header says L MLO: {kind}." in text for text in described)
+    assert any(f"InstanceHeader says L MLO: {kind}." in text for text in described)
 
 
 def test_what_the_images_say_together_about_their_labels_is_told() -> None:
     study = Study()
-    reasoning = Reasoning(verdict=Verdict.EXCHANGED, text="Every image bears the label of the other side.")
+    reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Every image bears the label of the other side.")
     conclusion = study.conclude().model_copy(update={"reasoning": reasoning})
     assert "Labels: exchanged. Every image bears the label of the other side." in said(build_cad_report(conclusion, study.images))
 
@@ -225,7 +225,7 @@ def test_composition_stands_at_each_image_with_its_side() -> None:
 
 def test_a_partial_study_is_preliminary_and_says_what_was_not_tried(tmp_path: Path) -> None:
     study = Study()
-    study.findings[1] = not_analysed(study.uids[1], "spot", "a spot compression view")
+    study.findings[1] = skipped(study.uids[1], "spot", "a spot compression view")
     report = build_cad_report(study.conclude(complete=False), study.images)
     check(report, study.images, tmp_path)
     assert (report.CompletionFlag, report.PreliminaryFlag) == ("PARTIAL", "PRELIMINARY")
@@ -240,7 +240,7 @@ def test_a_partial_study_is_preliminary_and_says_what_was_not_tried(tmp_path: Pa
 
 def test_an_image_that_failed_makes_success_partial(tmp_path: Path) -> None:
     study = Study(density="UNKNOWN")
-    study.findings[3] = not_analysed(study.uids[3], "unparsable", "the pixels cannot be decoded", InstanceState.FAILED)
+    study.findings[3] = skipped(study.uids[3], "unparsable", "the pixels cannot be decoded", InstanceState.FAILED)
     report = study.report()
     check(report, study.images, tmp_path)
     assert status(report) == ("111243", "111223", "111223")
@@ -249,11 +249,11 @@ def test_an_image_that_failed_makes_success_partial(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("state", "expected"),
-    [(InstanceState.NOT_ANALYSED, ("111245", "111225", "111225")), (InstanceState.FAILED, ("111245", "111224", "111224"))],
+    [(InstanceState.SKIPPED, ("111245", "111225", "111225")), (InstanceState.FAILED, ("111245", "111224", "111224"))],
 )
 def test_a_study_that_was_not_processed_has_a_valid_report(state: InstanceState, expected: tuple[str, ...], tmp_path: Path) -> None:
     study = Study()
-    study.findings = [not_analysed(uid, "for-processing", "raw detector data", state) for uid in study.uids]
+    study.findings = [skipped(uid, "for-processing", "raw detector data", state) for uid in study.uids]
     report = build_cad_report(study.conclude(complete=False), study.images)
     check(report, study.images, tmp_path)
     assert status(report) == expected
@@ -288,7 +288,7 @@ def test_what_is_no_image_is_told_but_stands_in_no_library(tmp_path: Path) -> No
     page = full_field(study_instance_uid=study.uid)
     for keyword in ("Rows", "Columns", "PixelData"):
         delattr(page, keyword)
-    study.findings.insert(0, not_analysed(page.SOPInstanceUID, "not-mammography", "no mammogram"))
+    study.findings.insert(0, skipped(page.SOPInstanceUID, "not-mammography", "no mammogram"))
     report = build_cad_report(study.conclude(), [*study.images, page])
     check(report, study.images, tmp_path)
     assert len(named(report, "111028")[0].ContentSequence) == 4
@@ -326,7 +326,7 @@ def test_every_character_set_survives_and_foreign_letters_in_a_reason_do_no_harm
     for image in study.images:
         image.SpecificCharacterSet, image.PatientName = charset, name
     images = [as_received(image, tmp_path) for image in study.images]
-    study.findings[1] = not_analysed(study.uids[1], "odd", "a reason in „foreign“ letters: ß, 王")
+    study.findings[1] = skipped(study.uids[1], "odd", "a reason in „foreign“ letters: ß, 王")
     report = pydicom.dcmread(io.BytesIO(encoded(build_cad_report(study.conclude(), images))))
     assert report.get_item("PatientName").value == as_received(study.images[0], tmp_path).get_item("PatientName").value
     assert str(report.PatientName) == name
@@ -338,7 +338,7 @@ def test_real_objects_of_every_kind_have_a_report_that_follows_the_template(dico
     judged = 0
     for path in sorted(dicom_test_files.glob("*/*.dcm")):
         source = pydicom.dcmread(path, stop_before_pixels=True)
-        finding = not_analysed(source.SOPInstanceUID, "not-mammography", "not a mammogram")
+        finding = skipped(source.SOPInstanceUID, "not-mammography", "not a mammogram")
         conclusion = concluded(source.StudyInstanceUID, [finding], complete=False)
         if "Rows" not in source:
             continue
@@ -378,7 +378,7 @@ def test_whatever_was_concluded_the_tree_follows_the_template(drawn: list[tuple]
         image = full_field(side if side != "UNKNOWN" else "R", "CC", study_instance_uid=uid)
         images.append(image)
         if state is not InstanceState.ANALYSED:
-            found.append(not_analysed(image.SOPInstanceUID, "code", "text", state))
+            found.append(skipped(image.SOPInstanceUID, "code", "text", state))
             continue
         finding = analysed(image.SOPInstanceUID, side, view, 0.0, density).model_copy(update={"cancer_score": score})
         found.append(finding if strength is None else with_peak(finding, strength))

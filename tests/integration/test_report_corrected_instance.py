@@ -16,7 +16,7 @@ from pydicom.uid import JPEGLosslessSV1, RLELossless
 from models.vocabulary import Laterality, View
 from service.domain.findings import Agreement, CorrectionKind
 from service.domain.header import read_header
-from service.report.allow_list import NothingElseMayChange, allowed, check, differing
+from service.report.allow_list import UnexpectedAttributeChange, allowed, check, differing
 from service.report.corrected_instance import build_corrected, build_undone
 from service.report.label_changes import Change, NothingToCorrect, Undo
 from service.report.original_attributes import UnreadableRecord
@@ -241,7 +241,7 @@ def test_a_mirrored_picture_keeps_its_labels_and_gets_the_orientation_that_it_sh
 @pytest.mark.parametrize("mode", ROADS)
 def test_exchanged_sides_are_written_like_any_other_label(mode: str, tmp_path: Path) -> None:
     source = as_received(full_field("R", "MLO"), tmp_path)
-    change = decide(source, "L", "MLO", ("R", "MLO"), (Agreement.AGREE, Agreement.CONTRADICT), CorrectionKind.EXCHANGED)
+    change = decide(source, "L", "MLO", ("R", "MLO"), (Agreement.AGREE, Agreement.CONTRADICT), CorrectionKind.SIDES_SWAPPED)
     corrected = build_corrected(change, source, mode)
     assert (corrected.ImageLaterality, corrected.ViewPosition, corrected.PatientOrientation) == ("L", "MLO", ["A", "FR"])
 
@@ -400,7 +400,7 @@ def test_an_object_that_changed_anything_else_does_not_leave(mode: str, tmp_path
         return built
 
     for how in ("PixelData", "PatientID", "StudyInstanceUID", "KVP", "(0011,1001)"):
-        with pytest.raises(NothingElseMayChange, match=how.replace("(", r"\(").replace(")", r"\)")) as refused:
+        with pytest.raises(UnexpectedAttributeChange, match=how.replace("(", r"\(").replace(")", r"\)")) as refused:
             check(source, tampered(how), allowed(mode))
         assert "another" not in str(refused.value)
     check(source, correct(source, "R", "CC", mode=mode), allowed(mode))

@@ -16,7 +16,7 @@ from service.domain.header import read_header
 from service.domain.policy import Action, CorrectionPolicy
 from service.domain.reasoning import compare_study
 from service.report.coding import code_item
-from service.report.corrected_instance import Road, build_corrected
+from service.report.corrected_instance import CorrectionRoute, build_corrected
 from service.report.label_changes import NothingToCorrect
 from tests.integration.answers import analysed, decided, full_field
 from tests.integration.validators import dciodvfy_errors
@@ -98,11 +98,11 @@ def see(images: list[Dataset]) -> list[Seen]:
 
 @pytest.mark.parametrize("wrong", [("L", "CC"), ("R", "MLO"), ("L", "MLO")], ids=["side", "view", "both"])
 @pytest.mark.parametrize("mode", ["new-series", "overwrite"])
-def test_a_wrong_label_that_the_study_bears_out_is_right_after_the_correction(wrong: tuple[str, str], mode: Road) -> None:
+def test_a_wrong_label_that_the_study_bears_out_is_right_after_the_correction(wrong: tuple[str, str], mode: CorrectionRoute) -> None:
     images = [full_field(*wrong), *(full_field(*shown) for shown in SHOWN[1:])]
     study = see(images)
     corrections, reasoning = compare_study(study)
-    assert reasoning.verdict is Verdict.ONE_WRONG
+    assert reasoning.verdict is Verdict.ONE_WRONG_LABEL
     assert CorrectionPolicy().action(corrections[0]) is Action.APPROVE
     images[0] = build_corrected(decided(corrections[0], study[0].finding), images[0], mode)
     assert images[0].PatientOrientation[0] == "P" and "L" in images[0].PatientOrientation[1]

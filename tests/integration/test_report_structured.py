@@ -23,7 +23,7 @@ from tests.integration.answers import (
     concluded,
     correction,
     full_field,
-    not_analysed,
+    skipped,
 )
 from tests.integration.validators import dciodvfy_errors, dsrdump
 
@@ -39,7 +39,7 @@ class Study:
         self.page = full_field(study_instance_uid=self.uid)
         uids = [image.SOPInstanceUID for image in self.images]
         findings = [analysed(uid, side, view, 0.1 * n) for n, (uid, (side, view)) in enumerate(zip(uids, SLOTS, strict=True), 3)]
-        findings.append(not_analysed(self.page.SOPInstanceUID, "text-page", "the picture is a page of text"))
+        findings.append(skipped(self.page.SOPInstanceUID, "text-page", "the picture is a page of text"))
         corrections = [correction(uids[0], SLOTS[0], SLOTS[0], Agreement.AGREE, Agreement.AGREE)]
         corrections.append(correction(uids[2], ("L", "MLO"), ("R", "MLO"), Agreement.AGREE, Agreement.CONTRADICT))
         self.conclusion = concluded(self.uid, findings, corrections)
@@ -139,9 +139,9 @@ def test_witnesses_obstacles_and_the_marker_that_was_read_are_told(study: Study)
 
 def test_what_the_images_say_together_about_their_labels_is_told(study: Study) -> None:
     assert codes(groups(study.report())["Study"])["study-labels"] == "as-declared"
-    reasoning = Reasoning(verdict=Verdict.EXCHANGED, text="Both sides are exchanged.")
+    reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Both sides are exchanged.")
     whole = groups(build_report(study.conclusion.model_copy(update={"reasoning": reasoning}), study.sources))["Study"]
-    assert codes(whole)["study-labels"] == "exchanged"
+    assert codes(whole)["study-labels"] == "sides-swapped"
     assert "Labels, exchanged: Both sides are exchanged." in texts(whole)
 
 
@@ -178,7 +178,7 @@ def test_a_report_is_put_into_no_class_that_would_lose_content(study: Study) -> 
 def test_an_image_that_was_not_analysed_says_why(study: Study) -> None:
     page = groups(study.report())["Image 5"]
     assert codes(page)["111065"] == "111225"
-    assert texts(page) == ["not-analysed: the picture is a page of text [text-page]"]
+    assert texts(page) == ["skipped: the picture is a page of text [text-page]"]
     assert numbers(page) == {}
 
 
@@ -245,7 +245,7 @@ def test_building_again_gives_equal_bytes(study: Study, tmp_path: Path) -> None:
 def test_a_study_of_which_nothing_was_analysed_has_a_report_too(dicom_test_files: Path, tmp_path: Path) -> None:
     for path in sorted(dicom_test_files.glob("*/*.dcm")):
         source = pydicom.dcmread(path, stop_before_pixels=True)
-        finding = not_analysed(source.SOPInstanceUID, "not-mammography", "not a mammogram", InstanceState.FAILED)
+        finding = skipped(source.SOPInstanceUID, "not-mammography", "not a mammogram", InstanceState.FAILED)
         report = build_report(concluded(source.StudyInstanceUID, [finding], complete=False), [source])
         assert codes(groups(report)["Image 1"])["111065"] == "111224"
         dsrdump(report, tmp_path)

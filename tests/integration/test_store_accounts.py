@@ -157,8 +157,8 @@ def test_the_audit_trail_is_read_newest_first_page_by_page(ledger: Ledger) -> No
     entries = ledger.audit(limit=2)
     assert [row.subject for row in entries] == ["4", "3"]
     assert [row.subject for row in ledger.audit(entries[-1].id)] == ["2", "1", "0"]
-    assert [row.subject for row in ledger.audit(who="ada")] == ["3", "1"]
+    assert [row.subject for row in ledger.audit(actor="ada")] == ["3", "1"]
     assert ledger.audit(action="sign-out") == []
     ledger.write_audit("w" * 70, "a" * 70, "s" * 200, "d" * 600)
     (row,) = ledger.audit(limit=1)
-    assert [len(text) for text in (row.who, row.action, row.subject, row.detail)] == [64, 64, 130, 500]
+    assert [len(text) for text in (row.actor, row.action, row.subject, row.detail)] == [64, 64, 130, 500]

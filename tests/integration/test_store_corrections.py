@@ -51,7 +51,7 @@ def conclude(ledger: Ledger, *found: tuple[Correction, Action], score: float = 0
 
 
 def to_both(row: CorrectionRow) -> Iterable[PlannedDelivery]:
-    kind = ObjectKind.UNDONE if row.state is State.UNDOING else ObjectKind.CORRECTED
+    kind = ObjectKind.REVERTED if row.state is State.REVERTING else ObjectKind.CORRECTED
     return [PlannedDelivery(kind, row.sop_instance_uid, name, f"2.25.{row.id}") for name in ("a", "b")]
 
 
@@ -95,15 +95,15 @@ def test_a_correction_follows_its_deliveries_to_the_proof(ledger: Ledger) -> Non
     ledger.finish_delivery(second.id, DeliveryState.VERIFIED)
     assert only(ledger).state is State.VERIFIED
     steps = ledger.history(only(ledger).id)
-    assert [step.state for step in steps] == [State.APPROVED, State.APPLIED, State.VERIFIED] and steps[0].why == difference().reason
+    assert [step.state for step in steps] == [State.APPROVED, State.APPLIED, State.VERIFIED] and steps[0].reason == difference().reason
     assert [event.kind for event in ledger.events()].count("correction.verified") == 1
 
 
-@pytest.mark.parametrize("state", [DeliveryState.NOT_APPLIED, DeliveryState.REFUSED, DeliveryState.FAILED])
+@pytest.mark.parametrize("state", [DeliveryState.MISMATCH, DeliveryState.REJECTED, DeliveryState.FAILED])
 def test_one_destination_that_does_not_apply_it_is_not_hidden_and_can_be_tried_again(ledger: Ledger, state: DeliveryState) -> None:
     conclude(ledger, (difference(), Action.AUTO))
     end(ledger, ObjectKind.CORRECTED, DeliveryState.VERIFIED, state)
-    assert only(ledger).state is State.NOT_APPLIED and ledger.history(only(ledger).id)[-1].why == f"b: {state}"
+    assert only(ledger).state is State.MISMATCH and ledger.history(only(ledger).id)[-1].reason == f"b: {state}"
     again = ledger.retry(ledger.deliveries()[1].id, "Ada")
     assert only(ledger).state is State.APPROVED
     ledger.finish_delivery(again.id, DeliveryState.VERIFIED)
@@ -154,31 +154,31 @@ def test_an_approval_that_no_destination_takes_is_refused_and_leaves_nothing(led
 class TestUndo:
     def test_the_former_labels_go_where_the_correction_went(self, ledger: Ledger) -> None:
         conclude(ledger, (difference(), Action.AUTO))
-        end(ledger, ObjectKind.CORRECTED, DeliveryState.VERIFIED, DeliveryState.REFUSED)
-        assert ledger.undo(only(ledger).id, "Ada", "it was right before", to_both).state is State.UNDOING
-        undone = [row for row in ledger.deliveries() if row.kind is ObjectKind.UNDONE]
+        end(ledger, ObjectKind.CORRECTED, DeliveryState.VERIFIED, DeliveryState.REJECTED)
+        assert ledger.undo(only(ledger).id, "Ada", "it was right before", to_both).state is State.REVERTING
+        undone = [row for row in ledger.deliveries() if row.kind is ObjectKind.REVERTED]
         assert [row.destination for row in undone] == ["a"], "b never took it"
         ledger.finish_delivery(undone[0].id, DeliveryState.VERIFIED)
-        assert only(ledger).state is State.UNDONE
+        assert only(ledger).state is State.REVERTED
         with pytest.raises(DecisionRefused, match="nothing to undo"):
             ledger.undo(only(ledger).id, "Ada", "again", to_both)
 
     def test_what_has_not_left_yet_does_not_leave_any_more(self, ledger: Ledger) -> None:
         conclude(ledger, (difference(), Action.AUTO))
-        assert ledger.undo(only(ledger).id, "Ada", "too early", to_both).state is State.UNDONE
-        assert {row.state for row in ledger.deliveries()} == {DeliveryState.NOT_APPLIED} and ledger.due_deliveries() == []
+        assert ledger.undo(only(ledger).id, "Ada", "too early", to_both).state is State.REVERTED
+        assert {row.state for row in ledger.deliveries()} == {DeliveryState.MISMATCH} and ledger.due_deliveries() == []
 
     def test_an_undo_that_failed_says_so_and_can_be_tried_again(self, ledger: Ledger) -> None:
         conclude(ledger, (difference(), Action.AUTO))
         end(ledger, ObjectKind.CORRECTED, DeliveryState.VERIFIED, DeliveryState.VERIFIED)
         ledger.undo(only(ledger).id, "Ada", "wrong", to_both)
-        end(ledger, ObjectKind.UNDONE, DeliveryState.VERIFIED, DeliveryState.REFUSED)
-        assert only(ledger).state is State.VERIFIED and ledger.history(only(ledger).id)[-1].why == "not undone: b: refused"
-        assert ledger.undo(only(ledger).id, "Ada", "wrong", to_both).state is State.UNDOING
+        end(ledger, ObjectKind.REVERTED, DeliveryState.VERIFIED, DeliveryState.REJECTED)
+        assert only(ledger).state is State.VERIFIED and ledger.history(only(ledger).id)[-1].reason == "not undone: b: refused"
+        assert ledger.undo(only(ledger).id, "Ada", "wrong", to_both).state is State.REVERTING
         (again,) = ledger.due_deliveries()
         assert (again.destination, again.tries) == ("b", 0)
         ledger.finish_delivery(again.id, DeliveryState.VERIFIED)
-        assert only(ledger).state is State.UNDONE
+        assert only(ledger).state is State.REVERTED
 
 
 class TestHolds:
@@ -188,7 +188,7 @@ class TestHolds:
         assert study is not None and study.held and ledger.deliveries() == [] and only(ledger).state is State.APPROVED
         assert [(hold.study_instance_uid, hold.reason) for hold in ledger.holds()] == [(STUDY, "both sides are exchanged")]
         released = ledger.release(STUDY, "Ada", "checked with the technologist", to_both)
-        assert (released.released_by, released.released_why) == ("Ada", "checked with the technologist")
+        assert (released.released_by, released.released_reason) == ("Ada", "checked with the technologist")
         assert len(ledger.due_deliveries()) == 2 and ledger.holds() == [] and len(ledger.holds(open_only=False)) == 1
         with pytest.raises(DecisionRefused, match="released before, by Ada"):
             ledger.release(STUDY, "Bob", "", to_both)

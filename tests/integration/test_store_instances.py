@@ -8,34 +8,34 @@ from pathlib import Path
 
 import pytest
 
-from service.store.files import InstanceStore
+from service.store.files import FileStore
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> InstanceStore:
-    return InstanceStore(tmp_path / "data")
+def store(tmp_path: Path) -> FileStore:
+    return FileStore(tmp_path / "data")
 
 
-def spooled(store: InstanceStore, content: bytes = b"pixels") -> Path:
+def spooled(store: FileStore, content: bytes = b"pixels") -> Path:
     path = store.spool_dir / "one.part"
     path.write_bytes(content)
     return path
 
 
-def test_a_committed_file_leaves_the_spool_for_a_place_named_by_hashes(store: InstanceStore) -> None:
+def test_a_committed_file_leaves_the_spool_for_a_place_named_by_hashes(store: FileStore) -> None:
     relative = store.commit(spooled(store), "1.2.3", "a" * 64)
     assert not relative.is_absolute() and relative.parts[0] == "instances" and "1.2.3" not in str(relative)
     assert store.path(relative).read_bytes() == b"pixels"
     assert list(store.spool_dir.iterdir()) == []
 
 
-def test_other_bytes_under_the_same_uid_lie_beside_the_first(store: InstanceStore) -> None:
+def test_other_bytes_under_the_same_uid_lie_beside_the_first(store: FileStore) -> None:
     first, second = store.commit(spooled(store), "1.2.3", "a" * 64), store.commit(spooled(store, b"other"), "1.2.3", "b" * 64)
     assert (store.path(first).read_bytes(), store.path(second).read_bytes()) == (b"pixels", b"other")
     assert first.parent == second.parent
 
 
-def test_a_file_is_flushed_before_it_is_renamed_and_its_folder_after(store: InstanceStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_flushed_before_it_is_renamed_and_its_folder_after(store: FileStore, monkeypatch: pytest.MonkeyPatch) -> None:
     store.commit(spooled(store), "1.2.3", "a" * 64)
     order: list[str] = []
     flush, rename = os.fsync, Path.replace
@@ -54,7 +54,7 @@ def test_a_file_is_flushed_before_it_is_renamed_and_its_folder_after(store: Inst
     assert order == ["flush one.part", "rename", f"flush {relative.parent.name}"]
 
 
-def test_results_are_replaced_as_a_whole(store: InstanceStore) -> None:
+def test_results_are_replaced_as_a_whole(store: FileStore) -> None:
     store.write_result("1.2.3", "heatmap.png", b"old")
     assert store.write_result("1.2.3", "heatmap.png", b"new") == store.results_dir("1.2.3") / "heatmap.png"
     assert (store.results_dir("1.2.3") / "heatmap.png").read_bytes() == b"new"
@@ -62,19 +62,19 @@ def test_results_are_replaced_as_a_whole(store: InstanceStore) -> None:
 
 
 @pytest.mark.parametrize("name", ["../escape.png", "a/b.png", "/etc/x"])
-def test_a_result_cannot_leave_its_folder(store: InstanceStore, name: str) -> None:
+def test_a_result_cannot_leave_its_folder(store: FileStore, name: str) -> None:
     with pytest.raises(ValueError, match="plain file name"):
         store.write_result("1.2.3", name, b"")
 
 
 @pytest.mark.parametrize("uid", ["../../etc/passwd", "/absolute", "1.2\x00.3"])
-def test_a_hostile_uid_is_only_a_hash(store: InstanceStore, uid: str) -> None:
+def test_a_hostile_uid_is_only_a_hash(store: FileStore, uid: str) -> None:
     for path in (store.path(store.commit(spooled(store), uid, "a" * 64)), store.results_dir(uid), store.produced_path(uid)):
         assert path.resolve().is_relative_to(store.data_dir)
     assert store.produced_path(uid).parent.is_dir()
 
 
-def test_the_spool_is_swept_by_age(store: InstanceStore) -> None:
+def test_the_spool_is_swept_by_age(store: FileStore) -> None:
     old, fresh = store.spool_dir / "old.dcm", spooled(store)
     old.write_bytes(b"half a file")
     os.utime(old, (time.time() - 1000, time.time() - 1000))

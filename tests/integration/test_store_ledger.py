@@ -271,8 +271,8 @@ class TestDeliveries:
         [
             ("verified verified", StudyDelivery.VERIFIED),
             ("verified refused", StudyDelivery.PARTIAL),
-            ("verified not-applied", StudyDelivery.PARTIAL),
-            ("refused refused", StudyDelivery.REFUSED),
+            ("verified mismatch", StudyDelivery.PARTIAL),
+            ("refused refused", StudyDelivery.REJECTED),
             ("refused failed", StudyDelivery.FAILED),
             ("verified left-out", StudyDelivery.VERIFIED),
             ("left-out left-out", None),
@@ -303,7 +303,7 @@ class TestDeliveries:
         with pytest.raises(DecisionRefused, match="is pending"):
             ledger.retry(delivery, "Ada")
         ledger.claim_delivery(delivery, lease_s=60)
-        ledger.finish_delivery(delivery, DeliveryState.REFUSED, "no such class", 0x0122)
+        ledger.finish_delivery(delivery, DeliveryState.REJECTED, "no such class", 0x0122)
         assert [(row.status, row.error) for row in ledger.deliveries(destination="pacs")] == [(0x0122, "no such class")]
         assert ledger.retry(delivery, "Ada").tries == 0
         assert [row.id for row in ledger.due_deliveries()] == [delivery]
@@ -338,7 +338,7 @@ class TestDestinations:
         assert ledger.destination_state("pacs") is None
         ledger.record_capabilities("pacs", {"1.2": True, "1.3": False})
         ledger.record_capabilities("pacs", {"1.3": True})
-        assert [each.capabilities for each in ledger.destination_states()] == [{"1.2": True, "1.3": True}]
+        assert [each.capabilities for each in ledger.destination_health()] == [{"1.2": True, "1.3": True}]
 
 
 class TestEvents:
@@ -347,7 +347,7 @@ class TestEvents:
         ledger.record_conclusion(conclusion_of(ledger, STUDY), lambda _: Plan((PlannedDelivery(ObjectKind.REPORT, None, "a", "2.25.1"),)))
         ledger.record_conclusion(conclusion_of(ledger, STUDY))
         (delivery,) = ledger.deliveries()
-        ledger.finish_delivery(delivery.id, DeliveryState.REFUSED)
+        ledger.finish_delivery(delivery.id, DeliveryState.REJECTED)
         ledger.finish_delivery(delivery.id, DeliveryState.VERIFIED)
         _, first, second = ledger.events()
         assert (first.kind, second.kind) == ("study.concluded", "delivery.refused") and first.id < second.id == ledger.last_event_id()
@@ -375,9 +375,9 @@ def test_counts_name_every_state(ledger: Ledger) -> None:
     receive_and_analyse(ledger, "1.2.3.1")
     receive(ledger, "1.2.3.2")
     receive(ledger, "1.2.3.2", sha256="b" * 64)
-    ledger.record_finding(ImageFinding(sop_instance_uid="1.2.3.2", state=InstanceState.NOT_ANALYSED, reason=Reason(code="film", text="no")))
+    ledger.record_finding(ImageFinding(sop_instance_uid="1.2.3.2", state=InstanceState.SKIPPED, reason=Reason(code="film", text="no")))
     assert ledger.counts() == {
-        "instances": {"received": 0, "analysed": 1, "not-analysed": 1, "failed": 0},
+        "instances": {"received": 0, "analysed": 1, "skipped": 1, "failed": 0},
         "studies": {"receiving": 1, "concluded": 0, "partial": 0},
         "deliveries": dict.fromkeys(DeliveryState, 0),
         "corrections": dict.fromkeys(CorrectionState, 0),

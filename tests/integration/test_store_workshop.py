@@ -11,7 +11,7 @@ import pytest
 from service.domain.findings import DeliveryState, InstanceState, ObjectKind
 from service.store.ledger import Ledger, migrate
 from service.store.workers import FORGOTTEN_AFTER, SAMPLES_KEPT
-from tests.integration.answers import CANCER, LABELER, analysed, concluded, not_analysed
+from tests.integration.answers import CANCER, LABELER, analysed, concluded, skipped
 from tests.integration.ledger_values import Clock, header
 
 NAMES = ("queued.routine", "disk-free-bytes")
@@ -34,29 +34,29 @@ def ledger(database_url: str, clock: Clock) -> Iterator[Ledger]:
 
 
 def test_a_worker_is_known_while_it_gives_signs_of_life(ledger: Ledger, clock: Clock) -> None:
-    ledger.greet_worker("here:7", "here", 7, "CPUExecutionProvider", (LABELER, CANCER))
+    ledger.register_worker("here:7", "here", 7, "CPUExecutionProvider", (LABELER, CANCER))
     clock.time += timedelta(minutes=5)
-    assert ledger.see_worker("here:7")
+    assert ledger.heartbeat_worker("here:7")
     (row,) = ledger.workers()
     assert (row.host, row.pid, row.provider, row.models) == ("here", 7, "CPUExecutionProvider", (LABELER, CANCER))
     assert (row.started_at, row.seen_at) == (NOON, NOON + timedelta(minutes=5))
 
 
 def test_a_worker_that_stops_in_order_leaves_no_row_and_one_that_died_is_forgotten_after_a_day(ledger: Ledger, clock: Clock) -> None:
-    ledger.greet_worker("here:7", "here", 7, "cpu", ())
-    ledger.greet_worker("here:8", "here", 8, "cpu", ())
-    ledger.dismiss_worker("here:7")
+    ledger.register_worker("here:7", "here", 7, "cpu", ())
+    ledger.register_worker("here:8", "here", 8, "cpu", ())
+    ledger.deregister_worker("here:7")
     assert [row.name for row in ledger.workers()] == ["here:8"]
     clock.time += FORGOTTEN_AFTER + timedelta(seconds=1)
     assert ledger.workers() == []
-    ledger.greet_worker("here:9", "here", 9, "cpu", ())
-    assert not ledger.see_worker("here:8"), "its row was removed, so a worker that only slept greets again"
+    ledger.register_worker("here:9", "here", 9, "cpu", ())
+    assert not ledger.heartbeat_worker("here:8"), "its row was removed, so a worker that only slept greets again"
 
 
 def test_a_worker_with_the_name_of_a_dead_one_takes_its_place(ledger: Ledger, clock: Clock) -> None:
-    ledger.greet_worker("here:7", "here", 7, "cpu", (LABELER,))
+    ledger.register_worker("here:7", "here", 7, "cpu", (LABELER,))
     clock.time += timedelta(minutes=1)
-    ledger.greet_worker("here:7", "here", 7, "cuda", (CANCER,))
+    ledger.register_worker("here:7", "here", 7, "cuda", (CANCER,))
     (row,) = ledger.workers()
     assert (row.provider, row.models, row.started_at) == ("cuda", (CANCER,), clock.time)
 
@@ -85,9 +85,9 @@ def test_what_came_and_went_is_counted_by_interval(ledger: Ledger, clock: Clock)
         uid = f"{study_instance_uid}.{number}"
         ledger.add_instance(header(uid, study_instance_uid), "a" * 64, Path("x"), 10, "CT")
     ledger.record_finding(analysed(f"{study_instance_uid}.0", "R", "CC"))
-    ledger.record_finding(not_analysed(f"{study_instance_uid}.1", "not-mammography", "it shows no breast"))
+    ledger.record_finding(skipped(f"{study_instance_uid}.1", "not-mammography", "it shows no breast"))
     clock.time = NOON + timedelta(minutes=50)
-    ledger.record_finding(not_analysed(f"{study_instance_uid}.2", "gave-up", "three times", InstanceState.FAILED))
+    ledger.record_finding(skipped(f"{study_instance_uid}.2", "gave-up", "three times", InstanceState.FAILED))
     at = clock.time
     conclusion = concluded(study_instance_uid, [row.finding for row in ledger.instances_of(study_instance_uid) if row.finding], version=0)
     ledger.record_conclusion(conclusion.model_copy(update={"concluded_at": at}))
@@ -98,7 +98,7 @@ def test_what_came_and_went_is_counted_by_interval(ledger: Ledger, clock: Clock)
         ledger.finish_delivery(row.id, state)
     counted = {name: [count for _, count in points] for name, points in ledger.throughput(NOON, 1800).items()}
     assert counted == {
-        "received": [2, 1], "analysed": [0, 1], "not-analysed": [0, 1], "failed": [0, 1], "concluded": [0, 1], "delivered": [0, 1],
+        "received": [2, 1], "analysed": [0, 1], "skipped": [0, 1], "failed": [0, 1], "concluded": [0, 1], "delivered": [0, 1],
     }  # fmt: skip
     assert [at for at, _ in ledger.throughput(NOON, 1800)["received"]] == [NOON, NOON + timedelta(minutes=30)]
     later = {name: sum(count for _, count in points) for name, points in ledger.throughput(NOON + timedelta(minutes=45), 60).items()}

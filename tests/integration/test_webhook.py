@@ -23,10 +23,10 @@ from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
 from service.domain.policy import CorrectionPolicy
 from service.jobs.analysis import analyse_instance
-from service.jobs.background import run_beside
+from service.jobs.background import run_in_background
 from service.jobs.conclusion import conclude_study
 from service.store.ledger import Ledger, migrate
-from service.store.tables import webhook_states
+from service.store.tables import webhook_cursors
 from tests.integration.killing import Task, choose, count_steps, kill_at
 from tests.integration.ledger_values import Clock, header
 from tests.integration.ward import Ward
@@ -56,7 +56,7 @@ def happen(ledger: Ledger, count: int, state: DeliveryState = DeliveryState.VERI
 def _next_try(ledger: Ledger) -> datetime:
     """When the webhook is due; it was never told anything where the ledger does not know it."""
     with ledger._read() as connection:
-        due = connection.execute(select(webhook_states.c.next_try_at)).scalar()
+        due = connection.execute(select(webhook_cursors.c.next_try_at)).scalar()
     return due or datetime.min.replace(tzinfo=UTC)
 
 
@@ -221,15 +221,15 @@ def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its
         commitment=False,
         corrections=CorrectionPolicy(film=True),
     )
-    ward = Ward(tmp_path / "data", webhooks=(receiver.webhook(events=("*",)),), destinations=(pacs,), film=True, quiet_seconds=0.01)
+    ward = Ward(tmp_path / "data", webhooks=(receiver.webhook(events=("*",)),), destinations=(pacs,), film=True, study_idle_seconds=0.01)
     study_instance_uid, stop = str(generate_uid()), threading.Event()
-    with run_beside(ward.context, stop):
+    with run_in_background(ward.context, stop):
         for path in cbis_cases["sfm-malign-0"][:2]:
             image = pydicom.dcmread(path)
             image.StudyInstanceUID = study_instance_uid
             analyse_instance(ward.context, ward.receive(image))
         conclude_study(ward.context, study_instance_uid)
-        assert {row.state for row in ward.deliver_all()} <= {DeliveryState.VERIFIED, DeliveryState.LEFT_OUT}
+        assert {row.state for row in ward.deliver_all()} <= {DeliveryState.VERIFIED, DeliveryState.UNSUPPORTED}
         assert receiver.told == [] and ward.ledger.webhooks()["his"][1] > 0, "it was down all the time, and that was noticed"
         expected = ward.ledger.events(limit=1000)
         with receiver.up():

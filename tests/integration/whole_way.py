@@ -22,7 +22,7 @@ from service.storage_scu import Peer, Sent, send_files
 from tests.integration.orthanc import Orthanc, running
 
 PATIENCE_S = 90.0
-TERMINAL = {"verified", "not-applied", "refused", "failed", "left-out"}
+TERMINAL = {"verified", "mismatch", "refused", "failed", "unsupported"}
 
 
 @dataclass
@@ -119,7 +119,7 @@ def open_hospital(folder: Path, destination: dict[str, Any] | None = None, **cha
     dicom_port = free_port()
     with running(Orthanc(folder / "orthanc", peers={"mammotriage": ("MAMMOTRIAGE", "127.0.0.1", dicom_port)})) as orthanc:
         wanted: dict[str, Any] = {
-            "data_dir": folder / "data", "dicom_port": dicom_port, "http_port": free_port(), "film": True, "quiet_seconds": 3.0,
+            "data_dir": folder / "data", "dicom_port": dicom_port, "http_port": free_port(), "film": True, "study_idle_seconds": 3.0,
             "sweep_seconds": 1.0, "delivery_backoff_seconds": 1.0, "disk_free_min_bytes": 0, "worker_nice": 0,
             "destinations": (orthanc.destination(**(destination or {})),),
         }  # fmt: skip

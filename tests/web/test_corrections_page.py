@@ -63,7 +63,7 @@ def test_a_correction_is_approved_by_keyboard_alone_and_the_next_one_comes_up(ro
     page.keyboard.press("Enter")
     settle(room, page, first, CorrectionState.APPROVED)
     row = row_of(room, first)
-    assert (row.decided_by, row.decided_why) == ("Anna Approver", "seen in the picture")
+    assert (row.decided_by, row.decided_reason) == ("Anna Approver", "seen in the picture")
     expect(page.locator(".item[aria-current]")).to_have_attribute("href", f"#{second}")
     expect(page.get_by_label("Reason")).to_have_value("")
     page.keyboard.press("x")
@@ -76,7 +76,7 @@ def test_a_correction_is_approved_by_keyboard_alone_and_the_next_one_comes_up(ro
 def test_what_was_written_is_undone_from_its_history(room: Served, open_page: OpenPage) -> None:
     number = waiting(room)
     with room.person("approver") as anna:
-        anna.post(f"/api/v1/corrections/{number}/approve", json={"why": "because"})
+        anna.post(f"/api/v1/corrections/{number}/approve", json={"reason": "because"})
     room.deliver(room.ledger.deliveries(correction_id=number)[0].id)
     page = open_page(f"/corrections#{number}", role="approver")
     expect(page.locator("#record")).to_contain_text("corrected image")
@@ -84,7 +84,7 @@ def test_what_was_written_is_undone_from_its_history(room: Served, open_page: Op
     page.keyboard.press("u")
     page.keyboard.type("the marker was right")
     page.get_by_role("button", name="Undo").click()
-    settle(room, page, number, CorrectionState.UNDOING)
+    settle(room, page, number, CorrectionState.REVERTING)
     expect(page.locator("#record")).to_contain_text("former labels")
 
 
@@ -126,7 +126,7 @@ def test_what_another_person_decides_leaves_the_queue_by_itself_and_a_reason_in_
     expect(page.locator("#live")).to_contain_text("live")
     page.get_by_label("Reason").fill("half a sent")
     with room.person("admin") as ada:
-        assert ada.post(f"/api/v1/corrections/{theirs}/reject", json={"why": "because"}).status_code == 200
+        assert ada.post(f"/api/v1/corrections/{theirs}/reject", json={"reason": "because"}).status_code == 200
     expect(page.locator(f".item[href='#{theirs}']")).to_have_count(0)
     expect(page.get_by_label("Reason")).to_have_value("half a sent")
 

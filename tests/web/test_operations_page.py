@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from service.domain.findings import DeliveryState, InstanceState
-from tests.integration.answers import CANCER, LABELER, full_field, not_analysed
+from tests.integration.answers import CANCER, LABELER, full_field, skipped
 from tests.integration.api_server import Served, serve_api
 from tests.integration.differing import PACS, contradicted
 from tests.web.conftest import OpenPage
@@ -27,8 +27,8 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             served.ledger.destination_failed("pacs", "connection refused", 3, 60)
         for number in range(MANY):
             fail(served, "unparsable" if number else "gave-up")
-        fail(served, "film", InstanceState.NOT_ANALYSED)
-        served.ledger.greet_worker("reader-1:7", "reader-1", 7, "OpenVINOExecutionProvider", (LABELER, CANCER))
+        fail(served, "film", InstanceState.SKIPPED)
+        served.ledger.register_worker("reader-1:7", "reader-1", 7, "OpenVINOExecutionProvider", (LABELER, CANCER))
         with served.ledger._write() as connection:
             lost = "UPDATE workers SET seen_at = datetime(seen_at, '-2 minutes')"
             connection.exec_driver_sql(lost)
@@ -39,7 +39,7 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def fail(room: Served, code: str, state: InstanceState = InstanceState.FAILED) -> None:
     image = full_field()
     room.post(image)
-    room.ledger.record_finding(not_analysed(str(image.SOPInstanceUID), code, f"because of {code}", state))
+    room.ledger.record_finding(skipped(str(image.SOPInstanceUID), code, f"because of {code}", state))
 
 
 def test_one_look_says_what_is_well_and_what_is_not(room: Served, open_page: OpenPage) -> None:
@@ -74,7 +74,7 @@ def test_a_delivery_that_failed_is_tried_again(room: Served, open_page: OpenPage
     row.get_by_role("button", name="Retry").click()
     expect(page.locator("#troubled")).to_contain_text("Every delivery is in time.")
     assert room.ledger.deliveries()[0].state is DeliveryState.PENDING
-    assert [event.detail["who"] for event in room.ledger.events() if event.kind == "delivery.retried"] == ["Anna Approver"]
+    assert [event.detail["actor"] for event in room.ledger.events() if event.kind == "delivery.retried"] == ["Anna Approver"]
 
 
 def test_images_without_labels_are_paged_narrowed_to_a_reason_and_analysed_anew(room: Served, open_page: OpenPage) -> None:

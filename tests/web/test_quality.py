@@ -41,7 +41,7 @@ def test_the_figures_are_those_of_the_api(open_page: OpenPage, room: Served) -> 
     rows = page.locator("#groups tbody tr")
     expect(rows).to_have_count(len(answer["groups"]))
     expect(rows.first).to_contain_text(answer["groups"][0]["group"])
-    for plot in ("disagree-time", "missing-time", "not-analysed-time", "images-time", "scores", "densities", "readers", "readers-time"):
+    for plot in ("disagree-time", "missing-time", "skipped-time", "images-time", "scores", "densities", "readers", "readers-time"):
         expect(page.locator(f"#{plot} svg[role=img]")).to_be_visible()
     expect(page.locator("#reasons")).to_contain_text("magnification")
     expect(page.locator("#readers-tables")).to_contain_text("mammotriage-labeler 1.0.0")

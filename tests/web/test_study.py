@@ -19,7 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from models.preprocessing.intensity import to_grey
 from service.analyse.heatmap import encode_array, encode_png, shrink
 from service.domain.findings import Agreement, Reasoning, Verdict
-from tests.integration.answers import analysed, correction, label, not_analysed
+from tests.integration.answers import analysed, correction, label, skipped
 from tests.integration.api_server import Served
 from tests.web.conftest import OpenPage
 
@@ -88,7 +88,7 @@ def exhibit(room: Served, paths: list[Path], date: str, without: str = "", mirro
             draw(room, second, side == "R")
     wrong = correction(str(images["L MLO"].SOPInstanceUID), ("L", "CC"), ("L", "MLO"), Agreement.CONTRADICT, Agreement.AGREE)
     room.conclude(
-        study_instance_uid, [wrong], Reasoning(verdict=Verdict.ONE_WRONG, text="one image is declared CC, and its pixels show MLO")
+        study_instance_uid, [wrong], Reasoning(verdict=Verdict.ONE_WRONG_LABEL, text="one image is declared CC, and its pixels show MLO")
     )
     return Exhibit(study_instance_uid, images)
 
@@ -306,7 +306,7 @@ def test_a_reader_says_what_is_right_and_may_change_their_mind(open_page: OpenPa
     row.get_by_role("button", name="Save").click()
     expect(row.get_by_text("you: wrong, D")).to_be_visible()
     (said,) = [each for each in room.ledger.feedback(current.study_instance_uid) if each.label == "density"]
-    assert (said.said, said.right_value, said.note, said.who) == ("B", "D", "very dense", "vera")
+    assert (said.said, said.corrected_value, said.note, said.actor) == ("B", "D", "very dense", "vera")
 
 
 def test_an_image_that_was_not_analysed_says_why_and_a_study_in_work_comes_by_itself(
@@ -319,7 +319,7 @@ def test_an_image_that_was_not_analysed_says_why_and_a_study_in_work_comes_by_it
     page = open_page(f"/studies/{study_instance_uid}")
     expect(page.locator("#answer")).to_contain_text("in work: 0 of 1")
     expect(page.locator("#live")).to_contain_text("live")
-    room.ledger.record_finding(not_analysed(str(image.SOPInstanceUID), "for-processing", "a raw image for processing"))
+    room.ledger.record_finding(skipped(str(image.SOPInstanceUID), "for-processing", "a raw image for processing"))
     room.conclude(study_instance_uid)
     expect(page.locator("#labels")).to_contain_text("not analysed")
     page.locator("#labels summary").click()

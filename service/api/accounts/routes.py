@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from service.accounts.password_sign_in import SignInRefused, TooManyTries, prove
-from service.accounts.users import give_password, make_user
+from service.accounts.users import make_user, set_password_of
 from service.api.accounts.schemas import (
     PRINTED,
     AccountName,
@@ -53,37 +53,37 @@ def build_router(ledger: Ledger) -> APIRouter:
     router = APIRouter(prefix="/api/v1/access", tags=["access"])
 
     @router.get("/me", response_model=Me)
-    def me(who: Asking) -> Me:
+    def me(actor: Asking) -> Me:
         """Who you are to us, and what you may do."""
-        return Me(name=who.name, display_name=who.display_name, role=who.role, scopes=sorted(who.scopes))
+        return Me(name=actor.name, display_name=actor.display_name, role=actor.role, scopes=sorted(actor.scopes))
 
     @router.post("/me/password", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(403, 409, 422, 429))
-    def change_own_password(request: Request, who: Asking, change: OwnPassword) -> None:
+    def change_own_password(request: Request, actor: Asking, change: OwnPassword) -> None:
         """Change your own password; every session of yours ends, this one too."""
-        if ledger.user(who.name) is None or not who.is_person:
+        if ledger.user(actor.name) is None or not actor.is_person:
             raise ProblemError(HTTPStatus.CONFLICT, "no-password", "only a person with a password can change it")
         try:
-            prove(ledger, who.name, change.password, client_address(request))
+            prove(ledger, actor.name, change.password, client_address(request))
         except SignInRefused:
             raise ProblemError(HTTPStatus.FORBIDDEN, "wrong-password", "that is not your password of now") from None
         except TooManyTries as error:
             raise too_many(error) from None
-        give_password(ledger, who.name, change.new_password)
+        set_password_of(ledger, actor.name, change.new_password)
 
     @router.get("/users", response_model=UserList)
-    def users(who: Admin) -> UserList:
+    def users(actor: Admin) -> UserList:
         """Everybody who may or might sign in, by name."""
         return UserList(users=[show_user(row) for row in ledger.users()])
 
     @router.post("/users", response_model=UserOut, status_code=HTTPStatus.CREATED, responses=problem_responses(409, 422))
-    def add_user(request: Request, who: Admin, user: UserIn) -> UserOut:
+    def add_user(request: Request, actor: Admin, user: UserIn) -> UserOut:
         """Enter a person."""
         row = make_user(ledger, user.name, user.display_name or "", user.role, user.password)
         request.state.audit_subject, request.state.audit_detail = row.name, row.role
         return show_user(row)
 
     @router.patch("/users/{name}", response_model=UserOut, responses=problem_responses(404, 409, 422))
-    def change_user(request: Request, who: Admin, name: AccountName, change: UserChange) -> UserOut:
+    def change_user(request: Request, actor: Admin, name: AccountName, change: UserChange) -> UserOut:
         """Change somebody's role or displayed name, close or open their account. Nobody can close the last administrator's."""
         row = ledger.user(name)
         if row is None:
@@ -96,28 +96,28 @@ def build_router(ledger: Ledger) -> APIRouter:
         return show_user(row)
 
     @router.put("/users/{name}/password", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 409, 422))
-    def set_password(who: Admin, name: AccountName, new: NewPassword) -> None:
+    def set_password(actor: Admin, name: AccountName, new: NewPassword) -> None:
         """Give somebody another password, which ends their sessions."""
         try:
-            give_password(ledger, name, new.password)
+            set_password_of(ledger, name, new.password)
         except LookupError:
             raise _unknown("user") from None
 
     @router.get("/keys", response_model=KeyList)
-    def keys(who: Admin) -> KeyList:
+    def keys(actor: Admin) -> KeyList:
         """Every key that was ever made, without its secret."""
         return KeyList(keys=[show_key(row) for row in ledger.api_keys()])
 
     @router.post("/keys", response_model=NewKey, status_code=HTTPStatus.CREATED, responses=problem_responses(409, 422))
-    def make_key(request: Request, who: Admin, key: KeyIn) -> NewKey:
+    def make_key(request: Request, actor: Admin, key: KeyIn) -> NewKey:
         """Make a key. Its secret stands in this answer and is known to nobody afterwards."""
         ends = now() + timedelta(days=key.expires_in_days) if key.expires_in_days else None
-        secret, row = issue_key(ledger, key.name, frozenset(key.scopes), who.name, ends)
+        secret, row = issue_key(ledger, key.name, frozenset(key.scopes), actor.name, ends)
         request.state.audit_subject, request.state.audit_detail = row.name, " ".join(sorted(row.scopes))
         return NewKey(**show_key(row).model_dump(), secret=secret)
 
     @router.delete("/keys/{name}", response_model=KeyOut, responses=problem_responses(404, 422))
-    def revoke_key(request: Request, who: Admin, name: AccountName) -> KeyOut:
+    def revoke_key(request: Request, actor: Admin, name: AccountName) -> KeyOut:
         """End a key for good; other processes notice within seconds."""
         try:
             row = ledger.revoke_key(name)
@@ -128,7 +128,7 @@ def build_router(ledger: Ledger) -> APIRouter:
 
     @router.get("/audit", response_model=AuditPage, responses=problem_responses(422))
     def audit(
-        who: Admin,
+        actor: Admin,
         by: Who = None,
         action: Action = None,
         cursor: Annotated[str | None, Query(pattern=r"^[0-9]{1,15}$", description="`next_cursor` of the former page")] = None,
@@ -149,7 +149,7 @@ def build_router(ledger: Ledger) -> APIRouter:
             }
         },
     )
-    def export_audit(who: Admin, by: Who = None, action: Action = None) -> StreamingResponse:
+    def export_audit(actor: Admin, by: Who = None, action: Action = None) -> StreamingResponse:
         """The whole audit trail, newest first, for a spreadsheet."""
         headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
         return StreamingResponse(write_audit_csv(ledger, by, action), media_type="text/csv", headers=headers)
@@ -161,7 +161,7 @@ def write_audit_csv(ledger: Ledger, by: str | None = None, action: str | None = 
     """Lines of CSV: names of the columns, then one entry each."""
     yield csv_line(AuditOut.model_fields)
     for row in every_entry(ledger, by, action):
-        yield csv_line((row.id, row.at.isoformat(), row.who, row.action, row.subject, row.detail))
+        yield csv_line((row.id, row.at.isoformat(), row.actor, row.action, row.subject, row.detail))
 
 
 def every_entry(ledger: Ledger, by: str | None = None, action: str | None = None) -> Iterator[AuditRow]:

@@ -42,7 +42,7 @@ _KEY: JsonDict = {
 _ENTRY: JsonDict = {
     "id": 17,
     "at": "2026-11-21T09:30:00Z",
-    "who": "a.curie",
+    "actor": "a.curie",
     "action": "POST /corrections/*/approve",
     "subject": "3",
     "detail": "",
@@ -174,7 +174,7 @@ class AuditOut(BaseModel):
 
     id: int
     at: datetime
-    who: str = Field(description="name of an account or key; `unknown` where a sign-in failed with a name that is none")
+    actor: str = Field(description="name of an account or key; `unknown` where a sign-in failed with a name that is none")
     action: str = Field(description="method and path, or sign-in, sign-out, sign-in failed, denied")
     subject: str = Field(description="what the path named")
     detail: str = Field(description="where a sign-in came from; what was denied")
@@ -216,4 +216,4 @@ def show_key(row: KeyRow) -> KeyOut:
 
 def show_entry(row: AuditRow) -> AuditOut:
     """An entry of the audit trail."""
-    return AuditOut(id=row.id, at=row.at, who=row.who, action=row.action, subject=row.subject, detail=row.detail)
+    return AuditOut(id=row.id, at=row.at, actor=row.actor, action=row.action, subject=row.subject, detail=row.detail)

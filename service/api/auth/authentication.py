@@ -20,7 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from service.accounts.sessions import idle_time
 from service.accounts.tokens import digest
 from service.api.auth.cookies import cookie_name
-from service.api.auth.csrf import refuse_borrowed_browser, refuse_foreign
+from service.api.auth.csrf import check_csrf, reject_dns_rebinding
 from service.api.auth.route_scopes import Attempt
 from service.api.http.problems import ProblemError
 from service.domain.access import SCOPES, Identity, Role, Scope
@@ -70,7 +70,7 @@ class _CachedKey:
     until_s: float
 
 
-class Guard:
+class Authenticator:
     """Knows accounts, sessions and keys; one for each application, in ``app.state.guard``."""
 
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
@@ -88,7 +88,7 @@ class Guard:
             403 where a browser was made to send it by somebody else's page.
         """
         if self._settings.sign_in == "off":
-            refuse_borrowed_browser(request, self._settings)
+            reject_dns_rebinding(request, self._settings)
             return NOBODY
         kind, _, secret = request.headers.get("Authorization", "").partition(" ")
         if kind:
@@ -100,7 +100,7 @@ class Guard:
             raise NotSignedIn
         user = session.user
         identity = request.state.identity = Identity(user.name, user.display_name, SCOPES[user.role], user.role)
-        refuse_foreign(request, session.csrf_token, self._settings)
+        check_csrf(request, session.csrf_token, self._settings)
         return identity
 
     async def session(self, request: Request) -> SessionRow | None:
@@ -146,11 +146,11 @@ def is_background(request: Request) -> bool:
     return "X-Background" in request.headers or request.headers.get("Accept") == "text/event-stream"
 
 
-async def who_asks(request: Request) -> Identity:
+async def current_identity(request: Request) -> Identity:
     """The identity behind a request; found once a request."""
     known: Identity | None = getattr(request.state, "identity", None)
     if known is None:
-        guard: Guard = request.app.state.guard
+        guard: Authenticator = request.app.state.guard
         known = request.state.identity = await guard.identify(request)
     return known
 
@@ -159,9 +159,9 @@ def needs(scope: Scope) -> Any:
     """A dependency that lets a request through where its identity has the scope, and hands the identity on."""
 
     async def check(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Identity:
-        # What `Door` writes into the audit trail, whether the request gets through or not.
+        # What `AuditMiddleware` writes into the audit trail, whether the request gets through or not.
         request.state.attempt = Attempt(scope, request.scope["route"].path, dict(request.path_params))
-        identity = await who_asks(request)
+        identity = await current_identity(request)
         if scope not in identity.scopes:
             raise Forbidden(scope)
         return identity

@@ -24,7 +24,7 @@ class Foreign(ProblemError):
         super().__init__(HTTPStatus.FORBIDDEN, "not-from-our-page", detail)
 
 
-def refuse_foreign(request: Request, csrf_token: str, settings: Settings) -> None:
+def check_csrf(request: Request, csrf_token: str, settings: Settings) -> None:
     """Let a request with a cookie through where it changes nothing, or shows its session's token and comes from our own page.
 
     Raises
@@ -58,7 +58,7 @@ def refuse_other_origin(request: Request, settings: Settings) -> None:
         raise Foreign("the request comes from another origin")
 
 
-def refuse_borrowed_browser(request: Request, settings: Settings) -> None:
+def reject_dns_rebinding(request: Request, settings: Settings) -> None:
     """Where signing in is off, a page from elsewhere must not act through the browser of somebody who reaches us.
 
     Raises
@@ -68,5 +68,8 @@ def refuse_borrowed_browser(request: Request, settings: Settings) -> None:
     """
     if request.method not in SAFE:
         refuse_other_origin(request, settings)
-    if not settings.sign_in_off_anywhere and request.url.hostname not in {*LOOPBACK, urlsplit(settings.public_api_url).hostname}:
+    if not settings.allow_open_access_beyond_loopback and request.url.hostname not in {
+        *LOOPBACK,
+        urlsplit(settings.public_api_url).hostname,
+    }:
         raise Foreign("this host is not called so")

@@ -27,14 +27,14 @@ def sign(asks: Identity, given: str | None) -> str:
     Raises
     ------
     ProblemError
-        ``who-missing``, or ``who-differs`` where somebody would sign for another one.
+        ``actor-missing``, or ``actor-differs`` where somebody would sign for another one.
     """
     if not asks.is_person or asks == NOBODY:
         if given is None:
-            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "who-missing", "`who` is missing: the name of the person who decides")
+            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "actor-missing", "`actor` is missing: the name of the person who decides")
         return given
     if given is not None and given.casefold() != asks.display_name.casefold():
         raise ProblemError(
-            HTTPStatus.UNPROCESSABLE_ENTITY, "who-differs", "`who` is not the name of the person who is signed in: leave it out"
+            HTTPStatus.UNPROCESSABLE_ENTITY, "actor-differs", "`actor` is not the name of the person who is signed in: leave it out"
         )
     return asks.display_name

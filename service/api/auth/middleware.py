@@ -60,7 +60,7 @@ DENIED_AGAIN_S = 60.0
 _IDENTIFIER = re.compile(r"[0-9][0-9.]{0,63}")
 
 
-class Door:
+class AuditMiddleware:
     """ASGI middleware around the whole application."""
 
     def __init__(self, app: ASGIApp, ledger: Ledger, settings: Settings) -> None:
@@ -104,13 +104,13 @@ class Door:
             subject = state.get("audit_subject") or " ".join(map(str, attempt.parameters.values()))
             await run_in_threadpool(self._ledger.write_audit, identity.name, action, subject, state.get("audit_detail", ""))
 
-    async def _write_denied(self, who: str, action: str, attempt: Attempt) -> None:
-        before, now_s = self._denied.get((who, action)), time.monotonic()
+    async def _write_denied(self, actor: str, action: str, attempt: Attempt) -> None:
+        before, now_s = self._denied.get((actor, action)), time.monotonic()
         if before is not None and now_s - before < DENIED_AGAIN_S:
             return
-        self._denied = {key: at for key, at in self._denied.items() if now_s - at < DENIED_AGAIN_S} | {(who, action): now_s}
+        self._denied = {key: at for key, at in self._denied.items() if now_s - at < DENIED_AGAIN_S} | {(actor, action): now_s}
         subject = " ".join(value for value in map(str, attempt.parameters.values()) if _IDENTIFIER.fullmatch(value))
-        await run_in_threadpool(self._ledger.write_audit, who, "denied", subject, action)
+        await run_in_threadpool(self._ledger.write_audit, actor, "denied", subject, action)
 
 
 def limited(scope: Scope, receive: Receive) -> Receive:

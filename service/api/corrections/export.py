@@ -31,9 +31,9 @@ COLUMNS = (
     "evidence",
     "decided_by",
     "decided_at",
-    "decided_why",
+    "decided_reason",
     "created_at",
-    "changed_at",
+    "updated_at",
     "history",
 )
 
@@ -46,7 +46,7 @@ def write_csv(ledger: Ledger, state: CorrectionState | None = None, study_instan
     yield csv_line(COLUMNS)
     for row in _rows(ledger, state, study_instance_uid):
         shown = show_correction(row)
-        steps = [f"{each.at.isoformat()} {each.state} {each.who}: {each.why}" for each in ledger.history(row.id)]
+        steps = [f"{each.at.isoformat()} {each.state} {each.actor}: {each.reason}" for each in ledger.history(row.id)]
         yield csv_line([*_cells(shown), " | ".join(steps)])
 
 
@@ -87,7 +87,7 @@ def _cells(shown: CorrectionOut) -> list[object]:
         " ".join(each.code for each in shown.evidence),
         shown.decided_by,
         shown.decided_at and shown.decided_at.isoformat(),
-        shown.decided_why,
+        shown.decided_reason,
         shown.created_at.isoformat(),
-        shown.changed_at.isoformat(),
+        shown.updated_at.isoformat(),
     ]

@@ -31,9 +31,9 @@ def show_correction(row: CorrectionRow) -> CorrectionOut:
         film=found.film,
         decided_by=row.decided_by,
         decided_at=row.decided_at,
-        decided_why=row.decided_why,
+        decided_reason=row.decided_reason,
         created_at=row.created_at,
-        changed_at=row.changed_at,
+        updated_at=row.updated_at,
         links=CorrectionLinks(self=f"{ROOT}/corrections/{row.id}", study=f"{ROOT}/studies/{row.study_instance_uid}"),
     )
 
@@ -51,7 +51,7 @@ def show_whole_correction(row: CorrectionRow, ledger: Ledger) -> CorrectionDetai
 
 def show_history(steps: Iterable[CorrectionStep]) -> list[StepOut]:
     """A correction's life."""
-    return [StepOut(at=each.at, state=each.state, who=each.who, why=each.why) for each in steps]
+    return [StepOut(at=each.at, state=each.state, actor=each.actor, reason=each.reason) for each in steps]
 
 
 def show_hold(row: HoldRow) -> HoldOut:
@@ -62,5 +62,5 @@ def show_hold(row: HoldRow) -> HoldOut:
         since=row.since,
         released_at=row.released_at,
         released_by=row.released_by,
-        released_why=row.released_why,
+        released_reason=row.released_reason,
     )

@@ -92,27 +92,27 @@ def build_router(context: Context) -> APIRouter:
         response_model=CorrectionDetail,
         responses=problem_responses(404, 409, 422),
     )
-    def approve(correction_id: Id, decision: Decision, who: Decider) -> CorrectionDetail:
+    def approve(correction_id: Id, decision: Decision, actor: Decider) -> CorrectionDetail:
         """Have it written to every destination whose mode allows it."""
-        return _decide(approve_correction, correction_id, decision, who)
+        return _decide(approve_correction, correction_id, decision, actor)
 
     @router.post(
         "/corrections/{correction_id}/reject",
         response_model=CorrectionDetail,
         responses=problem_responses(404, 409, 422),
     )
-    def reject(correction_id: Id, decision: Decision, who: Decider) -> CorrectionDetail:
+    def reject(correction_id: Id, decision: Decision, actor: Decider) -> CorrectionDetail:
         """Leave the labels as they are; the same change of the same image is not proposed again."""
-        return _decide(reject_correction, correction_id, decision, who)
+        return _decide(reject_correction, correction_id, decision, actor)
 
     @router.post(
         "/corrections/{correction_id}/undo",
         response_model=CorrectionDetail,
         responses=problem_responses(404, 409, 422),
     )
-    def undo(correction_id: Id, decision: Decision, who: Decider) -> CorrectionDetail:
+    def undo(correction_id: Id, decision: Decision, actor: Decider) -> CorrectionDetail:
         """Have the former labels written back, wherever the correction arrived."""
-        return _decide(undo_correction, correction_id, decision, who)
+        return _decide(undo_correction, correction_id, decision, actor)
 
     @router.get("/holds", response_model=HoldList, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
     def holds(released: Annotated[bool, Query(description="those too that were released")] = False) -> HoldList:
@@ -124,18 +124,18 @@ def build_router(context: Context) -> APIRouter:
         response_model=HoldOut,
         responses=problem_responses(404, 409, 422),
     )
-    def release(study_instance_uid: Uid, decision: Decision, who: Decider) -> HoldOut:
+    def release(study_instance_uid: Uid, decision: Decision, actor: Decider) -> HoldOut:
         """Let the corrections of a held study go."""
         try:
-            return show_hold(release_study(context, study_instance_uid, sign(who, decision.who), decision.why))
+            return show_hold(release_study(context, study_instance_uid, sign(actor, decision.actor), decision.reason))
         except LookupError:
             raise ProblemError(HTTPStatus.NOT_FOUND, "not-held", "no study with this Study Instance UID is held") from None
 
     def _decide(
-        decide: Callable[[Context, int, str, str], CorrectionRow], correction_id: int, decision: Decision, who: Identity
+        decide: Callable[[Context, int, str, str], CorrectionRow], correction_id: int, decision: Decision, actor: Identity
     ) -> CorrectionDetail:
         try:
-            return show_whole_correction(decide(context, correction_id, sign(who, decision.who), decision.why), ledger)
+            return show_whole_correction(decide(context, correction_id, sign(actor, decision.actor), decision.reason), ledger)
         except LookupError:
             raise _unknown() from None
 

@@ -27,35 +27,37 @@ _CORRECTION = {
     "film": False,
     "decided_by": None,
     "decided_at": None,
-    "decided_why": None,
+    "decided_reason": None,
     "created_at": "2026-11-02T08:14:12Z",
-    "changed_at": "2026-11-02T08:14:12Z",
+    "updated_at": "2026-11-02T08:14:12Z",
     "links": {"self": "/api/v1/corrections/17", "study": f"/api/v1/studies/{STUDY_INSTANCE_UID}"},
 }
-_STEP = {"at": "2026-11-02T08:14:12Z", "state": "proposed", "who": "policy", "why": "header and pixels contradict each other"}
+_STEP = {"at": "2026-11-02T08:14:12Z", "state": "proposed", "actor": "policy", "reason": "header and pixels contradict each other"}
 _HOLD = {
     "study_instance_uid": STUDY_INSTANCE_UID,
     "reason": "both sides are exchanged",
     "since": "2026-11-02T08:14:12Z",
     "released_at": None,
     "released_by": None,
-    "released_why": None,
+    "released_reason": None,
 }
 
 
 class Decision(BaseModel):
     """Who decides, and why. Both are kept in the ledger for good."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"who": "Dr. A. Jones", "why": "compared with the prior"}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"actor": "Dr. A. Jones", "reason": "compared with the prior"}]}
+    )
 
-    who: Name | None = Field(None, description=f"name of the person who decides{SIGNED}")
-    why: Why = Field(description="the reason")
+    actor: Name | None = Field(None, description=f"name of the person who decides{SIGNED}")
+    reason: Why = Field(description="the reason")
 
 
 class SignedDecision(Decision):
     """A decision from where nobody is signed in: the command line."""
 
-    who: Name = Field(description="name of the person who decides")
+    actor: Name = Field(description="name of the person who decides")
 
 
 class Labels(BaseModel):
@@ -91,9 +93,9 @@ class CorrectionOut(BaseModel):
     film: bool
     decided_by: str | None = Field(description="a person's name, or `policy`")
     decided_at: datetime | None
-    decided_why: str | None
+    decided_reason: str | None
     created_at: datetime
-    changed_at: datetime
+    updated_at: datetime
     links: CorrectionLinks
 
 
@@ -104,8 +106,8 @@ class StepOut(BaseModel):
 
     at: datetime
     state: CorrectionState
-    who: str
-    why: str
+    actor: str
+    reason: str
 
 
 class CorrectionDetail(CorrectionOut):
@@ -143,7 +145,7 @@ class HoldOut(BaseModel):
     since: datetime
     released_at: datetime | None
     released_by: str | None
-    released_why: str | None
+    released_reason: str | None
 
 
 class HoldList(BaseModel):

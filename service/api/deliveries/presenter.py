@@ -13,7 +13,7 @@ from service.store.rows import DeliveryRow, DestinationRow
 
 def show_delivery(row: DeliveryRow) -> DeliveryOut:
     """One delivery."""
-    on_the_way = row.state in (DeliveryState.PENDING, DeliveryState.SENT)
+    in_progress = row.state in (DeliveryState.PENDING, DeliveryState.SENT)
     return DeliveryOut(
         id=row.id,
         study_instance_uid=row.study_instance_uid,
@@ -27,7 +27,7 @@ def show_delivery(row: DeliveryRow) -> DeliveryOut:
         error=row.error,
         status=row.status,
         created_at=row.created_at,
-        next_try_at=row.next_try_at if on_the_way else None,
+        next_try_at=row.next_try_at if in_progress else None,
         finished_at=row.finished_at,
     )
 
@@ -56,12 +56,12 @@ def show_destination(destination: Destination, row: DestinationRow | None) -> De
     )
 
 
-def _condition(row: DestinationRow | None, paused: bool) -> Literal["untried", "answers", "fails", "paused"]:
+def _condition(row: DestinationRow | None, paused: bool) -> Literal["unknown", "up", "failing", "circuit-open"]:
     if row is None:
-        return "untried"
+        return "unknown"
     if paused:
-        return "paused"
-    return "fails" if row.failures else "answers" if row.last_answer_at else "untried"
+        return "circuit-open"
+    return "failing" if row.failures else "up" if row.last_answer_at else "unknown"
 
 
 SLOW_AFTER_S = 600.0

@@ -48,7 +48,7 @@ def build_router(context: Context) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500, description="deliveries a page")] = 50,
     ) -> DeliveryPage:
         """Deliveries that ended without proof, and those on their way for more than ten minutes; newest first."""
-        rows = ledger.troubled_deliveries(SLOW_AFTER_S, destination, int(cursor or 0), limit + 1)
+        rows = ledger.failed_or_slow_deliveries(SLOW_AFTER_S, destination, int(cursor or 0), limit + 1)
         return _page(rows, limit)
 
     @router.get(
@@ -66,17 +66,17 @@ def build_router(context: Context) -> APIRouter:
         response_model=DeliveryOut,
         responses=problem_responses(404, 409, 422),
     )
-    def retry(delivery_id: Id, request: Retry, who: Annotated[Identity, needs(Scope.OPERATE)]) -> DeliveryOut:
+    def retry(delivery_id: Id, request: Retry, actor: Annotated[Identity, needs(Scope.OPERATE)]) -> DeliveryOut:
         """Give a delivery that ended without proof fresh tries, and begin at once."""
         try:
-            return show_delivery(retry_delivery(context, delivery_id, sign(who, request.who)))
+            return show_delivery(retry_delivery(context, delivery_id, sign(actor, request.actor)))
         except LookupError:
             raise _unknown() from None
 
     @router.get("/destinations", response_model=DestinationList, dependencies=[needs(Scope.READ)])
     def destinations() -> DestinationList:
         """Every configured destination without its secrets, and what the ledger knows of it. Asks nobody."""
-        known = {row.name: row for row in ledger.destination_states()}
+        known = {row.name: row for row in ledger.destination_health()}
         return DestinationList(destinations=[show_destination(each, known.get(each.name)) for each in context.settings.destinations])
 
     return router

@@ -38,8 +38,8 @@ _DESTINATION = {
     "dicomweb": None,
     "objects": ["cad-sr", "sr", "sc"],
     "mode": "new-series",
-    "policy": {"missing": "auto", "contradicts": "approve", "mirrored": "report", "exchanged": "report", "view-unknown": "report"},
-    "state": "answers",
+    "policy": {"missing": "auto", "contradicts": "approve", "mirrored": "report", "sides-swapped": "report", "view-unknown": "report"},
+    "state": "up",
     "failures": 0,
     "paused_until": None,
     "last_error": None,
@@ -52,15 +52,15 @@ _DESTINATION = {
 class Retry(BaseModel):
     """Who wants another try."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"who": "A. Smith"}]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"actor": "A. Smith"}]})
 
-    who: Name | None = Field(None, description=f"name of the person who asks{SIGNED}")
+    actor: Name | None = Field(None, description=f"name of the person who asks{SIGNED}")
 
 
 class SignedRetry(Retry):
     """A retry from where nobody is signed in."""
 
-    who: Name = Field(description="name of the person who asks")
+    actor: Name = Field(description="name of the person who asks")
 
 
 class DeliveryOut(BaseModel):
@@ -105,7 +105,7 @@ class DestinationOut(BaseModel):
     objects: list[ObjectKind]
     mode: Mode = Field(description="how corrections reach it")
     policy: dict[CorrectionKind, Action]
-    state: Literal["untried", "answers", "fails", "paused"]
+    state: Literal["unknown", "up", "failing", "circuit-open"]
     failures: int = Field(description="in a row, since its last answer")
     paused_until: datetime | None
     last_error: str | None

@@ -20,7 +20,7 @@ from service.api.dicomweb.urls import Urls
 from service.api.http.multipart_response import OutgoingPart, stream_parts
 from service.api.http.problems import ProblemError
 from service.receive.accept import ReceiveContext
-from service.store.dicom_objects import ObjectFilter, StoredObject
+from service.store.dicom_objects import ObjectFilter, StoredInstance
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ class Archive:
 
     context: ReceiveContext
 
-    def find(self, study_instance_uid: str, series_instance_uid: str = "", sop_instance_uid: str = "") -> list[StoredObject]:
+    def find(self, study_instance_uid: str, series_instance_uid: str = "", sop_instance_uid: str = "") -> list[StoredInstance]:
         """What a path names. Raises `ProblemError` (404) where that is nothing."""
         wanted = ObjectFilter(
             (study_instance_uid,), (series_instance_uid,) if series_instance_uid else (), (sop_instance_uid,) if sop_instance_uid else ()
@@ -42,11 +42,11 @@ class Archive:
             raise ProblemError(HTTPStatus.NOT_FOUND, f"unknown-{named}", f"no {named} is here under these UIDs")
         return found
 
-    def open(self, stored: StoredObject) -> Opened:
+    def open(self, stored: StoredInstance) -> Opened:
         """Raises `NotReadable`."""
         return open_file(locate(stored, self.context.store))
 
-    def send(self, request: Request, wanted: Sequence[StoredObject], single: bool = False) -> Response:
+    def send(self, request: Request, wanted: Sequence[StoredInstance], single: bool = False) -> Response:
         """The objects as files, in a transfer syntax that the client takes."""
         opened, lost = self._open_all(wanted)
         for each in read_accept(request):
@@ -64,7 +64,7 @@ class Archive:
             return stream_parts(parts, DICOM, HTTPStatus.PARTIAL_CONTENT if lost else HTTPStatus.OK)
         raise not_acceptable(f'multipart/related; type="{DICOM}", with transfer-syntax=* or {ExplicitVRLittleEndian}')
 
-    def describe(self, request: Request, wanted: Sequence[StoredObject]) -> Response:
+    def describe(self, request: Request, wanted: Sequence[StoredInstance]) -> Response:
         """The metadata of the objects, written as they are read."""
         media_type, urls = require_json(request), Urls(request, self.context.settings)
 
@@ -76,7 +76,7 @@ class Archive:
 
         return StreamingResponse(write_all(), media_type=media_type)
 
-    def _open_all(self, wanted: Sequence[StoredObject]) -> tuple[list[Opened], bool]:
+    def _open_all(self, wanted: Sequence[StoredInstance]) -> tuple[list[Opened], bool]:
         opened, lost = [], None
         for each in wanted:
             try:
@@ -102,7 +102,7 @@ class Archive:
             log.warning("sent as it is stored", extra={"cause": str(error)})
             return OutgoingPart(f"{DICOM}; transfer-syntax={opened.syntax}", _file_blocks(opened))
 
-    def _metadata(self, stored: StoredObject, urls: Urls) -> Json:
+    def _metadata(self, stored: StoredInstance, urls: Urls) -> Json:
         def link(way: str) -> str:
             return urls.bulk_data(stored, way)
 

@@ -26,8 +26,8 @@ from pydicom.uid import (
 from models.errors import Undecodable
 from models.preprocessing.decode import decode
 from service.domain.errors import ServiceError
-from service.store.dicom_objects import StoredObject
-from service.store.files import InstanceStore
+from service.store.dicom_objects import StoredInstance
+from service.store.files import FileStore
 
 BLOCK_BYTES = 1 << 20
 LARGE_VALUE_BYTES = 1 << 16
@@ -85,7 +85,7 @@ def quietly() -> Iterator[None]:
         yield
 
 
-def locate(stored: StoredObject, store: InstanceStore) -> Path:
+def locate(stored: StoredInstance, store: FileStore) -> Path:
     """Where an object's file lies."""
     return store.path(stored.path) if stored.path is not None else store.produced_path(stored.sop_instance_uid)
 

@@ -25,7 +25,7 @@ from service.api.dicomweb.urls import Urls
 from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Scope
 from service.receive.accept import ReceiveContext
-from service.store.dicom_objects import ObjectFilter, SeriesKey, StoredObject
+from service.store.dicom_objects import ObjectFilter, SeriesKey, StoredInstance
 
 log = logging.getLogger(__name__)
 
@@ -127,9 +127,9 @@ class _Search:
         return Response(write(found), headers=headers, media_type=media_type)
 
     def studies(self, query: Query, urls: Urls) -> tuple[list[Json], bool]:
-        def find(offset: int, limit: int) -> list[tuple[str, list[StoredObject]]]:
+        def find(offset: int, limit: int) -> list[tuple[str, list[StoredInstance]]]:
             uids = self._ledger.find_studies(query.wanted, offset, limit)
-            held: dict[str, list[StoredObject]] = {uid: [] for uid in uids}
+            held: dict[str, list[StoredInstance]] = {uid: [] for uid in uids}
             for each in self._ledger.find_objects(ObjectFilter(study_instance_uids=tuple(uids))) if uids else ():
                 held[each.study_instance_uid].append(each)
             return list(held.items())
@@ -138,9 +138,9 @@ class _Search:
         return [describe_study(uid, held, header, query, urls) for (uid, held), header in page], more
 
     def series(self, query: Query, urls: Urls, with_study: bool = False) -> tuple[list[Json], bool]:
-        def find(offset: int, limit: int) -> list[tuple[SeriesKey, list[StoredObject]]]:
+        def find(offset: int, limit: int) -> list[tuple[SeriesKey, list[StoredInstance]]]:
             keys = self._ledger.find_series(query.wanted, offset, limit)
-            held: dict[SeriesKey, list[StoredObject]] = {key: [] for key in keys}
+            held: dict[SeriesKey, list[StoredInstance]] = {key: [] for key in keys}
             wanted = ObjectFilter(
                 study_instance_uids=_once(key.study_instance_uid for key in keys),
                 series_instance_uids=_once(key.series_instance_uid for key in keys),
@@ -157,7 +157,7 @@ class _Search:
         return [describe_instance(each, header, query, urls, with_study, with_series) for each, header in page], more
 
     def _page(
-        self, query: Query, find: Callable[[int, int], list[Found]], speaker: Callable[[Found], StoredObject]
+        self, query: Query, find: Callable[[int, int], list[Found]], speaker: Callable[[Found], StoredInstance]
     ) -> tuple[list[tuple[Found, Dataset]], bool]:
         """What stands on the page that is asked for, each with the header that speaks for it, and whether there is more."""
         if not query.in_files:
@@ -180,7 +180,7 @@ class _Search:
         page = matched[query.offset : query.offset + query.limit]
         return page, len(matched) > query.offset + query.limit
 
-    def _header(self, stored: StoredObject) -> Dataset:
+    def _header(self, stored: StoredInstance) -> Dataset:
         """What the file says; the UIDs alone where it cannot be read."""
         try:
             return open_file(locate(stored, self._store)).header
@@ -196,7 +196,7 @@ class _Search:
             return header
 
 
-def _speaks_for(held: Sequence[StoredObject]) -> StoredObject:
+def _speaks_for(held: Sequence[StoredInstance]) -> StoredInstance:
     """The object whose header tells of a study or a series: a received one before those of our own."""
     return min(held, key=lambda each: (each.path is None, each.sop_instance_uid))
 

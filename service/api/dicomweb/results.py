@@ -14,7 +14,7 @@ from service.api.dicomweb.files import NATIVE
 from service.api.dicomweb.json_model import Json, as_json
 from service.api.dicomweb.query import Query
 from service.api.dicomweb.urls import Urls
-from service.store.dicom_objects import SeriesKey, StoredObject
+from service.store.dicom_objects import SeriesKey, StoredInstance
 
 STUDY = (
     "StudyDate", "StudyTime", "AccessionNumber", "ReferringPhysicianName", "TimezoneOffsetFromUTC", "PatientName", "PatientID",
@@ -30,7 +30,7 @@ INSTANCE = (
 """What every answer has, empty where the object does not have it: those of the standard, and dates and descriptions for viewers."""
 
 
-def describe_study(uid: str, held: Sequence[StoredObject], header: Dataset, query: Query, urls: Urls) -> Json:
+def describe_study(uid: str, held: Sequence[StoredInstance], header: Dataset, query: Query, urls: Urls) -> Json:
     """One study: `header` is that of an object which speaks for it, `held` all that it has."""
     answer = _fields(header, STUDY, query)
     _add(answer, InstanceAvailability="ONLINE", RetrieveURL=urls.study(uid))
@@ -39,14 +39,14 @@ def describe_study(uid: str, held: Sequence[StoredObject], header: Dataset, quer
     return answer
 
 
-def describe_series(key: SeriesKey, held: Sequence[StoredObject], header: Dataset, query: Query, urls: Urls, with_study: bool) -> Json:
+def describe_series(key: SeriesKey, held: Sequence[StoredInstance], header: Dataset, query: Query, urls: Urls, with_study: bool) -> Json:
     """One series; `with_study`: the path of the request did not say which study."""
     answer = _fields(header, ("StudyInstanceUID", *(STUDY if with_study else ()), *SERIES), query)
     _add(answer, RetrieveURL=urls.series(key.study_instance_uid, key.series_instance_uid), NumberOfSeriesRelatedInstances=len(held))
     return answer
 
 
-def describe_instance(stored: StoredObject, header: Dataset, query: Query, urls: Urls, with_study: bool, with_series: bool) -> Json:
+def describe_instance(stored: StoredInstance, header: Dataset, query: Query, urls: Urls, with_study: bool, with_series: bool) -> Json:
     """One instance."""
     above = (*(STUDY if with_study else ()), *(SERIES if with_series else ()))
     answer = _fields(header, ("StudyInstanceUID", "SeriesInstanceUID", *above, *INSTANCE), query)

@@ -19,10 +19,10 @@ from service.api.dicomweb import wado_rendered as dicomweb_rendered
 from service.api.dicomweb.urls import PREFIX, Urls
 from service.api.http.multipart_upload import Part, spool_parts
 from service.api.http.problems import ProblemError, problem_responses
-from service.api.upload import Ingest, Refusal, take_in
+from service.api.upload import Ingest, Refusal, accept_upload
 from service.domain.access import Scope
 from service.receive.accept import ReceiveContext
-from service.store.dicom_objects import ObjectFilter, StoredObject
+from service.store.dicom_objects import ObjectFilter, StoredInstance
 
 MEDIA_TYPE = "application/dicom+json"
 
@@ -83,9 +83,9 @@ def build_router(context: ReceiveContext) -> APIRouter:
     )
     async def store_instances(request: Request) -> Response:
         """Store instances of any studies."""
-        parts = await spool_parts(request, context.store.spool_dir, "multipart/related", context.settings.archive_max_instance_bytes)
+        parts = await spool_parts(request, context.store.spool_dir, "multipart/related", context.settings.max_instance_bytes)
         _check_types(parts)
-        taken = await run_in_threadpool(take_in, parts, context)
+        taken = await run_in_threadpool(accept_upload, parts, context)
         status = HTTPStatus.OK if not taken.refusals else HTTPStatus.ACCEPTED if taken.receipts else HTTPStatus.CONFLICT
         answer = await run_in_threadpool(describe_outcome, taken, context, Urls(request, context.settings))
         return JSONResponse(answer.to_json_dict(), status, media_type=MEDIA_TYPE)
@@ -127,7 +127,7 @@ def describe_outcome(taken: Ingest, context: ReceiveContext, urls: Urls) -> Data
     return answer
 
 
-def _reference(sop_instance_uid: str, stored: StoredObject | None, urls: Urls) -> Dataset:
+def _reference(sop_instance_uid: str, stored: StoredInstance | None, urls: Urls) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID = stored.sop_class_uid if stored else ""
     item.ReferencedSOPInstanceUID = sop_instance_uid

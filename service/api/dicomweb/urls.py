@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 
 from service.settings import Settings
-from service.store.dicom_objects import StoredObject
+from service.store.dicom_objects import StoredInstance
 
 PREFIX = "/dicom-web"
 _ANYWHERE = ("0.0.0.0", "::", "")
@@ -30,8 +30,8 @@ class Urls:
     def series(self, study_instance_uid: str, series_instance_uid: str) -> str:
         return f"{self.study(study_instance_uid)}/series/{series_instance_uid}"
 
-    def instance(self, stored: StoredObject) -> str:
+    def instance(self, stored: StoredInstance) -> str:
         return f"{self.series(stored.study_instance_uid, stored.series_instance_uid)}/instances/{stored.sop_instance_uid}"
 
-    def bulk_data(self, stored: StoredObject, way: str) -> str:
+    def bulk_data(self, stored: StoredInstance, way: str) -> str:
         return f"{self.instance(stored)}/bulkdata/{way}"

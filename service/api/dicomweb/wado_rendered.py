@@ -26,7 +26,7 @@ from service.api.dicomweb.wado_frames import native_frames
 from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Scope
 from service.receive.accept import ReceiveContext
-from service.store.dicom_objects import StoredObject
+from service.store.dicom_objects import StoredInstance
 
 TYPES = ("image/jpeg", "image/png")
 THUMBNAIL = "256,256"
@@ -55,7 +55,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
     def _route(path: str) -> Callable[..., Any]:
         return router.get(path, response_class=Response, responses=_PICTURE)
 
-    def _draw(request: Request, stored: StoredObject, number: int, viewport: str, window: str = "", quality: str = "") -> Response:
+    def _draw(request: Request, stored: StoredInstance, number: int, viewport: str, window: str = "", quality: str = "") -> Response:
         media_type = _choose(request)
         fit, level, share = _read_viewport(viewport), _read_window(window), _read_quality(quality)
         picture = _shrink(_picture(archive.open(stored), number, level, spool), fit)
@@ -104,7 +104,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
     return router
 
 
-def _first_with_pixels(archive: Archive, found: list[StoredObject]) -> StoredObject:
+def _first_with_pixels(archive: Archive, found: list[StoredInstance]) -> StoredInstance:
     for stored in found:
         try:
             if archive.open(stored).pixel_tag is not None:

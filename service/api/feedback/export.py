@@ -10,12 +10,12 @@ sop_instance_uid
 file                  the DICOM file, relative to the data folder of the service
 label                 view, laterality, density or cancer
 verdict               agree or wrong
-said                  what the network said; for cancer its score, 0 to 1
-right_value           what the reader says is right; empty where they agree
-value                 the label as the reader leaves it: `said` or `right_value`. Empty where they agree with a cancer score and tell
-                      no pathology
+predicted_value       what the network said; for cancer its score, 0 to 1
+corrected_value       what the reader says is right; empty where they agree
+value                 the label as the reader leaves it: `predicted_value` or `corrected_value`. Empty
+                      where they agree with a cancer score and give no pathology
 model                 name and version of the network that said it
-who                   account or key of the reader
+actor                 account or key of the reader
 note                  in the reader's words
 ====================  ==================================================================================================
 """
@@ -37,11 +37,11 @@ COLUMNS = (
     "file",
     "label",
     "verdict",
-    "said",
-    "right_value",
+    "predicted_value",
+    "corrected_value",
     "value",
     "model",
-    "who",
+    "actor",
     "note",
 )
 
@@ -73,11 +73,11 @@ def write_feedback(
                     row.path.as_posix(),
                     row.label,
                     row.verdict,
-                    row.said,
-                    row.right_value,
+                    row.predicted_value,
+                    row.corrected_value,
                     row.value,
                     row.model,
-                    row.who,
+                    row.actor,
                     row.note,
                 )
             )

@@ -35,12 +35,12 @@ def build_router(ledger: Ledger) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["feedback"])
 
     @router.post("/feedback", status_code=HTTPStatus.CREATED, response_model=FeedbackOut, responses=problem_responses(404, 409, 422))
-    def give(request: Request, said: FeedbackIn, who: Annotated[Identity, needs(Scope.FEEDBACK)]) -> FeedbackOut:
+    def give(request: Request, said: FeedbackIn, actor: Annotated[Identity, needs(Scope.FEEDBACK)]) -> FeedbackOut:
         """Say whether a label is right. Of one reader, image and label the last word counts; the former ones are kept."""
         request.state.audit_subject = said.sop_instance_uid
-        opinion = Opinion(said.label, said.verdict, said.right_value, said.note)
+        opinion = Opinion(said.label, said.verdict, said.corrected_value, said.note)
         try:
-            return show_feedback(ledger.give_feedback(said.sop_instance_uid, opinion, who.name))
+            return show_feedback(ledger.give_feedback(said.sop_instance_uid, opinion, actor.name))
         except LookupError:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-instance", "no image has this SOP Instance UID") from None
 

@@ -18,11 +18,11 @@ _FEEDBACK: dict[str, Any] = {
     "sop_instance_uid": SOP_INSTANCE_UID,
     "label": "density",
     "verdict": "wrong",
-    "said": "C",
-    "right_value": "B",
+    "predicted_value": "C",
+    "corrected_value": "B",
     "value": "B",
     "note": "",
-    "who": "jones",
+    "actor": "jones",
     "model": "mammotriage-labeler 1.0.0",
 }
 
@@ -42,14 +42,14 @@ class FeedbackIn(BaseModel):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "examples": [{"sop_instance_uid": SOP_INSTANCE_UID, "label": "density", "verdict": "wrong", "right_value": "B", "note": ""}]
+            "examples": [{"sop_instance_uid": SOP_INSTANCE_UID, "label": "density", "verdict": "wrong", "corrected_value": "B", "note": ""}]
         },
     )
 
     sop_instance_uid: str = Field(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)
     label: ReadLabel
     verdict: ReaderVerdict
-    right_value: str = Field(
+    corrected_value: str = Field(
         "",
         max_length=64,
         description="needed where the verdict is wrong. view: an ACR view; laterality: R or L; density: A to D; cancer: malignant, benign, "
@@ -69,11 +69,11 @@ class FeedbackOut(BaseModel):
     sop_instance_uid: str
     label: ReadLabel
     verdict: ReaderVerdict
-    said: str = Field(description="what the network said; for cancer its score, 0 to 1")
-    right_value: str = Field(description="empty where the reader agrees")
+    predicted_value: str = Field(description="what the network said; for cancer its score, 0 to 1")
+    corrected_value: str = Field(description="empty where the reader agrees")
     value: str = Field(description="the label as the reader leaves it; empty where they agree with a cancer score and tell no pathology")
     note: str
-    who: str = Field(description="name of the account or key")
+    actor: str = Field(description="name of the account or key")
     model: str = Field(description="name and version of the network that said it")
 
 
@@ -93,10 +93,10 @@ def show_feedback(row: FeedbackRow) -> FeedbackOut:
         sop_instance_uid=row.sop_instance_uid,
         label=row.label,
         verdict=row.verdict,
-        said=row.said,
-        right_value=row.right_value,
+        predicted_value=row.predicted_value,
+        corrected_value=row.corrected_value,
         value=row.value,
         note=row.note,
-        who=row.who,
+        actor=row.actor,
         model=row.model,
     )

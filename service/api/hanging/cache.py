@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from service.api.hanging.presenter import show_hanging
 from service.api.http.conditional import make_tag
 from service.store.ledger import Ledger
-from service.store.study_progress import Standing
+from service.store.study_progress import StudyProgress
 
 KEPT = 4000
 """Answers of some 3 kB each."""
@@ -41,7 +41,7 @@ class HangingAnswers:
 
     def __init__(self, ledger: Ledger, kept: int = KEPT) -> None:
         self._ledger, self._kept = ledger, kept
-        self._answers: OrderedDict[Standing, Answer] = OrderedDict()
+        self._answers: OrderedDict[StudyProgress, Answer] = OrderedDict()
         self._lock = threading.Lock()
 
     def find(self, study_instance_uid: str) -> Answer | None:
@@ -51,21 +51,22 @@ class HangingAnswers:
     def find_many(self, study_instance_uids: Sequence[str]) -> dict[str, Answer]:
         """Answers by study; unknown ones are left out."""
         return {
-            uid: self._recall(standing) or self._make(standing) for uid, standing in self._ledger.standings(study_instance_uids).items()
+            uid: self._recall(standing) or self._make(standing)
+            for uid, standing in self._ledger.study_progress(study_instance_uids).items()
         }
 
-    def _recall(self, standing: Standing) -> Answer | None:
+    def _recall(self, standing: StudyProgress) -> Answer | None:
         # What a study looked like is in the key: there is nothing to invalidate.
         with self._lock:
             if standing in self._answers:
                 self._answers.move_to_end(standing)
             return self._answers.get(standing)
 
-    def _make(self, standing: Standing) -> Answer:
+    def _make(self, standing: StudyProgress) -> Answer:
         while True:
             instances = self._ledger.instances_of(standing.study_instance_uid)
             # An image that came between the two looks would hang in an answer that calls itself final.
-            after = self._ledger.standings([standing.study_instance_uid])[standing.study_instance_uid]
+            after = self._ledger.study_progress([standing.study_instance_uid])[standing.study_instance_uid]
             if after == standing:
                 break
             standing = after

@@ -9,10 +9,10 @@ from service.api.studies.schemas import DeclaredLabels, PixelLabels
 from service.domain.findings import InstanceState
 from service.domain.hanging import Candidate, Hung, hang
 from service.store.rows import InstanceRow
-from service.store.study_progress import Standing
+from service.store.study_progress import StudyProgress
 
 
-def show_hanging(standing: Standing, instances: Sequence[InstanceRow]) -> HangingOut:
+def show_hanging(standing: StudyProgress, instances: Sequence[InstanceRow]) -> HangingOut:
     """What hangs where."""
     hanging = hang([Candidate(each.header, each.finding) for each in instances])
     return HangingOut(

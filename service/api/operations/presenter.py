@@ -13,8 +13,8 @@ from service.api.deliveries.presenter import SLOW_AFTER_S, show_destination
 from service.api.operations.schemas import (
     DestinationCondition,
     Disk,
+    LastReconciliation,
     ModelInUse,
-    Night,
     Overview,
     Points,
     ReasonCount,
@@ -62,7 +62,7 @@ def count_up(ledger: Ledger, hours: int) -> Figures:
     return Figures(since, step_s, throughput, ledger.samples(SAMPLED, since, step_s))
 
 
-def overlook(context: Context, checks: Mapping[str, str | None], figures: Figures) -> Overview:
+def build_overview(context: Context, checks: Mapping[str, str | None], figures: Figures) -> Overview:
     """Look once.
 
     Parameters
@@ -120,7 +120,7 @@ def show_worker(row: WorkerRow, at: datetime) -> WorkerOut:
     )
 
 
-def read_night(settings: Settings) -> Night | None:
+def read_night(settings: Settings) -> LastReconciliation | None:
     """What the last nightly comparison found; None before the first one."""
     reports = sorted(settings.reports_dir.glob("reconcile-*.json"))
     if not reports:
@@ -130,13 +130,13 @@ def read_night(settings: Settings) -> Night | None:
     except (OSError, ValidationError):
         return None  # the metrics of a report that cannot be read raise the alarm; a page must still open
     results = [each.result for each in report.discrepancies]
-    return Night(
+    return LastReconciliation(
         finished_at=report.finished_at,
         complete=report.complete,
         studies=report.studies,
         missing=results.count(Result.MISSING),
         changed=results.count(Result.CHANGED),
-        unproven=results.count(Result.UNPROVEN),
+        unproven=results.count(Result.UNVERIFIED),
     )
 
 
@@ -146,7 +146,7 @@ def _conditions(ledger: Ledger, destinations: Sequence[Destination]) -> list[Des
     for (name, state), count in ledger.deliveries_by_destination().items():
         counted.setdefault(name, {})[state] = count
     waiting = ledger.waiting_deliveries(SLOW_AFTER_S)
-    known = {row.name: row for row in ledger.destination_states()}
+    known = {row.name: row for row in ledger.destination_health()}
     nothing = Waiting(0, 0.0)
     answer = []
     for each in destinations:
@@ -161,7 +161,7 @@ def _conditions(ledger: Ledger, destinations: Sequence[Destination]) -> list[Des
             DestinationCondition(
                 name=name,
                 configured=False,
-                state="untried",
+                state="unknown",
                 failures=row.failures if row else 0,
                 paused_until=None,
                 last_error=row.last_error if row else None,

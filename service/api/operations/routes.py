@@ -14,7 +14,7 @@ from fastapi import APIRouter, Query
 from service.api.auth import needs
 from service.api.http.params import Cursor, Uid
 from service.api.http.problems import ProblemError, problem_responses
-from service.api.operations.presenter import Figures, count_up, interval_of, overlook
+from service.api.operations.presenter import Figures, build_overview, count_up, interval_of
 from service.api.operations.schemas import ConflictOut, ConflictPage, ImageOut, ImagePage, Overview
 from service.domain.access import Scope
 from service.domain.errors import BrokerDown
@@ -36,7 +36,7 @@ Key = TypeVar("Key")
 Answer = TypeVar("Answer")
 
 
-class _Remembered(Generic[Key, Answer]):
+class TtlCache(Generic[Key, Answer]):
     """A question that is asked at most every few seconds; whoever comes between gets the last answer."""
 
     def __init__(self, ask: Callable[[Key], Answer], keep_s: Callable[[Key], float]) -> None:
@@ -59,20 +59,20 @@ def build_router(context: Context, probe: Probe) -> APIRouter:
     """Routes over one ledger, one broker and one data folder."""
     router = APIRouter(prefix="/api/v1", tags=["operations"])
     ledger = context.ledger
-    checks = _Remembered[None, Mapping[str, str | None]](lambda _: dict(probe()), lambda _: PROBE_EVERY_S)
-    figures = _Remembered[int, Figures](lambda hours: count_up(ledger, hours), lambda hours: min(60.0, interval_of(hours) / FIGURES_EVERY))
+    checks = TtlCache[None, Mapping[str, str | None]](lambda _: dict(probe()), lambda _: PROBE_EVERY_S)
+    figures = TtlCache[int, Figures](lambda hours: count_up(ledger, hours), lambda hours: min(60.0, interval_of(hours) / FIGURES_EVERY))
 
     @router.get("/operations", response_model=Overview, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
     def operations(
         hours: Annotated[int, Query(ge=1, le=720, description="how far figures over time go back", examples=[24])] = 24,
     ) -> Overview:
         """Parts, workers, queues, destinations, disk and figures over time, from one look."""
-        return overlook(context, checks(None), figures(hours))
+        return build_overview(context, checks(None), figures(hours))
 
     @router.get("/instances", response_model=ImagePage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
     def images(
         state: Annotated[
-            Literal["failed", "not-analysed", "received"], Query(description="only images in this state; received: those in work")
+            Literal["failed", "skipped", "received"], Query(description="only images in this state; received: those in work")
         ] = "failed",
         reason: Annotated[
             str,
@@ -104,7 +104,7 @@ def build_router(context: Context, probe: Probe) -> APIRouter:
         row = ledger.instance(sop_instance_uid)
         if row is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-instance", "no image has this SOP Instance UID")
-        if row.state not in (InstanceState.FAILED, InstanceState.NOT_ANALYSED):
+        if row.state not in (InstanceState.FAILED, InstanceState.SKIPPED):
             what = f"the image is {row.state}: only one that failed or was not analysed is analysed anew"
             raise ProblemError(HTTPStatus.CONFLICT, "nothing-to-do", what)
         ledger.reopen(sop_instance_uid)
@@ -135,5 +135,5 @@ def _show(row: ImageRow) -> ImageOut:
         calling_ae=row.calling_ae,
         tries=row.tries,
         received_at=row.received_at,
-        tried_at=row.touched_at,
+        tried_at=row.last_attempt_at,
     )

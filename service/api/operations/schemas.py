@@ -24,7 +24,7 @@ _WORKER = {
 _DESTINATION = {
     "name": "pacs",
     "configured": True,
-    "state": "fails",
+    "state": "failing",
     "failures": 2,
     "paused_until": None,
     "last_error": "connection refused",
@@ -61,7 +61,7 @@ _OVERVIEW = {
     "readiness": {"ledger": "ok", "broker": "ok", "listener": "ok"},
     "workers": [_WORKER],
     "queues": {"urgent": 0, "routine": 12, "background": 0},
-    "images": {"received": 12, "analysed": 1604, "not-analysed": 31, "failed": 1},
+    "images": {"received": 12, "analysed": 1604, "skipped": 31, "failed": 1},
     "studies": {"receiving": 3, "concluded": 390, "partial": 11},
     "corrections": {"proposed": 4, "verified": 97},
     "oldest_waiting_seconds": 8.4,
@@ -72,7 +72,7 @@ _OVERVIEW = {
     "webhooks": [_WEBHOOK],
     "disk": {"free_bytes": 512000000000, "total_bytes": 1000000000000, "refuses_below_bytes": 1073741824},
     "models": [{**_MODEL, "workers": 1}],
-    "night": {"finished_at": "2026-11-02T03:04:10Z", "complete": True, "studies": 404, "missing": 0, "changed": 0, "unproven": 0},
+    "night": {"finished_at": "2026-11-02T03:04:10Z", "complete": True, "studies": 404, "missing": 0, "changed": 0, "unverified": 0},
     "throughput": {"received": [["2026-11-01T08:00:00Z", 16]], "analysed": [["2026-11-01T08:00:00Z", 14]]},
     "samples": {"queued.routine": [["2026-11-01T08:00:00Z", 2.0]], "disk-free-bytes": [["2026-11-01T08:00:00Z", 512000000000.0]]},
 }
@@ -106,7 +106,7 @@ class DestinationCondition(BaseModel):
 
     name: str
     configured: bool = Field(description="false: deliveries are left of one that was removed from the settings")
-    state: Literal["untried", "answers", "fails", "paused"]
+    state: Literal["unknown", "up", "failing", "circuit-open"]
     failures: int = Field(description="in a row, since its last answer")
     paused_until: datetime | None = Field(description="it is left alone until then")
     last_error: str | None
@@ -144,7 +144,7 @@ class ReasonCount(BaseModel):
     images: int
 
 
-class Night(BaseModel):
+class LastReconciliation(BaseModel):
     """The last nightly comparison of everything with its destinations."""
 
     finished_at: datetime | None
@@ -180,8 +180,8 @@ class Overview(BaseModel):
     webhooks: list[WebhookCondition]
     disk: Disk
     models: list[ModelInUse] = Field(description="that live workers have loaded")
-    night: Night | None = Field(description="null before the first one")
-    throughput: dict[str, Points] = Field(description="counts by interval: received, analysed, not-analysed, failed, concluded, delivered")
+    night: LastReconciliation | None = Field(description="null before the first one")
+    throughput: dict[str, Points] = Field(description="counts by interval: received, analysed, skipped, failed, concluded, delivered")
     samples: dict[str, Points] = Field(description="means by interval of what the sweeper saw each minute; no point where it did not look")
 
 

@@ -93,7 +93,7 @@ def report(ledger: Ledger, asked: Question) -> QualityOut:
 
 
 COLUMNS = (
-    *("by", "group", "bucket", "start", "images", "not_analysed", "failed", "compared", "disagree", "missing", "unsure"),
+    *("by", "group", "bucket", "start", "images", "skipped", "failed", "compared", "disagree", "missing", "unsure"),
     *("not_analysed_rate", "not_analysed_low", "not_analysed_high", "disagree_rate", "disagree_low", "disagree_high"),
     *("missing_rate", "missing_low", "missing_high", "scored", "mean_score"),
 )
@@ -106,11 +106,11 @@ def write_quality(ledger: Ledger, asked: Question) -> Iterator[str]:
     for (day, group), tally in ledger.quality_days(asked.by, asked.period, asked.only).items():
         table[group, first_day(day, asked.bucket)] += tally
     for (group, start), tally in sorted(table.items()):
-        rates = [_rate(Rate(tally.not_analysed, tally.images))]
+        rates = [_rate(Rate(tally.skipped, tally.images))]
         rates += [_rate(Rate(count, tally.compared)) for count in (tally.contradict, tally.missing)]
         yield csv_line(
             (
-                *(asked.by, group, asked.bucket, start.isoformat(), tally.images, tally.not_analysed, tally.failed),
+                *(asked.by, group, asked.bucket, start.isoformat(), tally.images, tally.skipped, tally.failed),
                 *(tally.compared, tally.contradict, tally.missing, tally.unsure),
                 *(value for each in rates for value in (each.rate, each.low, each.high)),
                 *(tally.scored, _mean(tally)),
@@ -140,7 +140,7 @@ def _points(days: Mapping[tuple[date, str], Tally], asked: Question, wanted: Cal
 def _counts(tally: Tally) -> dict[str, RateOut | int | float | None]:
     shown = CountsOut(
         images=tally.images,
-        not_analysed=_rate(Rate(tally.not_analysed, tally.images)),
+        skipped=_rate(Rate(tally.skipped, tally.images)),
         failed=_rate(Rate(tally.failed, tally.images)),
         disagree=_rate(Rate(tally.contradict, tally.compared)),
         missing=_rate(Rate(tally.missing, tally.compared)),
@@ -204,14 +204,14 @@ def _readers(opinions: list[OpinionCount], asked: Question) -> ReadersOut:
     for each in opinions:
         points[first_day(each.day, asked.bucket)] += _agreed(each)
         if each.verdict is ReaderVerdict.WRONG:
-            instead[each.label, each.said, each.right_value] += each.count
+            instead[each.label, each.predicted_value, each.corrected_value] += each.count
     return ReadersOut(
         labels=agreement(lambda each: (each.label, "")),
         models=agreement(lambda each: (each.label, each.model)),
         groups=agreement(lambda each: (each.label, each.group))[:MOST_GROUPS],
         points=[ReaderPointOut(start=start, agree=_rate(rate)) for start, rate in points.items()],
         instead=[
-            InsteadOut(label=label, said=said, right_value=right, count=count)
+            InsteadOut(label=label, predicted_value=said, corrected_value=right, count=count)
             for (label, said, right), count in sorted(instead.items(), key=lambda each: (-each[1], each[0]))[:MOST_INSTEAD]
         ],
     )

@@ -16,7 +16,7 @@ from service.store.quality import GroupBy
 _RATE: dict[str, Any] = {"count": 12, "of": 400, "rate": 0.03, "low": 0.0172, "high": 0.0518}
 _COUNTS: dict[str, Any] = {
     "images": 412,
-    "not_analysed": _RATE,
+    "skipped": _RATE,
     "failed": _RATE,
     "disagree": _RATE,
     "missing": _RATE,
@@ -42,7 +42,7 @@ _REPORT: dict[str, Any] = {
     "groups": [{"group": "MAMMO01", **_COUNTS}],
     "groups_left_out": 0,
     "series": [{"group": None, "points": [{"start": "2026-08-24", **_COUNTS}]}],
-    "reasons": [{"state": "not-analysed", "code": "magnification", "images": 9}],
+    "reasons": [{"state": "skipped", "code": "magnification", "images": 9}],
     "scores": _SPREAD,
     "densities": _SPREAD,
     "thresholds": {"steady": 0.1, "shifted": 0.25},
@@ -51,7 +51,7 @@ _REPORT: dict[str, Any] = {
         "models": [_READER],
         "groups": [_READER],
         "points": [{"start": "2026-08-24", "agree": _READER["agree"]}],
-        "instead": [{"label": "density", "said": "C", "right_value": "B", "count": 3}],
+        "instead": [{"label": "density", "predicted_value": "C", "corrected_value": "B", "count": 3}],
     },
 }
 
@@ -70,7 +70,7 @@ class RateOut(BaseModel):
 
 class CountsOut(BaseModel):
     images: int = Field(description="that ended: analysed, not analysed, or failed")
-    not_analysed: RateOut
+    skipped: RateOut
     failed: RateOut
     disagree: RateOut = Field(description="header contradicts the pixels, of the images whose labels were compared")
     missing: RateOut = Field(description="header lacks a label, of the images that were compared")
@@ -143,8 +143,8 @@ class ReaderPointOut(BaseModel):
 
 class InsteadOut(BaseModel):
     label: ReadLabel
-    said: str = Field(description="by the network; empty for cancer, whose scores are numbers")
-    right_value: str
+    predicted_value: str = Field(description="by the network; empty for cancer, whose scores are numbers")
+    corrected_value: str
     count: int
 
 

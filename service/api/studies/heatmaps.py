@@ -36,8 +36,8 @@ def build_router(context: ReceiveContext) -> APIRouter:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-instance", "no image has this SOP Instance UID")
         path = context.store.results_dir(sop_instance_uid) / name
         if not path.is_file():
-            why = row.finding.reason.text if row.finding and row.finding.reason else "it is not analysed yet"
-            raise ProblemError(HTTPStatus.NOT_FOUND, "no-picture", f"nothing was drawn of this image: {why}")
+            reason = row.finding.reason.text if row.finding and row.finding.reason else "it is not analysed yet"
+            raise ProblemError(HTTPStatus.NOT_FOUND, "no-picture", f"nothing was drawn of this image: {reason}")
         return path
 
     def _picture(sop_instance_uid: str, name: str) -> FileResponse:

@@ -26,7 +26,7 @@ from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Scope
 from service.receive.accept import ReceiveContext
 from service.settings import Settings
-from service.store.files import InstanceStore
+from service.store.files import FileStore
 from service.store.rows import InstanceRow
 
 AT_ONCE = 2
@@ -101,7 +101,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
     return router
 
 
-def _frame(store: InstanceStore, settings: Settings, row: InstanceRow, longest: Longest) -> Frame:
+def _frame(store: FileStore, settings: Settings, row: InstanceRow, longest: Longest) -> Frame:
     """From the disk where it was shown before, else made of the stored file."""
     name = f"pixels-{longest}-{FORM}-{row.sha256[:16]}"
     folder = store.results_dir(row.sop_instance_uid)

@@ -22,7 +22,7 @@ from service.api.studies.schemas import (
     StudySummary,
 )
 from service.domain.findings import Correction, InstanceState, Label
-from service.store.files import InstanceStore
+from service.store.files import FileStore
 from service.store.ledger import Ledger
 from service.store.rows import CorrectionRow, InstanceRow, StudyRow
 
@@ -63,7 +63,7 @@ def summarise(row: StudyRow) -> StudySummary:
     )
 
 
-def detail(row: StudyRow, ledger: Ledger, store: InstanceStore) -> StudyDetail:
+def detail(row: StudyRow, ledger: Ledger, store: FileStore) -> StudyDetail:
     """Everything about one study."""
     conclusion = row.conclusion
     compared = {each.sop_instance_uid: each for each in conclusion.corrections} if conclusion else {}
@@ -84,7 +84,7 @@ def detail(row: StudyRow, ledger: Ledger, store: InstanceStore) -> StudyDetail:
     )
 
 
-def is_drawn(row: InstanceRow, store: InstanceStore) -> bool:
+def is_drawn(row: InstanceRow, store: FileStore) -> bool:
     """Tell whether there are pictures of an image's analysis; a data folder may have lost them."""
     return row.state is InstanceState.ANALYSED and (store.results_dir(row.sop_instance_uid) / "preview.png").is_file()
 

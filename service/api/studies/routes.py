@@ -17,7 +17,7 @@ from service.api.http.prefer import read_wait
 from service.api.http.problems import ProblemError, problem_responses, status_of
 from service.api.studies.presenter import detail, study_location
 from service.api.studies.schemas import ReceivedInstance, RefusedPart, StudyDetail, UploadAnswer
-from service.api.upload import Ingest, take_in
+from service.api.upload import Ingest, accept_upload
 from service.domain.access import Scope
 from service.domain.findings import InstanceState
 from service.receive.accept import ReceiveContext
@@ -49,7 +49,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one ledger and one store."""
     router = APIRouter(prefix="/api/v1", tags=["studies"])
     ledger: Ledger = context.ledger
-    spool, limit_bytes = context.store.spool_dir, context.settings.archive_max_instance_bytes
+    spool, limit_bytes = context.store.spool_dir, context.settings.max_instance_bytes
 
     @router.post(
         "/studies",
@@ -72,7 +72,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
     ) -> UploadAnswer:
         """Hand DICOM files in, of one study or of several."""
         parts = await spool_parts(request, spool, "multipart/form-data", limit_bytes)
-        taken = await run_in_threadpool(take_in, parts, context)
+        taken = await run_in_threadpool(accept_upload, parts, context)
         refused = [RefusedPart(part=each.part, code=each.error.code, text=str(each.error)) for each in taken.refusals]
         if not taken.receipts:
             _refuse_all(taken, refused)

@@ -91,7 +91,7 @@ _DETAIL = {
     "breasts": [{"laterality": "L", "score": 0.44, "density": "C", "images": [SOP_INSTANCE_UID]}],
     "instances": [_IMAGE],
     "models": [_MODEL],
-    "reasoning": {"verdict": "one-wrong", "text": "one image is declared CC, and its pixels show MLO"},
+    "reasoning": {"verdict": "one-wrong-label", "text": "one image is declared CC, and its pixels show MLO"},
     "corrections": [],
     "deliveries": [],
     "versions": [1],

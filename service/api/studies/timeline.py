@@ -26,7 +26,7 @@ class Step(StrEnum):
 
     RECEIVED = "received"
     ANALYSED = "analysed"
-    """An image came to its end: analysed, not-analysed or failed."""
+    """An image came to its end: analysed, skipped or failed."""
     CONCLUDED = "concluded"
     HELD = "held"
     CORRECTION = "correction"
@@ -34,7 +34,7 @@ class Step(StrEnum):
     PLANNED = "planned"
     """An object is owed to a destination."""
     DELIVERED = "delivered"
-    """A delivery came to its end: verified, not-applied, refused, failed or left-out."""
+    """A delivery came to its end: verified, mismatch, refused, failed or left-out."""
 
 
 _ORDER = list(Step)
@@ -45,7 +45,7 @@ _ENTRY: dict[str, JsonValue] = {
     "step": "delivered",
     "state": "verified",
     "text": "",
-    "who": None,
+    "actor": None,
     "version": 1,
     "sop_instance_uid": SOP_INSTANCE_UID,
     "delivery": 12,
@@ -62,7 +62,7 @@ class TimelineEntry(BaseModel):
     step: Step
     state: str = Field("", description="how it ended: of an image, a conclusion (complete or partial), a delivery, a correction")
     text: str = Field("", description="why, where something is to be said: a reason, a peer's last answer")
-    who: str | None = Field(None, description="a person's name, or `policy`")
+    actor: str | None = Field(None, description="a person's name, or `policy`")
     version: int | None = Field(None, description="of the conclusion")
     sop_instance_uid: str | None = Field(None, description="the image that it is about")
     delivery: int | None = Field(None, description="number of the delivery")
@@ -116,7 +116,7 @@ def build_router(ledger: Ledger) -> APIRouter:
         if hold is not None:
             yield TimelineEntry(at=hold.since, step=Step.HELD, text=hold.reason)
             if hold.released_at is not None:
-                yield TimelineEntry(at=hold.released_at, step=Step.RELEASED, who=hold.released_by, text=hold.released_why or "")
+                yield TimelineEntry(at=hold.released_at, step=Step.RELEASED, actor=hold.released_by, text=hold.released_reason or "")
 
     def _of_correction(row: CorrectionRow) -> Iterator[TimelineEntry]:
         for step in ledger.history(row.id):
@@ -124,8 +124,8 @@ def build_router(ledger: Ledger) -> APIRouter:
                 at=step.at,
                 step=Step.CORRECTION,
                 state=step.state,
-                text=step.why,
-                who=step.who,
+                text=step.reason,
+                actor=step.actor,
                 kind=row.kind,
                 correction=row.id,
                 sop_instance_uid=row.sop_instance_uid,
@@ -142,8 +142,8 @@ def _when(entry: TimelineEntry) -> tuple[datetime, int, datetime]:
 def _of_image(row: InstanceRow) -> Iterator[TimelineEntry]:
     yield TimelineEntry(at=row.received_at, step=Step.RECEIVED, sop_instance_uid=row.sop_instance_uid)
     if row.finished_at is not None and row.state is not InstanceState.RECEIVED:
-        why = row.finding.reason.text if row.finding and row.finding.reason else ""
-        yield TimelineEntry(at=row.finished_at, step=Step.ANALYSED, state=row.state, text=why, sop_instance_uid=row.sop_instance_uid)
+        reason = row.finding.reason.text if row.finding and row.finding.reason else ""
+        yield TimelineEntry(at=row.finished_at, step=Step.ANALYSED, state=row.state, text=reason, sop_instance_uid=row.sop_instance_uid)
 
 
 def _of_conclusion(conclusion: Conclusion) -> TimelineEntry:

@@ -31,7 +31,7 @@ TITLES = {
     ObjectKind.HEATMAP: "Heatmap beside the image",
     ObjectKind.MARKS: "Marks",
     ObjectKind.CORRECTED: "Corrected image",
-    ObjectKind.UNDONE: "Image with its former labels",
+    ObjectKind.REVERTED: "Image with its former labels",
     ObjectKind.REJECTION: "Rejection note",
 }
 TEMPLATES = {

@@ -56,10 +56,10 @@ OUTCOMES = {
     DeliveryState.PENDING: "not sent yet; tried again with growing pauses",
     DeliveryState.SENT: "taken by the peer, not yet proved",
     DeliveryState.VERIFIED: "read back and found as it was sent",
-    DeliveryState.NOT_APPLIED: "the peer said yes and holds something else",
-    DeliveryState.REFUSED: "the peer said no, for good",
+    DeliveryState.MISMATCH: "the peer said yes and holds something else",
+    DeliveryState.REJECTED: "the peer said no, for good",
     DeliveryState.FAILED: "not brought to an end in all its tries",
-    DeliveryState.LEFT_OUT: "the peer does not take this SOP class",
+    DeliveryState.UNSUPPORTED: "the peer does not take this SOP class",
 }
 
 _MOVES = (
@@ -168,7 +168,7 @@ def describe_services() -> str:
         "Table 5.2-1. C-STORE response",
         table(("Status", "Name", "What is done"), [(f"{code:04X}", name, _consequence(code)) for code, name in STATUSES.items()]),
         "### 5.3 DELIVER: Query/Retrieve SCU",
-        table(("SOP class", "UID", "Service", "What for"), [(uid.name, uid, service, why) for uid, service, why in _MOVES]),
+        table(("SOP class", "UID", "Service", "What for"), [(uid.name, uid, service, reason) for uid, service, reason in _MOVES]),
         f"Query/Retrieve Level `IMAGE`; the keys are {', '.join(IDENTITY[1:])}. No other key is sent. As SCP of the "
         "C-STORE sub-operations of a C-GET "
         "the transfer syntaxes are " + ", ".join(syntax.name for syntax in (*NATIVE, *COMPRESSED)) + ".",

@@ -87,7 +87,7 @@ def _build(number: int) -> Sample:
             ObjectKind.HEATMAP: build_heatmap(conclusion, finding, source, picture, picture),
             ObjectKind.MARKS: build_marks(conclusion, finding, source),
             ObjectKind.CORRECTED: build_corrected(change, source, "new-series"),
-            ObjectKind.UNDONE: build_undone(change, undo, source, "new-series"),
+            ObjectKind.REVERTED: build_undone(change, undo, source, "new-series"),
             ObjectKind.REJECTION: build_rejection_note(change, source),
         },
         build_corrected(change, source, "overwrite"),
@@ -111,9 +111,9 @@ def _conclude(number: int, sources: list[Dataset], models: tuple[ModelIdentity, 
         )
         for place, (side, view) in enumerate(_SEEN[number])
     ]
-    reasons = (InstanceState.NOT_ANALYSED, "for-processing"), (InstanceState.FAILED, "unparsable")
+    reasons = (InstanceState.SKIPPED, "for-processing"), (InstanceState.FAILED, "unparsable")
     images += [
-        ImageFinding(sop_instance_uid=uid, state=state, reason=Reason(code=code, text="why"))
+        ImageFinding(sop_instance_uid=uid, state=state, reason=Reason(code=code, text="reason"))
         for uid, (state, code) in zip(uids[2:], reasons, strict=True)
     ]
     witness = Evidence(code="other-image", text="the other image bears it out", sop_instance_uid=uids[1 - number])
@@ -135,7 +135,7 @@ def _conclude(number: int, sources: list[Dataset], models: tuple[ModelIdentity, 
         threshold=0.5,
         flag=TriageFlag.SUSPICIOUS,
         corrections=tuple(corrections),
-        reasoning=Reasoning(verdict=Verdict.ONE_WRONG, text="one image is labelled wrongly"),
+        reasoning=Reasoning(verdict=Verdict.ONE_WRONG_LABEL, text="one image is labelled wrongly"),
         models=models,
     )
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from sqlalchemy import insert, select
 
 from service.store.accounts.rows import AuditRow
-from service.store.accounts.tables import audit
+from service.store.accounts.tables import audit_log
 from service.store.database import Database
 
 
 class AuditTrail(Database):
-    def write_audit(self, who: str, action: str, subject: str = "", detail: str = "") -> None:
+    def write_audit(self, actor: str, action: str, subject: str = "", detail: str = "") -> None:
         """Add an entry. Nothing of a patient belongs into it: UIDs, numbers of the ledger, names of accounts and keys."""
         with self._write() as connection:
             connection.execute(
-                insert(audit).values(at=self._now(), who=who[:64], action=action[:64], subject=subject[:130], detail=detail[:500])
+                insert(audit_log).values(at=self._now(), actor=actor[:64], action=action[:64], subject=subject[:130], detail=detail[:500])
             )
 
     def audit(
-        self, before_id: int | None = None, limit: int = 100, who: str | None = None, action: str | None = None, after_id: int = 0
+        self, before_id: int | None = None, limit: int = 100, actor: str | None = None, action: str | None = None, after_id: int = 0
     ) -> list[AuditRow]:
         """Entries, newest first.
 
@@ -29,13 +29,13 @@ class AuditTrail(Database):
         after_id
             Only those newer than the entry of this number.
         """
-        wanted = select(audit).where(audit.c.id > after_id).order_by(audit.c.id.desc()).limit(limit)
+        wanted = select(audit_log).where(audit_log.c.id > after_id).order_by(audit_log.c.id.desc()).limit(limit)
         if before_id is not None:
-            wanted = wanted.where(audit.c.id < before_id)
-        if who is not None:
-            wanted = wanted.where(audit.c.who == who)
+            wanted = wanted.where(audit_log.c.id < before_id)
+        if actor is not None:
+            wanted = wanted.where(audit_log.c.actor == actor)
         if action is not None:
-            wanted = wanted.where(audit.c.action == action)
+            wanted = wanted.where(audit_log.c.action == action)
         with self._read() as connection:
             rows = connection.execute(wanted).all()
-        return [AuditRow(row.id, row.at, row.who, row.action, row.subject, row.detail) for row in rows]
+        return [AuditRow(row.id, row.at, row.actor, row.action, row.subject, row.detail) for row in rows]

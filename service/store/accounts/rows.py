@@ -58,7 +58,7 @@ class AuditRow:
 
     id: int
     at: datetime
-    who: str
+    actor: str
     action: str
     subject: str
     detail: str

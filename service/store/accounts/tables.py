@@ -60,13 +60,13 @@ sign_in_failures = Table(
     Column("blocked_until", UtcDateTime),
 )
 
-audit = Table(
-    "audit",
+audit_log = Table(
+    "audit_log",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("at", UtcDateTime, nullable=False, index=True),
     # Name of a user or of a key.
-    Column("who", WORD, nullable=False),
+    Column("actor", WORD, nullable=False),
     Column("action", WORD, nullable=False),
     # A UID or a number of the ledger, an account, a key.
     Column("subject", String(130), nullable=False),

@@ -6,7 +6,7 @@ from typing import Any
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
 from service.domain.correction import Seen
-from service.domain.findings import Header, ImageFinding, InstanceState, Label, Marker, ModelIdentity
+from service.domain.findings import ImageFinding, InstanceHeader, InstanceState, Label, Marker, ModelIdentity
 
 MODEL = ModelIdentity(name="mammotriage-labeler", version="1.0.0", sha256="a" * 64, task="labeler")
 
@@ -32,7 +32,7 @@ def seen(
     """
     view, laterality = declared
     side, _, marked_view = marker.partition("-")
-    header = Header(
+    header = InstanceHeader(
         sop_instance_uid=f"1.2.{name}",
         sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2",
         study_instance_uid="1.2.3",

@@ -45,14 +45,14 @@ def test_the_flag_turns_at_the_operating_point_itself() -> None:
 def test_an_image_that_was_not_analysed_stays_in_the_answer_with_its_reason() -> None:
     refused = seen("9", (View.CC, R), ("CC", "R"))
     reason = Reason(code="magnification", text="magnification view")
-    finding = ImageFinding(sop_instance_uid="1.2.9", state=InstanceState.NOT_ANALYSED, reason=reason)
+    finding = ImageFinding(sop_instance_uid="1.2.9", state=InstanceState.SKIPPED, reason=reason)
     conclusion = answer([*standard_study(), Seen(refused.header, finding)])
     assert conclusion.images[-1].reason == reason
     assert len(conclusion.images) == 5 and len(conclusion.corrections) == 4
 
 
 def test_a_study_of_which_nothing_could_be_analysed_is_concluded_without_a_score() -> None:
-    finding = ImageFinding(sop_instance_uid="1.2.9", state=InstanceState.NOT_ANALYSED, reason=Reason(code="not-mammography", text="CT"))
+    finding = ImageFinding(sop_instance_uid="1.2.9", state=InstanceState.SKIPPED, reason=Reason(code="not-mammography", text="CT"))
     conclusion = answer([Seen(seen("9", (View.UNKNOWN, R), ("CC", "R")).header, finding)])
     assert (conclusion.score, conclusion.density, conclusion.flag) == (None, Density.UNKNOWN, TriageFlag.NOT_SCORED)
 
@@ -75,7 +75,7 @@ def test_a_wrong_side_counts_for_the_breast_that_its_pixels_show() -> None:
     left = turn(seen("2", (View.CC, L), ("CC", "L"), score=0.9))
     conclusion = answer(standard_study(lcc=left))
     assert {breast.laterality: breast.score for breast in conclusion.breasts} == {R: pytest.approx(0.1), L: pytest.approx(0.5)}
-    assert conclusion.reasoning.verdict is Verdict.ONE_WRONG
+    assert conclusion.reasoning.verdict is Verdict.ONE_WRONG_LABEL
 
 
 def test_a_study_that_nothing_settles_keeps_its_declared_breasts() -> None:

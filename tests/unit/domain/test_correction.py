@@ -109,7 +109,7 @@ def test_an_image_type_is_read_at_its_third_value() -> None:
 
 
 def test_an_image_that_was_not_analysed_has_no_labels_to_compare() -> None:
-    refused = ImageFinding(sop_instance_uid="1.2.1", state=InstanceState.NOT_ANALYSED, reason=Reason(code="spot", text="a spot view"))
+    refused = ImageFinding(sop_instance_uid="1.2.1", state=InstanceState.SKIPPED, reason=Reason(code="spot", text="a spot view"))
     study = standard_study()
     corrections, _ = compare_study([Seen(study[0].header, refused), *study[1:]])
     assert [each.sop_instance_uid for each in corrections] == ["1.2.2", "1.2.3", "1.2.4"]

@@ -12,7 +12,7 @@ from tests.unit.domain.images import alter, mirror, seen, standard_study, turn
 
 R, L = Laterality.R, Laterality.L
 RCC, LCC, RMLO, LMLO = standard_study()
-CONTRADICTS, MIRRORED, EXCHANGED = CorrectionKind.CONTRADICTS, CorrectionKind.MIRRORED, CorrectionKind.EXCHANGED
+CONTRADICTS, MIRRORED, SIDES_SWAPPED = CorrectionKind.CONTRADICTS, CorrectionKind.MIRRORED, CorrectionKind.SIDES_SWAPPED
 
 
 def marked(image: Seen, marker: str) -> Seen:
@@ -31,7 +31,7 @@ def test_one_wrong_side_is_settled_by_the_contralateral_image() -> None:
     (correction,) = found.values()
     assert (correction.kind, correction.obstacle, correction.new_laterality) == (CONTRADICTS, "", R)
     assert [(each.code, each.sop_instance_uid) for each in correction.evidence] == [("contralateral", LCC.uid)]
-    assert reasoning.verdict is Verdict.ONE_WRONG and "1 of 4" in reasoning.text
+    assert reasoning.verdict is Verdict.ONE_WRONG_LABEL and "1 of 4" in reasoning.text
 
 
 def test_one_mirrored_picture_keeps_its_label() -> None:
@@ -60,19 +60,19 @@ def test_a_side_that_no_witness_settles_is_reported_only(study: list[Seen]) -> N
     found, reasoning = reason(*study)
     turned = [each for each in found.values() if each.laterality is Agreement.CONTRADICT]
     assert turned and all(each.kind is CONTRADICTS and each.obstacle for each in turned)
-    assert reasoning.verdict is Verdict.UNSETTLED
+    assert reasoning.verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("change", [turn, mirror])
 def test_a_whole_study_against_its_labels_is_exchanged_or_mirrored_and_looks_the_same(change) -> None:  # type: ignore[no-untyped-def]
     found, reasoning = reason(*(change(image) for image in (RCC, LCC, RMLO, LMLO)))
     assert len(found) == 4 and all(each.kind is CONTRADICTS and each.obstacle for each in found.values())
-    assert reasoning.verdict is Verdict.UNSETTLED and "both sides exchanged or every picture mirrored" in reasoning.text
+    assert reasoning.verdict is Verdict.INCONCLUSIVE and "both sides exchanged or every picture mirrored" in reasoning.text
 
 
 def test_one_readable_marker_tells_exchanged_sides_from_mirrored_pictures() -> None:
     exchanged, verdict = reason(*(turn(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)))
-    assert {each.kind for each in exchanged.values()} == {EXCHANGED} and verdict.verdict is Verdict.EXCHANGED
+    assert {each.kind for each in exchanged.values()} == {SIDES_SWAPPED} and verdict.verdict is Verdict.SIDES_SWAPPED
     assert {uid: each.new_laterality for uid, each in exchanged.items()} == {RCC.uid: R, LCC.uid: L, RMLO.uid: R, LMLO.uid: L}
     mirrored, verdict = reason(*(mirror(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)))
     assert {each.kind for each in mirrored.values()} == {MIRRORED} and verdict.verdict is Verdict.MIRRORED
@@ -84,18 +84,18 @@ def test_exchanged_sides_are_named_so_whatever_else_is_doubtful() -> None:
     study = [turn(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)]
     study[1] = alter(study[1], view=View.MLO, sop_instance_uid="1.2.9")
     found, reasoning = reason(*study, turn(LCC))
-    assert found["1.2.9"].obstacle and reasoning.verdict is Verdict.EXCHANGED
+    assert found["1.2.9"].obstacle and reasoning.verdict is Verdict.SIDES_SWAPPED
 
 
 def test_markers_that_disagree_settle_nothing() -> None:
     found, reasoning = reason(*(turn(image) for image in (marked(RCC, "R-CC"), marked(LCC, "R-CC"), RMLO, LMLO)))
     assert all(each.kind is CONTRADICTS and "disagree" in each.obstacle for each in found.values())
-    assert reasoning.verdict is Verdict.UNSETTLED
+    assert reasoning.verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_marker_settles_an_image_alone() -> None:
     found, reasoning = reason(marked(turn(RCC), "R-CC"))
-    assert (found[RCC.uid].kind, found[RCC.uid].obstacle, reasoning.verdict) == (CONTRADICTS, "", Verdict.ONE_WRONG)
+    assert (found[RCC.uid].kind, found[RCC.uid].obstacle, reasoning.verdict) == (CONTRADICTS, "", Verdict.ONE_WRONG_LABEL)
     found, reasoning = reason(marked(mirror(RCC), "R-CC"))
     assert (found[RCC.uid].kind, found[RCC.uid].obstacle, reasoning.verdict) == (MIRRORED, "", Verdict.MIRRORED)
 
@@ -103,7 +103,7 @@ def test_a_marker_settles_an_image_alone() -> None:
 def test_a_marker_against_the_contralateral_image_leaves_it_open() -> None:
     found, reasoning = reason(marked(turn(RCC), "L-CC"), LCC, RMLO, LMLO)
     assert "disagree" in found[RCC.uid].obstacle
-    assert reasoning.verdict is Verdict.UNSETTLED
+    assert reasoning.verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_marker_without_a_side_says_nothing_of_the_side() -> None:
@@ -127,8 +127,8 @@ def test_detectors_settle_a_whole_study() -> None:
     flipped = [alter(mirror(image), field_of_view_flipped=True, field_of_view_told=True) for image in (RCC, LCC, RMLO, LMLO)]
     assert reason(*flipped)[1].verdict is Verdict.MIRRORED
     untouched = [alter(turn(image), field_of_view_told=True) for image in (RCC, LCC, RMLO, LMLO)]
-    assert reason(*untouched)[1].verdict is Verdict.EXCHANGED
-    assert reason(*untouched[:3], turn(LMLO))[1].verdict is Verdict.UNSETTLED
+    assert reason(*untouched)[1].verdict is Verdict.SIDES_SWAPPED
+    assert reason(*untouched[:3], turn(LMLO))[1].verdict is Verdict.INCONCLUSIVE
 
 
 def test_in_a_mirrored_study_the_wrong_label_is_not_taken_for_the_right_one() -> None:
@@ -136,7 +136,7 @@ def test_in_a_mirrored_study_the_wrong_label_is_not_taken_for_the_right_one() ->
     found, reasoning = reason(mirror(RCC), turn(mirror(LCC)), mirror(RMLO), mirror(LMLO))
     assert LCC.uid not in found
     assert all(each.obstacle for each in found.values())
-    assert reasoning.verdict is Verdict.UNSETTLED
+    assert reasoning.verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize("orientation", [("P", "R"), ("P", "FR")])
@@ -155,19 +155,19 @@ def test_a_wrong_view_is_borne_out_by_the_other_view_of_the_breast() -> None:
     (correction,) = found.values()
     assert (correction.kind, correction.obstacle, correction.new_view) == (CONTRADICTS, "", View.CC)
     assert [(each.code, each.sop_instance_uid) for each in correction.evidence] == [("siblings", RMLO.uid)]
-    assert reasoning.verdict is Verdict.ONE_WRONG
+    assert reasoning.verdict is Verdict.ONE_WRONG_LABEL
 
 
 def test_views_exchanged_within_a_breast_bear_each_other_out() -> None:
     found, reasoning = reason(alter(RCC, view=View.MLO), LCC, alter(RMLO, view=View.CC), LMLO)
     assert {uid: (each.new_view, each.obstacle) for uid, each in found.items()} == {RCC.uid: (View.CC, ""), RMLO.uid: (View.MLO, "")}
-    assert reasoning.verdict is Verdict.ONE_WRONG
+    assert reasoning.verdict is Verdict.ONE_WRONG_LABEL
 
 
 def test_a_misread_view_that_would_leave_a_hole_is_reported_only() -> None:
     misread = seen("1", (View.CC, R), ("MLO", "R"))
     found, reasoning = reason(misread, LCC, RMLO, LMLO)
-    assert (found["1.2.1"].kind, reasoning.verdict) == (CONTRADICTS, Verdict.UNSETTLED)
+    assert (found["1.2.1"].kind, reasoning.verdict) == (CONTRADICTS, Verdict.INCONCLUSIVE)
     assert "never as CC" in found["1.2.1"].obstacle
     nameless = alter(misread, view=View.UNKNOWN, view_source="")
     assert "never as CC" in reason(nameless, LCC, RMLO, LMLO)[0]["1.2.1"].obstacle
@@ -178,7 +178,7 @@ def test_a_view_that_no_witness_bears_out_is_reported_only() -> None:
     wrong = alter(RCC, view=View.MLO)
     for study in ([wrong], [wrong, alter(RCC, sop_instance_uid="1.2.8"), RMLO, LCC, LMLO]):
         found, reasoning = reason(*study)
-        assert (found[RCC.uid].kind, reasoning.verdict) == (CONTRADICTS, Verdict.UNSETTLED)
+        assert (found[RCC.uid].kind, reasoning.verdict) == (CONTRADICTS, Verdict.INCONCLUSIVE)
         assert "no second witness" in found[RCC.uid].obstacle
 
 
@@ -191,7 +191,7 @@ def test_a_mirrored_sibling_still_counts_for_its_breast() -> None:
 
 def test_a_marker_bears_a_view_out() -> None:
     found, reasoning = reason(marked(alter(RCC, view=View.MLO), "R-CC"))
-    assert (found[RCC.uid].obstacle, found[RCC.uid].new_view, reasoning.verdict) == ("", View.CC, Verdict.ONE_WRONG)
+    assert (found[RCC.uid].obstacle, found[RCC.uid].new_view, reasoning.verdict) == ("", View.CC, Verdict.ONE_WRONG_LABEL)
 
 
 def test_one_of_four_views_in_a_study_of_one_breast_is_not_taken_for_a_repeated_one() -> None:
@@ -200,7 +200,7 @@ def test_one_of_four_views_in_a_study_of_one_breast_is_not_taken_for_a_repeated_
     for wrong in (turn(RMLO), mirror(RMLO), turn(RCC), mirror(RCC)):
         others = [image for image in (RCC, RMLO, repeated) if image.uid != wrong.uid]
         found, reasoning = reason(wrong, *others)
-        assert found[wrong.uid].obstacle and reasoning.verdict is Verdict.UNSETTLED
+        assert found[wrong.uid].obstacle and reasoning.verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_marker_that_names_the_declared_view_speaks_against_the_pixels() -> None:
@@ -212,7 +212,7 @@ def test_side_and_view_may_both_be_wrong() -> None:
     found, reasoning = reason(alter(turn(RCC), view=View.MLO), LCC, RMLO, LMLO)
     (correction,) = found.values()
     assert (correction.new_view, correction.new_laterality, correction.obstacle) == (View.CC, R, "")
-    assert reasoning.verdict is Verdict.ONE_WRONG
+    assert reasoning.verdict is Verdict.ONE_WRONG_LABEL
 
 
 def test_a_mirrored_picture_with_another_view_is_left_to_people() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
-from service.domain.correction import Seen, never_automatic
+from service.domain.correction import Seen, report_only_reason
 from service.domain.findings import Agreement, CorrectionKind, Verdict
 from service.domain.reasoning import compare_study, find_doubts
 from tests.unit.domain.images import seen
@@ -51,7 +51,7 @@ def test_nothing_is_on_offer_without_what_it_takes(study: list[Seen]) -> None:
     for image, correction in zip(study, corrections, strict=True):
         if correction.kind is None or correction.obstacle:
             continue
-        assert not never_automatic(image.header)
+        assert not report_only_reason(image.header)
         assert Agreement.UNSURE not in (correction.view, correction.laterality)
         assert correction.kind is not CorrectionKind.VIEW_UNKNOWN
         if Agreement.CONTRADICT in (correction.view, correction.laterality):
@@ -60,8 +60,8 @@ def test_nothing_is_on_offer_without_what_it_takes(study: list[Seen]) -> None:
             assert correction.new_laterality is image.header.laterality
         assert correction.new_laterality in (Laterality.R, Laterality.L) and correction.new_view in (View.CC, View.MLO)
         assert correction.confidence >= 0.85
-    exchanged = [each for each in corrections if each.kind is CorrectionKind.EXCHANGED]
-    assert not exchanged or reasoning.verdict is Verdict.EXCHANGED, "a study with exchanged sides that nobody would hold"
+    exchanged = [each for each in corrections if each.kind is CorrectionKind.SIDES_SWAPPED]
+    assert not exchanged or reasoning.verdict is Verdict.SIDES_SWAPPED, "a study with exchanged sides that nobody would hold"
 
 
 @settings(max_examples=200, deadline=None)

@@ -22,8 +22,8 @@ from pydicom.uid import (
 )
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
-from service.domain.eligibility import out_of_scope
-from service.domain.findings import Header
+from service.domain.eligibility import ineligible_reason
+from service.domain.findings import InstanceHeader
 from service.domain.header import read_header
 
 SECONDARY = {"SOPClassUID": SecondaryCaptureImageStorage}
@@ -63,7 +63,7 @@ def mammogram(**attributes: Any) -> Dataset:
 
 
 def reason(film: bool = True, **attributes: Any) -> str | None:
-    found = out_of_scope(read_header(mammogram(**attributes)), film)
+    found = ineligible_reason(read_header(mammogram(**attributes)), film)
     return found.code if found else None
 
 
@@ -209,7 +209,9 @@ def test_film_is_analysed_only_where_the_site_opts_in() -> None:
 
 def test_an_empty_data_set_is_a_header_too() -> None:
     header = read_header(Dataset())
-    assert header == Header(sop_instance_uid="", sop_class_uid="", study_instance_uid="", series_instance_uid="", transfer_syntax_uid="")
+    assert header == InstanceHeader(
+        sop_instance_uid="", sop_class_uid="", study_instance_uid="", series_instance_uid="", transfer_syntax_uid=""
+    )
 
 
 def test_values_that_cannot_be_read_are_unknown() -> None:
@@ -224,7 +226,7 @@ def test_values_that_cannot_be_read_are_unknown() -> None:
 
 
 def test_a_reason_never_quotes_an_odd_value() -> None:
-    found = out_of_scope(read_header(mammogram(SOPClassUID=None, Modality="DOE^JANE")), True)
+    found = ineligible_reason(read_header(mammogram(SOPClassUID=None, Modality="DOE^JANE")), True)
     assert found is not None
     assert "DOE" not in found.text
 
@@ -266,7 +268,7 @@ REAL_FILES = {
 def test_real_files_get_the_right_reason(dicom_test_files: Path) -> None:
     for path in sorted(dicom_test_files.glob("*/*.dcm")):
         header = read_header(pydicom.dcmread(path))
-        found = out_of_scope(header, True)
+        found = ineligible_reason(header, True)
         if path.parent.name == "negative":
             assert found is not None, path.name
             assert (found.code, header.kind) == ("not-mammography", ImageKind.UNKNOWN), path.name
@@ -280,4 +282,4 @@ def test_real_films_declare_view_and_side(cbis_cases: dict[str, list[Path]]) -> 
         headers = [read_header(pydicom.dcmread(path)) for path in files]
         assert {(header.view, header.laterality) for header in headers} == set(product((View.CC, View.MLO), (Laterality.L, Laterality.R)))
         assert {(header.view_source, header.laterality_source) for header in headers} == {("PatientOrientation", "Laterality")}
-        assert all(out_of_scope(header, True) is None for header in headers)
+        assert all(ineligible_reason(header, True) is None for header in headers)

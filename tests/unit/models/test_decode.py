@@ -18,7 +18,7 @@ from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless,
 from models.errors import ImageTooLarge, ModelsError, NotGrey, Undecodable
 from models.preprocessing.decode import decode
 from models.preprocessing.picture import picture_from_dataset
-from service.domain.eligibility import out_of_scope
+from service.domain.eligibility import ineligible_reason
 from service.domain.header import read_header
 from tests.unit.models.phantom import LOSSLESS, LOSSLESS_ENCODERS, NATIVE, draw_breast, make_dataset
 
@@ -189,7 +189,7 @@ def test_damaged_files_raise_nothing_unnamed(syntax: UID) -> None:
             dataset = pydicom.dcmread(io.BytesIO(bytes(damaged)), force=True)
         except Exception:  # a file that pydicom cannot parse never reaches the decoder
             continue
-        out_of_scope(read_header(dataset), film_allowed=True)
+        ineligible_reason(read_header(dataset), film_allowed=True)
         try:
             outcomes.add(picture_from_dataset(dataset, max_pixels=1_000_000).source)
         except ModelsError as error:

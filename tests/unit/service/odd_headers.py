@@ -35,7 +35,7 @@ Elements = dict[int, tuple[str, bytes]]
 
 
 @dataclass(frozen=True)
-class Header:
+class InstanceHeader:
     """The elements of an image, and how they are encoded."""
 
     elements: Elements
@@ -223,7 +223,7 @@ def records(draw: st.DrawFn, implicit: bool) -> tuple[str, bytes] | None:
 
 
 @st.composite
-def headers(draw: st.DrawFn) -> Header:
+def headers(draw: st.DrawFn) -> InstanceHeader:
     implicit = draw(st.booleans())
     elements: Elements = {
         0x00080016: ("UI", draw(st.sampled_from([MAMMOGRAM, SECONDARY_CAPTURE])).encode() + b"\0"),
@@ -262,4 +262,4 @@ def headers(draw: st.DrawFn) -> Header:
         chosen = draw(strategy)
         if chosen is not None:
             elements[tag] = chosen
-    return Header(elements, implicit)
+    return InstanceHeader(elements, implicit)

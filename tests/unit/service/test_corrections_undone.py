@@ -15,7 +15,7 @@ from pydicom.dataset import Dataset
 from models.vocabulary import Laterality, View
 from service.domain.findings import Agreement, Correction, CorrectionKind, ModelIdentity
 from service.report.allow_list import ALLOWED, allowed, differing
-from service.report.corrected_instance import Road, build_corrected, build_undone
+from service.report.corrected_instance import CorrectionRoute, build_corrected, build_undone
 from service.report.label_changes import (
     LABELS,
     Change,
@@ -41,7 +41,7 @@ from tests.unit.service.odd_headers import (
     VIEW_POSITION,
     VIEWS,
     Elements,
-    Header,
+    InstanceHeader,
     headers,
     items,
     parse,
@@ -53,7 +53,7 @@ LATER = Undo("B. Head", "it was right before", AT + timedelta(days=1))
 MODEL = ModelIdentity(name="mammotriage-labeler", version="1.0.0", sha256="a" * 64, task="labeler")
 LABEL_TAGS = {VIEW_CODES, VIEW_POSITION, IMAGE_LATERALITY, LATERALITY, ORIENTATION}
 Built = TypeVar("Built", Dataset, LabelChanges)
-ROADS: list[Road] = ["new-series", "overwrite"]
+ROADS: list[CorrectionRoute] = ["new-series", "overwrite"]
 
 # What pydicom says of unknown character sets and odd values is no news here.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -84,8 +84,8 @@ def changes(draw: st.DrawFn) -> Change:
         kind=draw(st.sampled_from([kind for kind in CorrectionKind if kind is not CorrectionKind.VIEW_UNKNOWN])),
         reason="the pixels show it",
     )
-    who = draw(st.sampled_from(["A. Reader", "Ж. Петрова", "policy"]))
-    return Change(correction, who, "seen\non the screen", AT, (MODEL,), draw(st.sampled_from([True, False, None])))
+    actor = draw(st.sampled_from(["A. Reader", "Ж. Петрова", "policy"]))
+    return Change(correction, actor, "seen\non the screen", AT, (MODEL,), draw(st.sampled_from([True, False, None])))
 
 
 def build(make: Callable[[], Built]) -> Built:
@@ -104,7 +104,7 @@ def tags_of(keywords: frozenset[str]) -> set[int]:
 
 @many
 @given(headers(), changes(), st.sampled_from(ROADS))
-def test_nothing_outside_the_allow_list_changes(header: Header, change: Change, mode: Road) -> None:
+def test_nothing_outside_the_allow_list_changes(header: InstanceHeader, change: Change, mode: CorrectionRoute) -> None:
     corrected = build(lambda: build_corrected(change, header.read(), mode))
     received, written = parse(header.read()), parse(corrected)
     permitted = tags_of(allowed(mode, change.correction.kind))
@@ -119,7 +119,7 @@ def test_nothing_outside_the_allow_list_changes(header: Header, change: Change, 
 
 @many
 @given(headers(), changes(), st.sampled_from(ROADS))
-def test_undone_every_attribute_is_as_it_was_received(header: Header, change: Change, mode: Road) -> None:
+def test_undone_every_attribute_is_as_it_was_received(header: InstanceHeader, change: Change, mode: CorrectionRoute) -> None:
     undone = build(lambda: build_undone(change, LATER, header.read(), mode))
     received, written = parse(header.read()), parse(undone)
     told = {RECORDS, EQUIPMENT, COERCED} if mode == "overwrite" else tags_of(ALLOWED[mode]) - LABEL_TAGS - {0x0008103E}
@@ -129,7 +129,7 @@ def test_undone_every_attribute_is_as_it_was_received(header: Header, change: Ch
 
 @many
 @given(headers(), changes(), st.sampled_from(ROADS))
-def test_earlier_records_stand_as_they_stood_before_the_new_ones(header: Header, change: Change, mode: Road) -> None:
+def test_earlier_records_stand_as_they_stood_before_the_new_ones(header: InstanceHeader, change: Change, mode: CorrectionRoute) -> None:
     corrected = build(lambda: build_corrected(change, header.read(), mode))
     undone = build_undone(change, LATER, header.read(), mode)
     for tag in (RECORDS, EQUIPMENT):
@@ -141,7 +141,7 @@ def test_earlier_records_stand_as_they_stood_before_the_new_ones(header: Header,
 
 @many
 @given(headers(), changes(), st.sampled_from(ROADS))
-def test_the_record_alone_is_enough_to_put_every_former_label_back(header: Header, change: Change, mode: Road) -> None:
+def test_the_record_alone_is_enough_to_put_every_former_label_back(header: InstanceHeader, change: Change, mode: CorrectionRoute) -> None:
     corrected = parse(build(lambda: build_corrected(change, header.read(), mode)))
     record = items(corrected[RECORDS][1], header.implicit)[-1]
     (former,) = items(record[0x04000550][1], header.implicit)
@@ -163,7 +163,7 @@ def values_of(elements: Elements) -> dict[int, bytes]:
 
 @many
 @given(headers(), changes(), st.sampled_from(ROADS))
-def test_view_side_and_orientation_say_the_same_afterwards(header: Header, change: Change, mode: Road) -> None:
+def test_view_side_and_orientation_say_the_same_afterwards(header: InstanceHeader, change: Change, mode: CorrectionRoute) -> None:
     corrected = build(lambda: build_corrected(change, header.read(), mode))
     written, correction = parse(corrected), change.correction
     side, view = correction.new_laterality, correction.new_view
@@ -186,7 +186,7 @@ def test_view_side_and_orientation_say_the_same_afterwards(header: Header, chang
 
 @many
 @given(headers(), changes())
-def test_what_an_archive_changes_by_itself_is_a_label_and_changes_back(header: Header, change: Change) -> None:
+def test_what_an_archive_changes_by_itself_is_a_label_and_changes_back(header: InstanceHeader, change: Change) -> None:
     forth = build(lambda: label_changes(change, header.read()))
     back = undo_changes(change, header.read(), LATER)
     permitted = {"PatientOrientation"} if change.correction.kind is CorrectionKind.MIRRORED else set(LABELS)

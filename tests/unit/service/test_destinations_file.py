@@ -86,7 +86,7 @@ def test_a_destination_needs_no_more_than_an_address(tmp_path: Path) -> None:
         CorrectionKind.MISSING: Action.AUTO,
         CorrectionKind.CONTRADICTS: Action.APPROVE,
         CorrectionKind.MIRRORED: Action.REPORT,
-        CorrectionKind.EXCHANGED: Action.REPORT,
+        CorrectionKind.SIDES_SWAPPED: Action.REPORT,
         CorrectionKind.VIEW_UNKNOWN: Action.REPORT,
     }
 

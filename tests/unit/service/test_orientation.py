@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from models.vocabulary import Laterality, View
-from service.report.orientation import is_valid_orientation, mend_orientation, patient_orientation
+from service.report.orientation import correct_patient_orientation, is_valid_orientation, patient_orientation
 
 R, L, CC, MLO, UNKNOWN = Laterality.R, Laterality.L, View.CC, View.MLO, View.UNKNOWN
 
@@ -66,10 +66,10 @@ def test_what_is_not(value: object) -> None:
 def test_it_is_mended_where_it_does_not_fit_and_kept_where_it_is_finer(
     declared: object, view: View, side: Laterality, chest_wall_right: bool | None, mended: tuple[str, ...] | None
 ) -> None:
-    assert mend_orientation(declared, view, side, chest_wall_right) == mended
+    assert correct_patient_orientation(declared, view, side, chest_wall_right) == mended
 
 
 def test_the_feet_go_with_the_view_that_they_came_from() -> None:
-    assert mend_orientation(["P", "FL"], CC, R, True, MLO) == ("P", "L")
-    assert mend_orientation(["P", "F"], CC, R, True, MLO) == ("P", "L")
-    assert mend_orientation(["P", "FL"], MLO, R, True, MLO) is None
+    assert correct_patient_orientation(["P", "FL"], CC, R, True, MLO) == ("P", "L")
+    assert correct_patient_orientation(["P", "F"], CC, R, True, MLO) == ("P", "L")
+    assert correct_patient_orientation(["P", "FL"], MLO, R, True, MLO) is None

@@ -7,17 +7,17 @@ import pytest
 from models.vocabulary import ImageKind
 from service.destinations import Destination, Rule
 from service.destinations.routing import prioritise, route
-from service.domain.findings import Header, Priority
+from service.domain.findings import InstanceHeader, Priority
 
 PACS, CLOUD = (Destination(name=name, ae_title=name.upper(), host="h", port=1) for name in ("pacs", "cloud"))
 
 
-def image(**said: object) -> Header:
+def image(**said: object) -> InstanceHeader:
     uids = ("sop_instance_uid", "sop_class_uid", "study_instance_uid", "series_instance_uid", "transfer_syntax_uid")
-    return Header.model_validate({**dict.fromkeys(uids, "1.2"), "modality": "MG", "kind": ImageKind.FULL_FIELD, **said})
+    return InstanceHeader.model_validate({**dict.fromkeys(uids, "1.2"), "modality": "MG", "kind": ImageKind.FULL_FIELD, **said})
 
 
-def names(*rules: Rule, headers: tuple[Header, ...] = (image(),), calling_ae: str = "ROOM1") -> list[str]:
+def names(*rules: Rule, headers: tuple[InstanceHeader, ...] = (image(),), calling_ae: str = "ROOM1") -> list[str]:
     return [each.name for each in route(rules, headers, calling_ae, (PACS, CLOUD))]
 
 

@@ -84,7 +84,7 @@ async function showAudit(older = false) {
   const page = await get(`${ACCESS}/audit?${query}`);
   cursor = page.next_cursor;
   const rows = page.entries.map((entry) => h("tr", {},
-    h("td", {}, moment(entry.at)), h("td", {}, entry.who), h("td", {}, entry.action), h("td", {}, entry.subject), h("td", {}, entry.detail)));
+    h("td", {}, moment(entry.at)), h("td", {}, entry.actor), h("td", {}, entry.action), h("td", {}, entry.subject), h("td", {}, entry.detail)));
   if (older) find("#audit").append(...rows);
   else find("#audit").replaceChildren(...rows);
   find("#older").hidden = cursor === null;

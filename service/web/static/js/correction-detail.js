@@ -5,8 +5,8 @@ import { day, moment, personName } from "./format.js";
 import { table } from "./tables.js";
 
 const VERDICTS = {
-  "one-wrong": "One label is wrong.", exchanged: "Both sides are exchanged.", mirrored: "The pictures are mirrored.",
-  unsettled: "Something differs, and the images together do not settle what.",
+  "one-wrong-label": "One label is wrong.", "sides-swapped": "Both sides are exchanged.", mirrored: "The pictures are mirrored.",
+  inconclusive: "Something differs, and the images together do not settle what.",
 };
 
 function image(source, text) {
@@ -93,7 +93,7 @@ export function showCorrection(correction, study, heat, turnHeat) {
 
 /** What became of it: every step, and where it went. */
 export function showRecord(correction) {
-  const steps = correction.history.map((step) => h("tr", {}, h("td", {}, moment(step.at)), h("td", {}, stateName(step.state)), h("td", {}, step.who), h("td", {}, step.why)));
+  const steps = correction.history.map((step) => h("tr", {}, h("td", {}, moment(step.at)), h("td", {}, stateName(step.state)), h("td", {}, step.actor), h("td", {}, step.reason)));
   const history = h("section", { class: "panel" }, h("h2", {}, "History"), table(["When", "State", "Who", "Why"], steps));
   if (!correction.deliveries.length) return [history];
   const rows = correction.deliveries.map((each) => h("tr", {}, h("td", {}, each.destination), h("td", {}, objectName(each.kind)), h("td", {}, deliveryBadge(each.state)),
@@ -106,7 +106,7 @@ export function showHold(hold, study) {
     h("td", {}, KINDS[each.kind]), h("td", {}, stateBadge(each.state))));
   return [showWhose(study, [hold.released_at ? h("span", { class: "badge good" }, "released") : h("span", { class: "badge bad" }, "held")]),
     h("section", { class: "panel" }, h("h2", {}, "Why it is held"), h("p", {}, hold.reason), h("p", { class: "faint" }, `Since ${moment(hold.since)}. Nothing corrected leaves before a person releases the study.`),
-      hold.released_at && h("p", {}, `Released ${moment(hold.released_at)} by ${hold.released_by}: ${hold.released_why}`)),
+      hold.released_at && h("p", {}, `Released ${moment(hold.released_at)} by ${hold.released_by}: ${hold.released_reason}`)),
     showStudy(study, ""),
     h("section", { class: "panel" }, h("h2", {}, "Its corrections"), known.length ? table(["Change", "Kind", "State"], known) : h("p", { class: "faint" }, "None."))];
 }

@@ -1,19 +1,19 @@
 // Corrections and deliveries in words; each colour has a word beside it.
 import { h } from "./dom.js";
 
-export const KINDS = { missing: "label missing", contradicts: "contradiction", mirrored: "mirrored picture", exchanged: "sides exchanged", "view-unknown": "unknown view" };
+export const KINDS = { missing: "label missing", contradicts: "contradiction", mirrored: "mirrored picture", "sides-swapped": "sides "sides-swapped"", "view-unknown": "unknown view" };
 
 const STATES = {
   proposed: ["warn", "waits for a decision"], reported: ["faint", "reported only"], approved: ["warn", "approved, on the way"], applied: ["warn", "sent, not yet proved"],
-  verified: ["good", "verified"], "not-applied": ["bad", "not applied"], rejected: ["faint", "rejected"], withdrawn: ["faint", "withdrawn"],
-  undoing: ["warn", "being undone"], undone: ["faint", "undone"],
+  verified: ["good", "verified"], "mismatch": ["bad", "mismatch"], rejected: ["faint", "rejected"], withdrawn: ["faint", "withdrawn"],
+  reverting: ["warn", "being reverted"], reverted: ["faint", "reverted"],
 };
 const DELIVERIES = {
-  pending: ["faint", "waits"], sent: ["warn", "sent, not yet proved"], verified: ["good", "verified"], "not-applied": ["bad", "not applied"],
-  refused: ["bad", "refused"], failed: ["bad", "failed"], "left-out": ["faint", "left out"],
+  pending: ["faint", "waits"], sent: ["warn", "sent, not yet proved"], verified: ["good", "verified"], "mismatch": ["bad", "mismatch"],
+  rejected: ["bad", "rejected"], failed: ["bad", "failed"], "unsupported": ["faint", "unsupported"],
 };
 const OBJECTS = {
-  "cad-sr": "CAD report", sr: "report", sc: "heatmap", gsps: "marks", corrected: "corrected image", undone: "former labels", kos: "rejection note",
+  "cad-sr": "CAD report", sr: "report", sc: "heatmap", gsps: "marks", corrected: "corrected image", reverted: "former labels", kos: "rejection note",
 };
 
 const badge = (words, state) => h("span", { class: `badge ${(words[state] || ["faint"])[0]}` }, (words[state] || ["", state])[1]);

@@ -189,7 +189,7 @@ async function showHeld(key, studyUid) {
 
 let turn = () => {};
 
-const DONE = { approve: "approved", reject: "rejected", undo: "is being undone", release: "released" };
+const DONE = { approve: "approved", reject: "rejected", undo: "is being reverted", release: "released" };
 
 /** After a decision the next one comes up, where the queue shows what waits; elsewhere one sees what became of it. */
 async function decided(action, _answer, name) {

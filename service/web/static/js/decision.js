@@ -8,7 +8,7 @@ const ASKED = { approve: "Why is it right to write these labels?", reject: "Why 
 const NAMES = { approve: ["Approve", "a"], reject: ["Reject", "x"], undo: ["Undo", "u"], release: ["Release the study", "a"] };
 const REASONS = ["seen in the picture", "compared with the prior", "the marker shows it", "the technologist confirmed it"];
 const RELEASES = ["every picture was looked at", "compared with the prior", "the technologist confirmed it"];
-const UNDECIDED = ["proposed", "reported"], FOLLOWED = ["approved", "applied", "verified", "not-applied"];
+const UNDECIDED = ["proposed", "reported"], FOLLOWED = ["approved", "applied", "verified", "mismatch"];
 
 let subject = null, meant = null, busy = false;
 let whenDone = () => {};
@@ -35,8 +35,8 @@ export function offer(next, actions, onDone) {
   const buttons = actions.map((action) => h("button", { type: "button", "data-action": action, class: action === "approve" || action === "release" ? "" : "danger", onclick: () => choose(action) }, NAMES[action][0], h("kbd", {}, NAMES[action][1])));
   form.replaceChildren(
     h("div", { class: "fields" },
-      !signs && h("label", {}, "Your name", h("input", { id: "who", maxlength: "64", autocomplete: "name", required: true })),
-      h("label", { class: "why" }, "Reason", h("input", { id: "why", maxlength: "1000", autocomplete: "off", required: true })), buttons),
+      !signs && h("label", {}, "Your name", h("input", { id: "actor", maxlength: "64", autocomplete: "name", required: true })),
+      h("label", { class: "why" }, "Reason", h("input", { id: "reason", maxlength: "1000", autocomplete: "off", required: true })), buttons),
     h("div", { class: "chips" }, h("span", { class: "faint" }, "Often:"), (actions.includes("release") ? RELEASES : REASONS).map((text) => h("button", { type: "button", class: "quiet", onclick: () => suggest(text) }, text))),
     h("p", { class: "hint faint", id: "hint" }, signs ? `Signed as ${signs}. Name and reason are kept for good.` : "Name and reason are kept for good."));
   form.hidden = false;
@@ -47,17 +47,17 @@ export function choose(action) {
   if (!subject?.actions.includes(action)) return;
   meant = action;
   for (const button of form.querySelectorAll("[data-action]")) button.setAttribute("aria-pressed", String(button.dataset.action === action));
-  const empty = [find("#who"), find("#why")].find((field) => field && field.value.trim().length < 2);
+  const empty = [find("#actor"), find("#reason")].find((field) => field && field.value.trim().length < 2);
   if (!empty) {
     decide();
     return;
   }
-  find("#hint").textContent = empty.id === "who" ? "Your name, then Enter." : `${ASKED[action]} Write it down, then Enter.`;
+  find("#hint").textContent = empty.id === "actor" ? "Your name, then Enter." : `${ASKED[action]} Write it down, then Enter.`;
   empty.focus();
 }
 
 function suggest(text) {
-  const field = find("#why");
+  const field = find("#reason");
   field.value = text;
   field.focus();
 }
@@ -66,8 +66,8 @@ async function decide() {
   if (busy) return;
   busy = true;
   const { path, name } = subject, action = meant;
-  const body = { why: find("#why").value.trim() };
-  if (!signs) body.who = find("#who").value.trim();
+  const body = { reason: find("#reason").value.trim() };
+  if (!signs) body.actor = find("#actor").value.trim();
   for (const button of form.querySelectorAll("button")) button.disabled = true;
   try {
     const answer = await post(`${path}/${action}`, body);

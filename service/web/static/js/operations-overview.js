@@ -5,7 +5,7 @@ import { find, h } from "./dom.js";
 import { ago, moment } from "./format.js";
 
 const PARTS = { listener: "DICOM listener", broker: "Broker", ledger: "Ledger" };
-const CONDITIONS = { untried: ["faint", "not tried yet"], answers: ["good", "answers"], fails: ["bad", "does not answer"], paused: ["bad", "left alone for a while"] };
+const CONDITIONS = { unknown: ["faint", "not tried yet"], up: ["good", "answers"], failing: ["bad", "does not answer"], "circuit-open": ["bad", "left alone for a while"] };
 const GIGABYTE = 1e9, LATE_S = 60;
 const gigabytes = (bytes) => `${(bytes / GIGABYTE).toFixed(bytes < 100 * GIGABYTE ? 1 : 0)} GB`;
 const count = (value) => value.toLocaleString("en");
@@ -22,7 +22,7 @@ export function showTiles(seen) {
   const lost = seen.workers.length - alive;
   const waiting = seen.queues && Object.values(seen.queues).reduce((sum, each) => sum + each, 0);
   const stuck = seen.destinations.reduce((sum, each) => sum + each.stuck, 0);
-  const unproven = seen.destinations.reduce((sum, each) => sum + ["failed", "refused", "not-applied"].reduce((part, state) => part + (each.deliveries[state] || 0), 0), 0);
+  const unproven = seen.destinations.reduce((sum, each) => sum + ["failed", "rejected", "mismatch"].reduce((part, state) => part + (each.deliveries[state] || 0), 0), 0);
   const { disk } = seen, full = disk.free_bytes < disk.refuses_below_bytes, short = disk.free_bytes < 5 * disk.refuses_below_bytes || disk.free_bytes < 0.05 * disk.total_bytes;
   const behind = seen.webhooks.filter((each) => each.failures > 0 || each.seconds_behind > LATE_S).length;
   find("#tiles").replaceChildren(...parts,
@@ -30,7 +30,7 @@ export function showTiles(seen) {
     tile("Queues", seen.queues ? (seen.oldest_waiting_seconds > 600 ? "warn" : "good") : "bad", seen.queues ? `${count(waiting)} waiting` : "unknown",
       seen.images.received ? `${count(seen.images.received)} images in work, oldest ${duration(seen.oldest_waiting_seconds)}` : "no image in work"),
     tile("Deliveries", stuck || unproven ? "warn" : "good", `${count(stuck)} stuck`, `${count(unproven)} ended without proof`, "#troubled"),
-    tile("Images", seen.images.failed ? "warn" : "good", `${count(seen.images.failed)} failed`, `${count(seen.images["not-analysed"])} not analysed, ${count(seen.images.analysed)} analysed`, "#images"),
+    tile("Images", seen.images.failed ? "warn" : "good", `${count(seen.images.failed)} failed`, `${count(seen.images["skipped"])} not analysed, ${count(seen.images.analysed)} analysed`, "#images"),
     tile("Corrections", seen.held_studies ? "warn" : "good", `${count(seen.corrections.proposed)} to decide`, `${count(seen.held_studies)} held ${seen.held_studies === 1 ? "study" : "studies"}`, "/corrections"),
     tile("Disk", full ? "bad" : short ? "warn" : "good", `${gigabytes(disk.free_bytes)} free`, full ? "full: nothing is received" : `of ${gigabytes(disk.total_bytes)}`),
     seen.webhooks.length ? tile("Webhooks", behind ? "warn" : "good", behind ? `${behind} behind` : "up to date", "", "#webhooks") : "",
@@ -40,8 +40,8 @@ export function showTiles(seen) {
 function night(report) {
   if (!report) return tile("Nightly comparison", "none", "none yet", "");
   const wrong = report.missing + report.changed;
-  const more = [report.missing && `${report.missing} missing`, report.changed && `${report.changed} changed`, report.unproven && `${report.unproven} unproven`, `${count(report.studies)} studies`, report.finished_at && `${ago(report.finished_at)} ago`];
-  return tile("Nightly comparison", wrong ? "bad" : report.complete && !report.unproven ? "good" : "warn", wrong ? "differs" : report.complete ? "sound" : "cut short", more.filter(Boolean).join(", "));
+  const more = [report.missing && `${report.missing} missing`, report.changed && `${report.changed} changed`, report.unverified && `${report.unverified} unproven`, `${count(report.studies)} studies`, report.finished_at && `${ago(report.finished_at)} ago`];
+  return tile("Nightly comparison", wrong ? "bad" : report.complete && !report.unverified ? "good" : "warn", wrong ? "differs" : report.complete ? "sound" : "cut short", more.filter(Boolean).join(", "));
 }
 
 /** Points at every interval, so that a time without a look is a gap in the line. */
@@ -70,7 +70,7 @@ export function showDestinations(seen, choose) {
     const [colour, words] = CONDITIONS[each.state];
     const state = each.configured ? h("span", { class: `badge ${colour}` }, words) : h("span", { class: "badge warn" }, "not configured any more");
     const number = (...states) => h("td", { class: "number" }, count(states.reduce((sum, name) => sum + (each.deliveries[name] || 0), 0)));
-    const bad = ["failed", "refused", "not-applied"].reduce((sum, name) => sum + (each.deliveries[name] || 0), 0);
+    const bad = ["failed", "rejected", "mismatch"].reduce((sum, name) => sum + (each.deliveries[name] || 0), 0);
     const about = [each.failures && `${each.failures} failures in a row`, each.paused_until && `until ${moment(each.paused_until)}`, each.failures && each.last_error].filter(Boolean).join(", ");
     return h("tr", {}, h("th", { scope: "row" }, each.name), h("td", {}, state, about && h("div", { class: "faint" }, about)), h("td", { class: "wide" }, each.last_answer_at ? `${ago(each.last_answer_at)} ago` : "–"),
       number("pending"), number("sent"), number("verified"), number("left-out"), h("td", { class: `number${bad ? " bad" : ""}` }, count(bad)), h("td", { class: `number${each.stuck ? " warn" : ""}` }, count(each.stuck)),

@@ -68,16 +68,16 @@ let whoAsks = "";
 
 function whoIs() {
   if (!signs) whoAsks = (whoAsks || prompt("Your name, for the record:") || "").trim();
-  return signs || whoAsks ? (signs ? {} : { who: whoAsks }) : null;
+  return signs || whoAsks ? (signs ? {} : { actor: whoAsks }) : null;
 }
 
 async function retry(rows) {
-  const who = whoIs();
-  if (!who) throw new Error("A retry needs a name.");
+  const actor = whoIs();
+  if (!actor) throw new Error("A retry needs a name.");
   const refused = [];
   for (const row of rows) {
     try {
-      await post(`/api/v1/deliveries/${row.id}/retry`, who);
+      await post(`/api/v1/deliveries/${row.id}/retry`, actor);
     } catch (problem) {
       refused.push(problem.message);
     }
@@ -95,7 +95,7 @@ const images = new Pages("#images", () => ({ path: "/api/v1/instances", query: {
   fill("#images", rows.map((row) => h("tr", {}, h("td", { class: "said" }, row.reason ? row.reason.text : "waits for its result", row.reason && h("div", { class: "faint" }, row.reason.code)), h("td", {}, row.station_name || "–"), h("td", {}, row.manufacturer || "–"),
     h("td", {}, row.calling_ae), h("td", { class: "number" }, String(row.tries)), h("td", { class: "wide" }, `${ago(row.received_at)} ago`), h("td", { class: "wide" }, `${ago(row.tried_at)} ago`), h("td", {}, studyLink(row.study_instance_uid)),
     h("td", {}, anew && button("Analyse anew", () => analyse([row]))))),
-  ["Why", "Station", "Manufacturer", "Sender", "Tries#", "Received", "Tried", "Of", ""], { failed: "No image failed.", "not-analysed": "No image was left out.", received: "No image waits." }[imageState.value]);
+  ["Why", "Station", "Manufacturer", "Sender", "Tries#", "Received", "Tried", "Of", ""], { failed: "No image failed.", "skipped": "No image was left out.", received: "No image waits." }[imageState.value]);
   find("#images .actions").replaceChildren(anew && rows.length > 1 ? button(`Analyse all ${rows.length} shown anew`, () => analyse(rows)) : "");
 });
 

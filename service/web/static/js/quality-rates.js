@@ -11,7 +11,7 @@ export const interval = (rate) => (rate.rate === null ? "" : `${digits(100 * rat
 const RATES = [
   ["disagree", "Labels that contradict the pixels"],
   ["missing", "Labels that are missing"],
-  ["not_analysed", "Not analysed"],
+  ["skipped", "Not analysed"],
   ["failed", "Failed"],
 ];
 const SENTENCES = { "too-few": "too few images", steady: "steady", moved: "worth a look", shifted: "shifted" };
@@ -47,7 +47,7 @@ export function showTimes({ series }) {
   });
   times("#disagree-time", "Labels that contradict the pixels", "disagree");
   times("#missing-time", "Labels that are missing", "missing");
-  times("#not-analysed-time", "Not analysed", "not_analysed");
+  times("#skipped-time", "Not analysed", "skipped");
   lineChart(find("#images-time"), {
     label: "Images that ended", unit: "", max: 4,
     series: series.map((each, number) => ({ name: name(each, number), points: each.points.map((point) => [atDay(point.start), point.images]) })),

@@ -49,7 +49,7 @@ export function showReaders({ readers }) {
     LABELS[each.label], groupName(each.of), [percent(each.agree.rate), " ", h("span", { class: "interval" }, interval(each.agree))], each.agree.of.toLocaleString("en")]));
   find("#readers-tables").replaceChildren(
     readers.instead.length ? table("What was wrong", ["Label", "Network said", "Reader says"], ["Answers"], readers.instead.map((each) => [
-      LABELS[each.label], each.said || "a score", each.right_value, each.count.toLocaleString("en")])) : "",
+      LABELS[each.label], each.predicted_value || "a score", each.corrected_value, each.count.toLocaleString("en")])) : "",
     rated("By network", "Network", readers.models),
     h("details", { class: "how" }, h("summary", {}, "By group"), rated("By group", "Group", readers.groups)),
   );

@@ -7,10 +7,10 @@ export const BREASTS = { R: "Right breast", L: "Left breast" };
 const FLAGS = { suspicious: "suspicious", routine: "routine", "not-scored": "not scored" };
 const AGREEMENTS = { agree: ["good", "agrees"], missing: ["warn", "missing"], contradict: ["bad", "contradicts"], unsure: ["faint", "not sure"] };
 const HEADERS = { agree: "header agrees", missing: "header lacks labels", contradict: "header contradicts pixels", unsure: "header: not sure" };
-const STATES = { "not-analysed": "not analysed", failed: "failed", received: "in work" };
+const STATES = { "skipped": "not analysed", failed: "failed", received: "in work" };
 const VERDICTS = {
-  "as-declared": "No label contradicts the pixels.", "one-wrong": "One label is wrong.", exchanged: "Both sides are exchanged.", mirrored: "Pictures are mirrored.",
-  unsettled: "Something differs, and the images do not settle what.",
+  "as-declared": "No label contradicts the pixels.", "one-wrong-label": "One label is wrong.", "sides-swapped": "Both sides are exchanged.", mirrored: "Pictures are mirrored.",
+  inconclusive: "Something differs, and the images do not settle what.",
 };
 
 export const percent = (value) => `${(100 * value).toFixed(value > 0.995 ? 1 : 0)} %`;

@@ -23,10 +23,10 @@ export class Feedback {
   /** Buttons for one label of one image, and what readers said of it. */
   draw(image, label) {
     const words = this.said.filter((each) => each.sop_instance_uid === image.sop_instance_uid && each.label === label);
-    const mine = words.find((each) => each.who === this.me);
+    const mine = words.find((each) => each.actor === this.me);
     const others = words.filter((each) => each !== mine);
     const lines = [mine, ...others].filter(Boolean).map((each) =>
-      h("span", { class: `said ${each.verdict === "wrong" ? "bad" : "good"}`, title: each.note || null }, `${each === mine ? "you" : each.who}: ${each.verdict === "wrong" ? `wrong, ${each.right_value}` : `agree${each.right_value ? `, ${each.right_value}` : ""}`}`));
+      h("span", { class: `said ${each.verdict === "wrong" ? "bad" : "good"}`, title: each.note || null }, `${each === mine ? "you" : each.actor}: ${each.verdict === "wrong" ? `wrong, ${each.corrected_value}` : `agree${each.corrected_value ? `, ${each.corrected_value}` : ""}`}`));
     if (!may("feedback")) return h("div", {}, lines);
     const key = `${image.sop_instance_uid} ${label}`;
     const unsure = label !== "cancer" && image[label]?.value === "UNKNOWN";
@@ -59,9 +59,9 @@ export class Feedback {
     return form;
   }
 
-  async #give(image, label, verdict, right_value = "", note = "") {
+  async #give(image, label, verdict, corrected_value = "", note = "") {
     try {
-      await post("/api/v1/feedback", { sop_instance_uid: image.sop_instance_uid, label, verdict, right_value, note });
+      await post("/api/v1/feedback", { sop_instance_uid: image.sop_instance_uid, label, verdict, corrected_value, note });
       this.open = null;
       await this.load();
     } catch (error) { notice(error.message); }

@@ -2,8 +2,8 @@
 
 import { find, h } from "./dom.js";
 
-const OBJECTS = { "cad-sr": "CAD report", sr: "report", sc: "heatmap", gsps: "marks", corrected: "corrected image", undone: "former labels", kos: "rejection note" };
-const TONES = { verified: "good", failed: "bad", refused: "bad", "not-applied": "bad", "not-analysed": "warn", complete: "good", partial: "warn", proposed: "warn" };
+const OBJECTS = { "cad-sr": "CAD report", sr: "report", sc: "heatmap", gsps: "marks", corrected: "corrected image", reverted: "former labels", kos: "rejection note" };
+const TONES = { verified: "good", failed: "bad", rejected: "bad", "mismatch": "bad", "skipped": "warn", complete: "good", partial: "warn", proposed: "warn" };
 const BREATH_MS = 60_000;
 
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
@@ -20,16 +20,16 @@ const SENTENCES = {
   concluded: ([entry]) => `concluded, version ${entry.version}: ${entry.text}${entry.state === "partial" ? ", without a full view set" : ""}`,
   planned: (entries) => `to ${entries[0].destination}: ${objects(entries)} planned`,
   delivered: (entries) => [`${entries[0].state} in ${entries[0].destination}: ${objects(entries)}`, entries[0].text].filter(Boolean).join(". "),
-  correction: (entries) => `correction ${entries.map((entry) => entry.correction).join(", ")} ${entries[0].state} by ${entries[0].who}${entries[0].text && entries[0].who !== "policy" ? `: ${entries[0].text}` : ""}`,
+  correction: (entries) => `correction ${entries.map((entry) => entry.correction).join(", ")} ${entries[0].state} by ${entries[0].actor}${entries[0].text && entries[0].actor !== "policy" ? `: ${entries[0].text}` : ""}`,
   held: ([entry]) => `held: ${entry.text}`,
-  released: ([entry]) => `released by ${entry.who}: ${entry.text}`,
+  released: ([entry]) => `released by ${entry.actor}: ${entry.text}`,
 };
 
 /** Neighbours that say the same, as one. */
 export function group(entries) {
   const groups = [];
-  const key = ({ step, state, text, who, destination, version }) =>
-    JSON.stringify([step, state, who, destination, who === "policy" ? "" : text, step === "concluded" ? version : ""]);
+  const key = ({ step, state, text, actor, destination, version }) =>
+    JSON.stringify([step, state, actor, destination, actor === "policy" ? "" : text, step === "concluded" ? version : ""]);
   for (const entry of entries) {
     const known = groups.findLast((each) => key(each[0]) === key(entry));
     if (known && new Date(entry.at) - new Date(known.at(-1).at) < BREATH_MS) known.push(entry);

@@ -12,7 +12,7 @@ const LABELS = {
 };
 const DELIVERIES = {
   pending: ["faint", "… pending"], sent: ["faint", "→ sent"], verified: ["good", "✓ verified"], partial: ["warn", "◐ partly"],
-  "not-applied": ["bad", "✗ not applied"], refused: ["bad", "✗ refused"], failed: ["bad", "✗ failed"],
+  "mismatch": ["bad", "✗ mismatch"], rejected: ["bad", "✗ rejected"], failed: ["bad", "✗ failed"],
 };
 
 const badge = ([kind, text, title]) => h("span", { class: `badge ${kind}`, title }, text);
@@ -21,7 +21,7 @@ const cell = (name, ...children) => h("td", { class: name }, ...children);
 function stateOf(study) {
   const left = study.images - study.finished_images;
   const text = study.state === "receiving" || left ? `${study.finished_images}/${study.images} images` : STATES[study.state];
-  return [text, study.held && h("span", { class: "badge warn", title: "Both sides are exchanged: waits for a person" }, "held")];
+  return [text, study.held && h("span", { class: "badge warn", title: "Both sides are "sides-swapped": waits for a person" }, "held")];
 }
 
 function densityOf({ density: whole, densities }) {
