@@ -100,7 +100,7 @@ def _rows(images: int, last_day: datetime, chance: random.Random) -> Iterator[di
         finding = _finding(uid, number, chance)
         differs = chance.choices(list(Agreement), (90, 4, 2, 4))[0] if finding.state is InstanceState.ANALYSED else None
         yield {
-            "sop_instance_uid": uid, "study_instance_uid": study_instance_uid, "header": header.model_dump_json(), 
+            "sop_instance_uid": uid, "study_instance_uid": study_instance_uid, "header": header.model_dump_json(),
             "sha256": "0" * 64, "path": f"instances/{uid}.dcm",
             "size": 27_000_000, "calling_ae": "MODALITY", "priority": Priority.ROUTINE, "state": finding.state,
             "finding": finding.model_dump_json(), "tries": 1, "received_at": at, "last_attempt_at": at, "finished_at": at,
