@@ -167,18 +167,3 @@ class Manifest(_Part):
         shapes: dict[str, Shape] = {head.output: (None, len(head.classes)) for head in self.outputs.values()}
         shapes[self.map_output] = (None, sum(len(head.classes) for head in self.outputs.values()), None, None)
         return shapes
-
-    def map_channel(self, head: str, class_name: str) -> int:
-        """Which channel of the maps belongs to a class of a head.
-
-        Raises
-        ------
-        KeyError
-            There is no such head or class.
-        """
-        channel = 0
-        for name, output in self.outputs.items():
-            if name == head and class_name in output.classes:
-                return channel + output.classes.index(class_name)
-            channel += len(output.classes)
-        raise KeyError(f"{head}/{class_name}")

@@ -16,9 +16,7 @@ def concept(code: Code) -> CodedConcept:
 
 IMAGING_PROCEDURE = CodedConcept("363679005", "SCT", "Imaging procedure")
 SOURCE = CodedConcept("260753009", "SCT", "Source")
-FINDING = CodedConcept("121071", "DCM", "Finding")
 COMMENT = CodedConcept("121106", "DCM", "Comment")
-MODALITY = CodedConcept("121139", "DCM", "Modality")
 BREAST = CodedConcept("76752008", "SCT", "Breast")
 IMAGE_VIEW = CodedConcept("111031", "DCM", "Image View")
 IMAGE_LATERALITY = CodedConcept("111027", "DCM", "Image Laterality")

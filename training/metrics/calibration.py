@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression, minimize, minimize_scalar
-from scipy.special import expit, log_softmax, logit
+from scipy.special import expit, logit
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -111,22 +111,6 @@ def fit_isotonic(scores: Floats, positive: Flags) -> Steps:
     flat = np.zeros(values.size, np.bool_)
     flat[1:-1] = (values[1:-1] == values[:-2]) & (values[1:-1] == values[2:])
     return Steps(tuple(float(level) for level in levels[~flat]), tuple(float(value) for value in values[~flat]))
-
-
-def fit_class_temperature(probabilities: Floats, truth: NDArray[np.int64]) -> float:
-    """Temperature of a softmax over several classes: divide the logits by it.
-
-    Parameters
-    ----------
-    probabilities, truth
-        (n, classes), rows that sum to 1, and (n,) class indices.
-    """
-    logs = np.log(np.clip(probabilities, SMALLEST, 1.0))
-
-    def loss(log_temperature: float) -> float:
-        return -float(log_softmax(logs / np.exp(log_temperature), axis=1)[np.arange(truth.size), truth].mean())
-
-    return float(np.exp(minimize_scalar(loss, bounds=(-4, 4), method="bounded", options={"xatol": 1e-8}).x))
 
 
 def _logit(scores: Floats) -> Floats:

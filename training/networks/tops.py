@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from training.networks.trunks import STRIDE
-
 
 @dataclass(frozen=True)
 class VggBlock:
@@ -115,16 +113,3 @@ class FullyConnected(nn.Module):
         flat = pooled.flatten(1)
         units: Tensor = self.layers(flat)
         return torch.cat((units, flat), dim=1) if self.shortcut else units
-
-
-def receptive_field(patch: int, kernels: tuple[int, ...], stride: int = STRIDE) -> int:
-    """Side in pixels that one cell sees through convolutions of `kernels` on top of a patch classifier (Shen et al., 2.1).
-
-    A 3x3 convolution on a classifier of 224 pixels at stride 32 sees 224 + (3 - 1) * 32 = 288.
-    """
-    return patch + sum((kernel - 1) * stride for kernel in kernels)
-
-
-def heatmap_grid(shape: tuple[int, int], patch: int = 224, stride: int = STRIDE) -> tuple[int, int]:
-    """Rows, columns of the heatmap: in how many places a patch of `patch` pixels fits on an image at every `stride`."""
-    return (shape[0] - patch) // stride + 1, (shape[1] - patch) // stride + 1

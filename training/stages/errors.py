@@ -31,9 +31,5 @@ class NotTrained(TrainingError, FileNotFoundError):
     """There is no checkpoint where one was asked for."""
 
 
-class WeightsUnfit(TrainingError):
-    """A file of weights has nothing that fits the network."""
-
-
 class SplitUnfit(TrainingError):
     """A split does not cover the patients, or leaves a part empty."""

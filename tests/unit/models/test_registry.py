@@ -89,13 +89,6 @@ def test_a_recipe_of_another_release_is_refused() -> None:
         Manifest.from_json(json.dumps(manifest_fields(recipe="breast-stretch@99")))
 
 
-def test_map_channels_follow_the_heads_and_their_classes() -> None:
-    manifest = Manifest.model_validate(manifest_fields())
-    assert [manifest.map_channel("view", "MLO"), manifest.map_channel("laterality", "R"), manifest.map_channel("density", "D")] == [1, 2, 7]
-    with pytest.raises(KeyError):
-        manifest.map_channel("density", "E")
-
-
 def test_no_calibration_leaves_the_score() -> None:
     assert Calibration().apply(0.3) == 0.3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from scipy.special import expit, logit, softmax
+from scipy.special import expit, logit
 from sklearn.calibration import calibration_curve
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LogisticRegression
@@ -15,7 +15,6 @@ from models.manifest import Calibration
 from training.metrics.calibration import (
     brier,
     calibration_error,
-    fit_class_temperature,
     fit_isotonic,
     fit_platt,
     fit_temperature,
@@ -96,13 +95,6 @@ def test_reliability_and_brier_are_scikit_learns() -> None:
 def test_the_error_of_calibration_in_two_cases_by_hand() -> None:
     assert calibration_error(np.array([0.0, 1.0]), np.array([False, True])) == 0.0
     assert calibration_error(np.array([0.95, 0.95]), np.array([False, True])) == pytest.approx(0.45)
-
-
-def test_a_softmax_gets_its_temperature() -> None:
-    chance = np.random.default_rng(1)
-    logits = chance.normal(0, 1, (3000, 4))
-    truth = np.array([chance.choice(4, p=row) for row in softmax(logits, axis=1)])
-    assert fit_class_temperature(softmax(2.5 * logits, axis=1), truth) == pytest.approx(2.5, abs=0.2)
 
 
 def test_what_cannot_be_calibrated_says_so() -> None:
