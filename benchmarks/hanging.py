@@ -114,9 +114,10 @@ def running(settings: Settings, folder: Path) -> Iterator[Settings]:
 
 def measure(folder: Path, finished: int, seconds: float, rate: float, database_url: str | None) -> dict[str, Any]:
     load = round(psutil.getloadavg()[0], 1)
+    database: dict[str, Any] = {"database_url": database_url} if database_url else {}
     settings = DemoSettings(
         data_dir=folder / "data", dicom_port=free_port(), http_port=free_port(), film=True, study_idle_seconds=1, sweep_seconds=1,
-        **({"database_url": database_url} if database_url else {}),
+        **database,
     )  # fmt: skip
     cases = [folder / "cases" / patient for patient in CASES.values()]
     for case, patient in CASES.items():
