@@ -16,7 +16,8 @@ CHECK_PROCESSES ?= 2
 # The stamp of npm's tools, or nothing where there is no node 20 and npm.
 NODE_TOOLS := $(shell command -v npm >/dev/null && command -v node >/dev/null && node -e 'process.exit(parseInt(process.versions.node) >= 20 ? 0 : 1)' && echo node_modules/.done)
 
-.PHONY: help demo serve test test-slow lint bench screenshots image clean
+.PHONY: help demo serve check lint typecheck imports dead-code containers-lint lint-js typecheck-js test-js format test test-fast test-slow bench \
+    screenshots image clean
 .DEFAULT_GOAL := help
 
 help: ## this list
