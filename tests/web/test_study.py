@@ -334,7 +334,7 @@ def test_the_geometry_turns_pictures_as_the_hanging_api_says(open_page: OpenPage
         hung = np.rot90(stored[:, ::-1] if flip else stored, -degrees // 90)
         found = page.evaluate(
             """async ({ flip, degrees, rows, columns }) => {
-                const { fromHung, apply } = await import("/static/js/study-geometry.js");
+                const { fromHung, apply } = await import("/static/js/study/geometry.js");
                 const map = fromHung({ flip_horizontal: flip, rotate_degrees: degrees });
                 return Array.from({ length: rows }, (_, y) => Array.from({ length: columns }, (_, x) => {
                     const [u, v] = apply(map, (x + 0.5) / columns, (y + 0.5) / rows);

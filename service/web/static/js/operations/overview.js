@@ -1,8 +1,8 @@
 // What one look tells: tiles, plots, destinations, workers, models, webhooks.
-import { lineChart } from "./charts.js";
-import { table } from "./tables.js";
-import { find, h } from "./dom.js";
-import { ago, moment } from "./format.js";
+import { lineChart } from "../charts.js";
+import { table } from "../tables.js";
+import { find, h } from "../dom.js";
+import { ago, moment } from "../format.js";
 
 const PARTS = { listener: "DICOM listener", broker: "Broker", ledger: "Ledger" };
 const CONDITIONS = { unknown: ["faint", "not tried yet"], up: ["good", "answers"], failing: ["bad", "does not answer"], "circuit-open": ["bad", "left alone for a while"] };

@@ -1,7 +1,7 @@
 // A reader's say on the labels: agree, or wrong and what is right. The last word of each reader counts.
 
-import { get, may, post } from "./api.js";
-import { h, notice } from "./dom.js";
+import { get, may, post } from "../api.js";
+import { h, notice } from "../dom.js";
 
 const VALUES = {
   view: ["CC", "MLO", "ML", "LM", "LMO", "FB", "SIO", "ISO", "XCCL", "XCCM", "SPECIMEN"],

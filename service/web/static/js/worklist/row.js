@@ -1,6 +1,6 @@
 // One line of the worklist: a study as cells. Nothing is told by colour alone.
-import { h } from "./dom.js";
-import { ago, day, density, moment, personName, score } from "./format.js";
+import { h } from "../dom.js";
+import { ago, day, density, moment, personName, score } from "../format.js";
 
 const STATES = { receiving: "receiving", concluded: "concluded", partial: "incomplete" };
 const FLAGS = { suspicious: ["suspicious", "▲ suspicious"], routine: ["", "routine"], "not-scored": ["faint", "not scored"] };

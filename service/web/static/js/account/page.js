@@ -1,6 +1,6 @@
 // Somebody's own account: another password, after which they sign in again.
-import { post } from "./api.js";
-import { find, notice } from "./dom.js";
+import { post } from "../api.js";
+import { find, notice } from "../dom.js";
 
 find("#password-form")?.addEventListener("submit", async (event) => {
   event.preventDefault();

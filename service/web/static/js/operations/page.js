@@ -1,10 +1,10 @@
 // The operations page: how everything is doing, what needs a look, and the buttons for it.
-import { call, may, post } from "./api.js";
-import { deliveryBadge, objectName } from "./correction-words.js";
-import { find, h, notice } from "./dom.js";
-import { ago, moment } from "./format.js";
-import { bindKeys } from "./keys.js";
-import { fill, showDestinations, showPlots, showTiles, showWebhooks, showWorkers } from "./operations-overview.js";
+import { call, may, post } from "../api.js";
+import { deliveryBadge, objectName } from "../corrections/wording.js";
+import { find, h, notice } from "../dom.js";
+import { ago, moment } from "../format.js";
+import { bindKeys } from "../keys.js";
+import { fill, showDestinations, showPlots, showTiles, showWebhooks, showWorkers } from "./overview.js";
 
 const LOOK_MS = 10_000, PAGE = 15;
 const signs = find(".operations").dataset.signs;

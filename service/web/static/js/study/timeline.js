@@ -1,6 +1,6 @@
 // What happened to the study, oldest first; steps of one kind in one breath are one line.
 
-import { find, h } from "./dom.js";
+import { find, h } from "../dom.js";
 
 const OBJECTS = { "cad-sr": "CAD report", sr: "report", sc: "heatmap", gsps: "marks", corrected: "corrected image", reverted: "former labels", kos: "rejection note" };
 const TONES = { verified: "good", failed: "bad", rejected: "bad", "mismatch": "bad", "skipped": "warn", complete: "good", partial: "warn", proposed: "warn" };

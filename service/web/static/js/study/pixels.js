@@ -1,6 +1,6 @@
 // Pixels from the API: values of 16 bits that no window was laid over, and the network's map.
 
-import { Problem } from "./api.js";
+import { Problem } from "../api.js";
 
 async function ask(path, signal) {
   const response = await fetch(path, { signal });

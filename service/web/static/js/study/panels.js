@@ -1,7 +1,7 @@
 // What was found, in words and numbers: scores, labels against the header, reasoning, models.
 
-import { find, h } from "./dom.js";
-import { day, density, personName, score as hundred } from "./format.js";
+import { find, h } from "../dom.js";
+import { day, density, personName, score as hundred } from "../format.js";
 
 export const BREASTS = { R: "Right breast", L: "Left breast" };
 const FLAGS = { suspicious: "suspicious", routine: "routine", "not-scored": "not scored" };

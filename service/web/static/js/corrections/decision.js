@@ -1,6 +1,6 @@
 // The form under which a person decides: a reason is needed, the name is that of who is signed in.
-import { may, post } from "./api.js";
-import { find, h, notice } from "./dom.js";
+import { may, post } from "../api.js";
+import { find, h, notice } from "../dom.js";
 
 const form = find("#decision");
 const signs = find(".corrections").dataset.signs;

@@ -1,8 +1,8 @@
 // What happens while the list is open. Lines change where they stand; nothing moves under a reader's hand: what is new or belongs
 // elsewhere waits behind a button, or until nobody has touched the page for a while.
-import { call } from "./api.js";
-import { ORDERS } from "./worklist-row.js";
-import { isNarrowed } from "./worklist-filters.js";
+import { call } from "../api.js";
+import { ORDERS } from "./row.js";
+import { isNarrowed } from "./filters.js";
 
 const TOGETHER_MS = 700;
 const UNTOUCHED_MS = 10_000;

@@ -1,10 +1,10 @@
 // The light box: studies hung as tiles that are looked at together, by mouse, touch and keys.
 
-import { h } from "./dom.js";
-import { GlPainter } from "./study-gl.js";
-import { PlainPainter } from "./study-plain.js";
-import { zoomAt } from "./study-geometry.js";
-import { startLook, Tile } from "./study-tile.js";
+import { h } from "../dom.js";
+import { GlPainter } from "./webgl-painter.js";
+import { PlainPainter } from "./canvas-painter.js";
+import { zoomAt } from "./geometry.js";
+import { startLook, Tile } from "./tile.js";
 
 export const ORDER = { row: ["R-MLO", "L-MLO", "R-CC", "L-CC"], square: ["R-CC", "L-CC", "R-MLO", "L-MLO"] };
 const MOST_FULL = 6;

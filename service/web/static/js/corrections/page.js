@@ -1,12 +1,12 @@
 // The corrections page: a queue, one difference at a time, and the decision about it.
-import { call } from "./api.js";
-import { showCorrection, showHold, showRecord } from "./correction-detail.js";
-import { KINDS, labels, stateBadge } from "./correction-words.js";
+import { call } from "../api.js";
+import { showCorrection, showHold, showRecord } from "./detail.js";
+import { KINDS, labels, stateBadge } from "./wording.js";
 import { actionsFor, choose, offer } from "./decision.js";
-import { find, h, notice } from "./dom.js";
-import { ago, personName } from "./format.js";
-import { bindKeys } from "./keys.js";
-import { follow } from "./live.js";
+import { find, h, notice } from "../dom.js";
+import { ago, personName } from "../format.js";
+import { bindKeys } from "../keys.js";
+import { follow } from "../live.js";
 
 const PAGE = 50, SETTLE_MS = 400, MOST_AT_ONCE = 500, MOST_NAMES = 200;
 const names = new Map();

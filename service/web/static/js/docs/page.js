@@ -1,6 +1,6 @@
 // The API's documentation: openapi.json as people read it. An operation is written out when somebody opens it.
-import { get } from "./api.js";
-import { find, h } from "./dom.js";
+import { get } from "../api.js";
+import { find, h } from "../dom.js";
 
 const list = find("#operations"), filter = find("#filter"), METHODS = ["get", "post", "put", "patch", "delete"];
 let document_;

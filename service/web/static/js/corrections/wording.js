@@ -1,5 +1,5 @@
 // Corrections and deliveries in words; each colour has a word beside it.
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 
 export const KINDS = { missing: "label missing", contradicts: "contradiction", mirrored: "mirrored picture", "sides-swapped": "sides "sides-swapped"", "view-unknown": "unknown view" };
 

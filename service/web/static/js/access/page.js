@@ -1,7 +1,7 @@
 // People, keys of software, and who did what.
-import { call, get, post } from "./api.js";
-import { find, h, notice } from "./dom.js";
-import { moment } from "./format.js";
+import { call, get, post } from "../api.js";
+import { find, h, notice } from "../dom.js";
+import { moment } from "../format.js";
 
 const ACCESS = "/api/v1/access";
 const ROLES = ["viewer", "approver", "admin"];

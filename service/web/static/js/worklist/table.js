@@ -1,7 +1,7 @@
 // A table of any number of equally high lines, of which only those in sight are in the document.
-import { find, h } from "./dom.js";
-import { ago } from "./format.js";
-import { makeRow } from "./worklist-row.js";
+import { find, h } from "../dom.js";
+import { ago } from "../format.js";
+import { makeRow } from "./row.js";
 
 const BEYOND = 12;
 

@@ -1,10 +1,10 @@
 // One image in its place: what it shows, where it lies, and how it is drawn.
 
-import { h } from "./dom.js";
-import { score as hundred } from "./format.js";
-import { levels, trace } from "./study-contour.js";
-import { findContent, fitScale, fromHung, apply, fromTile, hungSize, invert, place, widen } from "./study-geometry.js";
-import { exactly, fetchFrame, fetchHeat, fetchPreview, shade } from "./study-pixels.js";
+import { h } from "../dom.js";
+import { score as hundred } from "../format.js";
+import { levels, trace } from "./contour.js";
+import { findContent, fitScale, fromHung, apply, fromTile, hungSize, invert, place, widen } from "./geometry.js";
+import { exactly, fetchFrame, fetchHeat, fetchPreview, shade } from "./pixels.js";
 
 const WALLS = { R: "right", L: "left" };
 const SMALL = "1536";

@@ -1,14 +1,14 @@
 // The study page: what was found beside the light box, kept current while the study is in work.
 
-import { get } from "./api.js";
-import { find, h, notice } from "./dom.js";
-import { day, score as hundred } from "./format.js";
-import { bindKeys, showKeys } from "./keys.js";
-import { follow } from "./live.js";
-import { showLabels, showLeftOut, showModels, showReasoning, showScores, showWhose } from "./study-facts.js";
-import { Feedback } from "./study-feedback.js";
-import { showTimeline } from "./study-timeline.js";
-import { Viewer } from "./study-viewer.js";
+import { get } from "../api.js";
+import { find, h, notice } from "../dom.js";
+import { day, score as hundred } from "../format.js";
+import { bindKeys, showKeys } from "../keys.js";
+import { follow } from "../live.js";
+import { showLabels, showLeftOut, showModels, showReasoning, showScores, showWhose } from "./panels.js";
+import { Feedback } from "./feedback.js";
+import { showTimeline } from "./timeline.js";
+import { Viewer } from "./viewer.js";
 
 const root = find("#study");
 const uid = root.dataset.study;

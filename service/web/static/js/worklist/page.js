@@ -1,11 +1,11 @@
 // The page worklist.
-import { call, get } from "./api.js";
-import { find, h } from "./dom.js";
-import { bindKeys } from "./keys.js";
-import { follow } from "./live.js";
-import { fragmentOf, isNarrowed, offerStations, queryOf, restore } from "./worklist-filters.js";
-import { News } from "./worklist-news.js";
-import { StudyTable } from "./worklist-table.js";
+import { call, get } from "../api.js";
+import { find, h } from "../dom.js";
+import { bindKeys } from "../keys.js";
+import { follow } from "../live.js";
+import { fragmentOf, isNarrowed, offerStations, queryOf, restore } from "./filters.js";
+import { News } from "./updates.js";
+import { StudyTable } from "./table.js";
 
 const PAGE = 100;
 const AHEAD = 50;

@@ -1,9 +1,9 @@
 // The page quality: what is asked stands in the URL's fragment, what is answered in one JSON.
 
-import { call } from "./api.js";
-import { find, h } from "./dom.js";
-import { showGroups, showReasons, showSummary, showTimes } from "./quality-rates.js";
-import { showReaders, showSpreads } from "./quality-spreads.js";
+import { call } from "../api.js";
+import { find, h } from "../dom.js";
+import { showGroups, showReasons, showSummary, showTimes } from "./rates.js";
+import { showReaders, showSpreads } from "./distributions.js";
 
 const form = find("#asked"), figures = find("#figures"), said = find("#said");
 const NAMES = { station: "By station", manufacturer: "By manufacturer", model: "By machine", software: "By software version" };

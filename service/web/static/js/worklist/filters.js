@@ -1,5 +1,5 @@
 // The filters: a form, kept in the URL's fragment (which no server sees), the search text left out, which nothing keeps.
-import { h } from "./dom.js";
+import { h } from "../dom.js";
 
 const KEPT = ["order", "flag", "agreement", "density", "state", "priority", "station", "received", "study_date", "held"];
 const DEFAULTS = { order: "triage" };

@@ -1,7 +1,7 @@
 // Rates of the page quality: in short, over time, by group, and why images have no labels.
 
-import { lineChart } from "./charts.js";
-import { find, h } from "./dom.js";
+import { lineChart } from "../charts.js";
+import { find, h } from "../dom.js";
 
 export const groupName = (group) => group || "not told";
 const digits = (value) => value.toFixed(value < 9.995 ? 2 : 1);

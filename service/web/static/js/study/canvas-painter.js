@@ -1,6 +1,6 @@
 // Draws images on a plain canvas, for browsers without WebGL 2: the same picture, more slowly.
 
-import { shade } from "./study-pixels.js";
+import { shade } from "./pixels.js";
 
 export class PlainPainter {
   constructor() { this.name = "canvas"; }

@@ -1,9 +1,9 @@
 // Distributions against a reference period, and what readers say, on the page quality.
 
-import { barChart, lineChart } from "./charts.js";
-import { find, h } from "./dom.js";
-import { atDay, driftBadge, groupName, interval, percent } from "./quality-rates.js";
-import { numberName } from "./scales.js";
+import { barChart, lineChart } from "../charts.js";
+import { find, h } from "../dom.js";
+import { atDay, driftBadge, groupName, interval, percent } from "./rates.js";
+import { numberName } from "../scales.js";
 
 const LABELS = { view: "View", laterality: "Side", density: "Density", cancer: "Cancer" };
 

@@ -1,8 +1,8 @@
 // One difference between header and pixels, with all that speaks for and against it.
-import { h } from "./dom.js";
-import { KINDS, deliveryBadge, label, labels, objectName, percent, stateBadge, stateName } from "./correction-words.js";
-import { day, moment, personName } from "./format.js";
-import { table } from "./tables.js";
+import { h } from "../dom.js";
+import { KINDS, deliveryBadge, label, labels, objectName, percent, stateBadge, stateName } from "./wording.js";
+import { day, moment, personName } from "../format.js";
+import { table } from "../tables.js";
 
 const VERDICTS = {
   "one-wrong-label": "One label is wrong.", "sides-swapped": "Both sides are exchanged.", mirrored: "The pictures are mirrored.",
