@@ -1,7 +1,7 @@
 // Corrections and deliveries in words; each colour has a word beside it.
 import { h } from "../dom.js";
 
-export const KINDS = { missing: "label missing", contradicts: "contradiction", mirrored: "mirrored picture", "sides-swapped": "sides "sides-swapped"", "view-unknown": "unknown view" };
+export const KINDS = { missing: "label missing", contradicts: "contradiction", mirrored: "mirrored picture", "sides-swapped": "sides swapped", "view-unknown": "unknown view" };
 
 const STATES = {
   proposed: ["warn", "waits for a decision"], reported: ["faint", "reported only"], approved: ["warn", "approved, on the way"], applied: ["warn", "sent, not yet proved"],

@@ -73,7 +73,7 @@ export function showDestinations(seen, choose) {
     const bad = ["failed", "rejected", "mismatch"].reduce((sum, name) => sum + (each.deliveries[name] || 0), 0);
     const about = [each.failures && `${each.failures} failures in a row`, each.paused_until && `until ${moment(each.paused_until)}`, each.failures && each.last_error].filter(Boolean).join(", ");
     return h("tr", {}, h("th", { scope: "row" }, each.name), h("td", {}, state, about && h("div", { class: "faint" }, about)), h("td", { class: "wide" }, each.last_answer_at ? `${ago(each.last_answer_at)} ago` : "–"),
-      number("pending"), number("sent"), number("verified"), number("left-out"), h("td", { class: `number${bad ? " bad" : ""}` }, count(bad)), h("td", { class: `number${each.stuck ? " warn" : ""}` }, count(each.stuck)),
+      number("pending"), number("sent"), number("verified"), number("unsupported"), h("td", { class: `number${bad ? " bad" : ""}` }, count(bad)), h("td", { class: `number${each.stuck ? " warn" : ""}` }, count(each.stuck)),
       h("td", { class: "number" }, each.oldest_seconds ? duration(each.oldest_seconds) : "–"),
       h("td", {}, (bad > 0 || each.stuck > 0) && h("button", { type: "button", class: "quiet", onclick: () => choose(each.name) }, "Show them")));
   });

@@ -21,7 +21,7 @@ const cell = (name, ...children) => h("td", { class: name }, ...children);
 function stateOf(study) {
   const left = study.images - study.finished_images;
   const text = study.state === "receiving" || left ? `${study.finished_images}/${study.images} images` : STATES[study.state];
-  return [text, study.held && h("span", { class: "badge warn", title: "Both sides are "sides-swapped": waits for a person" }, "held")];
+  return [text, study.held && h("span", { class: "badge warn", title: "Both sides are swapped: a person must decide" }, "held")];
 }
 
 function densityOf({ density: whole, densities }) {
