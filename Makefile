@@ -5,7 +5,7 @@ PYTHON ?= $(shell for each in python3.11 python3.12 python3.13 python3; do \
     $$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 PIP_FLAGS := -qq --disable-pip-version-check
 SERVICE_EXTRA := $(if $(shell command -v nvidia-smi 2>/dev/null),gpu,cpu)
-# Pytest's arguments: make test ARGS="tests/web -k worklist".
+# Pytest's arguments: make test ARGS="tests/integration/web -k worklist".
 ARGS ?=
 # Most integration tests wait for peers more than they compute; a module's tests stay together, so that its fixtures are made once.
 TEST_PROCESSES ?= 3
@@ -73,7 +73,7 @@ format: .venv-test/.done $(NODE_TOOLS) ## put Python and JavaScript into form, a
 	.venv-test/bin/ruff format .
 	$(if $(NODE_TOOLS),npm run --silent lint -- --fix)
 
-test: .venv-test/.done .venv-test/.peers ## all tests but the slow ones; ARGS="tests/web -k worklist" chooses some
+test: .venv-test/.done .venv-test/.peers ## all tests but the slow ones; ARGS="tests/integration/web -k worklist" chooses some
 	$(PYTEST) -n $(TEST_PROCESSES) --dist loadscope $(ARGS)
 
 test-fast: .venv-test/.done ## tests that need no program beside Python (no Orthanc, PostgreSQL, Chromium, dcmtk ...)
@@ -92,7 +92,7 @@ bench: .venv-test/.done .venv-test/.peers ## the whole way, training, delivery t
 	.venv-test/bin/python -m benchmarks.frames
 
 screenshots: .venv-test/.done .venv-test/.peers ## pictures of every page, from a real stack on a day of real studies, into docs/screenshots
-	$(ONE_THREAD) .venv-test/bin/python -m tests.web.screenshots
+	$(ONE_THREAD) .venv-test/bin/python -m tests.integration.web.screenshots
 
 image: ## build the container image (TARGET=cpu or gpu); needs docker
 	docker build --target $(or $(TARGET),cpu) --tag mammotriage:$(or $(TARGET),cpu) .

@@ -36,7 +36,7 @@ from service.settings import Settings
 from service.stack import Stack, free_port
 from service.store.ledger import Ledger
 from service.store.rows import DeliveryRow
-from tests.integration.orthanc import Orthanc, running
+from tests.support.orthanc import Orthanc, running
 
 
 def measure(folder: Path, rounds: int, burst: int) -> dict[str, Any]:

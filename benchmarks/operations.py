@@ -24,8 +24,8 @@ from benchmarks.worklist import seed
 from service.domain.findings import InstanceState
 from service.store.database import open_engine
 from service.store.tables import deliveries, instances, metric_samples
-from tests.integration.api_server import serve_api
-from tests.integration.postgres import find_binaries, find_owner, new_database, run_cluster
+from tests.support.api_server import serve_api
+from tests.support.postgres import find_binaries, find_owner, new_database, run_cluster
 
 QUESTIONS = {
     "overview of a day": "operations?hours=24",

@@ -44,8 +44,8 @@ from service.store.quality import GroupBy
 from service.store.rows import StudyState
 from service.store.study_order import triage_columns
 from service.store.tables import feedback, instances, studies
-from tests.integration.api_server import serve_api
-from tests.integration.postgres import find_binaries, find_owner, new_database, run_cluster
+from tests.support.api_server import serve_api
+from tests.support.postgres import find_binaries, find_owner, new_database, run_cluster
 
 DAYS, STEP = 365, 20_000
 MACHINES = [

@@ -44,7 +44,7 @@ from service.store.migrate import migrate
 from service.store.rows import StudyState
 from service.store.study_order import triage_columns
 from service.store.tables import deliveries, instances, studies, study_holds
-from tests.integration.postgres import find_binaries, find_owner, new_database, run_cluster
+from tests.support.postgres import find_binaries, find_owner, new_database, run_cluster
 
 PAGE, STEP, DAYS = 100, 5000, 365
 FAMILIES = ("Smith", "Jones", "Garcia", "Müller", "Nguyen", "Kowalska", "Rossi", "Silva", "Okafor", "Yamada", "Larsen", "Novak")

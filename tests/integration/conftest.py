@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.postgres import find_binaries, find_owner, new_database, run_cluster
+from tests.support.postgres import find_binaries, find_owner, new_database, run_cluster
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,8 @@ from service.deliver.webhook import tell
 from service.domain.findings import DeliveryState, ObjectKind
 from service.metrics import build_registry
 from service.store.ledger import Ledger, migrate
-from tests.integration.ledger_values import Clock, header
-from tests.integration.webhook_receiver import Receiver
+from tests.support.ledger_values import Clock, header
+from tests.support.webhook_receiver import Receiver
 
 STUDY = "1.2.3"
 Samples = dict[tuple[str, ...], float]

@@ -18,8 +18,8 @@ from service.store.ledger import Ledger
 from service.store.migrate import migrate
 from service.store.rows import StudyFilter
 from service.store.tables import instances, metadata
-from tests.integration.answers import analysed, concluded, correction
-from tests.integration.ledger_values import header
+from tests.support.ledger_values import header
+from tests.support.sample_findings import analysed, concluded, correction
 
 
 def test_the_migrated_schema_is_the_modelled_one(database_url: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from service.analyse.runner import Analyser
 from service.domain.findings import InstanceState
-from tests.integration.validators import dciodvfy_errors
+from tests.support.validators import dciodvfy_errors
 from training.data.readers.synthetic import read_synthetic
 from training.data.synthetic import write_synthetic
 from training.data.table import Row

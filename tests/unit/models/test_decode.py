@@ -20,7 +20,7 @@ from models.preprocessing.decode import decode
 from models.preprocessing.picture import picture_from_dataset
 from service.domain.eligibility import ineligible_reason
 from service.domain.header import read_header
-from tests.unit.models.phantom import LOSSLESS, LOSSLESS_ENCODERS, NATIVE, draw_breast, make_dataset
+from tests.support.phantom import LOSSLESS, LOSSLESS_ENCODERS, NATIVE, draw_breast, make_dataset
 
 BREAST = draw_breast()
 PINNED_BREAST = 1160793267

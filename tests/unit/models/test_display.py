@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.errors import NotGrey
 from models.preprocessing.display import DisplayPixels, Window, display_pixels
 from models.preprocessing.intensity import to_grey
-from tests.unit.models.phantom import draw_breast, make_dataset, make_table
+from tests.support.phantom import draw_breast, make_dataset, make_table
 
 BREAST = draw_breast()
 SIGNED = (BREAST.astype(np.int32) - 2048).astype(np.int16)

@@ -10,7 +10,7 @@ from models.errors import RecipeUnknown
 from models.preprocessing.geometry import Box, Placement, breast_box, breast_mask, cut
 from models.preprocessing.polarity import has_white_background
 from models.preprocessing.recipe import breast_stretch, find_recipe
-from tests.unit.models.phantom import draw_breast
+from tests.support.phantom import draw_breast
 
 PICTURE = (draw_breast(1000, 800) >> 4).astype(np.uint8)
 

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
 from models.preprocessing.intensity import stretch_to_grey, to_grey
-from tests.unit.models.phantom import draw_breast, make_dataset, make_table
+from tests.support.phantom import draw_breast, make_dataset, make_table
 
 BREAST = draw_breast()
 PINNED_GREY = {"stretch": 3656495591, "sigmoid": 1840018121, "inverse": 2173580187}

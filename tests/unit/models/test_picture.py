@@ -14,7 +14,7 @@ import pytest
 from models.errors import ImageTooLarge, ModelsError, NotGrey, Undecodable
 from models.preprocessing.picture import picture_from_dataset, picture_from_file
 from models.preprocessing.recipe import breast_stretch
-from tests.unit.models.phantom import draw_breast, make_dataset
+from tests.support.phantom import draw_breast, make_dataset
 
 BREAST = draw_breast()
 PINNED_FILMS = {

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from models.preprocessing.picture import picture_from_dataset, picture_from_file
 from models.preprocessing.plausibility import looks_like_mammogram
 from models.preprocessing.polarity import has_white_background
-from tests.unit.models.phantom import draw_breast
+from tests.support.phantom import draw_breast
 
 Pixels = NDArray[np.uint8]
 

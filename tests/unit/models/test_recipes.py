@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from models.preprocessing.geometry import breast_mask, chest_is_left
 from models.preprocessing.recipe import RECIPES, crop, find_recipe, normalise
-from tests.unit.models.phantom import draw_breast
+from tests.support.phantom import draw_breast
 
 LEFT: NDArray[np.uint8] = (draw_breast(1000, 800) >> 4).astype(np.uint8)
 RIGHT: NDArray[np.uint8] = np.ascontiguousarray(LEFT[:, ::-1])

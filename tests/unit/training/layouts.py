@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from tests.unit.models.phantom import draw_breast, make_dataset
+from tests.support.phantom import draw_breast, make_dataset
 
 ROWS, COLUMNS = 120, 80
 

@@ -22,7 +22,7 @@ import pytest
 
 from models.errors import RecipeUnknown
 from models.preprocessing.recipe import find_recipe
-from tests.unit.models.phantom import draw_breast, make_dataset
+from tests.support.phantom import draw_breast, make_dataset
 from training.data import cache, pictures
 from training.data.cache import build_cache, read_crop, read_picture
 from training.data.index import read_index

@@ -1,0 +1,201 @@
+"""``kill -9`` at any step of a delivery: afterwards one verified object in a real Orthanc, never two, never a wrong word in the ledger."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import httpx
+import pytest
+
+from service.destinations import ArchiveApi
+from service.domain.findings import CorrectionState, DeliveryState, ObjectKind
+from service.domain.policy import Action, CorrectionPolicy
+from service.jobs.corrections import approve_correction
+from tests.support.kill_at_step import Task, choose, count_steps, describe, kill_at
+from tests.support.orthanc import Orthanc, running
+from tests.support.received_study import Ward
+
+CORRECTS = CorrectionPolicy(mode="new-series", missing=Action.AUTO, contradicts=Action.APPROVE)
+KINDS = (ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP, ObjectKind.CORRECTED)
+
+
+class Archive(Orthanc):
+    """An Orthanc that replaces what comes again, and writes down every instance that it stores: its own log of changes forgets those."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.journal = folder / "stored.txt"
+        script = folder / "journal.lua"
+        script.write_text(
+            "function OnStoredInstance(id, tags, metadata, origin)\n"
+            f"  local journal = io.open('{self.journal}', 'a')\n"
+            "  journal:write(tags.SOPInstanceUID .. '\\n')\n"
+            "  journal:close()\n"
+            "end\n"
+        )
+        super().__init__(folder, overwrite=True, options={"LuaScripts": [str(script)]})
+
+    def empty(self) -> None:
+        for held in self.ids():
+            httpx.delete(f"{self.url}/instances/{held}", timeout=30).raise_for_status()
+        self.journal.write_text("")
+
+    def stored(self) -> Counter[str]:
+        """How often each object was stored since it was emptied."""
+        return Counter(self.journal.read_text().split())
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    orthanc = Archive(tmp_path_factory.mktemp("orthanc"))
+    with running(orthanc):
+        yield orthanc
+
+
+class Scene:
+    """A concluded study of one image that owes its objects, copied anew for every kill, and an empty archive."""
+
+    def __init__(self, folder: Path, archive: Archive, policy: CorrectionPolicy = CORRECTS, **study: Any) -> None:
+        self.folder, self.archive, self.policy = folder, archive, policy
+        self.numbers = itertools.count()
+        first = self.ward(folder / "template")
+        self.study_instance_uid = first.conclude([("R", "MLO")], **study)
+        first.close()
+
+    def ward(self, data: Path) -> Ward:
+        api = ArchiveApi(kind="orthanc", url=self.archive.url)
+        peer = self.archive.destination(corrections=self.policy, archive=api)
+        return Ward(data, destinations=(peer,), ae_title="MAMMOTRIAGE")
+
+    def anew(self) -> Ward:
+        self.archive.empty()
+        data = self.folder / str(next(self.numbers))
+        shutil.copytree(self.folder / "template", data)
+        return self.ward(data)
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Scene:
+    return Scene(tmp_path_factory.mktemp("scene"), archive)
+
+
+@pytest.fixture(scope="module")
+def contradicted(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> Scene:
+    return Scene(tmp_path_factory.mktemp("contradicted"), archive, wrong=True)
+
+
+def delivery_of(ward: Ward, kind: ObjectKind) -> int:
+    (found,) = [row.id for row in ward.ledger.deliveries() if row.kind is kind]
+    return found
+
+
+def kill_everywhere(scene: Scene, kind: ObjectKind, wanted: int | None) -> int:
+    """Kill a delivery at some of its steps, or at every one; returns at how many."""
+    ward = scene.anew()
+    steps = count_steps(ward.settings, Task("deliver", (delivery_of(ward, kind),)), scene.folder)
+    assert {"call outbox.Outbox.claim_delivery", "return dimse.send", "call outbox.Outbox.mark_sent", "before sending"} <= set(steps)
+    ward.close()
+    chosen = choose(len(steps), wanted or len(steps))
+    killed = 0
+    for step in chosen:
+        ward = scene.anew()
+        number = delivery_of(ward, kind)
+        died = kill_at(ward.settings, Task("deliver", (number,)), step)
+        killed += died
+        row = ward.ledger.delivery(number)
+        assert row is not None and row.state in (DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.VERIFIED)
+        # Whatever the dead one had claimed to be verified must be there already.
+        assert row.state is not DeliveryState.VERIFIED or scene.archive.instance(row.object_uid), describe(steps, step)
+        (ended,) = ward.deliver_all([number])
+        assert ended.state is DeliveryState.VERIFIED, f"{ended.error}, {describe(steps, step)}"
+        assert len(scene.archive.ids()) == 1 and scene.archive.instance(ended.object_uid), describe(steps, step)
+        assert scene.archive.stored() == {ended.object_uid: 1}, f"nothing comes twice, {describe(steps, step)}"
+        ward.close()
+    # The order of sending and of the ledger's steps varies a little: the last step may not come again.
+    assert killed >= len(chosen) - 1
+    return killed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_delivery_that_is_killed_on_its_way_ends_with_one_verified_object(scene: Scene, kind: ObjectKind) -> None:
+    assert kill_everywhere(scene, kind, wanted=4) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_delivery_killed_at_every_single_step_ends_with_one_verified_object(scene: Scene, kind: ObjectKind) -> None:
+    assert kill_everywhere(scene, kind, wanted=None) > 50
+
+
+@pytest.mark.parametrize("mode", ["overwrite", "archive-api"])
+def test_labels_written_in_place_are_written_once_whenever_the_worker_is_killed(
+    tmp_path: Path, archive: Archive, mode: Literal["overwrite", "archive-api"]
+) -> None:
+    scene = Scene(tmp_path, archive, CorrectionPolicy(mode=mode, missing=Action.AUTO))
+
+    def begin() -> tuple[Ward, int]:
+        ward = scene.anew()
+        (original,) = ward.ledger.instances_of(scene.study_instance_uid)
+        archive.upload(ward.context.store.path(original.path).read_bytes())
+        return ward, delivery_of(ward, ObjectKind.CORRECTED)
+
+    ward, number = begin()
+    steps = count_steps(ward.settings, Task("deliver", (number,)), tmp_path)
+    ward.close()
+    for step in choose(len(steps), 5):
+        ward, number = begin()
+        kill_at(ward.settings, Task("deliver", (number,)), step)
+        (ended,) = ward.deliver_all([number])
+        assert ended.state is DeliveryState.VERIFIED, f"{ended.error}, {describe(steps, step)}"
+        held = archive.instance(ended.object_uid)
+        assert held is not None and held["ImageLaterality"] == "R" and held["ViewPosition"] == "MLO"
+        assert archive.stored() == {ended.object_uid: 2}, f"the original and one change, {describe(steps, step)}"
+        ward.close()
+
+
+@pytest.mark.parametrize("task", ["approve", "undo"])
+def test_a_decision_that_is_killed_on_its_way_was_made_with_all_that_follows_or_not_at_all(contradicted: Scene, task: str) -> None:
+    def begin() -> tuple[Ward, int]:
+        ward = contradicted.anew()
+        (row,) = ward.ledger.corrections()
+        assert row.state is CorrectionState.PROPOSED
+        if task == "undo":
+            approve_correction(ward.context, row.id, "Dr. Test", "seen in the picture")
+            finish(ward, row.id)
+        return ward, row.id
+
+    def finish(ward: Ward, number: int) -> None:
+        owed = [row.id for row in ward.ledger.deliveries(correction_id=number)]
+        assert {row.state for row in ward.deliver_all(owed)} <= {DeliveryState.VERIFIED}
+
+    ward, number = begin()
+    before = state_of(ward, number)
+    steps = count_steps(ward.settings, Task(task, (number,)), contradicted.folder)
+    after = state_of(ward, number)
+    assert after is not before
+    ward.close()
+    seen = Counter[CorrectionState]()
+    wanted = ObjectKind.CORRECTED if task == "approve" else ObjectKind.REVERTED
+    for step in choose(len(steps), 5):
+        ward, number = begin()
+        kill_at(ward.settings, Task(task, (number,)), step)
+        state = state_of(ward, number)
+        assert state in (before, after), describe(steps, step)
+        seen[state] += 1
+        planned = [each.kind for each in ward.ledger.deliveries(correction_id=number)]
+        assert (wanted in planned) == (state is after), describe(steps, step)
+        finish(ward, number)
+        ward.close()
+    assert set(seen) == {before, after}, "some were killed before the decision, some behind it"
+
+
+def state_of(ward: Ward, correction_id: int) -> CorrectionState:
+    row = ward.ledger.correction(correction_id)
+    assert row is not None
+    return row.state

@@ -1,0 +1,123 @@
+"""What archives hand back to our listener: laid into the tray of whoever asked for it, and received as ever where nobody did."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pynetdicom import AE, build_role
+from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+
+from service.deliver.retrieve_inbox import FORGOTTEN_S, CommitmentReport, RetrieveInbox
+from tests.support.listener_fixture import Receiving, send
+from tests.support.sample_findings import full_field
+
+TRANSACTION = "2.25.4711"
+
+
+@pytest.fixture
+def receiving(tmp_path: Path) -> Iterator[Receiving]:
+    with Receiving(tmp_path / "data").listening() as started:
+        yield started
+
+
+@pytest.fixture
+def desk(receiving: Receiving) -> RetrieveInbox:
+    return RetrieveInbox(receiving.settings.data_dir)
+
+
+def test_an_object_that_was_asked_for_is_handed_over_and_not_entered(receiving: Receiving, desk: RetrieveInbox) -> None:
+    image = full_field()
+    with desk.expect_object(image.SOPInstanceUID, "ARCHIVE") as tray:
+        assert send(receiving.settings, image, "ARCHIVE").Status == 0x0000
+        (path,) = tray.files()
+        assert dcmread(path).PixelData == image.PixelData
+    assert receiving.ledger.instance(image.SOPInstanceUID) is None
+    assert receiving.published == []
+
+
+@pytest.mark.parametrize("caller", ["MODALITY", "ARCHIVE2"])
+def test_the_same_object_from_anybody_else_is_received(caller: str, receiving: Receiving, desk: RetrieveInbox) -> None:
+    image = full_field()
+    with desk.expect_object(image.SOPInstanceUID, "ARCHIVE") as tray:
+        send(receiving.settings, image, caller)
+        assert tray.files() == []
+    assert receiving.published == [image.SOPInstanceUID]
+
+
+def test_once_nobody_waits_any_more_the_object_is_received(receiving: Receiving, desk: RetrieveInbox) -> None:
+    image = full_field()
+    with desk.expect_object(image.SOPInstanceUID, "ARCHIVE"):
+        pass
+    send(receiving.settings, image, "ARCHIVE")
+    assert receiving.published == [image.SOPInstanceUID]
+
+
+def test_a_tray_whose_worker_died_keeps_nothing_from_being_received(receiving: Receiving, desk: RetrieveInbox) -> None:
+    image = full_field()
+    tray = receiving.settings.data_dir / "returns" / f"{image.SOPInstanceUID}@ARCHIVE"
+    tray.mkdir(parents=True)
+    long_ago = time.time() - FORGOTTEN_S - 1
+    os.utime(tray, (long_ago, long_ago))
+    send(receiving.settings, image, "ARCHIVE")
+    assert receiving.published == [image.SOPInstanceUID]
+    with desk.expect_report(TRANSACTION):
+        assert not tray.exists(), "swept by the next one who waits"
+
+
+def test_an_archives_word_on_commitment_reaches_whoever_asked(receiving: Receiving, desk: RetrieveInbox) -> None:
+    with desk.expect_report(TRANSACTION) as tray:
+        assert report_commitment(receiving, TRANSACTION, kept=["1.2.3"], lost={"1.2.4": 0x0112}) == 0x0000
+        assert tray.report(5) == CommitmentReport(frozenset({"1.2.3"}), {"1.2.4": 0x0112})
+
+
+@pytest.mark.parametrize("transaction", ["2.25.999", "../../escape", "..", "."])
+def test_a_word_that_nobody_waits_for_is_taken_and_leaves_no_trace(transaction: str, receiving: Receiving) -> None:
+    before = {path for path in receiving.settings.data_dir.rglob("*") if "ledger" not in path.name}
+    assert report_commitment(receiving, transaction, kept=["1.2.3"], lost={}) == 0x0000
+    assert {path for path in receiving.settings.data_dir.rglob("*") if "ledger" not in path.name} == before
+
+
+def test_silence_is_waited_out(desk: RetrieveInbox) -> None:
+    before = time.monotonic()
+    with desk.expect_report(TRANSACTION) as tray:
+        assert tray.report(0.1) is None
+    assert 0.1 <= time.monotonic() - before < 2
+
+
+def test_two_archives_may_be_asked_for_the_same_object_at_once(receiving: Receiving, desk: RetrieveInbox) -> None:
+    image = full_field()
+    with desk.expect_object(image.SOPInstanceUID, "FIRST") as first, desk.expect_object(image.SOPInstanceUID, "SECOND / 2") as second:
+        send(receiving.settings, image, "SECOND / 2")
+        assert (len(first.files()), len(second.files())) == (0, 1)
+
+
+def report_commitment(receiving: Receiving, transaction: str, kept: list[str], lost: dict[str, int]) -> int:
+    """Call our listener like an archive that answers a request (PS3.4 J.3.3)."""
+    said = Dataset()
+    said.add_new("TransactionUID", "UI", None)
+    said["TransactionUID"]._value = transaction  # as a peer that keeps to no rule would write it
+    said.ReferencedSOPSequence = [reference(uid) for uid in kept]
+    said.FailedSOPSequence = [reference(uid, reason) for uid, reason in lost.items()]
+    archive = AE("ARCHIVE")
+    archive.add_requested_context(StorageCommitmentPushModel)
+    association = archive.associate(
+        "127.0.0.1", receiving.settings.dicom_port, ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)]
+    )
+    assert association.is_established
+    status, _ = association.send_n_event_report(said, 2 if lost else 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance)
+    association.release()
+    return int(status.Status)
+
+
+def reference(uid: str, reason: int | None = None) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = "1.2.840.10008.5.1.4.1.1.1.2", uid
+    if reason is not None:
+        item.FailureReason = reason
+    return item

@@ -1,0 +1,245 @@
+"""Webhooks against a real receiver and both kinds of ledger: in order, signed, and every event exactly once by its id."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom.uid import generate_uid
+from sqlalchemy import select
+
+from service.deliver.webhook import LEASE_S, sign, tell
+from service.demo.small_pacs import SmallPacs
+from service.destinations import Destination
+from service.domain.findings import DeliveryState, ObjectKind
+from service.domain.policy import CorrectionPolicy
+from service.jobs.analysis import analyse_instance
+from service.jobs.background import run_in_background
+from service.jobs.conclusion import conclude_study
+from service.store.ledger import Ledger, migrate
+from service.store.tables import webhook_cursors
+from tests.support.kill_at_step import Task, choose, count_steps, kill_at
+from tests.support.ledger_values import Clock, header
+from tests.support.received_study import Ward
+from tests.support.webhook_receiver import Receiver
+
+STUDY = "1.2.3"
+
+
+@pytest.fixture
+def ledger(database_url: str) -> Iterator[Ledger]:
+    migrate(database_url)
+    ledger = Ledger(database_url)
+    ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+    yield ledger
+    ledger.close()
+
+
+def happen(ledger: Ledger, count: int, state: DeliveryState = DeliveryState.VERIFIED) -> list[int]:
+    """Let deliveries end; returns the ids of the events that tell of them."""
+    before = ledger.last_event_id()
+    for number in range(count):
+        ledger.plan_delivery(STUDY, 1, ObjectKind.REPORT, None, "pacs", f"2.25.{before}.{number}")
+        assert ledger.finish_delivery(ledger.deliveries()[-1].id, state)
+    return [event.id for event in ledger.events(after_id=before, limit=1000)]
+
+
+def _next_try(ledger: Ledger) -> datetime:
+    """When the webhook is due; it was never told anything where the ledger does not know it."""
+    with ledger._read() as connection:
+        due = connection.execute(select(webhook_cursors.c.next_try_at)).scalar()
+    return due or datetime.min.replace(tzinfo=UTC)
+
+
+def test_events_come_in_their_order_with_what_happened_and_a_signature(ledger: Ledger) -> None:
+    ids = happen(ledger, 3)
+    with Receiver().up() as receiver:
+        assert tell(receiver.webhook(), ledger) == 3
+        assert tell(receiver.webhook(), ledger) == 0, "what it knows is not told again"
+    assert receiver.ids == ids == sorted(ids)
+    first = receiver.told[0]
+    assert first.said["type"] == "delivery.verified" and first.said["data"]["study_instance_uid"] == STUDY
+    assert first.said["id"] == first.id and first.said["timestamp"].endswith("Z")
+    signed = f"{first.id}.{first.headers['webhook-timestamp']}.".encode() + first.body
+    expected = base64.b64encode(hmac.new(b"shared key", signed, hashlib.sha256).digest()).decode()
+    assert first.headers["webhook-signature"] == f"v1,{expected}"
+    assert abs(int(first.headers["webhook-timestamp"]) - time.time()) < 60
+
+
+def test_the_example_of_the_specification_is_signed_as_it_says() -> None:
+    # A key written as Standard Webhooks writes it is the bytes behind the prefix.
+    key = base64.b64encode(b"0123456789abcdef").decode()
+    expected = hmac.new(b"0123456789abcdef", b"7.1674087231.{}", hashlib.sha256).digest()
+    assert sign(f"whsec_{key}", 7, 1674087231, b"{}") == f"v1,{base64.b64encode(expected).decode()}"
+
+
+def test_a_receiver_that_was_down_gets_every_event_once_and_in_order(ledger: Ledger) -> None:
+    receiver = Receiver()
+    webhook = receiver.webhook()
+    ids = happen(ledger, 5)
+    assert tell(webhook, ledger) == 0
+    _, failures, error = ledger.webhooks()["his"]
+    assert failures == 1 and error is not None and "no answer" in error and "127.0.0.1" not in error
+    ids += happen(ledger, 5)
+    with receiver.up():
+        assert tell(webhook, ledger) == 0, "its next try is not due"
+        deadline = time.monotonic() + 10
+        while len(receiver.told) < 10 and time.monotonic() < deadline:
+            tell(webhook, ledger)
+            time.sleep(0.05)
+    assert receiver.ids == ids
+    assert ledger.webhooks()["his"] == (ids[-1], 0, None)
+
+
+def test_no_answer_of_a_receiver_lets_an_event_be_passed_over(database_url: str) -> None:
+    migrate(database_url)
+    clock = Clock()
+    ledger = Ledger(database_url, clock)
+    ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+    ids = happen(ledger, 2)
+    with Receiver(500, 404, 307, 429).up() as receiver:
+        for answered in (500, 404, 307, 429):
+            clock.time = max(clock.time, _next_try(ledger))
+            assert tell(receiver.webhook(), ledger) == 0
+            assert str(answered) in str(ledger.webhooks()["his"][2])
+        assert ledger.webhooks()["his"][1] == 4 and receiver.told == []
+        clock.time = _next_try(ledger)
+        assert tell(receiver.webhook(), ledger) == 2
+    assert receiver.ids == ids
+    ledger.close()
+
+
+def test_an_event_whose_answer_was_lost_comes_again_under_the_same_id_and_with_the_same_body(ledger: Ledger) -> None:
+    ids = happen(ledger, 2)
+    with Receiver(None).up() as receiver:
+        deadline = time.monotonic() + 10
+        while len(set(receiver.ids)) < 2 and time.monotonic() < deadline:
+            tell(receiver.webhook(), ledger)
+            time.sleep(0.05)
+    assert receiver.ids == [ids[0], *ids]
+    assert receiver.told[0].body == receiver.told[1].body
+
+
+def test_a_receiver_hears_of_what_it_asked_for_only_and_is_not_behind_with_the_rest(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.deliver.webhook.READ_AT_ONCE", 10)
+    happen(ledger, 3)
+    wanted = happen(ledger, 2, DeliveryState.FAILED)
+    last = happen(ledger, 25)[-1]
+    with Receiver().up() as receiver:
+        assert tell(receiver.webhook(events=("delivery.failed", "study.concluded")), ledger) == 2
+    assert receiver.ids == wanted and ledger.webhooks()["his"][0] == last
+
+
+def test_two_tellers_tell_nothing_twice(ledger: Ledger) -> None:
+    ids = happen(ledger, 30)
+    with Receiver().up() as receiver:
+
+        def work() -> None:
+            while ledger.webhooks().get("his", (0,))[0] < ids[-1]:
+                tell(receiver.webhook(), ledger)
+
+        tellers = [threading.Thread(target=work) for _ in range(2)]
+        for teller in tellers:
+            teller.start()
+        for teller in tellers:
+            teller.join(30)
+    assert receiver.ids == ids
+
+
+def test_an_event_of_a_teller_that_died_is_anothers_when_its_lease_ends(database_url: str) -> None:
+    migrate(database_url)
+    clock = Clock()
+    ledger = Ledger(database_url, clock)
+    ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+    ids = happen(ledger, 1)
+    with Receiver().up() as receiver:
+        assert ledger.claim_webhook("his", LEASE_S) == 0
+        assert tell(receiver.webhook(), ledger) == 0
+        clock.advance(LEASE_S + 1)
+        assert tell(receiver.webhook(), ledger) == 1
+    assert receiver.ids == ids
+    ledger.close()
+
+
+def test_a_teller_killed_at_any_step_leaves_every_event_told_once_by_its_id(tmp_path: Path) -> None:
+    seen = Counter[int]()
+    receiver = Receiver()
+    with receiver.up():
+        for step in [None, *choose(_steps_of_telling(tmp_path, receiver), 6)]:
+            data = tmp_path / str(step)
+            ward = Ward(data, webhooks=(receiver.webhook(),))
+            ward.ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+            ids = happen(ward.ledger, 2)
+            receiver.told.clear()
+            if step is not None:
+                assert kill_at(ward.settings, Task("tell"), step)
+            told_before = set(receiver.ids)
+            assert ward.ledger.webhooks().get("his", (0,))[0] <= max(told_before, default=ids[0] - 1), "nothing is noted that was not told"
+            later = Ledger(ward.settings.ledger_url, lambda: datetime.now(UTC) + timedelta(seconds=LEASE_S + 1))
+            tell(receiver.webhook(), later)
+            assert list(dict.fromkeys(receiver.ids)) == ids and len(receiver.ids) <= len(ids) + 1
+            seen[len(told_before)] += 1
+            later.close()
+            ward.close()
+    assert set(seen) >= {0, 1}, "killed before the first event, and between the two"
+
+
+def _steps_of_telling(tmp_path: Path, receiver: Receiver) -> int:
+    ward = Ward(tmp_path / "counted", webhooks=(receiver.webhook(),))
+    ward.ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+    happen(ward.ledger, 2)
+    steps = count_steps(ward.settings, Task("tell"), tmp_path)
+    ward.close()
+    return len(steps)
+
+
+def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its_events_once_it_is_up(
+    tmp_path: Path, cbis_cases: dict[str, list[Path]], monkeypatch: pytest.MonkeyPatch, clean_environment: pytest.MonkeyPatch
+) -> None:
+    # Analysed by the real networks, delivered to a real archive, told by the very threads that the sweeper runs.
+    monkeypatch.setattr("service.deliver.webhook.FIRST_PAUSE_S", 0.2)
+    monkeypatch.setattr("service.deliver.webhook.LONGEST_PAUSE_S", 0.5)
+    monkeypatch.setattr("service.jobs.background.LOOK_S", 0.05)
+    receiver, archive = Receiver(), SmallPacs(tmp_path / "pacs")
+    archive.start()
+    pacs = Destination(
+        name="pacs",
+        ae_title=archive.ae_title,
+        host=archive.host,
+        port=archive.port,
+        commitment=False,
+        corrections=CorrectionPolicy(film=True),
+    )
+    ward = Ward(tmp_path / "data", webhooks=(receiver.webhook(events=("*",)),), destinations=(pacs,), film=True, study_idle_seconds=0.01)
+    study_instance_uid, stop = str(generate_uid()), threading.Event()
+    with run_in_background(ward.context, stop):
+        for path in cbis_cases["sfm-malign-0"][:2]:
+            image = pydicom.dcmread(path)
+            image.StudyInstanceUID = study_instance_uid
+            analyse_instance(ward.context, ward.receive(image))
+        conclude_study(ward.context, study_instance_uid)
+        assert {row.state for row in ward.deliver_all()} <= {DeliveryState.VERIFIED, DeliveryState.UNSUPPORTED}
+        assert receiver.told == [] and ward.ledger.webhooks()["his"][1] > 0, "it was down all the time, and that was noticed"
+        expected = ward.ledger.events(limit=1000)
+        with receiver.up():
+            deadline = time.monotonic() + 20
+            while ward.ledger.webhooks()["his"][0] < expected[-1].id and time.monotonic() < deadline:
+                time.sleep(0.05)
+    assert receiver.ids == [event.id for event in expected], "every event, in order, exactly once"
+    kinds = Counter(event.kind for event in expected)
+    assert kinds["study.received"] == kinds["study.concluded"] == 1 and kinds["delivery.verified"] >= 2
+    assert [told.said["type"] for told in receiver.told] == [event.kind for event in expected]
+    assert {told.said["data"]["study_instance_uid"] for told in receiver.told} == {study_instance_uid}
+    archive.stop()
+    ward.close()

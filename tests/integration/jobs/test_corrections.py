@@ -1,0 +1,253 @@
+"""From a decision to the archive and back: what waits for whom, what is refused, what a destination ends up with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pydicom
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+
+from models.vocabulary import Laterality, View
+from service.demo.small_pacs import SmallPacs
+from service.destinations import Destination
+from service.domain.errors import DecisionRefused
+from service.domain.findings import (
+    Agreement,
+    Conclusion,
+    CorrectionState,
+    DeliveryState,
+    ImageFinding,
+    InstanceState,
+    ObjectKind,
+)
+from service.domain.policy import CorrectionPolicy
+from service.jobs.corrections import approve_correction, reject_correction, retry_delivery, undo_correction
+from service.jobs.planning import plan_study, silence
+from service.store.database import open_engine
+from service.store.ledger import Ledger, migrate
+from service.store.migrate import MIGRATIONS
+from service.store.rows import CorrectionRow, DeliveryRow
+from tests.support.received_study import Ward
+from tests.support.sample_findings import analysed, concluded, correction, full_field
+
+State, End = CorrectionState, DeliveryState
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[SmallPacs]:
+    archive = SmallPacs(tmp_path / "pacs")
+    archive.start()
+    yield archive
+    archive.stop()
+
+
+def destination(archive: SmallPacs, name: str = "pacs", **corrections: object) -> Destination:
+    policy = CorrectionPolicy.model_validate(corrections)
+    return Destination(
+        name=name, ae_title=archive.ae_title, host=archive.host, port=archive.port, objects=(), corrections=policy, commitment=False
+    )
+
+
+def open_ward(tmp_path: Path, *destinations: Destination, wrong: bool = False) -> Ward:
+    ward = Ward(tmp_path / "data", destinations=destinations)
+    ward.conclude([("R", "CC")], wrong=wrong)
+    return ward
+
+
+def only(ward: Ward) -> CorrectionRow:
+    (row,) = ward.ledger.corrections()
+    return row
+
+
+def of_kind(ward: Ward, kind: ObjectKind) -> list[DeliveryRow]:
+    return [row for row in ward.ledger.deliveries() if row.kind is kind]
+
+
+def held(archive: SmallPacs, uid: str) -> pydicom.Dataset | None:
+    return next((pydicom.dcmread(path) for path in archive.paths() if path.stem == uid), None)
+
+
+def test_a_person_approves_and_undoes_and_the_archive_holds_what_was_decided(tmp_path: Path, archive: SmallPacs) -> None:
+    ward = open_ward(tmp_path, destination(archive), wrong=True)
+    assert only(ward).state is State.PROPOSED and ward.deliver_all() == []
+    approve_correction(ward.context, only(ward).id, "Ada", "the marker says R")
+    ward.deliver_all()
+    (sent,) = of_kind(ward, ObjectKind.CORRECTED)
+    corrected = held(archive, sent.object_uid)
+    assert only(ward).state is State.VERIFIED and corrected is not None and corrected.ImageLaterality == "R"
+    undo_correction(ward.context, only(ward).id, "Ada", "wrong image")
+    ward.deliver_all()
+    (undone,) = of_kind(ward, ObjectKind.REVERTED)
+    former = held(archive, undone.object_uid)
+    assert only(ward).state is State.REVERTED and former is not None and former.ImageLaterality == "L"
+    assert len(former.OriginalAttributesSequence) == 2, "the undo is on record beside the correction"
+
+
+def test_what_a_person_undid_or_rejected_is_not_written_by_a_retry(tmp_path: Path, archive: SmallPacs) -> None:
+    ward = open_ward(tmp_path, destination(archive))
+    (planned,) = of_kind(ward, ObjectKind.CORRECTED)
+    assert undo_correction(ward.context, only(ward).id, "Ada", "too early").state is State.REVERTED
+    with pytest.raises(DecisionRefused, match=r"correction 1, which is undone: it is not written again"):
+        retry_delivery(ward.context, planned.id, "Bob")
+    assert ward.ledger.due_deliveries() == [] and archive.paths() == []
+    with pytest.raises(DecisionRefused, match="is undone"):
+        reject_correction(ward.context, only(ward).id, "Bob", "again")
+
+
+def test_an_undo_that_is_retried_counts_as_an_undo_again(tmp_path: Path, archive: SmallPacs) -> None:
+    ward = open_ward(tmp_path, destination(archive))
+    ward.deliver_all()
+    undo_correction(ward.context, only(ward).id, "Ada", "wrong")
+    (undone,) = of_kind(ward, ObjectKind.REVERTED)
+    ward.ledger.finish_delivery(undone.id, End.REFUSED, "no")
+    assert only(ward).state is State.VERIFIED
+    retry_delivery(ward.context, undone.id, "Bob")
+    assert only(ward).state is State.REVERTING
+    ward.deliver_all()
+    assert only(ward).state is State.REVERTED
+
+
+def test_an_undo_waits_for_the_worker_that_is_just_sending_the_correction(tmp_path: Path, archive: SmallPacs) -> None:
+    ward = open_ward(tmp_path, destination(archive))
+    (planned,) = of_kind(ward, ObjectKind.CORRECTED)
+    assert ward.ledger.claim_delivery(planned.id, 300.0) is not None
+    undo_correction(ward.context, only(ward).id, "Ada", "stop")
+    (undone,) = of_kind(ward, ObjectKind.REVERTED)
+    assert ward.ledger.due_deliveries() == [] and (undone.next_try_at - undone.created_at).total_seconds() > 200
+    ward.deliver_all()
+    assert only(ward).state is State.REVERTED
+
+
+def test_an_undo_that_cannot_reach_who_took_the_correction_is_refused_and_changes_nothing(tmp_path: Path, archive: SmallPacs) -> None:
+    ward = open_ward(tmp_path, destination(archive))
+    ward.deliver_all()
+    ward.context.settings = ward.settings.model_copy(update={"destinations": (destination(archive, mode="report"),)})
+    with pytest.raises(DecisionRefused, match="went to pacs, which can no longer be written to"):
+        undo_correction(ward.context, only(ward).id, "Ada", "wrong")
+    assert only(ward).state is State.VERIFIED
+
+
+def test_an_undo_goes_where_the_correction_went_although_policy_asks_for_approval_by_now(tmp_path: Path, archive: SmallPacs) -> None:
+    ward = open_ward(tmp_path, destination(archive))
+    ward.deliver_all()
+    ward.context.settings = ward.settings.model_copy(update={"destinations": (destination(archive, missing="approve"),)})
+    undo_correction(ward.context, only(ward).id, "Ada", "wrong")
+    assert len(of_kind(ward, ObjectKind.REVERTED)) == 1
+
+
+def test_while_one_destination_asks_for_approval_none_gets_the_correction(tmp_path: Path, archive: SmallPacs) -> None:
+    ward = open_ward(tmp_path, destination(archive, "at-once"), destination(archive, "asks", missing="approve"))
+    assert only(ward).state is State.PROPOSED and ward.ledger.deliveries() == []
+    approve_correction(ward.context, only(ward).id, "Ada", "right")
+    assert [row.destination for row in of_kind(ward, ObjectKind.CORRECTED)] == ["at-once", "asks"]
+
+
+class TestRejectionNotes:
+    def test_an_image_is_rejected_once_its_corrected_copy_is_proved(self, tmp_path: Path, archive: SmallPacs) -> None:
+        ward = open_ward(tmp_path, destination(archive, rejection_note=True))
+        (copy,), (note,) = of_kind(ward, ObjectKind.CORRECTED), of_kind(ward, ObjectKind.REJECTION)
+        ward.deliver_all(only=[note.id], rounds=2)
+        assert of_kind(ward, ObjectKind.REJECTION)[0].state is End.PENDING and archive.paths() == []
+        ward.deliver_all()
+        assert [row.state for row in ward.ledger.deliveries()] == [End.VERIFIED, End.VERIFIED]
+        said = held(archive, note.object_uid)
+        assert said is not None and said.ConceptNameCodeSequence[0].CodeValue == "113037"
+        assert only(ward).sop_instance_uid in said.to_json() and held(archive, copy.object_uid) is not None
+
+    def test_an_image_whose_copy_did_not_arrive_is_not_rejected(self, tmp_path: Path, archive: SmallPacs) -> None:
+        ward = open_ward(tmp_path, destination(archive, rejection_note=True))
+        (copy,), (note,) = of_kind(ward, ObjectKind.CORRECTED), of_kind(ward, ObjectKind.REJECTION)
+        ward.ledger.finish_delivery(copy.id, End.REFUSED, "no")
+        ward.deliver_all()
+        assert of_kind(ward, ObjectKind.REJECTION)[0].state is End.MISMATCH and held(archive, note.object_uid) is None
+
+    def test_an_undo_rejects_the_corrected_copy(self, tmp_path: Path, archive: SmallPacs) -> None:
+        ward = open_ward(tmp_path, destination(archive, rejection_note=True))
+        ward.deliver_all()
+        undo_correction(ward.context, only(ward).id, "Ada", "wrong")
+        ward.deliver_all()
+        said = held(archive, of_kind(ward, ObjectKind.REJECTION)[-1].object_uid)
+        assert said is not None and of_kind(ward, ObjectKind.CORRECTED)[0].object_uid in said.to_json()
+        assert {row.state for row in ward.ledger.deliveries()} == {End.VERIFIED}
+
+
+class TestReportsOfStudiesWithoutPictures:
+    def test_no_cad_report_can_be_made_and_the_next_version_has_one_without_a_predecessor(self, tmp_path: Path, archive: SmallPacs) -> None:
+        peer = Destination(name="pacs", ae_title="X", host=archive.host, port=archive.port, objects=(ObjectKind.CAD,), commitment=False)
+        ward = Ward(tmp_path / "data", destinations=(peer,))
+        text_only, image = full_field("R", "CC"), full_field("L", "CC")
+        image.StudyInstanceUID = text_only.StudyInstanceUID
+        for keyword in ("Rows", "Columns", "PixelData"):
+            delattr(text_only, keyword)
+        self._conclude(ward, ImageFinding(sop_instance_uid=ward.receive(text_only), state=InstanceState.SKIPPED))
+        (first,) = ward.deliver_all()
+        assert first.state is End.UNSUPPORTED and "no such object" in (first.error or "")
+        self._conclude(ward, analysed(ward.receive(image), "L", "CC"))
+        last = ward.deliver_all()[-1]
+        report = held(archive, last.object_uid)
+        assert last.state is End.VERIFIED and report is not None and "PredecessorDocumentsSequence" not in report
+
+    def _conclude(self, ward: Ward, finding: ImageFinding) -> None:
+        ward.ledger.record_finding(finding)
+        row = ward.ledger.instance(finding.sop_instance_uid)
+        assert row is not None
+        found = [each.finding for each in ward.ledger.instances_of(row.study_instance_uid) if each.finding]
+        conclusion = concluded(row.study_instance_uid, found, [], complete=False).model_copy(update={"fingerprint": str(len(found))})
+        assert ward.ledger.record_conclusion(conclusion, lambda numbered: plan_study(numbered, ward.settings.destinations)) is not None
+
+
+def test_a_kind_that_is_off_everywhere_counts_as_not_compared(archive: SmallPacs) -> None:
+    finding = analysed("1.2.3.4", "R", "CC")
+    missing = correction("1.2.3.4", (Laterality.UNKNOWN, View.UNKNOWN), ("R", "CC"))
+    conclusion = concluded("1.2.3", [finding], [missing], complete=False)
+    off, on = destination(archive, "off", missing="off"), destination(archive, "on", missing="report")
+    assert silence(conclusion, (off, on)) == conclusion and len(plan_study(conclusion, (off, on)).corrections) == 1
+    silent = silence(conclusion, (off,))
+    (quiet,) = silent.corrections
+    assert quiet.view is quiet.laterality is Agreement.UNSURE and quiet.kind is None and plan_study(silent, (off,)).corrections == ()
+
+
+def test_a_ledger_of_the_former_schema_keeps_what_it_owes(database_url: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    engine = open_engine(database_url)
+    with engine.connect().execution_options(writes=True) as connection, connection.begin():
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        at = "2026-11-02 08:00:00.000000"
+        connection.execute(
+            text(
+                "INSERT INTO studies VALUES ('1.2.3', 'concluded', 'routine', :at, :at, :at, false, 1, 1, 1, 'routine', 0.5, 'B', 1, -0.5)"
+            ),
+            {"at": at},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO deliveries (id, study_instance_uid, version, kind, destination, object_uid, state, tries, "
+                "created_at, next_try_at) "
+                "VALUES (1, '1.2.3', 1, 'sr', 'pacs', '2.25.1', 'pending', 2, :at, :at)"
+            ),
+            {"at": at},
+        )
+    engine.dispose()
+    migrate(database_url)
+    ledger = Ledger(database_url)
+    (row,) = ledger.due_deliveries()
+    assert (row.object_uid, row.tries, row.correction_id, row.status) == ("2.25.1", 2, 0, None)
+    assert not ledger.plan_delivery("1.2.3", 1, ObjectKind.REPORT, None, "pacs", "2.25.1"), "it is still owed once"
+    ledger.close()
+
+
+def test_a_conclusion_of_the_former_version_is_still_read() -> None:
+    finding = analysed("1.2.3.4", "R", "CC")
+    now = concluded("1.2.3", [finding], [correction("1.2.3.4", ("R", "CC"), ("R", "CC"))], complete=False).model_dump(mode="json")
+    now.pop("reasoning")
+    (former,) = now["corrections"]
+    for name in ("kind", "confidence", "evidence", "film", "obstacle"):
+        former.pop(name)
+    former["state"] = "report-only"
+    assert Conclusion.model_validate(now).corrections[0].kind is None

@@ -1,0 +1,78 @@
+"""Signs of life of workers and the look each minute, on a real ledger and broker."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from service.domain.findings import ObjectKind
+from service.jobs.context import Context, open_context
+from service.jobs.heartbeat import Heartbeat
+from service.jobs.sampling import SAMPLED, keep_sampling, take_samples
+from service.settings import Settings
+from service.stack import EmbeddedRedis, free_port
+from service.store.ledger import migrate
+from tests.support.ledger_values import header
+
+
+@pytest.fixture
+def context(tmp_path: Path, clean_environment: pytest.MonkeyPatch) -> Iterator[Context]:
+    settings = Settings(data_dir=tmp_path / "data", redis_url=f"redis://127.0.0.1:{free_port()}/0")
+    settings.data_dir.mkdir()
+    migrate(settings.ledger_url)
+    opened = open_context(settings)
+    yield opened
+    opened.ledger.close()
+
+
+def wait_for(happened: Callable[[], object], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_a_worker_gives_signs_of_life_with_what_it_loaded_until_it_stops(context: Context) -> None:
+    heart = Heartbeat(context, beat_s=0.05)
+    heart.start()
+    try:
+        wait_for(context.ledger.workers)
+        (first,) = context.ledger.workers()
+        assert {model.task for model in first.models} == {"labeler", "cancer"}
+        assert first.provider == context.analyser.cancer.provider
+        wait_for(lambda: context.ledger.workers()[0].seen_at > first.seen_at)
+        context.ledger.deregister_worker(first.name)
+        wait_for(context.ledger.workers)
+    finally:
+        heart.stop()
+    assert context.ledger.workers() == []
+
+
+def test_each_look_writes_down_what_waits_and_what_is_left(context: Context, tmp_path: Path) -> None:
+    context.ledger.add_instance(header("1.2.3.1"), "a" * 64, Path("x"), 10, "MG1")
+    context.ledger.plan_delivery("1.2.3", 1, ObjectKind.REPORT, None, "pacs", "2.25.1")
+    without = take_samples(context)
+    assert (without["images-waiting"], without["deliveries-on-their-way"]) == (1, 1)
+    assert without["disk-free-bytes"] > 0
+    assert not [name for name in without if name.startswith("queued")], "an unknown queue is no empty queue"
+    broker = EmbeddedRedis(tmp_path / "redis", port=int(context.settings.redis_url.rsplit(":", 1)[1].split("/")[0]))
+    broker.start()
+    try:
+        context.publisher.deliver(1)
+        assert take_samples(context)["queued.routine"] == 1
+        assert set(take_samples(context)) == set(SAMPLED)
+        stop = threading.Event()
+        looking = threading.Thread(target=keep_sampling, args=(context, stop))
+        looking.start()
+        since = datetime.now(UTC) - timedelta(minutes=2)
+        wait_for(lambda: "queued.routine" in context.ledger.samples(SAMPLED, since, 60))
+        stop.set()
+        looking.join(5)
+        assert not looking.is_alive()
+    finally:
+        broker.stop()

@@ -1,0 +1,430 @@
+"""The Mammography CAD SR follows TID 4000 row by row, says what was found, what was not tried and why, and every reader can open it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+
+import pydicom
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydicom.dataset import Dataset
+from pydicom.uid import MammographyCADSRStorage, generate_uid
+
+from models.vocabulary import Laterality
+from service.domain.findings import (
+    Agreement,
+    Conclusion,
+    CorrectionKind,
+    ImageFinding,
+    InstanceState,
+    Peak,
+    Reasoning,
+    Verdict,
+)
+from service.report.cad_report import NoImages, build_cad_report
+from service.report.coding import code_item
+from tests.support.sample_findings import (
+    NAMES_IN_CHARACTER_SETS,
+    NEVER_CALIBRATED,
+    analysed,
+    as_received,
+    concluded,
+    correction,
+    full_field,
+    label,
+    skipped,
+)
+from tests.support.tid4000 import find_faults, value_of
+from tests.support.validators import dciodvfy_errors, dsrdump
+
+SLOTS = [("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO")]
+OUTLINE = ((40.0, 50.0), (40.0, 70.0), (60.0, 70.0), (60.0, 50.0))
+LABELLED = (Agreement.AGREE, Agreement.CONTRADICT)
+
+
+def with_peak(finding: ImageFinding, strength: float = 0.9) -> ImageFinding:
+    return finding.model_copy(update={"peak": Peak(row=50.5, column=60.5, strength=strength), "outline": OUTLINE})
+
+
+class Study:
+    """Four mammograms; scores, densities and corrections as a test wants them."""
+
+    def __init__(self, *scores: float, density: str = "B") -> None:
+        self.uid = generate_uid()
+        self.images = [full_field(side, view, study_instance_uid=self.uid) for side, view in SLOTS]
+        self.uids = [image.SOPInstanceUID for image in self.images]
+        answered = zip(self.uids, SLOTS, scores or (0.1, 0.2, 0.3, 0.4), strict=True)
+        self.findings = [with_peak(analysed(uid, side, view, score, density)) for uid, (side, view), score in answered]
+
+    def conclude(self, *corrections: object, complete: bool = True) -> Conclusion:
+        return concluded(self.uid, self.findings, corrections, complete=complete)  # type: ignore[arg-type]
+
+    def report(self, *corrections: object) -> Dataset:
+        return build_cad_report(self.conclude(*corrections), self.images)
+
+
+def faults(report: Dataset, images: list[Dataset]) -> list[str]:
+    return find_faults(report, {image.SOPInstanceUID: image for image in images})
+
+
+def walk(item: Dataset) -> Iterator[Dataset]:
+    yield item
+    for child in item.get("ContentSequence", ()):
+        yield from walk(child)
+
+
+def named(report: Dataset, name: str) -> list[Dataset]:
+    return [item for item in walk(report) if "ConceptNameCodeSequence" in item and item.ConceptNameCodeSequence[0].CodeValue == name]
+
+
+def findings(report: Dataset, what: str) -> list[Dataset]:
+    return [item for item in named(report, "111059") if value_of(item) == what]
+
+
+def said(report: Dataset) -> str:
+    """The impression of the whole study."""
+    return str(next(item for item in named(report, "111017")[0].ContentSequence if item.ValueType == "TEXT").TextValue)
+
+
+def status(report: Dataset) -> tuple[str, str, str]:
+    """Processing and findings, detections, analyses."""
+    found, detections, analyses = (value_of(named(report, name)[0]) for name in ("111017", "111064", "111065"))
+    return found, detections, analyses
+
+
+def encoded(dataset: Dataset) -> bytes:
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def check(report: Dataset, images: list[Dataset], folder: Path) -> None:
+    """All judges at once: the template, dciodvfy, dsrdump, and pydicom's own round trip."""
+    assert faults(report, images) == []
+    assert dciodvfy_errors(report, folder) == []
+    assert "Mammography CAD Report" in dsrdump(report, folder)
+    assert_survives(report)
+
+
+def assert_survives(report: Dataset) -> None:
+    """What pydicom reads back and writes again is the same, byte for byte."""
+    written = encoded(report)
+    assert encoded(pydicom.dcmread(io.BytesIO(written))) == written
+
+
+def test_a_region_that_reaches_the_operating_point_has_centre_outline_and_certainty(tmp_path: Path) -> None:
+    study = Study(0.1, 0.2, 0.3, 0.8)
+    report = study.report()
+    check(report, study.images, tmp_path)
+    (region,) = findings(report, "111099")
+    center, outline = named(region, "111010")[0], named(region, "111041")[0]
+    assert list(center.GraphicData) == [60.5, 50.5], "DICOM has the column first"
+    assert list(outline.GraphicData) == [50, 40, 70, 40, 70, 60, 50, 60, 50, 40] and outline.GraphicType == "POLYLINE"
+    assert list(outline.ContentSequence[0].ReferencedContentItemIdentifier) == [1, 2, 4]
+    assert float(named(region, "111012")[0].MeasuredValueSequence[0].NumericValue) == 80
+    assert value_of(named(region, "111056")[0]) == "111150"
+    assert status(report) == ("111242", "111222", "111222")
+    assert "A region is marked in: Image 4." in said(report)
+
+
+def test_neither_a_score_nor_a_peak_alone_makes_a_region() -> None:
+    study = Study(0.1, 0.9, 0.1, 0.1)
+    study.findings[1] = with_peak(study.findings[1], strength=0.2)
+    report = study.report()
+    assert findings(report, "111099") == []
+    assert "No region is marked." in said(report)
+
+
+def test_no_finding_at_all_is_said_in_code(tmp_path: Path) -> None:
+    study = Study(density="UNKNOWN")
+    report = study.report()
+    check(report, study.images, tmp_path)
+    assert named(report, "111034") == []
+    assert status(report) == ("111241", "111222", "111222")
+
+
+def test_the_library_quotes_view_side_and_orientation_as_the_image_declares_them(tmp_path: Path) -> None:
+    study = Study()
+    item = code_item("399162004", "SCT", "cranio-caudal")
+    item.ViewModifierCodeSequence = [code_item("399011000", "SCT", "Axillary Tail")]
+    study.images[0].ViewCodeSequence = [item]
+    study.images[1] = bare = full_field("L", "CC", labelled=False, study_instance_uid=study.uid)
+    bare.SOPInstanceUID = study.uids[1]
+    bare.PatientOrientation = bare.ImagerPixelSpacing = bare.ContentTime = None
+    report = study.report()
+    check(report, study.images, tmp_path)
+    first, second = named(report, "111028")[0].ContentSequence[:2]
+    assert [value_of(each) for each in walk(first) if "ConceptCodeSequence" in each] == ["73056007", "399162004", "399011000"]
+    assert [each.TextValue for each in first.ContentSequence if each.ValueType == "TEXT"] == ["P", "L"]
+    assert {each.ValueType for each in second.ContentSequence} == {"DATE", "TIME"}
+
+
+def test_horizontal_spacing_is_that_between_columns() -> None:
+    study = Study()
+    study.images[0].ImagerPixelSpacing = ["0.1", "0.07"]
+    spacing = [named(study.report(), name)[0].MeasuredValueSequence[0].NumericValue for name in ("111026", "111066")]
+    assert spacing == [0.07, 0.1]
+
+
+def test_a_contradicted_label_is_a_quality_finding_on_its_image(tmp_path: Path) -> None:
+    study = Study()
+    report = study.report(correction(study.uids[2], ("L", "MLO"), ("R", "MLO"), *LABELLED))
+    check(report, study.images, tmp_path)
+    (quality,) = findings(report, "111101")
+    assert value_of(named(quality, "111052")[0]) == "111183"
+    references = [each for each in quality.ContentSequence if "ReferencedContentItemIdentifier" in each]
+    assert [list(each.ReferencedContentItemIdentifier) for each in references] == [[1, 2, 3]]
+    assert float(named(quality, "111012")[0].MeasuredValueSequence[0].NumericValue) == 99
+
+
+def test_no_certainty_is_claimed_for_a_label_that_no_witness_settles(tmp_path: Path) -> None:
+    study = Study()
+    unsettled = correction(study.uids[2], ("L", "MLO"), ("R", "MLO"), *LABELLED)
+    report = study.report(unsettled.model_copy(update={"obstacle": "no second witness", "reason": "no second witness"}))
+    check(report, study.images, tmp_path)
+    (quality,) = findings(report, "111101")
+    assert named(quality, "111012") == []
+    assert any("contradicts. no second witness" in str(item.TextValue) for item in named(report, "111033"))
+
+
+def test_a_mirrored_picture_with_a_wrong_view_has_a_wrong_label() -> None:
+    study = Study()
+    both = (Agreement.CONTRADICT, Agreement.CONTRADICT)
+    report = study.report(correction(study.uids[2], ("L", "CC"), ("R", "MLO"), *both, kind=CorrectionKind.MIRRORED))
+    assert len(findings(report, "111101")) == 1
+
+
+@pytest.mark.parametrize("kind", [CorrectionKind.MISSING, CorrectionKind.MIRRORED])
+def test_a_label_that_is_missing_or_right_is_not_called_incorrect(kind: CorrectionKind, tmp_path: Path) -> None:
+    study = Study()
+    agreements = LABELLED if kind is CorrectionKind.MIRRORED else (Agreement.AGREE, Agreement.MISSING)
+    report = study.report(correction(study.uids[2], ("L", "MLO"), ("R", "MLO"), *agreements, kind=kind))
+    check(report, study.images, tmp_path)
+    assert findings(report, "111101") == []
+    described = [str(item.TextValue) for item in named(report, "111033")]
+    assert any(f"InstanceHeader says L MLO: {kind}." in text for text in described)
+
+
+def test_what_the_images_say_together_about_their_labels_is_told() -> None:
+    study = Study()
+    reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Every image bears the label of the other side.")
+    conclusion = study.conclude().model_copy(update={"reasoning": reasoning})
+    assert "Labels: exchanged. Every image bears the label of the other side." in said(build_cad_report(conclusion, study.images))
+
+
+def test_composition_stands_at_each_image_with_its_side() -> None:
+    compositions = findings(Study(density="C").report(), "129715009")
+    values = [[value_of(item) for item in walk(each) if "ConceptCodeSequence" in item][-2:] for each in compositions]
+    right, left = ["129718006", "73056007"], ["129718006", "80248007"]
+    assert values == [right, left, right, left]
+
+
+def test_a_partial_study_is_preliminary_and_says_what_was_not_tried(tmp_path: Path) -> None:
+    study = Study()
+    study.findings[1] = skipped(study.uids[1], "spot", "a spot compression view")
+    report = build_cad_report(study.conclude(complete=False), study.images)
+    check(report, study.images, tmp_path)
+    assert (report.CompletionFlag, report.PreliminaryFlag) == ("PARTIAL", "PRELIMINARY")
+    assert status(report) == ("111242", "111222", "111222")
+    assert "Image 2, not attempted: a spot compression view [spot]." in said(report)
+    performed = named(report, "111022")[0]
+    positions = [
+        list(item.ReferencedContentItemIdentifier) for item in performed.ContentSequence if "ReferencedContentItemIdentifier" in item
+    ]
+    assert positions == [[1, 2, 1], [1, 2, 3], [1, 2, 4]]
+
+
+def test_an_image_that_failed_makes_success_partial(tmp_path: Path) -> None:
+    study = Study(density="UNKNOWN")
+    study.findings[3] = skipped(study.uids[3], "unparsable", "the pixels cannot be decoded", InstanceState.FAILED)
+    report = study.report()
+    check(report, study.images, tmp_path)
+    assert status(report) == ("111243", "111223", "111223")
+    assert "Image 4, failed: the pixels cannot be decoded [unparsable]." in said(report)
+
+
+@pytest.mark.parametrize(
+    ("state", "expected"),
+    [(InstanceState.SKIPPED, ("111245", "111225", "111225")), (InstanceState.FAILED, ("111245", "111224", "111224"))],
+)
+def test_a_study_that_was_not_processed_has_a_valid_report(state: InstanceState, expected: tuple[str, ...], tmp_path: Path) -> None:
+    study = Study()
+    study.findings = [skipped(uid, "for-processing", "raw detector data", state) for uid in study.uids]
+    report = build_cad_report(study.conclude(complete=False), study.images)
+    check(report, study.images, tmp_path)
+    assert status(report) == expected
+    assert "Nothing in this study was analysed." in said(report)
+
+
+def test_without_an_operating_point_detection_is_not_attempted(tmp_path: Path) -> None:
+    study = Study(0.9, 0.9, 0.9, 0.9)
+    conclusion = study.conclude().model_copy(update={"threshold": None})
+    report = build_cad_report(conclusion, study.images)
+    check(report, study.images, tmp_path)
+    assert status(report)[1] == "111225" and findings(report, "111099") == []
+    assert "No operating point is set: detection was not attempted." in said(report)
+
+
+def test_a_raw_score_is_never_called_a_probability() -> None:
+    study = Study(0.1, 0.1, 0.1, 0.9)
+    study.findings[3] = with_peak(analysed(study.uids[3], "L", "MLO", 0.9, cancer=NEVER_CALIBRATED))
+    report = study.report()
+    assert named(report, "111047") == []
+    assert "(not calibrated)" in str(named(findings(report, "111099")[0], "111058")[0].TextValue)
+
+
+def test_every_model_is_named_beyond_doubt() -> None:
+    report = Study().report()
+    assert f"sha256={'b' * 64}" in [item.TextValue for item in named(report, "111002")]
+    assert f"Model mammotriage-labeler 1.0.0, sha256 {'a' * 64}, calibration none." in said(report)
+
+
+def test_what_is_no_image_is_told_but_stands_in_no_library(tmp_path: Path) -> None:
+    study = Study()
+    page = full_field(study_instance_uid=study.uid)
+    for keyword in ("Rows", "Columns", "PixelData"):
+        delattr(page, keyword)
+    study.findings.insert(0, skipped(page.SOPInstanceUID, "not-mammography", "no mammogram"))
+    report = build_cad_report(study.conclude(), [*study.images, page])
+    check(report, study.images, tmp_path)
+    assert len(named(report, "111028")[0].ContentSequence) == 4
+    assert "Image 1, not attempted: no mammogram [not-mammography]." in said(report)
+    with pytest.raises(NoImages):
+        build_cad_report(concluded(study.uid, study.findings[:1]), [page])
+
+
+def test_a_later_version_supersedes_the_former_in_the_same_series(tmp_path: Path) -> None:
+    study = Study()
+    former = study.report()
+    later = build_cad_report(study.conclude().model_copy(update={"version": 2}), study.images, former)
+    check(later, study.images, tmp_path)
+    assert later.SOPInstanceUID != former.SOPInstanceUID and later.SeriesInstanceUID == former.SeriesInstanceUID
+    reference = later.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    assert (reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID) == (MammographyCADSRStorage, former.SOPInstanceUID)
+    uids = [[item.UID for item in named(report, "112040")] for report in (former, later)]
+    assert uids[0] == uids[1], "a finding keeps its identity"
+
+
+def test_building_again_gives_equal_bytes(tmp_path: Path) -> None:
+    study = Study(0.1, 0.2, 0.3, 0.8)
+    conclusion = study.conclude(correction(study.uids[2], ("L", "MLO"), ("R", "MLO"), *LABELLED))
+    first = encoded(build_cad_report(conclusion, study.images))
+    received = [as_received(image, tmp_path) for image in study.images]
+    travelled = Conclusion.model_validate_json(conclusion.model_dump_json())
+    assert encoded(build_cad_report(travelled, received[::-1])) == first
+
+
+@pytest.mark.parametrize(("charset", "name"), NAMES_IN_CHARACTER_SETS)
+def test_every_character_set_survives_and_foreign_letters_in_a_reason_do_no_harm(
+    charset: str | list[str], name: str, tmp_path: Path
+) -> None:
+    study = Study()
+    for image in study.images:
+        image.SpecificCharacterSet, image.PatientName = charset, name
+    images = [as_received(image, tmp_path) for image in study.images]
+    study.findings[1] = skipped(study.uids[1], "odd", "a reason in „foreign“ letters: ß, 王")
+    report = pydicom.dcmread(io.BytesIO(encoded(build_cad_report(study.conclude(), images))))
+    assert report.get_item("PatientName").value == as_received(study.images[0], tmp_path).get_item("PatientName").value
+    assert str(report.PatientName) == name
+    assert dciodvfy_errors(report, tmp_path) == []
+    dsrdump(report, tmp_path)
+
+
+def test_real_objects_of_every_kind_have_a_report_that_follows_the_template(dicom_test_files: Path, tmp_path: Path) -> None:
+    judged = 0
+    for path in sorted(dicom_test_files.glob("*/*.dcm")):
+        source = pydicom.dcmread(path, stop_before_pixels=True)
+        finding = skipped(source.SOPInstanceUID, "not-mammography", "not a mammogram")
+        conclusion = concluded(source.StudyInstanceUID, [finding], complete=False)
+        if "Rows" not in source:
+            continue
+        judged += 1
+        report = build_cad_report(conclusion, [source])
+        # A real header may hold what is no value: such a row is left out, which the judge of rows cannot know.
+        assert [fault for fault in faults(report, [source]) if "is missing" not in fault] == [], path.name
+        dsrdump(report, tmp_path)
+        known = set(dciodvfy_errors(pydicom.dcmread(path), tmp_path))
+        patient = {"Patient", "GeneralStudy", "PatientStudy"}
+        new = [line for line in dciodvfy_errors(report, tmp_path) if line not in known]
+        assert [line for line in new if not any(f"Module=<{name}>" in line for name in patient)] == [], path.name
+    assert judged > 3
+
+
+images_of_a_study = st.lists(
+    st.tuples(
+        st.sampled_from(["R", "L", "UNKNOWN"]),
+        st.sampled_from(["CC", "MLO", "UNKNOWN"]),
+        st.sampled_from(["A", "B", "C", "D", "UNKNOWN"]),
+        st.one_of(st.none(), st.floats(0, 1)),
+        st.one_of(st.none(), st.floats(0, 1)),
+        st.sampled_from(InstanceState),
+        st.sampled_from([None, *CorrectionKind]),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(images_of_a_study, st.one_of(st.none(), st.floats(0, 1)))
+def test_whatever_was_concluded_the_tree_follows_the_template(drawn: list[tuple], threshold: float | None) -> None:  # type: ignore[type-arg]
+    uid = generate_uid()
+    images, found, corrections = [], [], []
+    for side, view, density, score, strength, state, kind in drawn:
+        image = full_field(side if side != "UNKNOWN" else "R", "CC", study_instance_uid=uid)
+        images.append(image)
+        if state is not InstanceState.ANALYSED:
+            found.append(skipped(image.SOPInstanceUID, "code", "text", state))
+            continue
+        finding = analysed(image.SOPInstanceUID, side, view, 0.0, density).model_copy(update={"cancer_score": score})
+        found.append(finding if strength is None else with_peak(finding, strength))
+        declared = (Laterality.L if side == "R" else Laterality.R).value
+        agreements = (Agreement.AGREE, Agreement.AGREE) if kind is None else LABELLED
+        corrections.append(correction(image.SOPInstanceUID, (declared, "CC"), (side, view), *agreements, kind=kind))
+    conclusion = concluded(uid, found, corrections).model_copy(update={"threshold": threshold})
+    report = build_cad_report(conclusion, images)
+    assert faults(report, images) == []
+    assert_survives(report)
+
+
+def remove(report: Dataset, name: str) -> None:
+    doomed = {id(item) for item in named(report, name)}
+    for item in list(walk(report)):
+        if "ContentSequence" in item:
+            item.ContentSequence = [child for child in item.ContentSequence if id(child) not in doomed]
+
+
+SPOILED = {
+    "no library": lambda report: remove(report, "111028"),
+    "no algorithm name": lambda report: remove(report, "111001"),
+    "no centre": lambda report: remove(report, "111010"),
+    "no rendering intent": lambda report: remove(report, "111056"),
+    "no summary": lambda report: remove(report, "111065"),
+    "order": lambda report: report.ContentSequence.reverse(),
+    "an item that no row has": lambda report: report.ContentSequence.append(deepcopy(named(report, "111058")[0])),
+    "a value from nowhere": lambda report: setattr(named(report, "111064")[0].ConceptCodeSequence[0], "CodeValue", "1"),
+    "a reference to nowhere": lambda report: setattr(
+        named(report, "111010")[0].ContentSequence[0], "ReferencedContentItemIdentifier", [1, 2, 9]
+    ),
+    "success with nothing done": lambda report: remove(report, "111063"),
+    "a certainty of 200 %": lambda report: setattr(named(report, "111012")[0].MeasuredValueSequence[0], "NumericValue", "200"),
+}
+
+
+@pytest.mark.parametrize("spoiled", SPOILED)
+def test_the_judge_of_rows_finds_what_is_wrong(spoiled: str) -> None:
+    study = Study(0.1, 0.2, 0.3, 0.8)
+    report = study.report()
+    SPOILED[spoiled](report)
+    assert faults(report, study.images) != []
+
+
+def test_labels_of_low_confidence_are_shown_as_unknown() -> None:
+    study = Study()
+    study.findings[0] = study.findings[0].model_copy(update={"view": label("UNKNOWN", 0.6)})
+    described = [str(item.TextValue) for item in named(study.report(), "111033")]
+    assert any(text.startswith("Image 1: pixels show R UNKNOWN") for text in described)

@@ -1,0 +1,268 @@
+"""The structured report says all that was concluded, in codes, and every reader can open it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import highdicom
+import pydicom
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.uid import UID, BasicTextSRStorage, EnhancedSRStorage, generate_uid
+
+from service.domain.findings import Agreement, Conclusion, Correction, CorrectionKind, Evidence, InstanceState, Marker, Reasoning, Verdict
+from service.report.sr_class import DIALECTS, NotExpressible, as_dialect
+from service.report.structured_report import build_report
+from tests.support.sample_findings import (
+    NAMES_IN_CHARACTER_SETS,
+    NEVER_CALIBRATED,
+    analysed,
+    as_received,
+    concluded,
+    correction,
+    full_field,
+    skipped,
+)
+from tests.support.validators import dciodvfy_errors, dsrdump
+
+SLOTS = [("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO")]
+
+
+class Study:
+    """Four mammograms and a text page, the third one labelled wrongly."""
+
+    def __init__(self) -> None:
+        self.uid = generate_uid()
+        self.images = [full_field(side, view, study_instance_uid=self.uid) for side, view in SLOTS]
+        self.page = full_field(study_instance_uid=self.uid)
+        uids = [image.SOPInstanceUID for image in self.images]
+        findings = [analysed(uid, side, view, 0.1 * n) for n, (uid, (side, view)) in enumerate(zip(uids, SLOTS, strict=True), 3)]
+        findings.append(skipped(self.page.SOPInstanceUID, "text-page", "the picture is a page of text"))
+        corrections = [correction(uids[0], SLOTS[0], SLOTS[0], Agreement.AGREE, Agreement.AGREE)]
+        corrections.append(correction(uids[2], ("L", "MLO"), ("R", "MLO"), Agreement.AGREE, Agreement.CONTRADICT))
+        self.conclusion = concluded(self.uid, findings, corrections)
+        self.sources = [*self.images, self.page]
+
+    def report(self) -> Dataset:
+        return build_report(self.conclusion, self.sources)
+
+
+@pytest.fixture
+def study() -> Study:
+    return Study()
+
+
+def groups(report: Dataset) -> dict[str, list[Dataset]]:
+    """Content items of each measurement group by its name."""
+    measurements = next(item for item in report.ContentSequence if meaning(item) == "Imaging Measurements")
+    return {group.ContentSequence[0].TextValue: list(group.ContentSequence) for group in measurements.ContentSequence}
+
+
+def meaning(item: Dataset) -> str:
+    return str(item.ConceptNameCodeSequence[0].CodeMeaning)
+
+
+def codes(items: list[Dataset]) -> dict[str, str]:
+    return {item.ConceptNameCodeSequence[0].CodeValue: item.ConceptCodeSequence[0].CodeValue for item in items if item.ValueType == "CODE"}
+
+
+def numbers(items: list[Dataset]) -> dict[str, float]:
+    found = (item for item in items if item.ValueType == "NUM")
+    return {item.ConceptNameCodeSequence[0].CodeValue: float(item.MeasuredValueSequence[0].NumericValue) for item in found}
+
+
+def texts(items: list[Dataset], name: str = "Comment") -> list[str]:
+    return [str(item.TextValue) for item in items if item.get("ValueType") == "TEXT" and meaning(item) == name]
+
+
+def walk(item: Dataset) -> Iterator[Dataset]:
+    yield item
+    for child in item.get("ContentSequence", ()):
+        yield from walk(child)
+
+
+def encoded(dataset: Dataset) -> bytes:
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def test_validators_find_no_fault_and_dcmtk_reads_it(study: Study, tmp_path: Path) -> None:
+    report = study.report()
+    assert dciodvfy_errors(report, tmp_path) == []
+    assert "cranio-caudal" in dsrdump(report, tmp_path)
+
+
+def test_each_image_states_labels_density_score_and_confidence(study: Study) -> None:
+    image = groups(study.report())["Image 1"]
+    said = codes(image)
+    assert (said["111031"], said["111027"], said["129715009"], said["111065"]) == ("399162004", "24028007", "129717001", "111222")
+    assert numbers(image)["111047"] == 30.0
+    assert numbers(image)["conf-view"] == 0.99
+    reference = next(item for item in image if item.ValueType == "IMAGE").ReferencedSOPSequence[0]
+    assert reference.ReferencedSOPInstanceUID == study.images[0].SOPInstanceUID
+
+
+def test_a_wrong_label_has_the_code_of_a_wrong_label(study: Study) -> None:
+    said = groups(study.report())
+    assert codes(said["Image 3"])["111052"] == "111183"
+    assert (codes(said["Image 3"])["agree-view"], codes(said["Image 3"])["agree-laterality"]) == ("agree", "contradict")
+    assert codes(said["Image 3"])["difference"] == "contradict"
+    assert "Declared L MLO, pixels show R MLO; contradicts: the pixels show other labels" in texts(said["Image 3"])
+    assert "111052" not in codes(said["Image 1"]) and "difference" not in codes(said["Image 1"])
+
+
+def with_correction(study: Study, **values: object) -> dict[str, list[Dataset]]:
+    """Measurement groups of the study where the third image's correction says something else."""
+    first, third = study.conclusion.corrections
+    changed = Correction.model_validate(third.model_dump() | values)
+    return groups(build_report(study.conclusion.model_copy(update={"corrections": (first, changed)}), study.sources))
+
+
+def test_a_mirrored_image_has_no_wrong_label_but_another_difference(study: Study) -> None:
+    image = with_correction(study, kind=CorrectionKind.MIRRORED)["Image 3"]
+    assert codes(image)["difference"] == "mirrored" and "111052" not in codes(image)
+
+
+def test_witnesses_obstacles_and_the_marker_that_was_read_are_told(study: Study) -> None:
+    witness = Evidence(code="contralateral", text="the other breast's image agrees")
+    image = with_correction(study, evidence=[witness], obstacle="a view with a modifier")["Image 3"]
+    assert "Witness, contralateral: the other breast's image agrees" in texts(image)
+    assert "Reported only: a view with a modifier" in texts(image)
+    marked = study.conclusion.images[2].model_copy(update={"marker": Marker(text="R MLO", confidence=0.9)})
+    images = (*study.conclusion.images[:2], marked, *study.conclusion.images[3:])
+    report = build_report(study.conclusion.model_copy(update={"images": images}), study.sources)
+    assert "Lead marker read: R MLO, confidence 0.900" in texts(groups(report)["Image 3"])
+
+
+def test_what_the_images_say_together_about_their_labels_is_told(study: Study) -> None:
+    assert codes(groups(study.report())["Study"])["study-labels"] == "as-declared"
+    reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Both sides are exchanged.")
+    whole = groups(build_report(study.conclusion.model_copy(update={"reasoning": reasoning}), study.sources))["Study"]
+    assert codes(whole)["study-labels"] == "sides-swapped"
+    assert "Labels, exchanged: Both sides are exchanged." in texts(whole)
+
+
+@pytest.mark.parametrize("sop_class", DIALECTS, ids=lambda uid: uid.keyword)
+def test_a_peer_gets_the_same_content_in_the_class_that_it_takes(study: Study, sop_class: UID, tmp_path: Path) -> None:
+    report = study.report()
+    spoken = as_dialect(report, sop_class)
+    assert dciodvfy_errors(spoken, tmp_path) == []
+    assert "cranio-caudal" in dsrdump(spoken, tmp_path)
+    assert spoken.ContentSequence == report.ContentSequence
+    assert (spoken.SOPClassUID, spoken.file_meta.MediaStorageSOPClassUID) == (sop_class, sop_class)
+    assert spoken.file_meta.MediaStorageSOPInstanceUID == spoken.SOPInstanceUID
+    assert highdicom.sr.srread(io.BytesIO(encoded(spoken))).content.get_image_measurement_groups() != []
+    assert encoded(as_dialect(study.report(), sop_class)) == encoded(spoken)
+
+
+def test_each_class_has_an_instance_of_its_own_and_supersedes_one_of_its_kind(study: Study) -> None:
+    former = study.report()
+    later = build_report(study.conclusion.model_copy(update={"version": 2}), study.sources, former)
+    assert len({as_dialect(former, each).SOPInstanceUID for each in DIALECTS}) == len(DIALECTS)
+    spoken = as_dialect(later, EnhancedSRStorage)
+    reference = spoken.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    assert reference.ReferencedSOPClassUID == EnhancedSRStorage
+    assert reference.ReferencedSOPInstanceUID == as_dialect(former, EnhancedSRStorage).SOPInstanceUID
+    kept = later.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    assert kept.ReferencedSOPInstanceUID == former.SOPInstanceUID, "the report itself is not changed"
+
+
+def test_a_report_is_put_into_no_class_that_would_lose_content(study: Study) -> None:
+    with pytest.raises(NotExpressible):
+        as_dialect(study.report(), BasicTextSRStorage)
+
+
+def test_an_image_that_was_not_analysed_says_why(study: Study) -> None:
+    page = groups(study.report())["Image 5"]
+    assert codes(page)["111065"] == "111225"
+    assert texts(page) == ["skipped: the picture is a page of text [text-page]"]
+    assert numbers(page) == {}
+
+
+def test_breasts_and_study_have_score_density_and_flag(study: Study) -> None:
+    said = groups(study.report())
+    assert {name.split()[0] for name in said} == {"Study", "Breast", "Image"}
+    assert numbers(said["Study"]) == {"111047": 60.0, "threshold": 0.5}
+    assert codes(said["Study"])["triage-flag"] == "suspicious"
+    assert codes(said["Study"])["129715009"] == "129718006"
+    assert numbers(said["Breast R"]) == {"111047": 50.0}
+
+
+def test_it_says_that_it_is_no_diagnosis_and_which_models_spoke(study: Study) -> None:
+    comments = texts(groups(study.report())["Study"])
+    assert any("Not a diagnosis" in text for text in comments)
+    assert f"Model mammotriage-cancer 2.1.0, sha256 {'b' * 64}, calibration platt" in comments
+    parameters = [
+        item.TextValue for item in walk(study.report()) if item.get("ValueType") == "TEXT" and meaning(item) == "Algorithm Parameters"
+    ]
+    assert f"sha256={'a' * 64}" in parameters and f"sha256={'b' * 64}" in parameters
+
+
+def test_a_score_that_is_not_calibrated_is_not_called_a_probability() -> None:
+    image = full_field()
+    conclusion = concluded(image.StudyInstanceUID, [analysed(image.SOPInstanceUID, "R", "CC", 0.25, cancer=NEVER_CALIBRATED)])
+    said = numbers(groups(build_report(conclusion, [image]))["Image 1"])
+    assert said["raw-score"] == 0.25 and "111047" not in said
+
+
+def test_it_stays_in_the_study_complete_but_unverified(study: Study) -> None:
+    report = study.report()
+    assert report.StudyInstanceUID == study.uid
+    assert (report.CompletionFlag, report.VerificationFlag, report.PreliminaryFlag) == ("COMPLETE", "UNVERIFIED", "FINAL")
+    evidence = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence
+    assert {item.ReferencedSOPSequence[0].ReferencedSOPInstanceUID for item in evidence} == {s.SOPInstanceUID for s in study.sources}
+
+
+def test_an_incomplete_view_set_makes_a_partial_preliminary_report(tmp_path: Path) -> None:
+    image = full_field()
+    conclusion = concluded(image.StudyInstanceUID, [analysed(image.SOPInstanceUID, "R", "CC")], complete=False)
+    report = build_report(conclusion, [image])
+    assert (report.CompletionFlag, report.PreliminaryFlag) == ("PARTIAL", "PRELIMINARY")
+    assert dciodvfy_errors(report, tmp_path) == []
+
+
+def test_a_later_version_supersedes_the_former(study: Study, tmp_path: Path) -> None:
+    former = study.report()
+    later = build_report(study.conclusion.model_copy(update={"version": 2}), study.sources, former)
+    assert later.SOPInstanceUID != former.SOPInstanceUID and later.SeriesInstanceUID == former.SeriesInstanceUID
+    referenced = later.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    assert referenced.ReferencedSOPInstanceUID == former.SOPInstanceUID
+    assert dciodvfy_errors(later, tmp_path) == []
+    dsrdump(later, tmp_path)
+
+
+def test_building_again_gives_equal_bytes(study: Study, tmp_path: Path) -> None:
+    first = encoded(study.report())
+    assert encoded(study.report()) == first
+    received = [as_received(source, tmp_path) for source in study.sources]
+    travelled = Conclusion.model_validate_json(study.conclusion.model_dump_json())
+    assert encoded(build_report(travelled, list(reversed(received)))) == first
+
+
+def test_a_study_of_which_nothing_was_analysed_has_a_report_too(dicom_test_files: Path, tmp_path: Path) -> None:
+    for path in sorted(dicom_test_files.glob("*/*.dcm")):
+        source = pydicom.dcmread(path, stop_before_pixels=True)
+        finding = skipped(source.SOPInstanceUID, "not-mammography", "not a mammogram", InstanceState.FAILED)
+        report = build_report(concluded(source.StudyInstanceUID, [finding], complete=False), [source])
+        assert codes(groups(report)["Image 1"])["111065"] == "111224"
+        dsrdump(report, tmp_path)
+        patient = {"Patient", "GeneralStudy", "PatientStudy"}
+        faults = [line for line in dciodvfy_errors(report, tmp_path) if not any(f"Module=<{name}>" in line for name in patient)]
+        # What a source's patient or study module has wrong, its report has wrong too: nothing is invented.
+        known = set(dciodvfy_errors(pydicom.dcmread(path), tmp_path))
+        assert [line for line in faults if line not in known] == [], path.name
+
+
+@pytest.mark.parametrize(("charset", "name"), NAMES_IN_CHARACTER_SETS)
+def test_every_character_set_survives(charset: str | list[str], name: str, tmp_path: Path) -> None:
+    image = full_field()
+    image.SpecificCharacterSet, image.PatientName = charset, name
+    source = as_received(image, tmp_path)
+    conclusion = concluded(source.StudyInstanceUID, [analysed(source.SOPInstanceUID, "R", "CC")])
+    read_back = pydicom.dcmread(io.BytesIO(encoded(build_report(conclusion, [source]))))
+    assert read_back.get_item("PatientName").value == as_received(image, tmp_path).get_item("PatientName").value
+    assert str(read_back.PatientName) == name
+    assert dciodvfy_errors(read_back, tmp_path) == []

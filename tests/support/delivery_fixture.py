@@ -1,0 +1,105 @@
+"""A ledger, settings and produced objects: what the tests of delivery have in common."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+
+from service.deliver.attempt import deliver
+from service.deliver.comparison import Changes
+from service.destinations import Destination
+from service.domain.findings import Agreement, DeliveryState, ObjectKind, Peak
+from service.report.cad_report import build_cad_report
+from service.report.corrected_instance import build_corrected, build_undone
+from service.report.label_changes import Change, Undo
+from service.report.presentation_state import build_marks
+from service.report.rejection_note import build_rejection_note
+from service.report.secondary_capture import build_heatmap
+from service.report.structured_report import build_report
+from service.settings import Settings
+from service.store.ledger import Ledger
+from service.store.migrate import migrate
+from service.store.rows import DeliveryRow
+from tests.support.ledger_values import header
+from tests.support.sample_findings import CONCLUDED_AT, analysed, as_received, concluded, correction, decided, full_field
+
+LEASE_S = 60.0
+UNDO = Undo("B. Reader", "was right as it was", CONCLUDED_AT)
+
+
+class Desk:
+    """A ledger and settings, and the way from an object to the end of one delivery try."""
+
+    def __init__(self, url: str, data_dir: Path, **settings: Any) -> None:
+        migrate(url)
+        self.ledger = Ledger(url)
+        self.settings = Settings(**{"data_dir": data_dir, "delivery_backoff_seconds": 0.1, "delivery_max_attempts": 3, **settings})
+
+    def plan(self, payload: Dataset | Changes, kind: ObjectKind = ObjectKind.REPORT, source_sop_instance_uid: str | None = None) -> int:
+        study_instance_uid = str(payload.StudyInstanceUID) if isinstance(payload, Dataset) else payload.study_instance_uid
+        object_uid = str(payload.SOPInstanceUID) if isinstance(payload, Dataset) else payload.sop_instance_uid
+        self.ledger.add_instance(header(f"1.2.3.4.{len(self.ledger.deliveries())}", study_instance_uid), "0" * 64, Path("x"), 1, "TEST")
+        self.ledger.plan_delivery(study_instance_uid, 1, kind, source_sop_instance_uid, "pacs", object_uid)
+        return self.ledger.deliveries()[-1].id
+
+    def attempt(self, delivery_id: int, payload: Dataset | Changes, destination: Destination) -> DeliveryState:
+        """One try, as soon as the delivery is due."""
+        wait_until(lambda: any(row.id == delivery_id for row in self.ledger.due_deliveries()))
+        claimed = self.ledger.claim_delivery(delivery_id, LEASE_S)
+        assert claimed is not None
+        return deliver(claimed, payload, destination, self.ledger, self.settings)
+
+    def finish(self, delivery_id: int, payload: Dataset | Changes, destination: Destination) -> list[DeliveryState]:
+        """Tries until the delivery has ended; their outcomes."""
+        states = [self.attempt(delivery_id, payload, destination)]
+        while states[-1] in (DeliveryState.PENDING, DeliveryState.SENT):
+            states.append(self.attempt(delivery_id, payload, destination))
+        assert self.row(delivery_id).state is states[-1]
+        return states
+
+    def row(self, delivery_id: int) -> DeliveryRow:
+        row = self.ledger.delivery(delivery_id)
+        assert row is not None
+        return row
+
+
+def mislabelled(folder: Path) -> tuple[Dataset, Change]:
+    """An image as received whose labels are those of the other side, and the decision to correct it."""
+    source = as_received(full_field("R", "MLO"), folder)
+    source.ImageLaterality = "L"
+    source.save_as(folder / f"{source.SOPInstanceUID}.dcm", enforce_file_format=True)
+    source = pydicom.dcmread(folder / f"{source.SOPInstanceUID}.dcm")
+    change = correction(source.SOPInstanceUID, ("L", "MLO"), ("R", "MLO"), Agreement.AGREE, Agreement.CONTRADICT)
+    return source, decided(change, analysed(source.SOPInstanceUID, "R", "MLO"))
+
+
+def produced(folder: Path, source: Dataset | None = None) -> dict[ObjectKind, Dataset]:
+    """One object of each kind, of one image."""
+    source = source or as_received(full_field("R", "MLO", labelled=False), folder)
+    uid = str(source.SOPInstanceUID)
+    finding = analysed(uid, "R", "MLO", score=0.8).model_copy(update={"peak": Peak(row=60, column=50, strength=0.9)})
+    difference = correction(uid, ("UNKNOWN", "UNKNOWN"), ("R", "MLO"))
+    change = decided(difference, finding)
+    conclusion = concluded(source.StudyInstanceUID, [finding], [difference], complete=False)
+    return {
+        ObjectKind.CAD: build_cad_report(conclusion, [source]),
+        ObjectKind.REPORT: build_report(conclusion, [source]),
+        ObjectKind.HEATMAP: build_heatmap(conclusion, finding, source, np.zeros((200, 150, 3), np.uint8)),
+        ObjectKind.MARKS: build_marks(conclusion, finding, source),
+        ObjectKind.CORRECTED: build_corrected(change, source, "new-series"),
+        ObjectKind.REVERTED: build_undone(change, UNDO, source, "new-series"),
+        ObjectKind.REJECTION: build_rejection_note(change, source),
+    }
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.02)
