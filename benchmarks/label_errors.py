@@ -32,7 +32,7 @@ from benchmarks.seeded_studies import (
     truths,
 )
 from models.registry import Registry
-from service.domain.findings import Agreement, Correction, CorrectionKind, InstanceState, Verdict
+from service.domain.findings import Agreement, CorrectionKind, InstanceState, LabelCorrection, Verdict
 from service.domain.reasoning import compare_study
 
 MIRRORING_MACHINE = "49"
@@ -109,7 +109,7 @@ def _seed_all(error: Error, exams: Iterable[Exam]) -> Iterator[Seeded]:
         yield from error.seed(exam)
 
 
-def does_harm(correction: Correction, seeded: Seeded, truth: dict[str, Labels]) -> bool:
+def does_harm(correction: LabelCorrection, seeded: Seeded, truth: dict[str, Labels]) -> bool:
     """Tell whether a person could be led to write something wrong: an offered label that is not the true one, or an orientation
     written because a picture was taken for mirrored that is not."""
     if correction.kind is None or correction.obstacle:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from models.vocabulary import Laterality, View
-from service.domain.findings import Agreement, Correction, CorrectionKind, InstanceHeader, Label
+from service.domain.findings import Agreement, CorrectionKind, InstanceHeader, Label, LabelCorrection
 
 NORMATIVE_VIEW_SOURCES = frozenset({"ViewCodeSequence", "ViewPosition"})
 NORMATIVE_LATERALITY_SOURCES = frozenset({"ImageLaterality"})
@@ -51,14 +51,14 @@ _OF_KIND = {
 _WORST_FIRST = (Agreement.CONTRADICT, Agreement.MISSING, Agreement.UNSURE, Agreement.AGREE)
 
 
-def summarise_image(correction: Correction) -> Agreement:
+def summarise_image(correction: LabelCorrection) -> Agreement:
     """One word for an image: how its header stands to its pixels."""
     if correction.kind is not None:
         return _OF_KIND[correction.kind]
     return Agreement.UNSURE if Agreement.UNSURE in (correction.view, correction.laterality) else Agreement.AGREE
 
 
-def summarise_study(corrections: Iterable[Correction]) -> Agreement | None:
+def summarise_study(corrections: Iterable[LabelCorrection]) -> Agreement | None:
     """One word for a study, that of its worst image; None where no image was compared."""
     found = {summarise_image(each) for each in corrections}
     return next((each for each in _WORST_FIRST if each in found), None)

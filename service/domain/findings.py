@@ -178,7 +178,7 @@ class Evidence(_Value):
     sop_instance_uid: str = ""
 
 
-class Correction(_Value):
+class LabelCorrection(_Value):
     """Declared labels of one image against those of its pixels. What becomes of a difference is policy's and the ledger's."""
 
     sop_instance_uid: str
@@ -258,7 +258,7 @@ class Conclusion(_Value):
     score: float | None = None
     threshold: float | None = None
     flag: TriageFlag = TriageFlag.NOT_SCORED
-    corrections: tuple[Correction, ...] = ()
+    corrections: tuple[LabelCorrection, ...] = ()
     reasoning: Reasoning = Reasoning()
     models: tuple[ModelIdentity, ...] = ()
 

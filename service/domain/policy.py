@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.domain.findings import Correction, CorrectionKind
+from service.domain.findings import CorrectionKind, LabelCorrection
 
 Mode = Literal["report", "new-series", "overwrite", "archive-api"]
 """How a correction reaches a destination: not at all, as a copy in a series of its own, under the image's own UID, or written by the
@@ -40,14 +40,14 @@ class CorrectionPolicy(BaseModel):
     film: bool = Field(False, description="digitised film may be corrected too")
     rejection_note: bool = Field(False, description="with new-series: also a note that rejects the original (IOCM, KOS 113037)")
 
-    def action(self, correction: Correction) -> Action:
+    def action(self, correction: LabelCorrection) -> Action:
         """What this destination does with a correction; one that nobody may apply is reported at most."""
         if correction.kind is None:
             return Action.OFF
         chosen: Action = getattr(self, correction.kind.value.replace("-", "_"))
         return weaker(chosen, Action.REPORT) if self.obstacle(correction) else chosen
 
-    def obstacle(self, correction: Correction) -> str:
+    def obstacle(self, correction: LabelCorrection) -> str:
         """Why this destination cannot be given the correction, whoever approves it; empty where nothing stands in the way."""
         if correction.obstacle:
             return correction.obstacle

@@ -13,7 +13,7 @@ from models.vocabulary import ImageKind, Laterality
 from service.domain.adjudication import WRONG, Ruling, Rulings, rule
 from service.domain.correction import KNOWN_VIEWS, Seen, has_foreign_view, report_only_reason
 from service.domain.evidence import Cause, hear_picture, is_known_layout, opposite
-from service.domain.findings import Agreement, Correction, CorrectionKind, InstanceState, Reasoning, Verdict
+from service.domain.findings import Agreement, CorrectionKind, InstanceState, LabelCorrection, Reasoning, Verdict
 
 
 class Doubts(NamedTuple):
@@ -23,7 +23,7 @@ class Doubts(NamedTuple):
     views: frozenset[str]
 
 
-def compare_study(study: Sequence[Seen]) -> tuple[tuple[Correction, ...], Reasoning]:
+def compare_study(study: Sequence[Seen]) -> tuple[tuple[LabelCorrection, ...], Reasoning]:
     """Compare the labels of all images of a study.
 
     Parameters
@@ -58,7 +58,7 @@ def _analysed(study: Sequence[Seen]) -> list[Seen]:
     return [image for image in study if image.finding.state is InstanceState.ANALYSED]
 
 
-def _correct(image: Seen, study: Sequence[Seen], rulings: Rulings) -> Correction:
+def _correct(image: Seen, study: Sequence[Seen], rulings: Rulings) -> LabelCorrection:
     """Put one image's difference into words, with whatever forbids to apply it."""
     laterality = Agreement.AGREE if is_known_layout(image) else image.laterality
     side, view = rulings.sides.get(image.uid), rulings.views.get(image.uid, Ruling(None))
@@ -67,7 +67,7 @@ def _correct(image: Seen, study: Sequence[Seen], rulings: Rulings) -> Correction
     if kind is not None:
         obstacle = report_only_reason(image.header) or _side_obstacle(image, study, rulings) or _view_obstacle(image, kind, view)
         obstacle = obstacle or _unsure_obstacle(image, laterality)
-    return Correction(
+    return LabelCorrection(
         sop_instance_uid=image.uid,
         view=image.view,
         laterality=laterality,

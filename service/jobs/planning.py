@@ -8,10 +8,10 @@ from service.destinations import Destination
 from service.domain.findings import (
     Agreement,
     Conclusion,
-    Correction,
     CorrectionState,
     ImageFinding,
     InstanceState,
+    LabelCorrection,
     ObjectKind,
     Verdict,
 )
@@ -61,7 +61,7 @@ def _applies(policy: CorrectionPolicy, row: CorrectionRow) -> bool:
     return not policy.obstacle(row.correction) and action is not Action.OFF and (action is Action.AUTO or row.by_person)
 
 
-def strongest(correction: Correction, destinations: Sequence[Destination]) -> Action:
+def strongest(correction: LabelCorrection, destinations: Sequence[Destination]) -> Action:
     """What becomes of a difference: the most that any destination's policy does with it; a report where there is no destination.
 
     Approval counts more than what goes by itself: the row waits for a person as long as one destination does.
@@ -84,7 +84,7 @@ def silence(conclusion: Conclusion, destinations: Sequence[Destination]) -> Conc
     return conclusion.model_copy(update={"corrections": kept})
 
 
-def _not_compared(correction: Correction) -> Correction:
+def _not_compared(correction: LabelCorrection) -> LabelCorrection:
     unsure = {"view": Agreement.UNSURE, "laterality": Agreement.UNSURE}
     return correction.model_copy(update={**unsure, "kind": None, "reason": f"policy: {correction.kind} is off at every destination"})
 

@@ -8,7 +8,7 @@ from highdicom.sr import CodedConcept
 from pydicom.dataset import Dataset
 
 from models.vocabulary import BREAST_CODES, DENSITY_CODES, Density, Laterality
-from service.domain.findings import Conclusion, Correction, ImageFinding, Label, ModelIdentity
+from service.domain.findings import Conclusion, ImageFinding, Label, LabelCorrection, ModelIdentity
 from service.report import concepts
 from service.report.algorithm import Algorithm, find_algorithm, is_calibrated, name_algorithm
 from service.report.concepts import concept
@@ -86,7 +86,7 @@ def density_of(image: ImageFinding) -> Density:
     return Density(image.density.value) if image.density else Density.UNKNOWN
 
 
-def describe_image(conclusion: Conclusion, image: ImageFinding, correction: Correction | None, name: str) -> str:
+def describe_image(conclusion: Conclusion, image: ImageFinding, correction: LabelCorrection | None, name: str) -> str:
     """What the pixels of an image show and how that compares with its header, in sentences."""
     sentences = [f"{name}: pixels show {_value(image.laterality)} {_value(image.view)}, composition {_value(image.density)}."]
     if image.cancer_score is not None:
@@ -130,7 +130,7 @@ def _region(conclusion: Conclusion, image: ImageFinding, name: str, position: Se
     )
 
 
-def _wrong_label(conclusion: Conclusion, image: ImageFinding, correction: Correction, name: str, position: Sequence[int]) -> Dataset:
+def _wrong_label(conclusion: Conclusion, image: ImageFinding, correction: LabelCorrection, name: str, position: Sequence[int]) -> Dataset:
     """A declared label that the pixels contradict: TID 4006 rows 18 and 21 with TID 4014 row 1.
 
     Where something stands in the way of a correction, as where no second witness settles the side, no certainty is claimed.

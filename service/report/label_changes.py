@@ -18,7 +18,7 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation
 
 from models.attributes import read, read_items, read_text
 from models.vocabulary import READABLE_SCHEMES, VIEW_CODES, Laterality, View
-from service.domain.findings import Agreement, Correction, CorrectionKind, ModelIdentity
+from service.domain.findings import Agreement, CorrectionKind, LabelCorrection, ModelIdentity
 from service.report.coding import code_item
 from service.report.orientation import correct_patient_orientation
 from service.report.original_attributes import is_readable_sequence, put, record_former, shallow_copy, stored_bytes
@@ -42,7 +42,7 @@ class Irreversible(ValueError):
 class Change:
     """A correction that was decided: what, by whom, why and when."""
 
-    correction: Correction
+    correction: LabelCorrection
     actor: str
     """A person's name, or the word for the policy."""
     reason: str
@@ -232,7 +232,7 @@ def _laterality(source: Dataset, side: Laterality) -> dict[str, Value]:
     return values
 
 
-def _orientation(source: Dataset, correction: Correction, chest_wall_right: bool | None) -> dict[str, Value]:
+def _orientation(source: Dataset, correction: LabelCorrection, chest_wall_right: bool | None) -> dict[str, Value]:
     declared, view, side = read(source, "PatientOrientation"), correction.new_view, correction.new_laterality
     mended = correct_patient_orientation(declared, view, side, chest_wall_right, correction.declared_view)
     return {} if mended is None else {"PatientOrientation": "\\".join(mended)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.domain.findings import Agreement, Conclusion, Correction, CorrectionKind, ImageFinding
+from service.domain.findings import Agreement, Conclusion, CorrectionKind, ImageFinding, LabelCorrection
 
 
 def is_marked(conclusion: Conclusion, finding: ImageFinding) -> bool:
@@ -16,7 +16,7 @@ def is_marked(conclusion: Conclusion, finding: ImageFinding) -> bool:
     return score >= threshold and peak.strength >= threshold
 
 
-def has_wrong_label(correction: Correction) -> bool:
+def has_wrong_label(correction: LabelCorrection) -> bool:
     """Tell whether a label itself is contradicted; the side of a mirrored picture is right, its orientation is not."""
     side = correction.laterality is Agreement.CONTRADICT and correction.kind is not CorrectionKind.MIRRORED
     return side or correction.view is Agreement.CONTRADICT

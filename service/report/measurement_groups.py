@@ -21,7 +21,7 @@ from highdicom.sr import (
 from pydicom.dataset import Dataset
 
 from models.vocabulary import DENSITY_CODES, LATERALITY_CODES, VIEW_CODES, Density, Laterality, View
-from service.domain.findings import BreastFinding, Conclusion, Correction, ImageFinding, InstanceState, Label, ModelIdentity, Verdict
+from service.domain.findings import BreastFinding, Conclusion, ImageFinding, InstanceState, Label, LabelCorrection, ModelIdentity, Verdict
 from service.report import concepts
 from service.report.algorithm import describe_model, find_model, is_calibrated, name_algorithm
 from service.report.concepts import concept
@@ -143,7 +143,7 @@ def _density(density: Density) -> list[QualitativeEvaluation]:
     return [QualitativeEvaluation(concepts.BREAST_COMPOSITION, concept(DENSITY_CODES[density]))]
 
 
-def _agreement(correction: Correction) -> list[QualitativeEvaluation]:
+def _agreement(correction: LabelCorrection) -> list[QualitativeEvaluation]:
     compared = {"view": correction.view, "laterality": correction.laterality}
     evaluations = [QualitativeEvaluation(concepts.AGREEMENT[name], concepts.AGREEMENT_VALUES[value]) for name, value in compared.items()]
     if correction.kind is not None:
@@ -153,7 +153,7 @@ def _agreement(correction: Correction) -> list[QualitativeEvaluation]:
     return evaluations
 
 
-def _describe_correction(correction: Correction) -> list[str]:
+def _describe_correction(correction: LabelCorrection) -> list[str]:
     """Both labels, the kind of difference and its reason; the witnesses; what stands in the way of a correction."""
     declared = f"{correction.declared_laterality} {correction.declared_view}"
     seen = f"{correction.pixel_laterality} {correction.pixel_view}"

@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Iterable
 
-from service.domain.findings import Conclusion, Correction, ImageFinding
+from service.domain.findings import Conclusion, ImageFinding, LabelCorrection
 from service.domain.policy import Mode
 
 
@@ -54,7 +54,7 @@ def heatmap_uid(conclusion: Conclusion, finding: ImageFinding) -> str:
     return derive_uid(conclusion.study_instance_uid, 0, _shas(finding), "sc", finding.sop_instance_uid)
 
 
-def corrected_uid(study_instance_uid: str, correction: Correction, mode: Mode = "new-series") -> str:
+def corrected_uid(study_instance_uid: str, correction: LabelCorrection, mode: Mode = "new-series") -> str:
     """SOP Instance UID under which a corrected image lies at its destination.
 
     In a new series it follows from what is written onto which image: neither a new version of the conclusion nor a new model that
@@ -63,7 +63,7 @@ def corrected_uid(study_instance_uid: str, correction: Correction, mode: Mode = 
     return _copy_uid(study_instance_uid, correction, "corrected") if mode == "new-series" else correction.sop_instance_uid
 
 
-def undone_uid(study_instance_uid: str, correction: Correction, mode: Mode = "new-series") -> str:
+def undone_uid(study_instance_uid: str, correction: LabelCorrection, mode: Mode = "new-series") -> str:
     """SOP Instance UID under which the image lies once its former labels are written back."""
     return _copy_uid(study_instance_uid, correction, "reverted") if mode == "new-series" else correction.sop_instance_uid
 
@@ -73,7 +73,7 @@ def rejection_uid(study_instance_uid: str, rejected_uid: str, title: str) -> str
     return derive_uid(study_instance_uid, 0, (), f"kos:{title}", rejected_uid)
 
 
-def _copy_uid(study_instance_uid: str, correction: Correction, kind: str) -> str:
+def _copy_uid(study_instance_uid: str, correction: LabelCorrection, kind: str) -> str:
     written = f"{kind}:{correction.kind}:{correction.new_laterality}:{correction.new_view}"
     return derive_uid(study_instance_uid, 0, (), written, correction.sop_instance_uid)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from service.domain.findings import Correction, CorrectionKind, CorrectionState, DeliveryState, ObjectKind
+from service.domain.findings import CorrectionKind, CorrectionState, DeliveryState, LabelCorrection, ObjectKind
 from service.domain.policy import Action
 from service.store.events import Chronicle
 from service.store.rows import POLICY, CorrectionRow, CorrectionStep, HoldRow, PlannedCorrection
@@ -147,7 +147,7 @@ class Corrections(Chronicle):
             self._step(connection, correction_id, row.study_instance_uid, new, POLICY, reason)
 
 
-def change_key(correction: Correction) -> str:
+def change_key(correction: LabelCorrection) -> str:
     """What would be written, in a word: ``contradicts:L:MLO``."""
     return f"{correction.kind}:{correction.new_laterality}:{correction.new_view}"
 
@@ -159,7 +159,7 @@ def as_correction(row: Row[Any]) -> CorrectionRow:
         sop_instance_uid=row.sop_instance_uid,
         version=row.version,
         kind=CorrectionKind(row.kind),
-        correction=Correction.model_validate_json(row.correction),
+        correction=LabelCorrection.model_validate_json(row.correction),
         state=CorrectionState(row.state),
         decided_by=row.decided_by,
         decided_at=row.decided_at,

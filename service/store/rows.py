@@ -10,13 +10,13 @@ from pathlib import Path
 from service.domain.findings import (
     Agreement,
     Conclusion,
-    Correction,
     CorrectionKind,
     CorrectionState,
     DeliveryState,
     ImageFinding,
     InstanceHeader,
     InstanceState,
+    LabelCorrection,
     ObjectKind,
     Priority,
     TriageFlag,
@@ -166,7 +166,7 @@ class PlannedDelivery:
 class PlannedCorrection:
     """A difference that a conclusion found, and the strongest action that any destination's policy asks for."""
 
-    correction: Correction
+    correction: LabelCorrection
     action: Action
 
 
@@ -187,7 +187,7 @@ class CorrectionRow:
     sop_instance_uid: str
     version: int
     kind: CorrectionKind
-    correction: Correction
+    correction: LabelCorrection
     state: CorrectionState
     decided_by: str | None
     """A person's name, or `POLICY`."""

@@ -19,7 +19,7 @@ from service.accounts.sessions import OpenedSession, open_session
 from service.api.auth import issue_key
 from service.api.auth.cookies import cookie_name
 from service.domain.access import Role, Scope
-from service.domain.findings import Conclusion, Correction, DeliveryState, ImageFinding, Priority, Reasoning
+from service.domain.findings import Conclusion, DeliveryState, ImageFinding, LabelCorrection, Priority, Reasoning
 from service.jobs.context import Context
 from service.jobs.planning import plan_correction, plan_study
 from service.jobs.queues import ANALYSE, DELIVER, Publisher
@@ -108,7 +108,9 @@ class Served:
         self.ledger.record_finding(finding)
         return finding
 
-    def conclude(self, study_instance_uid: str, corrections: Iterable[Correction] = (), reasoning: Reasoning | None = None) -> Conclusion:
+    def conclude(
+        self, study_instance_uid: str, corrections: Iterable[LabelCorrection] = (), reasoning: Reasoning | None = None
+    ) -> Conclusion:
         """Conclude on all that has ended, and enter what follows for the configured destinations."""
         findings = [row.finding for row in self.ledger.instances_of(study_instance_uid) if row.finding]
         conclusion = concluded(study_instance_uid, findings, corrections, version=0).model_copy(

@@ -17,11 +17,11 @@ from service.domain.findings import (
     Agreement,
     BreastFinding,
     Conclusion,
-    Correction,
     CorrectionKind,
     ImageFinding,
     InstanceState,
     Label,
+    LabelCorrection,
     ModelIdentity,
     Reason,
     TriageFlag,
@@ -72,14 +72,14 @@ def correction(
     view: Agreement = Agreement.MISSING,
     laterality: Agreement = Agreement.MISSING,
     kind: CorrectionKind | None = None,
-) -> Correction:
+) -> LabelCorrection:
     """Labels as (side, view); the kind is what follows from one image alone, unless it is told."""
     compared = {view, laterality}
     if kind is None and Agreement.CONTRADICT in compared:
         kind = CorrectionKind.CONTRADICTS
     elif kind is None and Agreement.MISSING in compared:
         kind = CorrectionKind.MISSING
-    return Correction(
+    return LabelCorrection(
         sop_instance_uid=uid,
         view=view,
         laterality=laterality,
@@ -93,13 +93,17 @@ def correction(
     )
 
 
-def decided(correction: Correction, finding: ImageFinding, actor: str = "A. Reader", reason: str = "seen on the screen") -> Change:
+def decided(correction: LabelCorrection, finding: ImageFinding, actor: str = "A. Reader", reason: str = "seen on the screen") -> Change:
     """A correction that a person approved."""
     return Change(correction, actor, reason, CONCLUDED_AT, finding.models, finding.chest_wall_right)
 
 
 def concluded(
-    study_instance_uid: str, images: Iterable[ImageFinding], corrections: Iterable[Correction] = (), version: int = 1, complete: bool = True
+    study_instance_uid: str,
+    images: Iterable[ImageFinding],
+    corrections: Iterable[LabelCorrection] = (),
+    version: int = 1,
+    complete: bool = True,
 ) -> Conclusion:
     images = tuple(images)
     sides: dict[str, list[ImageFinding]] = {}

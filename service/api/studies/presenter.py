@@ -21,7 +21,7 @@ from service.api.studies.schemas import (
     StudyLinks,
     StudySummary,
 )
-from service.domain.findings import Correction, InstanceState, Label
+from service.domain.findings import InstanceState, Label, LabelCorrection
 from service.store.files import FileStore
 from service.store.ledger import Ledger
 from service.store.rows import CorrectionRow, InstanceRow, StudyRow
@@ -89,7 +89,7 @@ def is_drawn(row: InstanceRow, store: FileStore) -> bool:
     return row.state is InstanceState.ANALYSED and (store.results_dir(row.sop_instance_uid) / "preview.png").is_file()
 
 
-def describe(row: InstanceRow, compared: Mapping[str, Correction], entered: Mapping[str, CorrectionRow], drawn: bool) -> InstanceOut:
+def describe(row: InstanceRow, compared: Mapping[str, LabelCorrection], entered: Mapping[str, CorrectionRow], drawn: bool) -> InstanceOut:
     """One image, its header compared with its pixels, and what the ledger holds of the difference."""
     correction = compared.get(row.sop_instance_uid)
     finding = row.finding
@@ -128,7 +128,7 @@ def _label(label: Label | None) -> LabelOut | None:
     return LabelOut(**label.model_dump()) if label else None
 
 
-def _agreement(correction: Correction, entered: CorrectionRow | None) -> AgreementOut:
+def _agreement(correction: LabelCorrection, entered: CorrectionRow | None) -> AgreementOut:
     known = entered if correction.changes_something else None
     return AgreementOut(
         view=correction.view,

@@ -15,12 +15,12 @@ from service.domain.findings import (
     Agreement,
     BreastFinding,
     Conclusion,
-    Correction,
     CorrectionKind,
     Evidence,
     ImageFinding,
     InstanceState,
     Label,
+    LabelCorrection,
     ModelIdentity,
     ObjectKind,
     Peak,
@@ -140,10 +140,10 @@ def _conclude(number: int, sources: list[Dataset], models: tuple[ModelIdentity, 
     )
 
 
-def _compare(uid: str, declared: tuple[str, str], seen: tuple[str, str], witness: Evidence) -> Correction:
+def _compare(uid: str, declared: tuple[str, str], seen: tuple[str, str], witness: Evidence) -> LabelCorrection:
     side, view = (Agreement.AGREE if one == other else Agreement.CONTRADICT for one, other in zip(declared, seen, strict=True))
     differs = declared != seen
-    return Correction(
+    return LabelCorrection(
         sop_instance_uid=uid,
         view=view,
         laterality=side,

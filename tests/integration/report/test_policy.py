@@ -11,7 +11,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from service.domain.correction import Seen
-from service.domain.findings import Correction, CorrectionKind, Verdict
+from service.domain.findings import CorrectionKind, LabelCorrection, Verdict
 from service.domain.header import read_header
 from service.domain.policy import Action, CorrectionPolicy
 from service.domain.reasoning import compare_study
@@ -25,7 +25,7 @@ EAGER = CorrectionPolicy(missing="auto", contradicts="auto", mirrored="auto", ex
 """A site that would have everything corrected without asking."""
 
 
-def compare(source: Dataset, side: str, view: str) -> tuple[Seen, Correction]:
+def compare(source: Dataset, side: str, view: str) -> tuple[Seen, LabelCorrection]:
     """What follows from an image alone whose pixels show a side and a view."""
     seen = Seen(read_header(source), analysed(source.SOPInstanceUID, side, view))
     ((correction,), _) = compare_study([seen])

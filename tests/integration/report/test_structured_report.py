@@ -12,7 +12,17 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, BasicTextSRStorage, EnhancedSRStorage, generate_uid
 
-from service.domain.findings import Agreement, Conclusion, Correction, CorrectionKind, Evidence, InstanceState, Marker, Reasoning, Verdict
+from service.domain.findings import (
+    Agreement,
+    Conclusion,
+    CorrectionKind,
+    Evidence,
+    InstanceState,
+    LabelCorrection,
+    Marker,
+    Reasoning,
+    Verdict,
+)
 from service.report.sr_class import DIALECTS, NotExpressible, as_dialect
 from service.report.structured_report import build_report
 from tests.support.sample_findings import (
@@ -117,7 +127,7 @@ def test_a_wrong_label_has_the_code_of_a_wrong_label(study: Study) -> None:
 def with_correction(study: Study, **values: object) -> dict[str, list[Dataset]]:
     """Measurement groups of the study where the third image's correction says something else."""
     first, third = study.conclusion.corrections
-    changed = Correction.model_validate(third.model_dump() | values)
+    changed = LabelCorrection.model_validate(third.model_dump() | values)
     return groups(build_report(study.conclusion.model_copy(update={"corrections": (first, changed)}), study.sources))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from models.vocabulary import Laterality, View
 from service.domain.errors import DecisionRefused
-from service.domain.findings import Agreement, Correction, CorrectionKind, CorrectionState, DeliveryState, ObjectKind
+from service.domain.findings import Agreement, CorrectionKind, CorrectionState, DeliveryState, LabelCorrection, ObjectKind
 from service.domain.policy import Action
 from service.store.ledger import Ledger, migrate
 from service.store.rows import POLICY, CorrectionRow, Plan, PlannedCorrection, PlannedDelivery
@@ -27,8 +27,8 @@ def ledger(database_url: str) -> Iterator[Ledger]:
     ledger.close()
 
 
-def difference(side: Laterality = Laterality.L, obstacle: str = "", kind: CorrectionKind = CorrectionKind.CONTRADICTS) -> Correction:
-    return Correction(
+def difference(side: Laterality = Laterality.L, obstacle: str = "", kind: CorrectionKind = CorrectionKind.CONTRADICTS) -> LabelCorrection:
+    return LabelCorrection(
         sop_instance_uid=IMAGE,
         view=Agreement.AGREE,
         laterality=Agreement.CONTRADICT,
@@ -42,7 +42,7 @@ def difference(side: Laterality = Laterality.L, obstacle: str = "", kind: Correc
     )
 
 
-def conclude(ledger: Ledger, *found: tuple[Correction, Action], score: float = 0.1, hold: str = "") -> None:
+def conclude(ledger: Ledger, *found: tuple[LabelCorrection, Action], score: float = 0.1, hold: str = "") -> None:
     if ledger.instance(IMAGE) is None:
         ledger.add_instance(header(IMAGE, STUDY), "a" * 64, Path("x.dcm"), 10, "MODALITY")
         ledger.record_finding(analysed(IMAGE))

@@ -8,7 +8,7 @@ import pytest
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
 from service.domain.correction import Seen
-from service.domain.findings import Agreement, Correction, CorrectionKind, ImageFinding, InstanceState, Reason
+from service.domain.findings import Agreement, CorrectionKind, ImageFinding, InstanceState, LabelCorrection, Reason
 from service.domain.policy import Action, CorrectionPolicy
 from service.domain.reasoning import compare_study
 from tests.support.analysed_images import alter, seen, standard_study
@@ -17,7 +17,7 @@ R, L = Laterality.R, Laterality.L
 ABSENT = (View.UNKNOWN, Laterality.UNKNOWN)
 
 
-def judge(study: list[Seen], uid: str = "1.2.1") -> Correction:
+def judge(study: list[Seen], uid: str = "1.2.1") -> LabelCorrection:
     return next(each for each in compare_study(study)[0] if each.sop_instance_uid == uid)
 
 

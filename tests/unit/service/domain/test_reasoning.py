@@ -6,7 +6,7 @@ import pytest
 
 from models.vocabulary import Laterality, View
 from service.domain.correction import Seen
-from service.domain.findings import Agreement, Correction, CorrectionKind, Reasoning, Verdict
+from service.domain.findings import Agreement, CorrectionKind, LabelCorrection, Reasoning, Verdict
 from service.domain.reasoning import compare_study
 from tests.support.analysed_images import alter, mirror, seen, standard_study, turn
 
@@ -21,7 +21,7 @@ def marked(image: Seen, marker: str) -> Seen:
     )
 
 
-def reason(*study: Seen) -> tuple[dict[str, Correction], Reasoning]:
+def reason(*study: Seen) -> tuple[dict[str, LabelCorrection], Reasoning]:
     corrections, reasoning = compare_study(study)
     return {each.sop_instance_uid: each for each in corrections if each.kind is not None}, reasoning
 

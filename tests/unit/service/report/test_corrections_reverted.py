@@ -13,7 +13,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from models.vocabulary import Laterality, View
-from service.domain.findings import Agreement, Correction, CorrectionKind, ModelIdentity
+from service.domain.findings import Agreement, CorrectionKind, LabelCorrection, ModelIdentity
 from service.report.allow_list import ALLOWED, allowed, differing
 from service.report.corrected_instance import CorrectionRoute, build_corrected, build_undone
 from service.report.label_changes import (
@@ -73,7 +73,7 @@ many = settings(
 def changes(draw: st.DrawFn) -> Change:
     """Decisions of every kind; how the header compared is drawn freely, so it may be quite wrong about the header."""
     view, side = draw(st.sampled_from(Agreement)), draw(st.sampled_from(Agreement))
-    correction = Correction(
+    correction = LabelCorrection(
         sop_instance_uid="1.2.826.0.1.4",
         view=view,
         laterality=side,
