@@ -292,7 +292,7 @@ def _study(row: Row[Any], delivery_states: Sequence[DeliveryState], held: bool) 
         score=row.score,
         density=row.density,
         updated_at=row.updated_at,
-        needs_conclusion=row.unsettled,
+        needs_conclusion=row.needs_conclusion,
         patient=Patient(
             patient_id=row.patient_id,
             issuer=row.patient_key.removesuffix(f"|{row.patient_id}"),

@@ -68,22 +68,22 @@ def test_a_ledger_of_an_older_version_is_filled_in_from_what_it_holds(database_u
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         connection.execute(
             old.tables["studies"].insert().values(
-                study_instance_uid="1.2.3", state="concluded", priority="routine", first_received_at=at, last_received_at=at, updated_at=at,
+                study_uid="1.2.3", state="concluded", priority="routine", first_received_at=at, last_received_at=at, changed_at=at,
                 unsettled=False, instance_count=1, finished_count=1, version=1, flag="routine", score=0.4, density="C", triage_rank=1,
                 triage_position=-0.4,
             )
         )  # fmt: skip
         connection.execute(
             old.tables["instances"].insert().values(
-                sop_instance_uid="1.2.3.4", study_instance_uid="1.2.3", header=told.model_dump_json(), sha256="0" * 64, path="x", size=1,
+                sop_uid="1.2.3.4", study_uid="1.2.3", header=told.model_dump_json(), sha256="0" * 64, path="x", size=1,
                 calling_ae="MODALITY", priority="routine", state="analysed", finding=finding.model_dump_json(), tries=1,
-                received_at=at, last_attempt_at=at, finished_at=at,
+                received_at=at, touched_at=at, finished_at=at,
             )
         )  # fmt: skip
         connection.execute(
             old.tables["conclusions"]
             .insert()
-            .values(study_instance_uid="1.2.3", version=1, fingerprint="f", concluded_at=at, conclusion=conclusion.model_dump_json())
+            .values(study_uid="1.2.3", version=1, fingerprint="f", concluded_at=at, conclusion=conclusion.model_dump_json())
         )
     engine.dispose()
 

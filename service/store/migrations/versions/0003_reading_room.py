@@ -1,14 +1,11 @@
 """Whose study it is, plain columns for worklist and quality figures, accounts, audit, workers, feedback, produced objects."""
 
 import json
+from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import op
-
-from service.domain.agreement import summarise_image
-from service.domain.findings import Conclusion, Header, ImageFinding
-from service.domain.patient import Patient
-from service.store.derived_columns import conclusion_columns, finding_columns, instance_columns, study_columns
 
 revision = "0003"
 down_revision = "0002"
@@ -187,7 +184,7 @@ def upgrade() -> None:
 
 
 def _fill_in(connection: sa.Connection) -> None:
-    """Fill the columns from the JSON that older versions wrote. Whose study it is stands in the files only, and stays unknown."""
+    """Fill the columns from the JSON that older versions wrote. Only the files name the patient, so the patient's columns stay empty."""
     metadata = sa.MetaData()
     studies, instances, conclusions = (
         sa.Table(name, metadata, autoload_with=connection) for name in ("studies", "instances", "conclusions")
@@ -196,19 +193,73 @@ def _fill_in(connection: sa.Connection) -> None:
     for uid, study_uid, header_json, finding_json in connection.execute(
         sa.select(instances.c.sop_uid, instances.c.study_uid, instances.c.header, instances.c.finding).order_by(instances.c.received_at)
     ).all():
-        header = Header.model_validate_json(header_json)
-        finding = ImageFinding.model_validate_json(finding_json) if finding_json else None
-        values = instance_columns(header) | finding_columns(finding)
+        header, finding = json.loads(header_json), json.loads(finding_json) if finding_json else {}
+        values = _instance_columns(header) | _finding_columns(finding)
         connection.execute(sa.update(instances).where(instances.c.sop_uid == uid).values(values))
         if study_uid not in opened:
             opened.add(study_uid)
-            connection.execute(sa.update(studies).where(studies.c.study_uid == study_uid).values(study_columns(header, Patient())))
+            connection.execute(sa.update(studies).where(studies.c.study_uid == study_uid).values(_study_columns(header)))
     current = sa.select(conclusions.c.study_uid, conclusions.c.conclusion).join(
         studies, sa.and_(studies.c.study_uid == conclusions.c.study_uid, studies.c.version == conclusions.c.version)
     )
     for study_uid, text in connection.execute(current).all():
-        conclusion = Conclusion.model_validate(json.loads(text))
-        connection.execute(sa.update(studies).where(studies.c.study_uid == study_uid).values(conclusion_columns(conclusion)))
-        for each in conclusion.corrections:
-            seen = sa.update(instances).where(instances.c.sop_uid == each.sop_instance_uid)
-            connection.execute(seen.values(agreement=summarise_image(each)))
+        conclusion = json.loads(text)
+        connection.execute(sa.update(studies).where(studies.c.study_uid == study_uid).values(_conclusion_columns(conclusion)))
+        for each in conclusion.get("corrections", ()):
+            seen = sa.update(instances).where(instances.c.sop_uid == each["sop_instance_uid"])
+            connection.execute(seen.values(agreement=_agreement(each)))
+
+
+# The rules of this version's software, copied: the software goes on, a migration does not.
+
+
+def _study_columns(header: dict[str, Any]) -> dict[str, str]:
+    copied = ("study_date", "accession_number", "institution", "station_name", "manufacturer")
+    searched = ("", "", header.get("accession_number", ""), header["study_instance_uid"])
+    search = "\n".join(" ".join(each.split()) for each in searched)
+    return {name: _word(header.get(name, "")) for name in copied} | {"search": _word(search, 500).lower()}
+
+
+def _instance_columns(header: dict[str, Any]) -> dict[str, str]:
+    copied = ("modality", "station_name", "manufacturer", "model_name", "software_versions")
+    uids = {"series_uid": header["series_instance_uid"], "sop_class_uid": header["sop_class_uid"]}
+    return uids | {name: _word(header.get(name, "")) for name in copied}
+
+
+def _finding_columns(finding: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "reason_code": (finding.get("reason") or {}).get("code", ""),
+        "cancer_score": finding.get("cancer_score"),
+        "density": (finding.get("density") or {}).get("value", ""),
+    }
+
+
+def _conclusion_columns(conclusion: dict[str, Any]) -> dict[str, Any]:
+    breasts = {breast["laterality"]: breast for breast in conclusion.get("breasts", ())}
+    right, left = breasts.get("R", {}), breasts.get("L", {})
+    found = {_agreement(each) for each in conclusion.get("corrections", ())}
+    return {
+        "agreement": next((each for each in ("contradict", "missing", "unsure", "agree") if each in found), None),
+        "score_right": right.get("score"),
+        "score_left": left.get("score"),
+        "density_right": right.get("density", "UNKNOWN"),
+        "density_left": left.get("density", "UNKNOWN"),
+        "concluded_at": datetime.fromisoformat(conclusion["concluded_at"]).astimezone(UTC),
+    }
+
+
+def _agreement(correction: dict[str, Any]) -> str:
+    of_kind = {
+        "missing": "missing",
+        "contradicts": "contradict",
+        "mirrored": "contradict",
+        "exchanged": "contradict",
+        "view-unknown": "unsure",
+    }
+    if correction.get("kind") is not None:
+        return of_kind[correction["kind"]]
+    return "unsure" if "unsure" in (correction["view"], correction["laterality"]) else "agree"
+
+
+def _word(text: str, longest: int = 64) -> str:
+    return "".join(each for each in text if each.isprintable() or each == "\n").strip()[:longest]
