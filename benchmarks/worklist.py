@@ -92,7 +92,7 @@ def _study(number: int, count: int, last: datetime, chance: random.Random) -> di
     header = InstanceHeader(
         sop_instance_uid="1.2", sop_class_uid="1.2.840.10008.5.1.4.1.1.1.2", study_instance_uid=_uid(number), series_instance_uid="1.3",
         transfer_syntax_uid="1.2.840.10008.1.2.1", modality="MG", study_date=f"{at:%Y%m%d}", accession_number=f"A{number:08d}",
-        institution="General Hospital", station_name=f"MAMMO-{number % 12:02d}", manufacturer="Acme",
+        institution="General FullStack", station_name=f"MAMMO-{number % 12:02d}", manufacturer="Acme",
     )  # fmt: skip
     return {
         "study_instance_uid": _uid(number), "state": StudyState.RECEIVING if waiting else state,

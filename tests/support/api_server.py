@@ -37,7 +37,7 @@ PEOPLE = {Role.VIEWER: ("vera", "Vera Viewer"), Role.APPROVER: ("anna", "Anna Ap
 FOUR_VIEWS = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
 
 
-class Notebook(Publisher):
+class RecordingPublisher(Publisher):
     """A publisher that writes down what it was asked for: no broker runs here."""
 
     def __init__(self, redis_url: str) -> None:
@@ -56,7 +56,7 @@ class Served:
     ledger: Ledger
     store: FileStore
     settings: Settings
-    publisher: Notebook
+    publisher: RecordingPublisher
     site: FastAPI
     broken: dict[str, str | None] = field(default_factory=dict)
 
@@ -143,7 +143,7 @@ def serve_api(folder: Path, **changed: object) -> Iterator[Served]:
     settings = Settings(**{"data_dir": folder, "disk_free_min_bytes": 0, "http_port": free_port(), **changed})  # type: ignore[arg-type]
     migrate(settings.ledger_url)
     ledger, store = Ledger(settings.ledger_url), FileStore(folder)
-    publisher = Notebook(settings.redis_url)
+    publisher = RecordingPublisher(settings.redis_url)
     broken: dict[str, str | None] = {"ledger": None, "broker": None, "listener": None}
     app = create_site(Context(settings, store, ledger, publisher), lambda: broken)
     server = SiteServer(app, port=settings.http_port, log_config=None, ws="none")

@@ -33,7 +33,7 @@ LEASE_S = 60.0
 UNDO = Undo("B. Reader", "was right as it was", CONCLUDED_AT)
 
 
-class Desk:
+class DeliveryFixture:
     """A ledger and settings, and the way from an object to the end of one delivery try."""
 
     def __init__(self, url: str, data_dir: Path, **settings: Any) -> None:

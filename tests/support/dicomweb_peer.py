@@ -1,4 +1,4 @@
-"""An HTTP peer on a real socket that answers as it is told, and remembers what it was asked."""
+"""An HTTP peer on a real socket: it answers as the test says, and keeps the requests that it received."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MULTIPART = 'multipart/related; type="application/dicom"; boundary=frontier'
 
 
 @dataclass(frozen=True)
-class Asked:
+class Request:
     method: str
     path: str
     query: dict[str, list[str]]
@@ -28,28 +28,28 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int = 200
     body: bytes = b""
     content_type: str = "application/dicom+json"
 
 
 @dataclass
-class WebPeer:
+class DicomWebPeer:
     """`answer` is called with each request."""
 
-    answer: Callable[[Asked], Answer]
+    answer: Callable[[Request], Response]
     url: str = ""
-    asked: list[Asked] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
 
-    def of(self, method: str) -> list[Asked]:
-        return [each for each in self.asked if each.method == method]
+    def of(self, method: str) -> list[Request]:
+        return [each for each in self.requests if each.method == method]
 
 
 @contextmanager
-def web_peer(answer: Callable[[Asked], Answer]) -> Iterator[WebPeer]:
+def dicomweb_peer(answer: Callable[[Request], Response]) -> Iterator[DicomWebPeer]:
     """Serve, lend, stop."""
-    peer = WebPeer(answer)
+    peer = DicomWebPeer(answer)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -57,14 +57,14 @@ def web_peer(answer: Callable[[Asked], Answer]) -> Iterator[WebPeer]:
         def _any(self) -> None:
             parts = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            asked = Asked(self.command, parts.path, parse_qs(parts.query), dict(self.headers.items()), body)
-            peer.asked.append(asked)
-            told = peer.answer(asked)
-            self.send_response(told.status)
-            self.send_header("Content-Type", told.content_type)
-            self.send_header("Content-Length", str(len(told.body)))
+            request = Request(self.command, parts.path, parse_qs(parts.query), dict(self.headers.items()), body)
+            peer.requests.append(request)
+            response = peer.answer(request)
+            self.send_response(response.status)
+            self.send_header("Content-Type", response.content_type)
+            self.send_header("Content-Length", str(len(response.body)))
             self.end_headers()
-            self.wfile.write(told.body)
+            self.wfile.write(response.body)
 
         do_GET = do_POST = do_PUT = _any
 
@@ -84,10 +84,10 @@ def web_peer(answer: Callable[[Asked], Answer]) -> Iterator[WebPeer]:
         server.server_close()
 
 
-def failed(reason: int, status: int = 409) -> Answer:
+def failed(reason: int, status: int = 409) -> Response:
     """The answer of a STOW-RS that refuses the object (PS3.18 10.5.3)."""
     item = {"00081197": {"vr": "US", "Value": [reason]}}
-    return Answer(status, json.dumps({"00081198": {"vr": "SQ", "Value": [item]}}).encode())
+    return Response(status, json.dumps({"00081198": {"vr": "SQ", "Value": [item]}}).encode())
 
 
 class Dcm4cheeLike:
@@ -108,30 +108,30 @@ class Dcm4cheeLike:
         self.writes = writes
         self.method = method
 
-    def __call__(self, asked: Asked) -> Answer:
-        place = self.PLACE.fullmatch(asked.path)
+    def __call__(self, request: Request) -> Response:
+        place = self.PLACE.fullmatch(request.path)
         held = (self.image.StudyInstanceUID, self.image.SeriesInstanceUID, self.image.SOPInstanceUID)
         if place is None or place.groups()[:2] != held[:2]:
-            return Answer(404)
+            return Response(404)
         if place[3] is None:
-            wanted = asked.query.get("SOPInstanceUID", [held[2]])
+            wanted = request.query.get("SOPInstanceUID", [held[2]])
             found = {"00080018": {"vr": "UI", "Value": [held[2]]}}
-            return Answer(body=json.dumps([found] if held[2] in wanted else []).encode())
+            return Response(body=json.dumps([found] if held[2] in wanted else []).encode())
         if place[3] != held[2]:
-            return Answer(404)
-        if asked.method == self.method:
-            return self._update(json.loads(asked.body))
-        if asked.method != "GET":
-            return Answer(405)
+            return Response(404)
+        if request.method == self.method:
+            return self._update(json.loads(request.body))
+        if request.method != "GET":
+            return Response(405)
         content = BytesIO()
         self.image.save_as(content, enforce_file_format=True)
-        return Answer(body=b"--frontier\r\n\r\n" + content.getvalue() + b"\r\n--frontier--\r\n", content_type=MULTIPART)
+        return Response(body=b"--frontier\r\n\r\n" + content.getvalue() + b"\r\n--frontier--\r\n", content_type=MULTIPART)
 
-    def _update(self, attributes: dict[str, Any]) -> Answer:
+    def _update(self, attributes: dict[str, Any]) -> Response:
         if self.writes:
             for element in Dataset.from_json(attributes):
                 if element.is_empty:
                     self.image.pop(element.tag, None)
                 else:
                     self.image[element.tag] = element
-        return Answer(204)
+        return Response(204)

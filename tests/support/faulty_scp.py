@@ -166,7 +166,7 @@ class _Once:
 
 
 @contextmanager
-def on_duty(archive: FaultyScp) -> Iterator[FaultyScp]:
+def running_scp(archive: FaultyScp) -> Iterator[FaultyScp]:
     """Start, lend, stop."""
     archive.start()
     try:

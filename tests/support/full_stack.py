@@ -26,7 +26,7 @@ TERMINAL = {"verified", "mismatch", "refused", "failed", "unsupported"}
 
 
 @dataclass
-class Hospital:
+class FullStack:
     """A PACS and our stack, wired both ways."""
 
     orthanc: Orthanc
@@ -106,7 +106,7 @@ class Hospital:
 
 
 @contextmanager
-def open_hospital(folder: Path, destination: dict[str, Any] | None = None, **changed: Any) -> Iterator[Hospital]:
+def open_full_stack(folder: Path, destination: dict[str, Any] | None = None, **changed: Any) -> Iterator[FullStack]:
     """Start Orthanc and the stack; stop both.
 
     Parameters
@@ -129,7 +129,7 @@ def open_hospital(folder: Path, destination: dict[str, Any] | None = None, **cha
             open_client(settings) as api,
         ):
             stack.wait_until_ready()
-            yield Hospital(orthanc, stack, api)
+            yield FullStack(orthanc, stack, api)
 
 
 def renew(paths: list[Path], folder: Path) -> tuple[str, list[Path]]:

@@ -21,7 +21,7 @@ from typing import Any
 from service.settings import Settings
 
 OUR_FOLDER = str(Path(sys.modules["service"].__path__[0]).resolve())
-ROOMS = ("deliver", "jobs", "store")
+PACKAGES = ("deliver", "jobs", "store")
 PATIENCE_S = 120.0
 
 _fork = multiprocessing.get_context("forkserver")
@@ -38,10 +38,10 @@ class Task:
 
 def count_steps(settings: Settings, task: Task, folder: Path) -> list[str]:
     """Run a task to its end; returns its steps in their order."""
-    told = folder / "steps.json"
-    status = _run(settings, task, None, told)
+    counted_in = folder / "steps.json"
+    status = _run(settings, task, None, counted_in)
     assert status == 0, f"the task ended with status {status}"
-    steps: list[str] = json.loads(told.read_text())
+    steps: list[str] = json.loads(counted_in.read_text())
     return steps
 
 
@@ -59,8 +59,8 @@ def choose(count: int, wanted: int) -> list[int]:
     return sorted({round(index * (count - 1) / (wanted - 1)) for index in range(wanted)})
 
 
-def _run(settings: Settings, task: Task, fatal: int | None, told: Path | None) -> int | None:
-    process = _fork.Process(target=_work, args=(settings.model_dump(mode="json"), task, fatal, told))
+def _run(settings: Settings, task: Task, fatal: int | None, counted_in: Path | None) -> int | None:
+    process = _fork.Process(target=_work, args=(settings.model_dump(mode="json"), task, fatal, counted_in))
     process.start()
     process.join(PATIENCE_S)
     if process.is_alive():
@@ -70,7 +70,7 @@ def _run(settings: Settings, task: Task, fatal: int | None, told: Path | None) -
     return process.exitcode
 
 
-def _work(values: dict[str, Any], task: Task, fatal: int | None, told: Path | None) -> None:
+def _work(values: dict[str, Any], task: Task, fatal: int | None, counted_in: Path | None) -> None:
 
     from service.jobs.context import open_context
 
@@ -79,8 +79,8 @@ def _work(values: dict[str, Any], task: Task, fatal: int | None, told: Path | No
     steps.watch()
     _TASKS[task.name](context, *task.arguments)
     sys.setprofile(None)
-    if told:
-        told.write_text(json.dumps(steps.seen))
+    if counted_in:
+        counted_in.write_text(json.dumps(steps.seen))
 
 
 def _deliver(context: Any, delivery_id: int) -> None:
@@ -150,7 +150,7 @@ class _Steps:
 def _name(code: CodeType) -> str:
     """Module and name of a function of the rooms that deliver; '' of any other, and of those that only compare or convert values."""
     path = Path(code.co_filename)
-    ours = code.co_filename.startswith(OUR_FOLDER) and path.relative_to(OUR_FOLDER).parts[0] in ROOMS
+    ours = code.co_filename.startswith(OUR_FOLDER) and path.relative_to(OUR_FOLDER).parts[0] in PACKAGES
     return f"{path.stem}.{code.co_qualname}" if ours and path.stem not in ("proof", "tables") and "<" not in code.co_qualname else ""
 
 

@@ -25,7 +25,7 @@ VERIFICATION = "1.2.840.10008.1.1"
 EXPLICIT = "1.2.840.10008.1.2.1"
 
 
-class Receiving:
+class ListenerFixture:
     """A running listener with its store, its ledger, and the ids it has published."""
 
     def __init__(self, data_dir: Path, **settings: object) -> None:
@@ -37,7 +37,7 @@ class Receiving:
         self.context = ReceiveContext(self.store, self.ledger, self.settings, lambda uid, _priority: self.published.append(uid))
 
     @contextmanager
-    def listening(self) -> Iterator[Receiving]:
+    def listening(self) -> Iterator[ListenerFixture]:
         listener = Listener(self.context, self.settings)
         listener.start()
         try:
@@ -53,7 +53,7 @@ class Receiving:
 
 
 @contextmanager
-def listener_process(receiving: Receiving) -> Iterator[SpawnProcess]:
+def listener_process(receiving: ListenerFixture) -> Iterator[SpawnProcess]:
     """The listener as it really runs: in a process of its own, which a test may kill."""
     spawn = multiprocessing.get_context("spawn")
     ready = spawn.Event()
@@ -68,7 +68,7 @@ def listener_process(receiving: Receiving) -> Iterator[SpawnProcess]:
 
 
 def _serve(settings: dict[str, object], ready: Event) -> None:
-    receiving = Receiving(Path(str(settings.pop("data_dir"))), **settings)
+    receiving = ListenerFixture(Path(str(settings.pop("data_dir"))), **settings)
     with receiving.listening():
         ready.set()
         threading.Event().wait()

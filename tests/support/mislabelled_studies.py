@@ -14,7 +14,7 @@ PACS = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=1, objec
 SIGNED = {"actor": "Dr. A. Jones", "reason": "compared with the prior"}
 
 
-def contradicted(api: Served, study_instance_uid: str | None = None, **changed: object) -> int:
+def add_contradicted_study(api: Served, study_instance_uid: str | None = None, **changed: object) -> int:
     """A study with one image whose header says CC and whose pixels show MLO; the number of its correction."""
     image = full_field("L", "CC", study_instance_uid=study_instance_uid)
     api.post(image)
@@ -25,7 +25,7 @@ def contradicted(api: Served, study_instance_uid: str | None = None, **changed: 
     return api.ledger.corrections(study_instance_uid=uid)[-1].id
 
 
-def exchanged(api: Served) -> str:
+def add_swapped_study(api: Served) -> str:
     """A study whose breasts bear each other's label, held until somebody releases it; its UID."""
     study_instance_uid = generate_uid()
     images = [full_field(side, "CC", study_instance_uid=study_instance_uid) for side in "RL"]

@@ -30,11 +30,11 @@ def make_key(number: int) -> RSAKey:
     return RSAKey.generate_key(2048, {"kid": f"key {number}"}, auto_kid=False)
 
 
-class SmallIssuer:
+class OidcIssuer:
     def __init__(self, url: str) -> None:
         self.url = url
         self.claims: dict[str, Any] = {"iss": url, "aud": CLIENT, "sub": "7", "groups": ["everybody"], "exp": int(time.time()) + 60}
-        self.lies: dict[str, Any] = {}
+        self.overrides: dict[str, Any] = {}
         """Claims to put instead; None leaves one out."""
         self.forge = ""
         self.redeemed: list[tuple[dict[str, str], str]] = []
@@ -62,7 +62,7 @@ class SmallIssuer:
         return dict(KeySet([self.key]).as_dict(private=False))
 
     def token(self) -> dict[str, Any]:
-        claims = {name: value for name, value in (self.claims | self.lies).items() if value is not None}
+        claims = {name: value for name, value in (self.claims | self.overrides).items() if value is not None}
         header = {"alg": "RS256", "kid": self.key.kid}
         signed = jwt.encode(header, claims, self.key)
         if self.forge == "no token at all":
@@ -82,17 +82,17 @@ class SmallIssuer:
 
 
 @contextmanager
-def issuing() -> Iterator[SmallIssuer]:
+def running_issuer() -> Iterator[OidcIssuer]:
     """Run one."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self._say(small.keys() if self.path == "/keys" else small.describe())
+            self._say(issuer.keys() if self.path == "/keys" else issuer.describe())
 
         def do_POST(self) -> None:
             form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
-            small.redeemed.append((form, self.headers.get("Authorization", "")))
-            self._say(small.token())
+            issuer.redeemed.append((form, self.headers.get("Authorization", "")))
+            self._say(issuer.token())
 
         def _say(self, what: dict[str, Any]) -> None:
             self.send_response(200)
@@ -103,11 +103,11 @@ def issuing() -> Iterator[SmallIssuer]:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    small = SmallIssuer(f"http://127.0.0.1:{server.server_port}")
+    issuer = OidcIssuer(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
-        yield small
+        yield issuer
     finally:
         server.shutdown()
         thread.join()

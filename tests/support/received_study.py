@@ -28,7 +28,7 @@ FULL_SET = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
 LEASE_S = 300.0
 
 
-class Ward:
+class ReceivedStudies:
     """One data folder with its ledger.
 
     Parameters

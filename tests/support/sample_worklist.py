@@ -16,7 +16,7 @@ Labels = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class Visit:
+class SampleStudy:
     """One study to be made: whose, when, where, from which case, and what its headers declare of each true (side, view)."""
 
     case: str
@@ -53,38 +53,43 @@ def without_right_mlo(true: Labels) -> Labels | None:
     return None if true == ("R", "MLO") else true
 
 
-DAY = (
-    Visit(BENIGN, "Curie^Marie", "T-1001", "20241104", rightly),
-    Visit(MALIGNANT, "Curie^Marie", "T-1001", "20261121", one_view_wrong),
-    Visit(BENIGN, "Noether^Emmy", "T-1002", "20261121", not_at_all, "MAMMO2", "Vendor B", "7.0.3", "19720323"),
+SAMPLE_STUDIES = (
+    SampleStudy(BENIGN, "Curie^Marie", "T-1001", "20241104", rightly),
+    SampleStudy(MALIGNANT, "Curie^Marie", "T-1001", "20261121", one_view_wrong),
+    SampleStudy(BENIGN, "Noether^Emmy", "T-1002", "20261121", not_at_all, "MAMMO2", "Vendor B", "7.0.3", "19720323"),
     # The detector says that it flipped nothing: the witness by which exchanged labels are told from a mirrored picture.
-    Visit(MALIGNANT, "Hopper^Grace", "T-1003", "20261121", sides_exchanged, "MAMMO2", attributes={"FieldOfViewHorizontalFlip": "NO"}),
-    Visit(BENIGN, "Franklin^Rosalind", "T-1004", "20261121", without_right_mlo, birth_date="19700725"),
-    Visit(MALIGNANT, "Meitner^Lise", "T-1005", "20261121", rightly, "MAMMO3", "Vendor A", "2.0", "19581107"),
-    Visit(BENIGN, "Germain^Sophie", "T-1006", "20261121", one_view_wrong, "MAMMO3", "Vendor A", "2.0", "19760401"),
+    SampleStudy(MALIGNANT, "Hopper^Grace", "T-1003", "20261121", sides_exchanged, "MAMMO2", attributes={"FieldOfViewHorizontalFlip": "NO"}),
+    SampleStudy(BENIGN, "Franklin^Rosalind", "T-1004", "20261121", without_right_mlo, birth_date="19700725"),
+    SampleStudy(MALIGNANT, "Meitner^Lise", "T-1005", "20261121", rightly, "MAMMO3", "Vendor A", "2.0", "19581107"),
+    SampleStudy(BENIGN, "Germain^Sophie", "T-1006", "20261121", one_view_wrong, "MAMMO3", "Vendor A", "2.0", "19760401"),
 )
 
 
-def make_study(visit: Visit, cases: Mapping[str, list[Path]], folder: Path) -> tuple[str, list[Path]]:
-    """Write the images of a visit below a folder; its Study Instance UID and the files."""
+def make_study(sample: SampleStudy, cases: Mapping[str, list[Path]], folder: Path) -> tuple[str, list[Path]]:
+    """Write the images of a sample study to a folder; returns its Study Instance UID and the files."""
     study_instance_uid, series_instance_uid, paths = str(generate_uid()), generate_uid(), []
     folder.mkdir(parents=True, exist_ok=True)
-    for path in cases[visit.case]:
+    for path in cases[sample.case]:
         image = pydicom.dcmread(path)
         side, view = str(image.PatientID).split("_")[-2:]  # Mass-Test_P_00173_LEFT_CC
-        declared = visit.declare((SIDES[side], view))
+        declared = sample.declare((SIDES[side], view))
         if declared is None:
             continue
-        image.PatientName, image.PatientID, image.PatientBirthDate, image.PatientSex = visit.name, visit.patient_id, visit.birth_date, "F"
-        image.StudyDate = image.ContentDate = visit.study_date
-        image.StationName, image.Manufacturer, image.SoftwareVersions = visit.station, visit.manufacturer, visit.software
+        image.PatientName, image.PatientID, image.PatientBirthDate, image.PatientSex = (
+            sample.name,
+            sample.patient_id,
+            sample.birth_date,
+            "F",
+        )
+        image.StudyDate = image.ContentDate = sample.study_date
+        image.StationName, image.Manufacturer, image.SoftwareVersions = sample.station, sample.manufacturer, sample.software
         image.AccessionNumber = f"A{study_instance_uid[-8:]}"
         image.StudyInstanceUID, image.SeriesInstanceUID, image.SOPInstanceUID = study_instance_uid, series_instance_uid, generate_uid()
         image.file_meta.MediaStorageSOPInstanceUID = image.SOPInstanceUID
         for keyword in ("Laterality", "PatientOrientation"):
             if keyword in image:
                 del image[keyword]
-        for keyword, value in visit.attributes.items():
+        for keyword, value in sample.attributes.items():
             setattr(image, keyword, value)
         if declared[0]:
             image.ImageLaterality = declared[0]

@@ -15,7 +15,7 @@ from service.stack import free_port
 
 
 @dataclass(frozen=True)
-class Told:
+class ReceivedEvent:
     """One request."""
 
     headers: dict[str, str]
@@ -43,12 +43,12 @@ class Receiver:
     def __init__(self, *answers: int | None) -> None:
         self.port = free_port()
         self.answers = list(answers)
-        self.told: list[Told] = []
+        self.received: list[ReceivedEvent] = []
 
     @property
     def ids(self) -> list[int]:
         """In the order in which they came, with those that came twice."""
-        return [each.id for each in self.told]
+        return [each.id for each in self.received]
 
     def webhook(self, **fields: Any) -> Webhook:
         """Hears of deliveries, unless told otherwise."""
@@ -66,7 +66,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 answer = receiver.answers.pop(0) if receiver.answers else 204
                 if answer is None or 200 <= answer < 300:
-                    receiver.told.append(Told({name.lower(): value for name, value in self.headers.items()}, body))
+                    receiver.received.append(ReceivedEvent({name.lower(): value for name, value in self.headers.items()}, body))
                 if answer is None:
                     self.close_connection = True
                     return

@@ -16,7 +16,7 @@ from service.destinations import Destination
 from service.domain.findings import DeliveryState, Evidence
 from service.domain.policy import CorrectionPolicy
 from tests.support.api_server import Served, serve_api
-from tests.support.mislabelled_studies import PACS, SIGNED, contradicted, exchanged
+from tests.support.mislabelled_studies import PACS, SIGNED, add_contradicted_study, add_swapped_study
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def decide(api: Served, number: int, what: str, **body: str) -> httpx.Response:
 
 
 def test_a_difference_is_listed_with_both_labels_and_the_reason(api: Served) -> None:
-    number = contradicted(api, evidence=(Evidence(code="contralateral", text="the other breast agrees"),))
+    number = add_contradicted_study(api, evidence=(Evidence(code="contralateral", text="the other breast agrees"),))
     (shown,) = api.client.get("/api/v1/corrections", params={"state": "proposed"}).json()["corrections"]
     assert (shown["id"], shown["kind"], shown["state"]) == (number, "contradicts", "proposed")
     assert (shown["declared"]["view"], shown["pixels"]["view"], shown["proposed"]["view"]) == ("CC", "MLO", "MLO")
@@ -41,7 +41,7 @@ def test_a_difference_is_listed_with_both_labels_and_the_reason(api: Served) -> 
 
 def test_the_list_pages_through_every_correction_once_and_narrows_to_a_study(api: Served) -> None:
     study_instance_uid = generate_uid()
-    numbers = [contradicted(api), contradicted(api, study_instance_uid), contradicted(api)]
+    numbers = [add_contradicted_study(api), add_contradicted_study(api, study_instance_uid), add_contradicted_study(api)]
     seen: list[int] = []
     cursor = None
     while True:
@@ -56,7 +56,7 @@ def test_the_list_pages_through_every_correction_once_and_narrows_to_a_study(api
 
 
 def test_an_approved_correction_is_queued_and_its_life_written_down(api: Served) -> None:
-    number = contradicted(api)
+    number = add_contradicted_study(api)
     approved = decide(api, number, "approve")
     assert approved.status_code == 200
     shown = approved.json()
@@ -70,7 +70,7 @@ def test_an_approved_correction_is_queued_and_its_life_written_down(api: Served)
 
 
 def test_an_applied_correction_is_undone_by_the_same_road(api: Served) -> None:
-    number = contradicted(api)
+    number = add_contradicted_study(api)
     decide(api, number, "approve")
     api.deliver(api.ledger.deliveries(correction_id=number)[0].id)
     undoing = decide(api, number, "undo", actor="B. Reader", reason="the marker was right").json()
@@ -83,14 +83,14 @@ def test_an_applied_correction_is_undone_by_the_same_road(api: Served) -> None:
 
 
 def test_a_rejected_correction_sends_nothing(api: Served) -> None:
-    number = contradicted(api)
+    number = add_contradicted_study(api)
     rejected = decide(api, number, "reject").json()
     assert (rejected["state"], rejected["deliveries"]) == ("rejected", [])
     assert api.ledger.deliveries(correction_id=number) == []
 
 
 def test_what_is_decided_is_not_decided_again(api: Served) -> None:
-    number = contradicted(api)
+    number = add_contradicted_study(api)
     decide(api, number, "reject")
     for what in ("approve", "reject", "undo"):
         again = decide(api, number, what)
@@ -99,7 +99,7 @@ def test_what_is_decided_is_not_decided_again(api: Served) -> None:
 
 
 def test_what_nobody_may_apply_is_refused_with_the_reason(api: Served) -> None:
-    refused = decide(api, contradicted(api, obstacle="the breast has an implant"), "approve")
+    refused = decide(api, add_contradicted_study(api, obstacle="the breast has an implant"), "approve")
     assert refused.status_code == 409
     assert "implant" in refused.json()["detail"]
 
@@ -107,7 +107,7 @@ def test_what_nobody_may_apply_is_refused_with_the_reason(api: Served) -> None:
 def test_a_correction_that_no_destination_takes_is_not_approved_in_silence(tmp_path: Path) -> None:
     reports_only = PACS.model_copy(update={"corrections": CorrectionPolicy(mode="report")})
     with serve_api(tmp_path, destinations=(reports_only,)) as served:
-        refused = decide(served, contradicted(served), "approve")
+        refused = decide(served, add_contradicted_study(served), "approve")
         assert refused.status_code == 409
         assert "corrections.mode" in refused.json()["detail"]
 
@@ -127,7 +127,7 @@ NO_DECISION: tuple[dict[str, object], ...] = (
 
 @pytest.mark.parametrize("what", ["approve", "reject", "undo"])
 def test_no_decision_without_a_name_and_a_reason(api: Served, what: str) -> None:
-    number = contradicted(api)
+    number = add_contradicted_study(api)
     for body in NO_DECISION:
         refused = api.client.post(f"/api/v1/corrections/{number}/{what}", json=body)
         code = "actor-missing" if body == {"reason": "because"} else "invalid-request"
@@ -136,7 +136,7 @@ def test_no_decision_without_a_name_and_a_reason(api: Served, what: str) -> None
 
 
 def test_who_is_signed_in_signs_with_their_own_name_and_no_other(api: Served) -> None:
-    first, second = contradicted(api), contradicted(api)
+    first, second = add_contradicted_study(api), add_contradicted_study(api)
     with api.person("approver") as anna:
         approved = anna.post(f"/api/v1/corrections/{first}/approve", json={"reason": "compared with the prior"})
         assert (approved.status_code, approved.json()["decided_by"]) == (200, "Anna Approver")
@@ -154,7 +154,7 @@ def test_who_is_signed_in_signs_with_their_own_name_and_no_other(api: Served) ->
 
 
 def test_a_viewer_sees_corrections_and_decides_nothing(api: Served) -> None:
-    number = contradicted(api)
+    number = add_contradicted_study(api)
     with api.person("viewer") as vera:
         assert vera.get(f"/api/v1/corrections/{number}").status_code == 200
         refused = vera.post(f"/api/v1/corrections/{number}/approve", json={"reason": "I want to"})
@@ -164,14 +164,14 @@ def test_a_viewer_sees_corrections_and_decides_nothing(api: Served) -> None:
 
 def test_where_signing_in_is_off_a_decision_still_names_its_person(tmp_path: Path) -> None:
     with serve_api(tmp_path, destinations=(PACS,), sign_in="off") as served:
-        number = contradicted(served)
+        number = add_contradicted_study(served)
         nameless = served.client.post(f"/api/v1/corrections/{number}/reject", json={"reason": "because"})
         assert (nameless.status_code, nameless.json()["code"]) == (422, "actor-missing")
         assert decide(served, number, "reject").json()["decided_by"] == SIGNED["actor"]
 
 
 def test_the_list_is_narrowed_to_a_kind_and_turned_round(api: Served) -> None:
-    numbers = [contradicted(api) for _ in range(3)]
+    numbers = [add_contradicted_study(api) for _ in range(3)]
     turned = api.client.get("/api/v1/corrections", params={"order": "newest", "limit": 2}).json()
     rest = api.client.get("/api/v1/corrections", params={"order": "newest", "cursor": turned["next_cursor"]}).json()
     assert [each["id"] for each in turned["corrections"] + rest["corrections"]] == numbers[::-1]
@@ -206,7 +206,7 @@ def test_a_wrong_filter_is_a_problem_that_repeats_nothing(api: Served) -> None:
 def test_a_study_with_exchanged_sides_is_held_until_a_named_person_releases_it(tmp_path: Path) -> None:
     approving = PACS.model_copy(update={"corrections": CorrectionPolicy(exchanged="approve")})
     with serve_api(tmp_path, destinations=(approving,)) as api:
-        study_instance_uid = exchanged(api)
+        study_instance_uid = add_swapped_study(api)
         (hold,) = api.client.get("/api/v1/holds").json()["holds"]
         assert (hold["study_instance_uid"], hold["released_at"]) == (study_instance_uid, None)
         assert "sides-swapped" in hold["reason"]
@@ -227,7 +227,7 @@ def test_a_study_with_exchanged_sides_is_held_until_a_named_person_releases_it(t
 
 
 def test_the_ledger_is_exported_as_csv_and_json(api: Served) -> None:
-    first, second = contradicted(api), contradicted(api)
+    first, second = add_contradicted_study(api), add_contradicted_study(api)
     decide(api, first, "reject", actor="Dr. A. Jones", reason='=HYPERLINK("x"), he said; "quoted"')
     answer = api.client.get("/api/v1/corrections.csv")
     assert answer.headers["content-type"].startswith("text/csv")
@@ -246,12 +246,12 @@ def test_the_ledger_is_exported_as_csv_and_json(api: Served) -> None:
 
 def test_an_export_is_longer_than_a_page(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.api.corrections.export.PAGE", 2)
-    numbers = [contradicted(api) for _ in range(5)]
+    numbers = [add_contradicted_study(api) for _ in range(5)]
     assert [each["id"] for each in api.client.get("/api/v1/corrections.json").json()] == numbers
 
 
 def test_deliveries_are_listed_by_state_and_destination(api: Served) -> None:
-    contradicted(api)
+    add_contradicted_study(api)
     (report,) = api.ledger.deliveries()
     api.deliver(report.id, DeliveryState.FAILED, "pacs: no association")
     (failed,) = api.client.get("/api/v1/deliveries", params={"state": "failed", "destination": "pacs"}).json()["deliveries"]
@@ -261,7 +261,7 @@ def test_deliveries_are_listed_by_state_and_destination(api: Served) -> None:
 
 
 def test_only_what_ended_without_proof_is_tried_again_and_by_somebody(api: Served) -> None:
-    contradicted(api)
+    add_contradicted_study(api)
     (report,) = api.ledger.deliveries()
     early = api.client.post(f"/api/v1/deliveries/{report.id}/retry", json={"actor": "A. Smith"})
     assert (early.status_code, early.json()["code"]) == (409, "decision-refused")

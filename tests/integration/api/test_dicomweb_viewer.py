@@ -23,13 +23,13 @@ from service.domain.policy import CorrectionPolicy
 from service.jobs.corrections import approve_correction
 from tests.support.api_server import Served, serve_api
 from tests.support.dicomweb_viewer import FRAMES_AS_STORED, parts_of, path_of, stow, viewer
-from tests.support.received_study import Ward
+from tests.support.received_study import ReceivedStudies
 
 JSON = {"Accept": "application/dicom+json"}
 
 
 @pytest.fixture(scope="module")
-def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, Ward, str, SmallPacs]]:
+def delivered_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served, ReceivedStudies, str, SmallPacs]]:
     """A study of which everything was made and delivered: reports, heatmaps, and a corrected image beside the received one."""
     folder = tmp_path_factory.mktemp("viewer")
     archive = SmallPacs(folder / "pacs")
@@ -39,15 +39,15 @@ def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Served,
     pacs = Destination(
         name="pacs", ae_title=archive.ae_title, host=archive.host, port=archive.port, objects=objects, corrections=policy, commitment=False
     )
-    ward = Ward(folder / "data", destinations=(pacs,))
-    study_instance_uid = ward.conclude(wrong=True)
-    (correction,) = ward.ledger.corrections()
-    approve_correction(ward.context, correction.id, "A. Reader", "seen on the screen")
-    rows = ward.deliver_all()
+    received = ReceivedStudies(folder / "data", destinations=(pacs,))
+    study_instance_uid = received.conclude(wrong=True)
+    (correction,) = received.ledger.corrections()
+    approve_correction(received.context, correction.id, "A. Reader", "seen on the screen")
+    rows = received.deliver_all()
     assert {row.state for row in rows} <= {DeliveryState.VERIFIED, DeliveryState.UNSUPPORTED}
     with serve_api(folder / "data") as api:
-        yield api, ward, study_instance_uid, archive
-    ward.close()
+        yield api, received, study_instance_uid, archive
+    received.close()
     archive.stop()
 
 
@@ -57,8 +57,8 @@ def grey_picture(content: bytes) -> NDArray[Any]:
     return picture
 
 
-def test_what_we_made_is_found_and_retrieved_beside_what_came(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
-    api, ward, study_instance_uid, archive = hospital
+def test_what_we_made_is_found_and_retrieved_beside_what_came(delivered_study: tuple[Served, ReceivedStudies, str, SmallPacs]) -> None:
+    api, received, study_instance_uid, archive = delivered_study
     sent = {path.stem: pydicom.dcmread(path) for path in archive.paths()}
     client = viewer(api)
     (study,) = client.search_for_studies(search_filters={"ModalitiesInStudy": "SR"})
@@ -67,8 +67,8 @@ def test_what_we_made_is_found_and_retrieved_beside_what_came(hospital: tuple[Se
     assert study["00100010"]["Value"][0]["Alphabetic"] == "Phantom^Äußerst", "the received image speaks for the study"
 
     given = {str(each.SOPInstanceUID): each for each in client.retrieve_study(study_instance_uid)}
-    received = {row.sop_instance_uid for row in ward.ledger.instances_of(study_instance_uid)}
-    assert set(given) == received | set(sent)
+    originals = {row.sop_instance_uid for row in received.ledger.instances_of(study_instance_uid)}
+    assert set(given) == originals | set(sent)
     for uid, object_ in sent.items():
         assert given[uid].file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
         assert given[uid] == object_, "what we hand out is what the archive was sent"
@@ -78,16 +78,16 @@ def test_what_we_made_is_found_and_retrieved_beside_what_came(hospital: tuple[Se
     assert len(reports) == 2 and all(each["00400275"]["vr"] == "SQ" for each in reports)
 
 
-def test_a_result_that_comes_back_is_taken_and_told_where_it_is(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
-    api, _, _, archive = hospital
+def test_a_result_that_comes_back_is_taken_and_told_where_it_is(delivered_study: tuple[Served, ReceivedStudies, str, SmallPacs]) -> None:
+    api, _, _, archive = delivered_study
     report = next(each for each in map(pydicom.dcmread, archive.paths()) if each.Modality == "SR")
     (item,) = Dataset.from_json(stow(api, report).json()).ReferencedSOPSequence
     assert item.ReferencedSOPClassUID == report.SOPClassUID and str(item.RetrieveURL).endswith(str(report.SOPInstanceUID))
     assert parts_of(api.client.get(item.RetrieveURL))
 
 
-def test_what_ohif_asks_for_when_it_opens_a_study_is_answered(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
-    api, _, study_instance_uid, _ = hospital
+def test_what_ohif_asks_for_when_it_opens_a_study_is_answered(delivered_study: tuple[Served, ReceivedStudies, str, SmallPacs]) -> None:
+    api, _, study_instance_uid, _ = delivered_study
 
     def ask(path: str, **query: str) -> Any:
         answer = api.client.get(f"/dicom-web{path}", params=query, headers=JSON)
@@ -110,23 +110,25 @@ def test_what_ohif_asks_for_when_it_opens_a_study_is_answered(hospital: tuple[Se
         series_instance_uid = each["0020000E"]["Value"][0]
         metadata = ask(f"/studies/{study_instance_uid}/series/{series_instance_uid}/metadata")
         assert len(metadata) == each["00201209"]["Value"][0]
-        for told in metadata:
-            instance = f"/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{told['00080018']['Value'][0]}"
-            if "7FE00010" not in told:
-                assert "0040A730" in told or "00700001" in told, "what has no pixels has content, whole"
+        for described in metadata:
+            instance = f"/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{described['00080018']['Value'][0]}"
+            if "7FE00010" not in described:
+                assert "0040A730" in described or "00700001" in described, "what has no pixels has content, whole"
                 continue
             # Pixels, as Cornerstone fetches them: multipart with the frame's transfer syntax in its part.
             (part,) = parts_of(api.client.get(f"/dicom-web{instance}/frames/1", headers={"Accept": FRAMES_AS_STORED}))
             assert part.content_type == f"application/octet-stream; transfer-syntax={ExplicitVRLittleEndian}"
-            rows, columns = told["00280010"]["Value"][0], told["00280011"]["Value"][0]
-            samples, bits = told["00280002"]["Value"][0], told["00280100"]["Value"][0]
+            rows, columns = described["00280010"]["Value"][0], described["00280011"]["Value"][0]
+            samples, bits = described["00280002"]["Value"][0], described["00280100"]["Value"][0]
             assert len(part.body) == rows * columns * samples * bits // 8
             shown += 1
     assert shown == 4 + 1 + 4, "received images, a corrected one, heatmaps"
 
 
-def test_a_person_who_is_signed_in_reads_without_a_key_and_a_viewer_stores_nothing(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
-    api, _, study_instance_uid, _ = hospital
+def test_a_person_who_is_signed_in_reads_without_a_key_and_a_viewer_stores_nothing(
+    delivered_study: tuple[Served, ReceivedStudies, str, SmallPacs],
+) -> None:
+    api, _, study_instance_uid, _ = delivered_study
     with api.person("viewer") as person, api.client_with() as nobody:
         for path in ("/dicom-web/studies", f"/dicom-web/studies/{study_instance_uid}", f"/dicom-web/studies/{study_instance_uid}/metadata"):
             assert person.get(path).status_code == 200
@@ -135,9 +137,9 @@ def test_a_person_who_is_signed_in_reads_without_a_key_and_a_viewer_stores_nothi
         assert refused.status_code == 403
 
 
-def test_a_picture_is_rendered_for_those_who_only_want_to_look(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
-    api, ward, study_instance_uid, _ = hospital
-    for stored in ward.ledger.instances_of(study_instance_uid):
+def test_a_picture_is_rendered_for_those_who_only_want_to_look(delivered_study: tuple[Served, ReceivedStudies, str, SmallPacs]) -> None:
+    api, received, study_instance_uid, _ = delivered_study
+    for stored in received.ledger.instances_of(study_instance_uid):
         path = f"/dicom-web/studies/{study_instance_uid}/series/{stored.header.series_instance_uid}/instances/{stored.sop_instance_uid}"
         for tail in ("/rendered", "/frames/1/rendered", "/thumbnail"):
             answer = api.client.get(path + tail, headers={"Accept": "image/jpeg"})
@@ -147,7 +149,7 @@ def test_a_picture_is_rendered_for_those_who_only_want_to_look(hospital: tuple[S
     assert grey_picture(small.content).shape == (48, 36)
     assert small.headers["content-type"] == "image/png"
     # Under a window all values of 3072 and more are white, those of 1024 and less black.
-    values = pydicom.dcmread(ward.context.store.path(stored.path)).pixel_array
+    values = pydicom.dcmread(received.context.store.path(stored.path)).pixel_array
     wide = api.client.get(f"{path}/rendered?window=2048,2048,linear-exact", headers={"Accept": "image/png"})
     picture = grey_picture(wide.content)
     assert np.all(picture[values >= 3072] == 255) and np.all(picture[values <= 1024] == 0) and 0 < picture[values == 2048].mean() < 255
@@ -156,8 +158,10 @@ def test_a_picture_is_rendered_for_those_who_only_want_to_look(hospital: tuple[S
     assert api.client.get(f"{path}/rendered", headers={"Accept": "text/html"}).status_code == 406
 
 
-def test_a_heatmap_is_rendered_in_its_colours_and_a_report_is_no_picture(hospital: tuple[Served, Ward, str, SmallPacs]) -> None:
-    api, _, study_instance_uid, archive = hospital
+def test_a_heatmap_is_rendered_in_its_colours_and_a_report_is_no_picture(
+    delivered_study: tuple[Served, ReceivedStudies, str, SmallPacs],
+) -> None:
+    api, _, study_instance_uid, archive = delivered_study
     made = [pydicom.dcmread(path) for path in archive.paths()]
     heatmap, report = (next(each for each in made if each.Modality == modality) for modality in ("OT", "SR"))
     answer = api.client.get(f"{path_of(heatmap)}/rendered", headers={"Accept": "image/png"})
@@ -175,14 +179,14 @@ def test_an_object_that_is_corrected_under_its_own_uid_is_handed_out_as_it_came(
     pacs = Destination(
         name="pacs", ae_title=archive.ae_title, host=archive.host, port=archive.port, objects=(), corrections=policy, commitment=False
     )
-    ward = Ward(tmp_path / "data", destinations=(pacs,))
-    study_instance_uid = ward.conclude([("R", "CC")], wrong=True)
-    approve_correction(ward.context, ward.ledger.corrections()[0].id, "A. Reader", "seen on the screen")
-    assert [row.state for row in ward.deliver_all()] == [DeliveryState.VERIFIED]
+    received = ReceivedStudies(tmp_path / "data", destinations=(pacs,))
+    study_instance_uid = received.conclude([("R", "CC")], wrong=True)
+    approve_correction(received.context, received.ledger.corrections()[0].id, "A. Reader", "seen on the screen")
+    assert [row.state for row in received.deliver_all()] == [DeliveryState.VERIFIED]
     with serve_api(tmp_path / "data") as api:
         (part,) = parts_of(api.client.get(f"/dicom-web/studies/{study_instance_uid}"))
     given, (path,) = pydicom.dcmread(BytesIO(part.body)), archive.paths()
     assert given.ImageLaterality == "L" and pydicom.dcmread(path).ImageLaterality == "R"
     assert given.SOPInstanceUID == pydicom.dcmread(path).SOPInstanceUID
-    ward.close()
+    received.close()
     archive.stop()

@@ -57,17 +57,17 @@ def test_a_client_stores_finds_and_retrieves_a_real_study(api: Served, cbis_case
         str(each.SOPInstanceUID): each for each in client.retrieve_study(study_instance_uid, media_types=(("application/dicom", "*"),))
     }
     assert set(whole) == set(images)
-    told = {each["00080018"]["Value"][0]: each for each in client.retrieve_study_metadata(study_instance_uid)}
+    described = {each["00080018"]["Value"][0]: each for each in client.retrieve_study_metadata(study_instance_uid)}
     for uid, image in images.items():
         assert whole[uid].PixelData == image.PixelData, "compressed as it was sent"
-        metadata = Dataset.from_json(told[uid], lambda *_: None)
+        metadata = Dataset.from_json(described[uid], lambda *_: None)
         assert (metadata.PatientID, metadata.Rows, metadata.Columns) == (image.PatientID, image.Rows, image.Columns)
     where = (study_instance_uid, str(image.SeriesInstanceUID), uid)
     alone = client.retrieve_instance(*where, media_types=(("application/dicom", ExplicitVRLittleEndian),))
     assert alone.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
     assert np.array_equal(alone.pixel_array, image.pixel_array), "pixel by pixel what was sent"
     (frame,) = client.retrieve_instance_frames(*where, [1], media_types=(("application/octet-stream", ExplicitVRLittleEndian),))
-    (value,) = client.retrieve_bulkdata(told[uid]["7FE00010"]["BulkDataURI"])
+    (value,) = client.retrieve_bulkdata(described[uid]["7FE00010"]["BulkDataURI"])
     assert frame == value == image.pixel_array.tobytes()
 
 
@@ -179,20 +179,20 @@ def test_long_values_are_links_and_short_ones_stand_there(api: Served) -> None:
     image.add_new(0x00091001, "SQ", [item])
     image.add_new(0x00091002, "OB", b"\x01\x02")
     stow(api, image)
-    (told,) = api.client.get(f"{path_of(image)}/metadata").json()
-    assert told["00091002"] == {"vr": "OB", "InlineBinary": "AQI="}
-    assert told["00091004"]["Value"] == [("long words " * 20_000).rstrip()]
-    nested = told["00091001"]["Value"][0]["00420011"]["BulkDataURI"]
+    (described,) = api.client.get(f"{path_of(image)}/metadata").json()
+    assert described["00091002"] == {"vr": "OB", "InlineBinary": "AQI="}
+    assert described["00091004"]["Value"] == [("long words " * 20_000).rstrip()]
+    nested = described["00091001"]["Value"][0]["00420011"]["BulkDataURI"]
     for link, expected in (
-        (told["00282000"]["BulkDataURI"], image[0x00282000].value),
+        (described["00282000"]["BulkDataURI"], image[0x00282000].value),
         (nested, b"x" * 100_000),
-        (told["00091003"]["BulkDataURI"], b"y" * 200_000),
-        (told["7FE00010"]["BulkDataURI"], image.PixelData),
+        (described["00091003"]["BulkDataURI"], b"y" * 200_000),
+        (described["7FE00010"]["BulkDataURI"], image.PixelData),
     ):
         (part,) = parts_of(api.client.get(link))
         assert part.body == expected
         assert api.client.get(link, headers={"Accept": "application/octet-stream"}).content == expected
-    assert "00020102" not in told["00091001"]["Value"][0]
+    assert "00020102" not in described["00091001"]["Value"][0]
 
 
 def test_metadata_of_a_study_a_series_and_an_instance_are_lists(api: Served) -> None:
@@ -281,8 +281,8 @@ def test_a_study_with_a_lost_file_is_partial_content(api: Served) -> None:
     answer = api.client.get(study)
     assert answer.status_code == 206 and [read(part.body).SOPInstanceUID for part in parts_of(answer)] == [here.SOPInstanceUID]
     assert api.client.get(path_of(lost)).json()["code"] == "not-readable"
-    told = {each["00080018"]["Value"][0] for each in api.client.get(f"{study}/metadata").json()}
-    assert told == {here.SOPInstanceUID, lost.SOPInstanceUID}
+    described = {each["00080018"]["Value"][0] for each in api.client.get(f"{study}/metadata").json()}
+    assert described == {here.SOPInstanceUID, lost.SOPInstanceUID}
 
 
 def test_a_large_study_is_not_held_in_memory(api: Served) -> None:

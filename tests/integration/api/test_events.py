@@ -151,7 +151,7 @@ def test_many_clients_cost_one_look_at_a_time(api: Served, monkeypatch: pytest.M
 
 
 def test_streams_end_when_the_server_stops(tmp_path: Path) -> None:
-    told: list[list[dict[str, Any]]] = []
+    streamed: list[list[dict[str, Any]]] = []
     with serve_api(tmp_path) as api:
         ready = threading.Event()
         address = api.settings.public_api_url
@@ -163,7 +163,7 @@ def test_streams_end_when_the_server_stops(tmp_path: Path) -> None:
             ):
                 stream = Stream(response)
                 ready.set()
-                told.append(stream.rest())
+                streamed.append(stream.rest())
 
         thread = threading.Thread(target=follow)
         thread.start()
@@ -171,7 +171,7 @@ def test_streams_end_when_the_server_stops(tmp_path: Path) -> None:
         stopped_at = time.monotonic()
     assert time.monotonic() - stopped_at < 3
     thread.join(3)
-    assert told == [[]]
+    assert streamed == [[]]
 
 
 def test_a_client_that_takes_nothing_is_let_go_and_holds_nobody_up(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:

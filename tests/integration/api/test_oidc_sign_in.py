@@ -22,7 +22,7 @@ from service.accounts.oidc_sign_in import find_role
 from service.domain.access import Role
 from service.stack import free_port
 from tests.support.api_server import Served, serve_api
-from tests.support.oidc_issuer import issuing
+from tests.support.oidc_issuer import running_issuer
 
 ROLES = {"radiologists": "approver", "pacs-team": "admin", "everybody": "viewer"}
 
@@ -155,11 +155,11 @@ def test_an_issuer_that_is_away_is_told_and_passwords_go_on(tmp_path: Path, brow
 
 def test_the_code_is_redeemed_with_the_verifier_of_the_challenge_and_the_clients_secret(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s3cret\n")
-    with issuing() as small:
-        address, pending = (issuer := small.client(tmp_path / "secret")).begin("/")
+    with running_issuer() as issuer:
+        address, pending = (client := issuer.client(tmp_path / "secret")).begin("/")
         asked = parse_qs(urlsplit(address).query)
-        assert issuer.finish(pending, small.answer(pending))["sub"] == "7"
-        (form, authorization) = small.redeemed[0]
+        assert client.finish(pending, issuer.answer(pending))["sub"] == "7"
+        (form, authorization) = issuer.redeemed[0]
         verifier = form["code_verifier"]
         assert base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode() == asked["code_challenge"][0]
         assert form["redirect_uri"] == asked["redirect_uri"][0] == "http://127.0.0.1:8080/sign-in/oidc/callback"
@@ -174,38 +174,38 @@ def test_the_code_is_redeemed_with_the_verifier_of_the_challenge_and_the_clients
     ],
 )  # fmt: skip
 def test_a_token_that_says_the_wrong_thing_is_not_believed(wrong: dict[str, Any]) -> None:
-    with issuing() as small:
-        _, pending = (issuer := small.client()).begin("/")
-        small.lies = wrong
+    with running_issuer() as issuer:
+        _, pending = (client := issuer.client()).begin("/")
+        issuer.overrides = wrong
         with pytest.raises(IssuerRefused, match="token"):
-            issuer.finish(pending, small.answer(pending))
+            client.finish(pending, issuer.answer(pending))
 
 
 @pytest.mark.parametrize("how", ["none", "another key", "secret as key", "changed afterwards", "no token at all"])
 def test_a_token_that_the_issuer_did_not_sign_is_not_believed(how: str) -> None:
-    with issuing() as small:
-        _, pending = (issuer := small.client()).begin("/")
-        small.forge = how
+    with running_issuer() as issuer:
+        _, pending = (client := issuer.client()).begin("/")
+        issuer.forge = how
         with pytest.raises(IssuerRefused, match="token does not hold"):
-            issuer.finish(pending, small.answer(pending))
+            client.finish(pending, issuer.answer(pending))
 
 
 def test_an_issuer_may_change_its_keys() -> None:
-    with issuing() as small:
-        issuer = small.client()
+    with running_issuer() as issuer:
+        client = issuer.client()
         for _ in range(2):
-            _, pending = issuer.begin("/")
-            assert issuer.finish(pending, small.answer(pending))["sub"] == "7"
-            small.change_key()
+            _, pending = client.begin("/")
+            assert client.finish(pending, issuer.answer(pending))["sub"] == "7"
+            issuer.change_key()
 
 
 def test_an_answer_of_another_issuer_or_an_error_is_not_followed_up() -> None:
-    with issuing() as small:
-        _, pending = (issuer := small.client()).begin("/")
+    with running_issuer() as issuer:
+        _, pending = (client := issuer.client()).begin("/")
         for changed in ({"iss": "https://other.example"}, {"error": "access_denied"}, {"state": "another"}, {"code": ""}):
             with pytest.raises(IssuerRefused):
-                issuer.finish(pending, small.answer(pending) | changed)
-        assert small.redeemed == []
+                client.finish(pending, issuer.answer(pending) | changed)
+        assert issuer.redeemed == []
 
 
 def test_a_role_is_found_in_objects_and_the_highest_counts() -> None:

@@ -11,7 +11,7 @@ from service.domain.findings import DeliveryState, InstanceState
 from service.jobs.queues import ANALYSE
 from service.store.tables import deliveries, workers
 from tests.support.api_server import Served, serve_api
-from tests.support.mislabelled_studies import PACS, contradicted
+from tests.support.mislabelled_studies import PACS, add_contradicted_study
 from tests.support.sample_findings import CANCER, LABELER, full_field, skipped
 
 
@@ -38,7 +38,7 @@ def grow_old(api: Served, delivery_id: int) -> None:
 
 
 def test_one_look_tells_how_everything_is_doing(api: Served) -> None:
-    contradicted(api)
+    add_contradicted_study(api)
     api.ledger.register_worker("reader-1:7", "reader-1", 7, "CPUExecutionProvider", (LABELER, CANCER))
     api.ledger.keep_samples({"disk-free-bytes": 5e11})
     shown = api.client.get("/api/v1/operations", params={"hours": 1}).json()

@@ -12,7 +12,7 @@ from service.cli.checkup import FIND, GET, check_destination
 from service.destinations import Destination
 from service.stack import free_port
 from tests.integration.cli.test_settings import run_cli
-from tests.support.faulty_scp import Fault, FaultyScp, on_duty
+from tests.support.faulty_scp import Fault, FaultyScp, running_scp
 from tests.support.orthanc import Orthanc, running
 
 US = "MAMMOTRIAGE"
@@ -34,7 +34,7 @@ def test_a_real_archive_answers_and_tells_what_it_takes(tmp_path: Path) -> None:
 
 def test_what_a_peer_does_not_take_is_foreseen(tmp_path: Path) -> None:
     taken = (str(ComprehensiveSRStorage), str(SecondaryCaptureImageStorage))
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.NO_SOP_CLASS, taken=taken)) as pacs:
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.NO_SOP_CLASS, taken=taken)) as pacs:
         destination = pacs.destination(objects=("cad-sr", "sr", "sc", "gsps"), corrections={"rejection_note": True})
         found = check_destination(destination, US)
     assert found.answers
@@ -51,7 +51,7 @@ def test_what_a_peer_does_not_take_is_foreseen(tmp_path: Path) -> None:
 def test_a_peer_that_is_away_or_called_by_a_wrong_name_is_a_problem(tmp_path: Path) -> None:
     away = check_destination(Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=free_port()), US)
     assert (away.answers, len(away.problems)) == (False, 1)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.WRONG_AE)) as pacs:
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.WRONG_AE)) as pacs:
         called = check_destination(pacs.destination(), US)
     assert not called.answers
     assert "AE title" in called.problems[0]
@@ -59,7 +59,7 @@ def test_a_peer_that_is_away_or_called_by_a_wrong_name_is_a_problem(tmp_path: Pa
 
 def test_the_command_checks_the_file_then_every_peer(tmp_path: Path) -> None:
     file = tmp_path / "destinations.toml"
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.NONE)) as pacs:
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.NONE)) as pacs:
         one = f'[[destination]]\nname = "pacs"\nae_title = "{pacs.ae_title}"\nhost = "127.0.0.1"\nport = {pacs.port}\n'
         file.write_text(one)
         well = run_cli("destinations", "check", MAMMOTRIAGE_DESTINATIONS_FILE=str(file))

@@ -18,7 +18,7 @@ from service.cli import main
 from service.domain.findings import DeliveryState
 from service.domain.policy import CorrectionPolicy
 from tests.support.api_server import Served, serve_api
-from tests.support.mislabelled_studies import PACS, contradicted, exchanged
+from tests.support.mislabelled_studies import PACS, add_contradicted_study, add_swapped_study
 
 SIGNED = ("--actor", "Dr. A. Jones", "--reason", "compared with the prior")
 
@@ -77,7 +77,7 @@ def run(tmp_path: Path, clean_environment: pytest.MonkeyPatch, capsys: pytest.Ca
 
 
 def test_a_correction_is_approved_proved_and_undone_at_the_terminal(stack: Served, run: Run) -> None:
-    number = contradicted(stack)
+    number = add_contradicted_study(stack)
     (listed,) = run("corrections", "list", "--state", "proposed", "--json").rows
     assert (listed["id"], listed["kind"]) == (number, "contradicts")
     table = run("corrections", "list").out
@@ -100,7 +100,7 @@ def test_a_correction_is_approved_proved_and_undone_at_the_terminal(stack: Serve
 
 
 def test_a_rejected_correction_stays_rejected(stack: Served, run: Run) -> None:
-    number = str(contradicted(stack))
+    number = str(add_contradicted_study(stack))
     assert run("corrections", "reject", number, *SIGNED, "--json").rows[0]["state"] == "rejected"
     again = run("corrections", "approve", number, *SIGNED)
     assert again.status == 2
@@ -109,7 +109,7 @@ def test_a_rejected_correction_stays_rejected(stack: Served, run: Run) -> None:
 
 
 def test_the_ledger_is_exported_to_a_file_and_to_standard_output(stack: Served, run: Run, tmp_path: Path) -> None:
-    numbers = [contradicted(stack), contradicted(stack)]
+    numbers = [add_contradicted_study(stack), add_contradicted_study(stack)]
     target = tmp_path / "out.json"
     assert run("corrections", "export", "--format", "json", "--output", str(target)).status == 0
     assert [each["id"] for each in json.loads(target.read_text())] == numbers
@@ -119,7 +119,7 @@ def test_the_ledger_is_exported_to_a_file_and_to_standard_output(stack: Served, 
 
 
 def test_a_held_study_is_released_by_a_named_person(stack: Served, run: Run) -> None:
-    study_instance_uid = exchanged(stack)
+    study_instance_uid = add_swapped_study(stack)
     for row in stack.ledger.corrections(study_instance_uid=study_instance_uid):
         held = run("corrections", "approve", str(row.id), *SIGNED)
         assert "its study is held" in held.out
@@ -135,8 +135,8 @@ def test_a_held_study_is_released_by_a_named_person(stack: Served, run: Run) -> 
 
 
 def test_failed_deliveries_are_tried_again_one_by_one_or_all_of_a_destination(stack: Served, run: Run) -> None:
-    contradicted(stack)
-    contradicted(stack)
+    add_contradicted_study(stack)
+    add_contradicted_study(stack)
     first, second = stack.ledger.deliveries()
     for row in (first, second):
         stack.deliver(row.id, DeliveryState.FAILED, "pacs: no association")
@@ -167,7 +167,7 @@ def test_destinations_are_listed_with_what_becomes_of_corrections(stack: Served,
     ],
 )
 def test_a_decision_without_name_or_reason_is_a_wrong_call(stack: Served, run: Run, arguments: tuple[str, ...]) -> None:
-    number = contradicted(stack)
+    number = add_contradicted_study(stack)
     wrong = run(*arguments)
     assert wrong.status == 2
     assert len(stack.ledger.history(number)) == 1

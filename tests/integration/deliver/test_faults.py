@@ -18,8 +18,8 @@ from service.deliver.retrieve_inbox import PendingRetrieve
 from service.domain.findings import DeliveryState, ObjectKind
 from service.report.corrected_instance import build_corrected
 from service.store.rows import StudyDelivery
-from tests.support.delivery_fixture import Desk, mislabelled, produced, wait_until
-from tests.support.faulty_scp import Fault, FaultyScp, on_duty
+from tests.support.delivery_fixture import DeliveryFixture, mislabelled, produced, wait_until
+from tests.support.faulty_scp import Fault, FaultyScp, running_scp
 from tests.support.sample_findings import as_received, full_field
 
 PENDING, SENT, VERIFIED = DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.VERIFIED
@@ -27,8 +27,8 @@ MISMATCH, REFUSED, FAILED, UNSUPPORTED = DeliveryState.MISMATCH, DeliveryState.R
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data")
+def deliveries(tmp_path: Path) -> DeliveryFixture:
+    return DeliveryFixture(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data")
 
 
 @pytest.fixture
@@ -36,244 +36,250 @@ def report(tmp_path: Path) -> Dataset:
     return produced(tmp_path)[ObjectKind.REPORT]
 
 
-def test_an_archive_without_a_fault_ends_verified_after_one_store(desk: Desk, report: Dataset, tmp_path: Path) -> None:
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.NONE)) as archive:
-        assert desk.finish(desk.plan(report), report, archive.destination()) == [VERIFIED]
+def test_an_archive_without_a_fault_ends_verified_after_one_store(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.NONE)) as archive:
+        assert deliveries.finish(deliveries.plan(report), report, archive.destination()) == [VERIFIED]
     assert archive.stores == [report.SOPInstanceUID]
 
 
-def test_one_refused_object_of_four_leaves_the_study_partial_and_only_that_one_is_sent_again(desk: Desk, tmp_path: Path) -> None:
+def test_one_refused_object_of_four_leaves_the_study_partial_and_only_that_one_is_sent_again(
+    deliveries: DeliveryFixture, tmp_path: Path
+) -> None:
     objects = produced(tmp_path)
     four = [ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP, ObjectKind.MARKS]
-    planned = {kind: desk.plan(objects[kind], kind) for kind in four}
+    planned = {kind: deliveries.plan(objects[kind], kind) for kind in four}
     refused = str(objects[ObjectKind.HEATMAP].SOPInstanceUID)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.REFUSES, refused=(refused,))) as archive:
-        ends = {kind: desk.finish(planned[kind], objects[kind], archive.destination())[-1] for kind in four}
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.REFUSES, refused=(refused,))) as archive:
+        ends = {kind: deliveries.finish(planned[kind], objects[kind], archive.destination())[-1] for kind in four}
         assert ends == {kind: REFUSED if kind is ObjectKind.HEATMAP else VERIFIED for kind in four}
-        assert (desk.row(planned[ObjectKind.HEATMAP]).status, desk.row(planned[ObjectKind.HEATMAP]).tries) == (0xC000, 1)
-        assert study_state(desk, objects[ObjectKind.CAD]) is StudyDelivery.PARTIAL
+        assert (deliveries.row(planned[ObjectKind.HEATMAP]).status, deliveries.row(planned[ObjectKind.HEATMAP]).tries) == (0xC000, 1)
+        assert study_state(deliveries, objects[ObjectKind.CAD]) is StudyDelivery.PARTIAL
         archive.fault = Fault.NONE
-        desk.ledger.retry(planned[ObjectKind.HEATMAP], "A. Reader")
-        assert [row.id for row in desk.ledger.due_deliveries()] == [planned[ObjectKind.HEATMAP]]
-        assert desk.finish(planned[ObjectKind.HEATMAP], objects[ObjectKind.HEATMAP], archive.destination()) == [VERIFIED]
-    assert study_state(desk, objects[ObjectKind.CAD]) is StudyDelivery.VERIFIED
+        deliveries.ledger.retry(planned[ObjectKind.HEATMAP], "A. Reader")
+        assert [row.id for row in deliveries.ledger.due_deliveries()] == [planned[ObjectKind.HEATMAP]]
+        assert deliveries.finish(planned[ObjectKind.HEATMAP], objects[ObjectKind.HEATMAP], archive.destination()) == [VERIFIED]
+    assert study_state(deliveries, objects[ObjectKind.CAD]) is StudyDelivery.VERIFIED
     assert sorted(archive.stores) == sorted([*(str(objects[kind].SOPInstanceUID) for kind in four), refused])
 
 
-def study_state(desk: Desk, dataset: Dataset) -> StudyDelivery | None:
-    study = desk.ledger.study(str(dataset.StudyInstanceUID))
+def study_state(deliveries: DeliveryFixture, dataset: Dataset) -> StudyDelivery | None:
+    study = deliveries.ledger.study(str(dataset.StudyInstanceUID))
     assert study is not None
     return study.delivery_state
 
 
-def test_success_for_an_object_that_is_dropped_ends_not_applied_after_one_store(desk: Desk, report: Dataset, tmp_path: Path) -> None:
-    delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.DROPS)) as archive:
-        assert desk.finish(delivery, report, archive.destination()) == [SENT, SENT, MISMATCH]
+def test_success_for_an_object_that_is_dropped_ends_not_applied_after_one_store(
+    deliveries: DeliveryFixture, report: Dataset, tmp_path: Path
+) -> None:
+    delivery = deliveries.plan(report)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.DROPS)) as archive:
+        assert deliveries.finish(delivery, report, archive.destination()) == [SENT, SENT, MISMATCH]
     assert archive.stores == [report.SOPInstanceUID]
-    assert desk.row(delivery).error == "pacs accepted the object but does not hold it (given up after 3 tries)"
+    assert deliveries.row(delivery).error == "pacs accepted the object but does not hold it (given up after 3 tries)"
 
 
-def test_an_archive_that_lists_late_ends_verified_after_one_store(desk: Desk, report: Dataset, tmp_path: Path) -> None:
-    delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.INDEXES_LATE, pause_s=60)) as archive:
-        assert desk.attempt(delivery, report, archive.destination()) is SENT
+def test_an_archive_that_lists_late_ends_verified_after_one_store(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
+    delivery = deliveries.plan(report)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.INDEXES_LATE, pause_s=60)) as archive:
+        assert deliveries.attempt(delivery, report, archive.destination()) is SENT
         archive.fault = Fault.NONE
-        assert desk.finish(delivery, report, archive.destination())[-1] is VERIFIED
+        assert deliveries.finish(delivery, report, archive.destination())[-1] is VERIFIED
     assert archive.stores == [report.SOPInstanceUID]
 
 
-def test_an_archive_that_keeps_the_first_copy_ends_not_applied_after_two_looks(desk: Desk, tmp_path: Path) -> None:
+def test_an_archive_that_keeps_the_first_copy_ends_not_applied_after_two_looks(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     corrected = build_corrected(change, source, "overwrite")
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.KEEPS_OLD)) as archive:
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.KEEPS_OLD)) as archive:
         source.save_as(archive.folder / f"{source.SOPInstanceUID}.dcm")
-        delivery = desk.plan(corrected, ObjectKind.CORRECTED, str(source.SOPInstanceUID))
-        assert desk.finish(delivery, corrected, archive.destination()) == [SENT, MISMATCH]
+        delivery = deliveries.plan(corrected, ObjectKind.CORRECTED, str(source.SOPInstanceUID))
+        assert deliveries.finish(delivery, corrected, archive.destination()) == [SENT, MISMATCH]
         assert archive.stores == [corrected.SOPInstanceUID]
-        assert str(desk.row(delivery).error).startswith("pacs keeps another copy under this UID; it differs in")
-        assert "ImageLaterality" in str(desk.row(delivery).error)
+        assert str(deliveries.row(delivery).error).startswith("pacs keeps another copy under this UID; it differs in")
+        assert "ImageLaterality" in str(deliveries.row(delivery).error)
         archive.fault = Fault.NONE
-        desk.ledger.retry(delivery, "A. Reader")
-        assert desk.finish(delivery, corrected, archive.destination()) == [VERIFIED]
+        deliveries.ledger.retry(delivery, "A. Reader")
+        assert deliveries.finish(delivery, corrected, archive.destination()) == [VERIFIED]
 
 
 def test_an_association_closed_after_the_object_was_kept_is_proved_without_a_second_store(
-    desk: Desk, report: Dataset, tmp_path: Path
+    deliveries: DeliveryFixture, report: Dataset, tmp_path: Path
 ) -> None:
-    delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.CLOSES)) as archive:
-        assert desk.finish(delivery, report, archive.destination()) == [PENDING, VERIFIED]
+    delivery = deliveries.plan(report)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.CLOSES)) as archive:
+        assert deliveries.finish(delivery, report, archive.destination()) == [PENDING, VERIFIED]
     assert archive.stores == [report.SOPInstanceUID]
 
 
 def test_an_association_closed_before_the_object_was_kept_is_tried_again_until_it_is_taken(
-    desk: Desk, report: Dataset, tmp_path: Path
+    deliveries: DeliveryFixture, report: Dataset, tmp_path: Path
 ) -> None:
-    delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.HANGS_UP)) as archive:
-        assert desk.attempt(delivery, report, archive.destination()) is PENDING
+    delivery = deliveries.plan(report)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.HANGS_UP)) as archive:
+        assert deliveries.attempt(delivery, report, archive.destination()) is PENDING
         archive.fault = Fault.NONE
-        assert desk.finish(delivery, report, archive.destination()) == [VERIFIED]
+        assert deliveries.finish(delivery, report, archive.destination()) == [VERIFIED]
         assert [path.stem for path in archive.paths()] == [report.SOPInstanceUID]
 
 
-def test_an_archive_that_always_hangs_up_ends_failed(desk: Desk, report: Dataset, tmp_path: Path) -> None:
-    delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.HANGS_UP)) as archive:
-        assert desk.finish(delivery, report, archive.destination()) == [PENDING, PENDING, FAILED]
+def test_an_archive_that_always_hangs_up_ends_failed(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
+    delivery = deliveries.plan(report)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.HANGS_UP)) as archive:
+        assert deliveries.finish(delivery, report, archive.destination()) == [PENDING, PENDING, FAILED]
         assert archive.paths() == []
-    assert "given up after 3 tries" in str(desk.row(delivery).error)
+    assert "given up after 3 tries" in str(deliveries.row(delivery).error)
 
 
-def test_a_slow_archive_is_waited_for(desk: Desk, report: Dataset, tmp_path: Path) -> None:
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.SLOW, pause_s=0.5)) as archive:
-        assert desk.finish(desk.plan(report), report, archive.destination(timeout_seconds=10)) == [VERIFIED]
+def test_a_slow_archive_is_waited_for(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.SLOW, pause_s=0.5)) as archive:
+        assert deliveries.finish(deliveries.plan(report), report, archive.destination(timeout_seconds=10)) == [VERIFIED]
     assert archive.stores == [report.SOPInstanceUID]
 
 
 def test_an_archive_slower_than_our_patience_is_looked_into_before_anything_is_sent_again(
-    desk: Desk, report: Dataset, tmp_path: Path
+    deliveries: DeliveryFixture, report: Dataset, tmp_path: Path
 ) -> None:
-    delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.SLOW, pause_s=3.0)) as archive:
-        assert desk.finish(delivery, report, archive.destination(timeout_seconds=2)) == [PENDING, VERIFIED]
+    delivery = deliveries.plan(report)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.SLOW, pause_s=3.0)) as archive:
+        assert deliveries.finish(delivery, report, archive.destination(timeout_seconds=2)) == [PENDING, VERIFIED]
     assert archive.stores == [report.SOPInstanceUID]
 
 
-def test_no_common_transfer_syntax_ends_refused_and_nothing_is_sent(desk: Desk, report: Dataset, tmp_path: Path) -> None:
-    delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.NO_TRANSFER_SYNTAX)) as archive:
-        assert desk.finish(delivery, report, archive.destination()) == [REFUSED]
+def test_no_common_transfer_syntax_ends_refused_and_nothing_is_sent(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
+    delivery = deliveries.plan(report)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.NO_TRANSFER_SYNTAX)) as archive:
+        assert deliveries.finish(delivery, report, archive.destination()) == [REFUSED]
     assert archive.stores == []
-    assert "does not take Comprehensive 3D SR Storage in" in str(desk.row(delivery).error)
+    assert "does not take Comprehensive 3D SR Storage in" in str(deliveries.row(delivery).error)
 
 
 @pytest.mark.parametrize(
     ("kind", "end"), [(ObjectKind.REPORT, UNSUPPORTED), (ObjectKind.MARKS, UNSUPPORTED), (ObjectKind.CORRECTED, REFUSED)]
 )
 def test_a_sop_class_that_is_not_taken_is_left_out_and_a_correction_is_refused(
-    kind: ObjectKind, end: DeliveryState, desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    kind: ObjectKind, end: DeliveryState, deliveries: DeliveryFixture, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     dataset = produced(tmp_path)[kind]
-    delivery = desk.plan(dataset, kind)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.NO_SOP_CLASS)) as archive, caplog.at_level(logging.WARNING, "service"):
-        assert desk.finish(delivery, dataset, archive.destination()) == [end]
+    delivery = deliveries.plan(dataset, kind)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.NO_SOP_CLASS)) as archive, caplog.at_level(logging.WARNING, "service"):
+        assert deliveries.finish(delivery, dataset, archive.destination()) == [end]
     assert archive.stores == []
-    assert desk.row(delivery).error == f"pacs: does not take {dataset.SOPClassUID.name}"
-    known = desk.ledger.destination_state("pacs")
+    assert deliveries.row(delivery).error == f"pacs: does not take {dataset.SOPClassUID.name}"
+    known = deliveries.ledger.destination_state("pacs")
     assert known is not None and known.capabilities is not None and known.capabilities[dataset.SOPClassUID] is False
-    told = [record.message for record in caplog.records if record.name == "service.deliver.attempt"]
-    assert told == (["left out: the destination does not take such objects"] if end is UNSUPPORTED else [])
+    logged = [record.message for record in caplog.records if record.name == "service.deliver.attempt"]
+    assert logged == (["left out: the destination does not take such objects"] if end is UNSUPPORTED else [])
 
 
-def test_a_full_disk_that_stays_full_ends_failed_with_its_status(desk: Desk, report: Dataset, tmp_path: Path) -> None:
-    delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.FULL)) as archive:
-        assert desk.finish(delivery, report, archive.destination()) == [PENDING, PENDING, FAILED]
+def test_a_full_disk_that_stays_full_ends_failed_with_its_status(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
+    delivery = deliveries.plan(report)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.FULL)) as archive:
+        assert deliveries.finish(delivery, report, archive.destination()) == [PENDING, PENDING, FAILED]
         assert archive.paths() == []
-    assert (desk.row(delivery).status, desk.row(delivery).tries) == (0xA700, 3)
+    assert (deliveries.row(delivery).status, deliveries.row(delivery).tries) == (0xA700, 3)
 
 
-def test_a_full_disk_that_gets_space_again_ends_verified(desk: Desk, report: Dataset, tmp_path: Path) -> None:
-    delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.FULL)) as archive:
-        assert desk.attempt(delivery, report, archive.destination()) is PENDING
+def test_a_full_disk_that_gets_space_again_ends_verified(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
+    delivery = deliveries.plan(report)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.FULL)) as archive:
+        assert deliveries.attempt(delivery, report, archive.destination()) is PENDING
         archive.fault = Fault.NONE
-        assert desk.finish(delivery, report, archive.destination()) == [VERIFIED]
+        assert deliveries.finish(delivery, report, archive.destination()) == [VERIFIED]
 
 
-def test_a_wrong_ae_title_ends_refused_and_nothing_is_sent(desk: Desk, report: Dataset, tmp_path: Path) -> None:
-    delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.WRONG_AE)) as archive:
-        assert desk.finish(delivery, report, archive.destination()) == [REFUSED]
+def test_a_wrong_ae_title_ends_refused_and_nothing_is_sent(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
+    delivery = deliveries.plan(report)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.WRONG_AE)) as archive:
+        assert deliveries.finish(delivery, report, archive.destination()) == [REFUSED]
     assert archive.stores == []
-    assert desk.row(delivery).error == "pacs: association rejected, check the AE titles on both sides"
+    assert deliveries.row(delivery).error == "pacs: association rejected, check the AE titles on both sides"
 
 
-def test_an_archive_that_declines_to_commit_ends_failed_though_it_holds_the_object(desk: Desk, report: Dataset, tmp_path: Path) -> None:
-    delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.BREAKS_ITS_WORD)) as archive:
-        assert desk.finish(delivery, report, archive.destination()) == [SENT, SENT, FAILED]
+def test_an_archive_that_declines_to_commit_ends_failed_though_it_holds_the_object(
+    deliveries: DeliveryFixture, report: Dataset, tmp_path: Path
+) -> None:
+    delivery = deliveries.plan(report)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.BREAKS_ITS_WORD)) as archive:
+        assert deliveries.finish(delivery, report, archive.destination()) == [SENT, SENT, FAILED]
     assert archive.stores == [report.SOPInstanceUID]
-    assert "holds the object but does not commit to keep it (reason 0x0112)" in str(desk.row(delivery).error)
+    assert "holds the object but does not commit to keep it (reason 0x0112)" in str(deliveries.row(delivery).error)
 
 
-def test_whoever_is_not_asked_to_commit_is_believed_by_the_look_alone(desk: Desk, report: Dataset, tmp_path: Path) -> None:
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.BREAKS_ITS_WORD)) as archive:
-        assert desk.finish(desk.plan(report), report, archive.destination(commitment=False)) == [VERIFIED]
+def test_whoever_is_not_asked_to_commit_is_believed_by_the_look_alone(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.BREAKS_ITS_WORD)) as archive:
+        assert deliveries.finish(deliveries.plan(report), report, archive.destination(commitment=False)) == [VERIFIED]
 
 
-def test_a_peer_without_storage_commitment_is_asked_once_in_a_while_only(desk: Desk, tmp_path: Path) -> None:
+def test_a_peer_without_storage_commitment_is_asked_once_in_a_while_only(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     objects = produced(tmp_path)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.NONE)) as archive:
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.NONE)) as archive:
         counts = []
         for kind in (ObjectKind.CAD, ObjectKind.REPORT):
             before = archive.associations
-            desk.finish(desk.plan(objects[kind], kind), objects[kind], archive.destination())
+            deliveries.finish(deliveries.plan(objects[kind], kind), objects[kind], archive.destination())
             counts.append(archive.associations - before)
     assert counts == [4, 3], "look, send, ask, look"
 
 
 def test_a_peer_that_never_says_what_came_of_commitment_is_waited_for_once(
-    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    deliveries: DeliveryFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
     patient = PendingRetrieve.report
-    monkeypatch.setattr(PendingRetrieve, "report", lambda tray, timeout_s: waited.append(timeout_s) or patient(tray, 0.1))
+    monkeypatch.setattr(PendingRetrieve, "report", lambda pending, timeout_s: waited.append(timeout_s) or patient(pending, 0.1))
     objects = produced(tmp_path)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.NEVER_REPORTS)) as archive:
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.NEVER_REPORTS)) as archive:
         for kind in (ObjectKind.CAD, ObjectKind.REPORT):
-            assert desk.finish(desk.plan(objects[kind], kind), objects[kind], archive.destination()) == [VERIFIED]
+            assert deliveries.finish(deliveries.plan(objects[kind], kind), objects[kind], archive.destination()) == [VERIFIED]
     assert waited == [WAIT_S]
 
 
-def test_failures_in_a_row_open_the_breaker_and_an_answer_closes_it(desk: Desk, tmp_path: Path) -> None:
+def test_failures_in_a_row_open_the_breaker_and_an_answer_closes_it(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     objects = produced(tmp_path)
     kinds = list(objects)[:3]
-    planned = [desk.plan(objects[kind], kind) for kind in kinds]
+    planned = [deliveries.plan(objects[kind], kind) for kind in kinds]
     archive = FaultyScp(tmp_path / "pacs", Fault.FULL)
-    with on_duty(archive):
+    with running_scp(archive):
         nervous = archive.destination(breaker_after=2, breaker_seconds=2)
         for delivery, kind in zip(planned[:2], kinds[:2], strict=True):
-            assert desk.attempt(delivery, objects[kind], nervous) is PENDING
-        state = desk.ledger.destination_state("pacs")
+            assert deliveries.attempt(delivery, objects[kind], nervous) is PENDING
+        state = deliveries.ledger.destination_state("pacs")
         assert state is not None and state.failures == 2
         assert state.open_until is not None and state.open_until > datetime.now(UTC)
-        assert desk.ledger.claim_delivery(planned[2], 60) is None
+        assert deliveries.ledger.claim_delivery(planned[2], 60) is None
         archive.fault = Fault.NONE
-        wait_until(lambda: bool(desk.ledger.due_deliveries()))
+        wait_until(lambda: bool(deliveries.ledger.due_deliveries()))
         assert datetime.now(UTC) >= state.open_until
         for delivery, kind in zip(planned, kinds, strict=True):
-            assert desk.finish(delivery, objects[kind], nervous)[-1] is VERIFIED
-    state = desk.ledger.destination_state("pacs")
+            assert deliveries.finish(delivery, objects[kind], nervous)[-1] is VERIFIED
+    state = deliveries.ledger.destination_state("pacs")
     assert state is not None and (state.failures, state.open_until) == (0, None)
     assert sorted(archive.stores[2:]) == sorted(str(objects[kind].SOPInstanceUID) for kind in kinds)
 
 
-def test_a_refusal_is_an_answer_and_opens_no_breaker(desk: Desk, tmp_path: Path) -> None:
+def test_a_refusal_is_an_answer_and_opens_no_breaker(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     objects = produced(tmp_path)
     everything = tuple(str(dataset.SOPInstanceUID) for dataset in objects.values())
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.REFUSES, refused=everything)) as archive:
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.REFUSES, refused=everything)) as archive:
         for kind in (ObjectKind.CAD, ObjectKind.REPORT):
             destination = archive.destination(breaker_after=1)
-            assert desk.finish(desk.plan(objects[kind], kind), objects[kind], destination) == [REFUSED]
-    state = desk.ledger.destination_state("pacs")
+            assert deliveries.finish(deliveries.plan(objects[kind], kind), objects[kind], destination) == [REFUSED]
+    state = deliveries.ledger.destination_state("pacs")
     assert state is not None and (state.failures, state.open_until) == (0, None)
 
 
-def test_a_worker_that_comes_too_late_leaves_the_end_as_it_is(desk: Desk, report: Dataset, tmp_path: Path) -> None:
-    delivery = desk.plan(report)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.SLOW, pause_s=0.0)) as archive:
-        claimed = desk.ledger.claim_delivery(delivery, 60)
+def test_a_worker_that_comes_too_late_leaves_the_end_as_it_is(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
+    delivery = deliveries.plan(report)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.SLOW, pause_s=0.0)) as archive:
+        claimed = deliveries.ledger.claim_delivery(delivery, 60)
         assert claimed is not None
-        desk.ledger.finish_delivery(delivery, VERIFIED)
-        assert deliver(claimed, report, archive.destination(), desk.ledger, desk.settings) is VERIFIED
-    assert desk.row(delivery).state is VERIFIED
+        deliveries.ledger.finish_delivery(delivery, VERIFIED)
+        assert deliver(claimed, report, archive.destination(), deliveries.ledger, deliveries.settings) is VERIFIED
+    assert deliveries.row(delivery).state is VERIFIED
 
 
 def test_what_a_peer_takes_is_asked_without_sending_anything(tmp_path: Path) -> None:
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.NO_SOP_CLASS, taken=(Comprehensive3DSRStorage,))) as archive:
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.NO_SOP_CLASS, taken=(Comprehensive3DSRStorage,))) as archive:
         taken = negotiate(archive.destination(), "MAMMOTRIAGE")
     assert taken[Comprehensive3DSRStorage] is True
     assert taken[produced(tmp_path)[ObjectKind.CAD].SOPClassUID] is False
@@ -281,25 +287,29 @@ def test_what_a_peer_takes_is_asked_without_sending_anything(tmp_path: Path) -> 
 
 
 def test_pauses_between_tries_grow(tmp_path: Path) -> None:
-    desk = Desk(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data", delivery_backoff_seconds=100, delivery_max_attempts=9)
+    deliveries = DeliveryFixture(
+        f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data", delivery_backoff_seconds=100, delivery_max_attempts=9
+    )
     image = as_received(full_field(), tmp_path)
-    delivery = desk.plan(image, ObjectKind.CORRECTED)
-    with on_duty(FaultyScp(tmp_path / "pacs", Fault.FULL)) as archive:
+    delivery = deliveries.plan(image, ObjectKind.CORRECTED)
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.FULL)) as archive:
         for tries, middle in ((1, 100), (2, 200), (3, 400)):
             before = datetime.now(UTC)
-            deliver(replace(desk.row(delivery), tries=tries), image, archive.destination(), desk.ledger, desk.settings)
+            deliver(replace(deliveries.row(delivery), tries=tries), image, archive.destination(), deliveries.ledger, deliveries.settings)
             least, most = timedelta(seconds=0.75 * middle), timedelta(seconds=1.25 * middle)
-            assert before + least <= desk.row(delivery).next_try_at <= datetime.now(UTC) + most
+            assert before + least <= deliveries.row(delivery).next_try_at <= datetime.now(UTC) + most
 
 
-def test_no_log_line_error_or_event_tells_of_the_patient(desk: Desk, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_log_line_error_or_event_tells_of_the_patient(
+    deliveries: DeliveryFixture, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.DEBUG, "service"):
         for number, fault in enumerate((Fault.DROPS, Fault.FULL, Fault.NO_SOP_CLASS, Fault.HANGS_UP)):
             image = as_received(full_field(), tmp_path)
-            delivery = desk.plan(image, ObjectKind.MARKS)
-            with on_duty(FaultyScp(tmp_path / str(number), fault)) as archive:
-                desk.finish(delivery, image, archive.destination(breaker_after=100))
-    told = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records if record.name.startswith("service")]
-    told += [str(row.error) for row in desk.ledger.deliveries()] + [str(event.detail) for event in desk.ledger.events()]
-    assert len(told) >= 8
-    assert not [line for line in told for secret in ("Phantom", "PH-1", "19600101") if secret in line]
+            delivery = deliveries.plan(image, ObjectKind.MARKS)
+            with running_scp(FaultyScp(tmp_path / str(number), fault)) as archive:
+                deliveries.finish(delivery, image, archive.destination(breaker_after=100))
+    logged = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records if record.name.startswith("service")]
+    logged += [str(row.error) for row in deliveries.ledger.deliveries()] + [str(event.detail) for event in deliveries.ledger.events()]
+    assert len(logged) >= 8
+    assert not [line for line in logged for secret in ("Phantom", "PH-1", "19600101") if secret in line]

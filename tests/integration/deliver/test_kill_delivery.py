@@ -18,7 +18,7 @@ from service.domain.policy import Action, CorrectionPolicy
 from service.jobs.corrections import approve_correction
 from tests.support.kill_at_step import Task, choose, count_steps, describe, kill_at
 from tests.support.orthanc import Orthanc, running
-from tests.support.received_study import Ward
+from tests.support.received_study import ReceivedStudies
 
 CORRECTS = CorrectionPolicy(mode="new-series", missing=Action.AUTO, contradicts=Action.APPROVE)
 KINDS = (ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP, ObjectKind.CORRECTED)
@@ -63,20 +63,20 @@ class Scene:
     def __init__(self, folder: Path, archive: Archive, policy: CorrectionPolicy = CORRECTS, **study: Any) -> None:
         self.folder, self.archive, self.policy = folder, archive, policy
         self.numbers = itertools.count()
-        first = self.ward(folder / "template")
+        first = self.received(folder / "template")
         self.study_instance_uid = first.conclude([("R", "MLO")], **study)
         first.close()
 
-    def ward(self, data: Path) -> Ward:
+    def received(self, data: Path) -> ReceivedStudies:
         api = ArchiveApi(kind="orthanc", url=self.archive.url)
         peer = self.archive.destination(corrections=self.policy, archive=api)
-        return Ward(data, destinations=(peer,), ae_title="MAMMOTRIAGE")
+        return ReceivedStudies(data, destinations=(peer,), ae_title="MAMMOTRIAGE")
 
-    def anew(self) -> Ward:
+    def anew(self) -> ReceivedStudies:
         self.archive.empty()
         data = self.folder / str(next(self.numbers))
         shutil.copytree(self.folder / "template", data)
-        return self.ward(data)
+        return self.received(data)
 
 
 @pytest.fixture(scope="module")
@@ -89,33 +89,33 @@ def contradicted(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> 
     return Scene(tmp_path_factory.mktemp("contradicted"), archive, wrong=True)
 
 
-def delivery_of(ward: Ward, kind: ObjectKind) -> int:
-    (found,) = [row.id for row in ward.ledger.deliveries() if row.kind is kind]
+def delivery_of(received: ReceivedStudies, kind: ObjectKind) -> int:
+    (found,) = [row.id for row in received.ledger.deliveries() if row.kind is kind]
     return found
 
 
 def kill_everywhere(scene: Scene, kind: ObjectKind, wanted: int | None) -> int:
     """Kill a delivery at some of its steps, or at every one; returns at how many."""
-    ward = scene.anew()
-    steps = count_steps(ward.settings, Task("deliver", (delivery_of(ward, kind),)), scene.folder)
+    received = scene.anew()
+    steps = count_steps(received.settings, Task("deliver", (delivery_of(received, kind),)), scene.folder)
     assert {"call outbox.Outbox.claim_delivery", "return dimse.send", "call outbox.Outbox.mark_sent", "before sending"} <= set(steps)
-    ward.close()
+    received.close()
     chosen = choose(len(steps), wanted or len(steps))
     killed = 0
     for step in chosen:
-        ward = scene.anew()
-        number = delivery_of(ward, kind)
-        died = kill_at(ward.settings, Task("deliver", (number,)), step)
+        received = scene.anew()
+        number = delivery_of(received, kind)
+        died = kill_at(received.settings, Task("deliver", (number,)), step)
         killed += died
-        row = ward.ledger.delivery(number)
+        row = received.ledger.delivery(number)
         assert row is not None and row.state in (DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.VERIFIED)
         # Whatever the dead one had claimed to be verified must be there already.
         assert row.state is not DeliveryState.VERIFIED or scene.archive.instance(row.object_uid), describe(steps, step)
-        (ended,) = ward.deliver_all([number])
+        (ended,) = received.deliver_all([number])
         assert ended.state is DeliveryState.VERIFIED, f"{ended.error}, {describe(steps, step)}"
         assert len(scene.archive.ids()) == 1 and scene.archive.instance(ended.object_uid), describe(steps, step)
         assert scene.archive.stored() == {ended.object_uid: 1}, f"nothing comes twice, {describe(steps, step)}"
-        ward.close()
+        received.close()
     # The order of sending and of the ledger's steps varies a little: the last step may not come again.
     assert killed >= len(chosen) - 1
     return killed
@@ -139,63 +139,63 @@ def test_labels_written_in_place_are_written_once_whenever_the_worker_is_killed(
 ) -> None:
     scene = Scene(tmp_path, archive, CorrectionPolicy(mode=mode, missing=Action.AUTO))
 
-    def begin() -> tuple[Ward, int]:
-        ward = scene.anew()
-        (original,) = ward.ledger.instances_of(scene.study_instance_uid)
-        archive.upload(ward.context.store.path(original.path).read_bytes())
-        return ward, delivery_of(ward, ObjectKind.CORRECTED)
+    def begin() -> tuple[ReceivedStudies, int]:
+        received = scene.anew()
+        (original,) = received.ledger.instances_of(scene.study_instance_uid)
+        archive.upload(received.context.store.path(original.path).read_bytes())
+        return received, delivery_of(received, ObjectKind.CORRECTED)
 
-    ward, number = begin()
-    steps = count_steps(ward.settings, Task("deliver", (number,)), tmp_path)
-    ward.close()
+    received, number = begin()
+    steps = count_steps(received.settings, Task("deliver", (number,)), tmp_path)
+    received.close()
     for step in choose(len(steps), 5):
-        ward, number = begin()
-        kill_at(ward.settings, Task("deliver", (number,)), step)
-        (ended,) = ward.deliver_all([number])
+        received, number = begin()
+        kill_at(received.settings, Task("deliver", (number,)), step)
+        (ended,) = received.deliver_all([number])
         assert ended.state is DeliveryState.VERIFIED, f"{ended.error}, {describe(steps, step)}"
         held = archive.instance(ended.object_uid)
         assert held is not None and held["ImageLaterality"] == "R" and held["ViewPosition"] == "MLO"
         assert archive.stored() == {ended.object_uid: 2}, f"the original and one change, {describe(steps, step)}"
-        ward.close()
+        received.close()
 
 
 @pytest.mark.parametrize("task", ["approve", "undo"])
 def test_a_decision_that_is_killed_on_its_way_was_made_with_all_that_follows_or_not_at_all(contradicted: Scene, task: str) -> None:
-    def begin() -> tuple[Ward, int]:
-        ward = contradicted.anew()
-        (row,) = ward.ledger.corrections()
+    def begin() -> tuple[ReceivedStudies, int]:
+        received = contradicted.anew()
+        (row,) = received.ledger.corrections()
         assert row.state is CorrectionState.PROPOSED
         if task == "undo":
-            approve_correction(ward.context, row.id, "Dr. Test", "seen in the picture")
-            finish(ward, row.id)
-        return ward, row.id
+            approve_correction(received.context, row.id, "Dr. Test", "seen in the picture")
+            finish(received, row.id)
+        return received, row.id
 
-    def finish(ward: Ward, number: int) -> None:
-        owed = [row.id for row in ward.ledger.deliveries(correction_id=number)]
-        assert {row.state for row in ward.deliver_all(owed)} <= {DeliveryState.VERIFIED}
+    def finish(received: ReceivedStudies, number: int) -> None:
+        owed = [row.id for row in received.ledger.deliveries(correction_id=number)]
+        assert {row.state for row in received.deliver_all(owed)} <= {DeliveryState.VERIFIED}
 
-    ward, number = begin()
-    before = state_of(ward, number)
-    steps = count_steps(ward.settings, Task(task, (number,)), contradicted.folder)
-    after = state_of(ward, number)
+    received, number = begin()
+    before = state_of(received, number)
+    steps = count_steps(received.settings, Task(task, (number,)), contradicted.folder)
+    after = state_of(received, number)
     assert after is not before
-    ward.close()
+    received.close()
     seen = Counter[CorrectionState]()
     wanted = ObjectKind.CORRECTED if task == "approve" else ObjectKind.REVERTED
     for step in choose(len(steps), 5):
-        ward, number = begin()
-        kill_at(ward.settings, Task(task, (number,)), step)
-        state = state_of(ward, number)
+        received, number = begin()
+        kill_at(received.settings, Task(task, (number,)), step)
+        state = state_of(received, number)
         assert state in (before, after), describe(steps, step)
         seen[state] += 1
-        planned = [each.kind for each in ward.ledger.deliveries(correction_id=number)]
+        planned = [each.kind for each in received.ledger.deliveries(correction_id=number)]
         assert (wanted in planned) == (state is after), describe(steps, step)
-        finish(ward, number)
-        ward.close()
+        finish(received, number)
+        received.close()
     assert set(seen) == {before, after}, "some were killed before the decision, some behind it"
 
 
-def state_of(ward: Ward, correction_id: int) -> CorrectionState:
-    row = ward.ledger.correction(correction_id)
+def state_of(received: ReceivedStudies, correction_id: int) -> CorrectionState:
+    row = received.ledger.correction(correction_id)
     assert row is not None
     return row.state

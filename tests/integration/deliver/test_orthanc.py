@@ -13,7 +13,7 @@ import pytest
 
 from service.deliver.attempt import deliver
 from service.domain.findings import DeliveryState, ObjectKind
-from tests.support.delivery_fixture import Desk, produced, wait_until
+from tests.support.delivery_fixture import DeliveryFixture, produced, wait_until
 from tests.support.orthanc import Orthanc, running
 from tests.support.sample_findings import as_received
 
@@ -22,8 +22,8 @@ nobody_listens = pytest.mark.filterwarnings("ignore:Exception ignored in. <socke
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data")
+def deliveries(tmp_path: Path) -> DeliveryFixture:
+    return DeliveryFixture(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data")
 
 
 @pytest.fixture(scope="module")
@@ -33,34 +33,34 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
 
 
 @pytest.mark.parametrize("kind", list(ObjectKind))
-def test_each_kind_of_object_arrives_and_is_proved(kind: ObjectKind, desk: Desk, orthanc: Orthanc, tmp_path: Path) -> None:
+def test_each_kind_of_object_arrives_and_is_proved(kind: ObjectKind, deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[kind]
-    delivery = desk.plan(dataset, kind)
-    assert desk.attempt(delivery, dataset, orthanc.destination()) is DeliveryState.VERIFIED
-    assert desk.row(delivery).state is DeliveryState.VERIFIED
+    delivery = deliveries.plan(dataset, kind)
+    assert deliveries.attempt(delivery, dataset, orthanc.destination()) is DeliveryState.VERIFIED
+    assert deliveries.row(delivery).state is DeliveryState.VERIFIED
     held = orthanc.instance(dataset.SOPInstanceUID)
     assert held is not None and held["StudyInstanceUID"] == dataset.StudyInstanceUID
 
 
 def test_a_corrected_film_arrives_in_its_own_compression(
-    desk: Desk, orthanc: Orthanc, cbis_cases: dict[str, list[Path]], tmp_path: Path
+    deliveries: DeliveryFixture, orthanc: Orthanc, cbis_cases: dict[str, list[Path]], tmp_path: Path
 ) -> None:
     source = pydicom.dcmread(cbis_cases["sfm-benign-0"][3])
     corrected = produced(tmp_path, source)[ObjectKind.CORRECTED]
-    delivery = desk.plan(corrected, ObjectKind.CORRECTED)
-    assert desk.attempt(delivery, corrected, orthanc.destination()) is DeliveryState.VERIFIED
+    delivery = deliveries.plan(corrected, ObjectKind.CORRECTED)
+    assert deliveries.attempt(delivery, corrected, orthanc.destination()) is DeliveryState.VERIFIED
     held = orthanc.instance(corrected.SOPInstanceUID)
     assert held is not None
     assert (held["ViewPosition"], held["ImageLaterality"], held["SeriesDescription"]) == ("MLO", "R", "R MLO")
 
 
-def test_what_is_there_already_is_proved_without_a_second_copy(desk: Desk, orthanc: Orthanc, tmp_path: Path) -> None:
+def test_what_is_there_already_is_proved_without_a_second_copy(deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
-    delivery = desk.plan(dataset)
-    desk.attempt(delivery, dataset, orthanc.destination())
+    delivery = deliveries.plan(dataset)
+    deliveries.attempt(delivery, dataset, orthanc.destination())
     before = len(orthanc.ids())
-    again = replace(desk.row(delivery), state=DeliveryState.PENDING)
-    assert deliver(again, dataset, orthanc.destination(), desk.ledger, desk.settings) is DeliveryState.VERIFIED
+    again = replace(deliveries.row(delivery), state=DeliveryState.PENDING)
+    assert deliver(again, dataset, orthanc.destination(), deliveries.ledger, deliveries.settings) is DeliveryState.VERIFIED
     assert len(orthanc.ids()) == before
     assert stores_seen(orthanc, dataset.SOPInstanceUID) == 1
 
@@ -71,82 +71,82 @@ def stores_seen(archive: Orthanc, uid: str) -> int:
     return sum(change["ChangeType"] == "NewInstance" and archive.tags(change["ID"])["SOPInstanceUID"] == uid for change in changes)
 
 
-def test_an_archive_that_keeps_its_old_copy_ends_not_applied(desk: Desk, orthanc: Orthanc, tmp_path: Path) -> None:
+def test_an_archive_that_keeps_its_old_copy_ends_not_applied(deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
     corrected = produced(tmp_path)[ObjectKind.CORRECTED]
     old = as_received(corrected, tmp_path)
     old.ViewPosition = "CC"
     old.ImageLaterality = "L"
     old.save_as(tmp_path / "old.dcm")
     orthanc.upload((tmp_path / "old.dcm").read_bytes())
-    delivery = desk.plan(corrected, ObjectKind.CORRECTED)
-    assert desk.finish(delivery, corrected, orthanc.destination()) == [DeliveryState.SENT, DeliveryState.MISMATCH]
-    row = desk.row(delivery)
+    delivery = deliveries.plan(corrected, ObjectKind.CORRECTED)
+    assert deliveries.finish(delivery, corrected, orthanc.destination()) == [DeliveryState.SENT, DeliveryState.MISMATCH]
+    row = deliveries.row(delivery)
     assert row.state is DeliveryState.MISMATCH
     assert row.error == "pacs keeps another copy under this UID; it differs in ViewPosition, ImageLaterality"
     held = orthanc.instance(corrected.SOPInstanceUID)
     assert held is not None and held["ViewPosition"] == "CC"
 
 
-def test_an_archive_that_overwrites_ends_verified(desk: Desk, tmp_path: Path) -> None:
+def test_an_archive_that_overwrites_ends_verified(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     corrected = produced(tmp_path)[ObjectKind.CORRECTED]
     old = as_received(corrected, tmp_path)
     old.ViewPosition = "CC"
     old.save_as(tmp_path / "old.dcm")
     with running(Orthanc(tmp_path / "orthanc", overwrite=True)) as archive:
         archive.upload((tmp_path / "old.dcm").read_bytes())
-        delivery = desk.plan(corrected, ObjectKind.CORRECTED)
-        assert desk.attempt(delivery, corrected, archive.destination()) is DeliveryState.VERIFIED
+        delivery = deliveries.plan(corrected, ObjectKind.CORRECTED)
+        assert deliveries.attempt(delivery, corrected, archive.destination()) is DeliveryState.VERIFIED
 
 
 @nobody_listens
-def test_while_the_archive_is_down_a_later_try_is_scheduled_and_succeeds(desk: Desk, tmp_path: Path) -> None:
+def test_while_the_archive_is_down_a_later_try_is_scheduled_and_succeeds(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
     archive = Orthanc(tmp_path / "orthanc")
-    delivery = desk.plan(dataset)
+    delivery = deliveries.plan(dataset)
     before = datetime.now(UTC)
-    assert desk.attempt(delivery, dataset, archive.destination()) is DeliveryState.PENDING
-    row = desk.row(delivery)
+    assert deliveries.attempt(delivery, dataset, archive.destination()) is DeliveryState.PENDING
+    row = deliveries.row(delivery)
     assert row.next_try_at >= before + timedelta(seconds=0.07)
     assert "no association" in str(row.error)
-    assert desk.ledger.due_deliveries(before) == []
+    assert deliveries.ledger.due_deliveries(before) == []
     with running(archive):
-        wait_until(lambda: bool(desk.ledger.due_deliveries()))
-        assert desk.attempt(delivery, dataset, archive.destination()) is DeliveryState.VERIFIED
+        wait_until(lambda: bool(deliveries.ledger.due_deliveries()))
+        assert deliveries.attempt(delivery, dataset, archive.destination()) is DeliveryState.VERIFIED
 
 
 @nobody_listens
-def test_an_archive_that_stays_down_ends_failed(desk: Desk, tmp_path: Path) -> None:
+def test_an_archive_that_stays_down_ends_failed(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
     archive = Orthanc(tmp_path / "orthanc")
-    delivery = desk.plan(dataset)
+    delivery = deliveries.plan(dataset)
     states = []
     for _ in range(3):
-        wait_until(lambda: bool(desk.ledger.due_deliveries()))
-        states.append(desk.attempt(delivery, dataset, archive.destination()))
+        wait_until(lambda: bool(deliveries.ledger.due_deliveries()))
+        states.append(deliveries.attempt(delivery, dataset, archive.destination()))
     assert states == [DeliveryState.PENDING, DeliveryState.PENDING, DeliveryState.FAILED]
-    assert "given up after 3 tries" in str(desk.row(delivery).error)
+    assert "given up after 3 tries" in str(deliveries.row(delivery).error)
 
 
-def test_an_archive_that_does_not_let_us_look_keeps_the_delivery_open_until_it_does(desk: Desk, tmp_path: Path) -> None:
+def test_an_archive_that_does_not_let_us_look_keeps_the_delivery_open_until_it_does(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
     with running(Orthanc(tmp_path / "orthanc")) as archive:
-        delivery = desk.plan(dataset)
-        assert desk.attempt(delivery, dataset, archive.destination(calling_ae_title="STRANGER")) is DeliveryState.SENT
-        assert "allow C-FIND and C-GET" in str(desk.row(delivery).error)
-        wait_until(lambda: bool(desk.ledger.due_deliveries()))
-        assert desk.attempt(delivery, dataset, archive.destination()) is DeliveryState.VERIFIED
+        delivery = deliveries.plan(dataset)
+        assert deliveries.attempt(delivery, dataset, archive.destination(calling_ae_title="STRANGER")) is DeliveryState.SENT
+        assert "allow C-FIND and C-GET" in str(deliveries.row(delivery).error)
+        wait_until(lambda: bool(deliveries.ledger.due_deliveries()))
+        assert deliveries.attempt(delivery, dataset, archive.destination()) is DeliveryState.VERIFIED
         assert stores_seen(archive, dataset.SOPInstanceUID) == 1
 
 
 def test_two_deliveries_at_once_leave_one_object(tmp_path: Path, orthanc: Orthanc) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
-    desks = [Desk(f"sqlite:///{tmp_path / name}.sqlite", tmp_path / name) for name in ("a", "b")]
+    fixtures = [DeliveryFixture(f"sqlite:///{tmp_path / name}.sqlite", tmp_path / name) for name in ("a", "b")]
     states: list[DeliveryState] = []
 
-    def work(desk: Desk) -> None:
-        states.append(desk.attempt(desk.plan(dataset), dataset, orthanc.destination()))
+    def work(deliveries: DeliveryFixture) -> None:
+        states.append(deliveries.attempt(deliveries.plan(dataset), dataset, orthanc.destination()))
 
-    threads = [threading.Thread(target=work, args=(desk,)) for desk in desks]
+    threads = [threading.Thread(target=work, args=(deliveries,)) for deliveries in fixtures]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -24,7 +24,7 @@ from service.deliver.readback import verify
 from service.demo.small_pacs import SmallPacs
 from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
-from tests.support.delivery_fixture import Desk, produced
+from tests.support.delivery_fixture import DeliveryFixture, produced
 from tests.support.orthanc import Orthanc, running
 from tests.support.sample_findings import as_received, full_field
 
@@ -72,8 +72,8 @@ def small_pacs(tmp_path: Path) -> Iterator[SmallPacs]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data")
+def deliveries(tmp_path: Path) -> DeliveryFixture:
+    return DeliveryFixture(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data")
 
 
 @pytest.mark.parametrize("status", [0x0000, 0xB000, 0xB006, 0xB007, 0x0111], ids=hex)
@@ -94,18 +94,18 @@ def test_a_refusal_is_permanent_or_passing(status: int, permanent: bool) -> None
     assert (caught.value.status, caught.value.permanent, caught.value.transient) == (status, permanent, not permanent)
 
 
-def test_a_peer_that_refuses_for_good_ends_the_delivery_refused(desk: Desk) -> None:
-    delivery = desk.plan(IMAGE, ObjectKind.CORRECTED)
+def test_a_peer_that_refuses_for_good_ends_the_delivery_refused(deliveries: DeliveryFixture) -> None:
+    delivery = deliveries.plan(IMAGE, ObjectKind.CORRECTED)
     with peer(0xC000) as (destination, _):
-        assert desk.attempt(delivery, IMAGE, destination) is DeliveryState.REJECTED
-    assert (desk.row(delivery).error, desk.row(delivery).status) == ("pacs: C-STORE refused with status 0xC000", 0xC000)
+        assert deliveries.attempt(delivery, IMAGE, destination) is DeliveryState.REJECTED
+    assert (deliveries.row(delivery).error, deliveries.row(delivery).status) == ("pacs: C-STORE refused with status 0xC000", 0xC000)
 
 
-def test_a_peer_short_of_space_gets_another_try(desk: Desk) -> None:
-    delivery = desk.plan(IMAGE, ObjectKind.CORRECTED)
+def test_a_peer_short_of_space_gets_another_try(deliveries: DeliveryFixture) -> None:
+    delivery = deliveries.plan(IMAGE, ObjectKind.CORRECTED)
     with peer(0xA700) as (destination, _):
-        assert desk.attempt(delivery, IMAGE, destination) is DeliveryState.PENDING
-    assert desk.row(delivery).error == "pacs: C-STORE refused with status 0xA700"
+        assert deliveries.attempt(delivery, IMAGE, destination) is DeliveryState.PENDING
+    assert deliveries.row(delivery).error == "pacs: C-STORE refused with status 0xA700"
 
 
 def test_a_peer_without_the_sop_class_is_named_with_it() -> None:
@@ -118,27 +118,29 @@ def test_a_rejected_association_is_a_refusal() -> None:
         send(IMAGE, destination, US)
 
 
-def test_a_peer_that_is_too_busy_for_us_gets_another_try(desk: Desk) -> None:
-    delivery = desk.plan(IMAGE, ObjectKind.CORRECTED)
+def test_a_peer_that_is_too_busy_for_us_gets_another_try(deliveries: DeliveryFixture) -> None:
+    delivery = deliveries.plan(IMAGE, ObjectKind.CORRECTED)
     with peer(maximum_associations=1) as (destination, _), associate(destination, US, [(Verification, [ImplicitVRLittleEndian])]):
-        assert desk.attempt(delivery, IMAGE, destination) is DeliveryState.PENDING
-    assert desk.row(delivery).error == "pacs: association rejected, without a reason that would last"
+        assert deliveries.attempt(delivery, IMAGE, destination) is DeliveryState.PENDING
+    assert deliveries.row(delivery).error == "pacs: association rejected, without a reason that would last"
 
 
-def test_a_peer_that_takes_no_such_syntax_and_cannot_be_asked_is_named_with_it(desk: Desk) -> None:
-    delivery = desk.plan(IMAGE, ObjectKind.CORRECTED)
+def test_a_peer_that_takes_no_such_syntax_and_cannot_be_asked_is_named_with_it(deliveries: DeliveryFixture) -> None:
+    delivery = deliveries.plan(IMAGE, ObjectKind.CORRECTED)
     with peer(syntaxes=(RLELossless,)) as (destination, received):
-        assert desk.attempt(delivery, IMAGE, destination) is DeliveryState.REJECTED
-    assert str(desk.row(delivery).error).startswith("pacs: does not take Digital Mammography X-Ray Image Storage - For Presentation in")
+        assert deliveries.attempt(delivery, IMAGE, destination) is DeliveryState.REJECTED
+    assert str(deliveries.row(delivery).error).startswith(
+        "pacs: does not take Digital Mammography X-Ray Image Storage - For Presentation in"
+    )
     assert received == []
 
 
-def test_orthanc_that_is_called_by_a_wrong_name_ends_the_delivery_refused(desk: Desk, tmp_path: Path) -> None:
+def test_orthanc_that_is_called_by_a_wrong_name_ends_the_delivery_refused(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
-    delivery = desk.plan(dataset)
+    delivery = deliveries.plan(dataset)
     with running(Orthanc(tmp_path / "orthanc", options={"DicomCheckCalledAet": True})) as archive:
-        assert desk.attempt(delivery, dataset, archive.destination(ae_title="OTHER")) is DeliveryState.REJECTED
-    assert "check the AE titles" in str(desk.row(delivery).error)
+        assert deliveries.attempt(delivery, dataset, archive.destination(ae_title="OTHER")) is DeliveryState.REJECTED
+    assert "check the AE titles" in str(deliveries.row(delivery).error)
 
 
 def test_a_host_that_does_not_exist_is_unreachable() -> None:
@@ -180,21 +182,21 @@ def test_a_peer_that_takes_the_compression_gets_the_very_bytes(tmp_path: Path) -
     assert received[0].PixelData == image.PixelData
 
 
-def test_a_peer_that_nobody_can_ask_leaves_the_delivery_unproven_and_is_sent_one_copy(desk: Desk) -> None:
-    delivery = desk.plan(IMAGE, ObjectKind.CORRECTED)
+def test_a_peer_that_nobody_can_ask_leaves_the_delivery_unproven_and_is_sent_one_copy(deliveries: DeliveryFixture) -> None:
+    delivery = deliveries.plan(IMAGE, ObjectKind.CORRECTED)
     with peer() as (destination, received):
-        states = desk.finish(delivery, IMAGE, destination)
+        states = deliveries.finish(delivery, IMAGE, destination)
     assert states == [DeliveryState.SENT, DeliveryState.SENT, DeliveryState.FAILED]
     assert len(received) == 1
-    assert "not proven: the peer offers no C-GET and no C-MOVE" in str(desk.row(delivery).error)
+    assert "not proven: the peer offers no C-GET and no C-MOVE" in str(deliveries.row(delivery).error)
 
 
 @pytest.mark.parametrize("kind", list(ObjectKind))
-def test_the_small_pacs_keeps_and_gives_back(kind: ObjectKind, small_pacs: SmallPacs, desk: Desk, tmp_path: Path) -> None:
+def test_the_small_pacs_keeps_and_gives_back(kind: ObjectKind, small_pacs: SmallPacs, deliveries: DeliveryFixture, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[kind]
     destination = to_port(small_pacs.port)
     assert verify(dataset, destination, US) == Missing()
-    assert desk.attempt(desk.plan(dataset, kind), dataset, destination) is DeliveryState.VERIFIED
+    assert deliveries.attempt(deliveries.plan(dataset, kind), dataset, destination) is DeliveryState.VERIFIED
     assert [path.stem for path in small_pacs.paths()] == [dataset.SOPInstanceUID]
     assert differences(dataset, pydicom.dcmread(small_pacs.paths()[0])) == []
 
@@ -258,11 +260,11 @@ def test_pauses_double_and_are_spread() -> None:
     assert len({backoff_s(3, 5.0) for _ in range(20)}) > 1
 
 
-def test_no_error_names_the_patient(desk: Desk) -> None:
-    delivery = desk.plan(IMAGE, ObjectKind.CORRECTED)
+def test_no_error_names_the_patient(deliveries: DeliveryFixture) -> None:
+    delivery = deliveries.plan(IMAGE, ObjectKind.CORRECTED)
     with peer(0xC000) as (destination, _):
-        desk.attempt(delivery, IMAGE, destination)
-    error = str(desk.row(delivery).error)
+        deliveries.attempt(delivery, IMAGE, destination)
+    error = str(deliveries.row(delivery).error)
     assert "Phantom" not in error and "PH-1" not in error
 
 

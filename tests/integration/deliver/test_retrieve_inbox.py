@@ -1,4 +1,4 @@
-"""What archives hand back to our listener: laid into the tray of whoever asked for it, and received as ever where nobody did."""
+"""Objects that archives send back to the listener: it gives them to the worker that asked, and receives the others as new instances."""
 
 from __future__ import annotations
 
@@ -14,90 +14,90 @@ from pynetdicom import AE, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
 from service.deliver.retrieve_inbox import FORGOTTEN_S, CommitmentReport, RetrieveInbox
-from tests.support.listener_fixture import Receiving, send
+from tests.support.listener_fixture import ListenerFixture, send
 from tests.support.sample_findings import full_field
 
 TRANSACTION = "2.25.4711"
 
 
 @pytest.fixture
-def receiving(tmp_path: Path) -> Iterator[Receiving]:
-    with Receiving(tmp_path / "data").listening() as started:
+def receiving(tmp_path: Path) -> Iterator[ListenerFixture]:
+    with ListenerFixture(tmp_path / "data").listening() as started:
         yield started
 
 
 @pytest.fixture
-def desk(receiving: Receiving) -> RetrieveInbox:
+def inbox(receiving: ListenerFixture) -> RetrieveInbox:
     return RetrieveInbox(receiving.settings.data_dir)
 
 
-def test_an_object_that_was_asked_for_is_handed_over_and_not_entered(receiving: Receiving, desk: RetrieveInbox) -> None:
+def test_an_object_that_was_asked_for_is_handed_over_and_not_entered(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
     image = full_field()
-    with desk.expect_object(image.SOPInstanceUID, "ARCHIVE") as tray:
+    with inbox.expect_object(image.SOPInstanceUID, "ARCHIVE") as pending:
         assert send(receiving.settings, image, "ARCHIVE").Status == 0x0000
-        (path,) = tray.files()
+        (path,) = pending.files()
         assert dcmread(path).PixelData == image.PixelData
     assert receiving.ledger.instance(image.SOPInstanceUID) is None
     assert receiving.published == []
 
 
 @pytest.mark.parametrize("caller", ["MODALITY", "ARCHIVE2"])
-def test_the_same_object_from_anybody_else_is_received(caller: str, receiving: Receiving, desk: RetrieveInbox) -> None:
+def test_the_same_object_from_anybody_else_is_received(caller: str, receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
     image = full_field()
-    with desk.expect_object(image.SOPInstanceUID, "ARCHIVE") as tray:
+    with inbox.expect_object(image.SOPInstanceUID, "ARCHIVE") as pending:
         send(receiving.settings, image, caller)
-        assert tray.files() == []
+        assert pending.files() == []
     assert receiving.published == [image.SOPInstanceUID]
 
 
-def test_once_nobody_waits_any_more_the_object_is_received(receiving: Receiving, desk: RetrieveInbox) -> None:
+def test_once_nobody_waits_any_more_the_object_is_received(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
     image = full_field()
-    with desk.expect_object(image.SOPInstanceUID, "ARCHIVE"):
+    with inbox.expect_object(image.SOPInstanceUID, "ARCHIVE"):
         pass
     send(receiving.settings, image, "ARCHIVE")
     assert receiving.published == [image.SOPInstanceUID]
 
 
-def test_a_tray_whose_worker_died_keeps_nothing_from_being_received(receiving: Receiving, desk: RetrieveInbox) -> None:
+def test_a_tray_whose_worker_died_keeps_nothing_from_being_received(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
     image = full_field()
-    tray = receiving.settings.data_dir / "returns" / f"{image.SOPInstanceUID}@ARCHIVE"
-    tray.mkdir(parents=True)
+    pending = receiving.settings.data_dir / "returns" / f"{image.SOPInstanceUID}@ARCHIVE"
+    pending.mkdir(parents=True)
     long_ago = time.time() - FORGOTTEN_S - 1
-    os.utime(tray, (long_ago, long_ago))
+    os.utime(pending, (long_ago, long_ago))
     send(receiving.settings, image, "ARCHIVE")
     assert receiving.published == [image.SOPInstanceUID]
-    with desk.expect_report(TRANSACTION):
-        assert not tray.exists(), "swept by the next one who waits"
+    with inbox.expect_report(TRANSACTION):
+        assert not pending.exists(), "swept by the next one who waits"
 
 
-def test_an_archives_word_on_commitment_reaches_whoever_asked(receiving: Receiving, desk: RetrieveInbox) -> None:
-    with desk.expect_report(TRANSACTION) as tray:
+def test_an_archives_word_on_commitment_reaches_whoever_asked(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
+    with inbox.expect_report(TRANSACTION) as pending:
         assert report_commitment(receiving, TRANSACTION, kept=["1.2.3"], lost={"1.2.4": 0x0112}) == 0x0000
-        assert tray.report(5) == CommitmentReport(frozenset({"1.2.3"}), {"1.2.4": 0x0112})
+        assert pending.report(5) == CommitmentReport(frozenset({"1.2.3"}), {"1.2.4": 0x0112})
 
 
 @pytest.mark.parametrize("transaction", ["2.25.999", "../../escape", "..", "."])
-def test_a_word_that_nobody_waits_for_is_taken_and_leaves_no_trace(transaction: str, receiving: Receiving) -> None:
+def test_a_word_that_nobody_waits_for_is_taken_and_leaves_no_trace(transaction: str, receiving: ListenerFixture) -> None:
     before = {path for path in receiving.settings.data_dir.rglob("*") if "ledger" not in path.name}
     assert report_commitment(receiving, transaction, kept=["1.2.3"], lost={}) == 0x0000
     assert {path for path in receiving.settings.data_dir.rglob("*") if "ledger" not in path.name} == before
 
 
-def test_silence_is_waited_out(desk: RetrieveInbox) -> None:
+def test_silence_is_waited_out(inbox: RetrieveInbox) -> None:
     before = time.monotonic()
-    with desk.expect_report(TRANSACTION) as tray:
-        assert tray.report(0.1) is None
+    with inbox.expect_report(TRANSACTION) as pending:
+        assert pending.report(0.1) is None
     assert 0.1 <= time.monotonic() - before < 2
 
 
-def test_two_archives_may_be_asked_for_the_same_object_at_once(receiving: Receiving, desk: RetrieveInbox) -> None:
+def test_two_archives_may_be_asked_for_the_same_object_at_once(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
     image = full_field()
-    with desk.expect_object(image.SOPInstanceUID, "FIRST") as first, desk.expect_object(image.SOPInstanceUID, "SECOND / 2") as second:
+    with inbox.expect_object(image.SOPInstanceUID, "FIRST") as first, inbox.expect_object(image.SOPInstanceUID, "SECOND / 2") as second:
         send(receiving.settings, image, "SECOND / 2")
         assert (len(first.files()), len(second.files())) == (0, 1)
 
 
-def report_commitment(receiving: Receiving, transaction: str, kept: list[str], lost: dict[str, int]) -> int:
+def report_commitment(receiving: ListenerFixture, transaction: str, kept: list[str], lost: dict[str, int]) -> int:
     """Call our listener like an archive that answers a request (PS3.4 J.3.3)."""
     said = Dataset()
     said.add_new("TransactionUID", "UI", None)

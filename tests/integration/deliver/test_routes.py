@@ -25,9 +25,9 @@ from service.stack import free_port
 from tests.support.api_server import as_bytes
 from tests.support.certificates import make_certificate
 from tests.support.dcmtk import run_dcmqrscp, run_storescp
-from tests.support.delivery_fixture import UNDO, Desk, mislabelled, produced
-from tests.support.dicomweb_peer import Answer, Asked, Dcm4cheeLike, failed, web_peer
-from tests.support.listener_fixture import Receiving, listener_process
+from tests.support.delivery_fixture import UNDO, DeliveryFixture, mislabelled, produced
+from tests.support.dicomweb_peer import Dcm4cheeLike, Request, Response, dicomweb_peer, failed
+from tests.support.listener_fixture import ListenerFixture, listener_process
 from tests.support.orthanc import Orthanc, running
 from tests.support.sample_findings import full_field
 
@@ -38,21 +38,21 @@ DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data")
+def deliveries(tmp_path: Path) -> DeliveryFixture:
+    return DeliveryFixture(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data")
 
 
 @pytest.fixture(scope="module")
-def receiving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiving]:
+def receiving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ListenerFixture]:
     """Our listener in its own process, as archives know it."""
-    ours = Receiving(tmp_path_factory.mktemp("ours") / "data")
+    ours = ListenerFixture(tmp_path_factory.mktemp("ours") / "data")
     with listener_process(ours):
         yield ours
     ours.ledger.close()
 
 
 @pytest.fixture(scope="module")
-def orthanc(tmp_path_factory: pytest.TempPathFactory, receiving: Receiving) -> Iterator[Orthanc]:
+def orthanc(tmp_path_factory: pytest.TempPathFactory, receiving: ListenerFixture) -> Iterator[Orthanc]:
     """An Orthanc with default settings that knows our listener."""
     ours = {"mammotriage": (US, "127.0.0.1", receiving.settings.dicom_port)}
     with running(Orthanc(tmp_path_factory.mktemp("orthanc"), peers=ours)) as archive:
@@ -60,68 +60,72 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory, receiving: Receiving) -> I
 
 
 @pytest.fixture
-def our_desk(tmp_path: Path, receiving: Receiving) -> Desk:
+def our_deliveries(tmp_path: Path, receiving: ListenerFixture) -> DeliveryFixture:
     """A worker beside the listener: they share the data folder."""
-    return Desk(f"sqlite:///{tmp_path / 'ledger.sqlite'}", receiving.settings.data_dir)
+    return DeliveryFixture(f"sqlite:///{tmp_path / 'ledger.sqlite'}", receiving.settings.data_dir)
 
 
 # Storage commitment and C-MOVE
 
 
-def test_orthanc_commits_and_gives_back(our_desk: Desk, orthanc: Orthanc, tmp_path: Path) -> None:
+def test_orthanc_commits_and_gives_back(our_deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
-    assert our_desk.finish(our_desk.plan(report), report, orthanc.destination(commitment=True)) == [VERIFIED]
-    state = our_desk.ledger.destination_state("pacs")
+    assert our_deliveries.finish(our_deliveries.plan(report), report, orthanc.destination(commitment=True)) == [VERIFIED]
+    state = our_deliveries.ledger.destination_state("pacs")
     assert state is not None and state.capabilities is None, "a peer that keeps silent would be noted"
 
 
-def test_a_commitment_is_proof_of_an_object_of_ours_that_cannot_be_read_back(our_desk: Desk, orthanc: Orthanc, tmp_path: Path) -> None:
+def test_a_commitment_is_proof_of_an_object_of_ours_that_cannot_be_read_back(
+    our_deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path
+) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
     destination = orthanc.destination(commitment=True, read_back="none")
-    assert our_desk.finish(our_desk.plan(report), report, destination) == [VERIFIED]
+    assert our_deliveries.finish(our_deliveries.plan(report), report, destination) == [VERIFIED]
 
 
-def test_a_commitment_is_no_proof_that_an_image_was_overwritten(our_desk: Desk, orthanc: Orthanc, tmp_path: Path) -> None:
+def test_a_commitment_is_no_proof_that_an_image_was_overwritten(our_deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     orthanc.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
     corrected = build_corrected(change, source, "overwrite")
-    delivery = our_desk.plan(corrected, ObjectKind.CORRECTED, str(source.SOPInstanceUID))
-    assert our_desk.finish(delivery, corrected, orthanc.destination(commitment=True, read_back="none"))[-1] is FAILED
-    assert "nothing is read back" in str(our_desk.row(delivery).error)
+    delivery = our_deliveries.plan(corrected, ObjectKind.CORRECTED, str(source.SOPInstanceUID))
+    assert our_deliveries.finish(delivery, corrected, orthanc.destination(commitment=True, read_back="none"))[-1] is FAILED
+    assert "nothing is read back" in str(our_deliveries.row(delivery).error)
 
 
-def test_a_peer_that_is_neither_asked_nor_looked_into_proves_nothing(desk: Desk, orthanc: Orthanc, tmp_path: Path) -> None:
+def test_a_peer_that_is_neither_asked_nor_looked_into_proves_nothing(deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
-    assert desk.finish(desk.plan(report), report, orthanc.destination(read_back="none")) == [SENT, SENT, FAILED]
+    assert deliveries.finish(deliveries.plan(report), report, orthanc.destination(read_back="none")) == [SENT, SENT, FAILED]
 
 
 @pytest.mark.parametrize("kind", [ObjectKind.REPORT, ObjectKind.CORRECTED])
 def test_orthanc_moves_to_our_listener_what_it_holds(
-    kind: ObjectKind, our_desk: Desk, receiving: Receiving, orthanc: Orthanc, tmp_path: Path
+    kind: ObjectKind, our_deliveries: DeliveryFixture, receiving: ListenerFixture, orthanc: Orthanc, tmp_path: Path
 ) -> None:
     dataset = produced(tmp_path)[kind]
-    assert our_desk.finish(our_desk.plan(dataset, kind), dataset, orthanc.destination(read_back="c-move")) == [VERIFIED]
-    assert receiving.ledger.instance(str(dataset.SOPInstanceUID)) is None, "what we asked for is no new instance"
+    assert our_deliveries.finish(our_deliveries.plan(dataset, kind), dataset, orthanc.destination(read_back="c-move")) == [VERIFIED]
+    assert receiving.ledger.instance(str(dataset.SOPInstanceUID)) is None, "what the worker asked for is no new instance"
     assert list((receiving.settings.data_dir / "returns").iterdir()) == []
 
 
-def test_an_archive_that_does_not_know_our_listener_leaves_it_unproven(desk: Desk, tmp_path: Path) -> None:
+def test_an_archive_that_does_not_know_our_listener_leaves_it_unproven(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
-    delivery = desk.plan(report)
+    delivery = deliveries.plan(report)
     with running(Orthanc(tmp_path / "orthanc", peers={"mammotriage": (US, "127.0.0.1", free_port())})) as archive:
-        assert desk.attempt(delivery, report, archive.destination(read_back="c-move")) is SENT
-    assert "C-MOVE to MAMMOTRIAGE brought no object" in str(desk.row(delivery).error)
+        assert deliveries.attempt(delivery, report, archive.destination(read_back="c-move")) is SENT
+    assert "C-MOVE to MAMMOTRIAGE brought no object" in str(deliveries.row(delivery).error)
 
 
-def test_dcmqrscp_without_c_get_is_read_back_by_c_move(our_desk: Desk, receiving: Receiving, tmp_path: Path) -> None:
+def test_dcmqrscp_without_c_get_is_read_back_by_c_move(our_deliveries: DeliveryFixture, receiving: ListenerFixture, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[ObjectKind.HEATMAP]
     with run_dcmqrscp(tmp_path / "qr", (US, receiving.settings.dicom_port), "--disable-get") as destination:
-        delivery = our_desk.plan(dataset, ObjectKind.HEATMAP)
-        assert our_desk.finish(delivery, dataset, destination) == [VERIFIED], our_desk.row(delivery).error
+        delivery = our_deliveries.plan(dataset, ObjectKind.HEATMAP)
+        assert our_deliveries.finish(delivery, dataset, destination) == [VERIFIED], our_deliveries.row(delivery).error
         assert verify(dataset, destination, US) == Unproven("the peer offers no C-GET and no C-MOVE: the object cannot be read back")
 
 
-def test_an_image_that_the_archive_sends_unasked_is_received_as_ever(our_desk: Desk, receiving: Receiving, orthanc: Orthanc) -> None:
+def test_an_image_that_the_archive_sends_unasked_is_received_as_ever(
+    our_deliveries: DeliveryFixture, receiving: ListenerFixture, orthanc: Orthanc
+) -> None:
     image = full_field()
     orthanc.send_to("mammotriage", [orthanc.upload(as_bytes(image))])
     assert receiving.ledger.instance(str(image.SOPInstanceUID)) is not None
@@ -130,11 +134,13 @@ def test_an_image_that_the_archive_sends_unasked_is_received_as_ever(our_desk: D
 # dcmtk's storescp and TLS
 
 
-def test_storescp_takes_each_object_once_and_nothing_is_proved(desk: Desk, tmp_path: Path) -> None:
+def test_storescp_takes_each_object_once_and_nothing_is_proved(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     with run_storescp(tmp_path / "received") as destination:
         ends = {}
         for kind, dataset in produced(tmp_path).items():
-            ends[kind] = desk.finish(desk.plan(dataset, kind), dataset, destination.model_copy(update={"read_back": "none"}))[-1]
+            ends[kind] = deliveries.finish(deliveries.plan(dataset, kind), dataset, destination.model_copy(update={"read_back": "none"}))[
+                -1
+            ]
         received = [path for path in (tmp_path / "received").iterdir() if path.name != "log.txt"]
     # An archive that can be looked into is what this service is for; the gap is said, not papered over.
     assert set(ends.values()) == {FAILED}
@@ -156,7 +162,7 @@ def test_storescp_over_tls_takes_only_whom_it_knows(tmp_path: Path) -> None:
             send(report, plain, US)
 
 
-def test_orthanc_over_tls_ends_verified(desk: Desk, tmp_path: Path) -> None:
+def test_orthanc_over_tls_ends_verified(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     theirs, their_key = make_certificate(tmp_path, "theirs")
     ours, our_key = make_certificate(tmp_path, "ours")
     options = {
@@ -168,7 +174,7 @@ def test_orthanc_over_tls_ends_verified(desk: Desk, tmp_path: Path) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
     with running(Orthanc(tmp_path / "orthanc", options=options)) as archive:
         destination = archive.destination(tls=Tls(ca=theirs, cert=ours, key=our_key))
-        assert desk.finish(desk.plan(report), report, destination) == [VERIFIED]
+        assert deliveries.finish(deliveries.plan(report), report, destination) == [VERIFIED]
 
 
 def test_a_host_name_that_the_certificate_does_not_bear_is_refused_unless_allowed(tmp_path: Path) -> None:
@@ -204,21 +210,21 @@ def over_web(url: str, **fields: object) -> Destination:
 
 @pytest.mark.parametrize("kind", list(ObjectKind))
 def test_each_kind_of_object_arrives_over_stow_and_is_proved_over_wado(
-    kind: ObjectKind, desk: Desk, web_orthanc: Orthanc, tmp_path: Path
+    kind: ObjectKind, deliveries: DeliveryFixture, web_orthanc: Orthanc, tmp_path: Path
 ) -> None:
     dataset = produced(tmp_path)[kind]
     destination = over_web(f"{web_orthanc.url}/dicom-web/")
     assert verify(dataset, destination, US) == Missing()
-    assert desk.finish(desk.plan(dataset, kind), dataset, destination) == [VERIFIED]
+    assert deliveries.finish(deliveries.plan(dataset, kind), dataset, destination) == [VERIFIED]
     assert web_orthanc.instance(dataset.SOPInstanceUID) is not None
 
 
-def test_an_old_copy_behind_dicomweb_ends_not_applied(desk: Desk, web_orthanc: Orthanc, tmp_path: Path) -> None:
+def test_an_old_copy_behind_dicomweb_ends_not_applied(deliveries: DeliveryFixture, web_orthanc: Orthanc, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     web_orthanc.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
     corrected = build_corrected(change, source, "overwrite")
-    delivery = desk.plan(corrected, ObjectKind.CORRECTED, str(source.SOPInstanceUID))
-    assert desk.finish(delivery, corrected, over_web(f"{web_orthanc.url}/dicom-web")) == [SENT, MISMATCH]
+    delivery = deliveries.plan(corrected, ObjectKind.CORRECTED, str(source.SOPInstanceUID))
+    assert deliveries.finish(delivery, corrected, over_web(f"{web_orthanc.url}/dicom-web")) == [SENT, MISMATCH]
 
 
 @pytest.mark.parametrize(
@@ -228,29 +234,29 @@ def test_an_old_copy_behind_dicomweb_ends_not_applied(desk: Desk, web_orthanc: O
         (failed(0xC000), [REFUSED], 0xC000),
         (failed(0x0122), [UNSUPPORTED], 0x0122),
         (failed(0xC000, 202), [REFUSED], 0xC000),
-        (Answer(401), [REFUSED], 401),
-        (Answer(413), [REFUSED], 413),
-        (Answer(503), [PENDING, PENDING, FAILED], 503),
-        (Answer(507), [PENDING, PENDING, FAILED], 507),
+        (Response(401), [REFUSED], 401),
+        (Response(413), [REFUSED], 413),
+        (Response(503), [PENDING, PENDING, FAILED], 503),
+        (Response(507), [PENDING, PENDING, FAILED], 507),
     ],
     ids=lambda value: str(value) if isinstance(value, int) else "",
 )
 def test_each_refusal_over_stow_ends_as_it_should(
-    answer: Answer, ends: list[DeliveryState], status: int, desk: Desk, tmp_path: Path
+    answer: Response, ends: list[DeliveryState], status: int, deliveries: DeliveryFixture, tmp_path: Path
 ) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
-    delivery = desk.plan(report)
-    with web_peer(lambda asked: answer if asked.method == "POST" else Answer(204)) as peer:
-        assert desk.finish(delivery, report, over_web(peer.url)) == ends
-    assert desk.row(delivery).status == status
+    delivery = deliveries.plan(report)
+    with dicomweb_peer(lambda request: answer if request.method == "POST" else Response(204)) as peer:
+        assert deliveries.finish(delivery, report, over_web(peer.url)) == ends
+    assert deliveries.row(delivery).status == status
     assert len(peer.of("POST")) == len(ends)
-    assert "Phantom" not in str(desk.row(delivery).error)
+    assert "Phantom" not in str(deliveries.row(delivery).error)
 
 
-def test_success_over_stow_without_the_object_ends_not_applied_after_one_store(desk: Desk, tmp_path: Path) -> None:
+def test_success_over_stow_without_the_object_ends_not_applied_after_one_store(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
-    with web_peer(lambda asked: Answer(200) if asked.method == "POST" else Answer(204)) as peer:
-        assert desk.finish(desk.plan(report), report, over_web(peer.url)) == [SENT, SENT, MISMATCH]
+    with dicomweb_peer(lambda request: Response(200) if request.method == "POST" else Response(204)) as peer:
+        assert deliveries.finish(deliveries.plan(report), report, over_web(peer.url)) == [SENT, SENT, MISMATCH]
     assert len(peer.of("POST")) == 1
 
 
@@ -258,10 +264,10 @@ def test_a_web_peer_that_takes_plain_pixels_only_gets_them_decompressed(tmp_path
     image = full_field()
     plain = image.PixelData
     image.compress(RLELossless, generate_instance_uid=False)
-    answers = iter([failed(0xC122), Answer(200)])
-    with web_peer(lambda _: next(answers)) as peer:
+    answers = iter([failed(0xC122), Response(200)])
+    with dicomweb_peer(lambda _: next(answers)) as peer:
         assert dicomweb.store(image, WebService(url=peer.url), "pacs") == 0x0000
-    first, second = (sent_file(asked.body) for asked in peer.asked)
+    first, second = (sent_file(request.body) for request in peer.requests)
     assert first.file_meta.TransferSyntaxUID == RLELossless
     assert (second.PixelData, second.SOPInstanceUID) == (plain, image.SOPInstanceUID)
 
@@ -274,11 +280,11 @@ def sent_file(body: bytes) -> Dataset:
 
 def test_what_opens_the_door_goes_with_every_request(tmp_path: Path) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
-    with web_peer(lambda _: Answer(200)) as peer:
+    with dicomweb_peer(lambda _: Response(200)) as peer:
         dicomweb.store(report, WebService(url=peer.url, token="t0ken"), "pacs")
         dicomweb.store(report, WebService(url=peer.url, user="anna", password="secret"), "pacs")
-    assert [asked.headers["Authorization"] for asked in peer.asked] == ["Bearer t0ken", "Basic YW5uYTpzZWNyZXQ="]
-    assert peer.asked[0].headers["Content-Type"].startswith('multipart/related; type="application/dicom"; boundary=')
+    assert [request.headers["Authorization"] for request in peer.requests] == ["Bearer t0ken", "Basic YW5uYTpzZWNyZXQ="]
+    assert peer.requests[0].headers["Content-Type"].startswith('multipart/related; type="application/dicom"; boundary=')
 
 
 def test_a_web_peer_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
@@ -293,13 +299,13 @@ def with_api(archive: Orthanc) -> Destination:
     return archive.destination(archive=ArchiveApi(kind="orthanc", url=archive.url), corrections={"mode": "archive-api"})
 
 
-def test_orthanc_that_overwrites_changes_the_labels_itself_and_puts_them_back(desk: Desk, tmp_path: Path) -> None:
+def test_orthanc_that_overwrites_changes_the_labels_itself_and_puts_them_back(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     with running(Orthanc(tmp_path / "orthanc", overwrite=True)) as archive:
         place = archive.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
         changes = label_changes(change, source)
-        delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
-        assert desk.finish(delivery, changes, with_api(archive)) == [VERIFIED], desk.row(delivery).error
+        delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
+        assert deliveries.finish(delivery, changes, with_api(archive)) == [VERIFIED], deliveries.row(delivery).error
         held = pydicom.dcmread(BytesIO(archive.file(place)))
         assert (held.ImageLaterality, held.SOPInstanceUID) == ("R", source.SOPInstanceUID)
         assert held.PixelData == source.PixelData
@@ -307,31 +313,33 @@ def test_orthanc_that_overwrites_changes_the_labels_itself_and_puts_them_back(de
         assert record.ModifiedAttributesSequence[0].ImageLaterality == "L"
 
         undo = undo_changes(change, source, UNDO)
-        again = desk.plan(undo, ObjectKind.REVERTED, undo.sop_instance_uid)
-        assert desk.finish(again, undo, with_api(archive)) == [VERIFIED]
+        again = deliveries.plan(undo, ObjectKind.REVERTED, undo.sop_instance_uid)
+        assert deliveries.finish(again, undo, with_api(archive)) == [VERIFIED]
         held = pydicom.dcmread(BytesIO(archive.file(place)))
         assert held.ImageLaterality == "L"
         assert list(held.PatientOrientation) == list(source.PatientOrientation)
         assert [each.ModifiedAttributesSequence[0].ImageLaterality for each in held.OriginalAttributesSequence] == ["L", "R"]
 
 
-def test_orthanc_that_does_not_overwrite_keeps_its_labels_and_its_image(desk: Desk, orthanc: Orthanc, tmp_path: Path) -> None:
+def test_orthanc_that_does_not_overwrite_keeps_its_labels_and_its_image(
+    deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path
+) -> None:
     source, change = mislabelled(tmp_path)
     place = orthanc.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
     before = orthanc.file(place)
     changes = label_changes(change, source)
-    delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
-    assert desk.finish(delivery, changes, with_api(orthanc)) == [SENT, MISMATCH]
+    delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
+    assert deliveries.finish(delivery, changes, with_api(orthanc)) == [SENT, MISMATCH]
     assert orthanc.file(place) == before
 
 
-def test_an_image_that_the_archive_does_not_hold_cannot_be_changed(desk: Desk, orthanc: Orthanc, tmp_path: Path) -> None:
+def test_an_image_that_the_archive_does_not_hold_cannot_be_changed(deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     changes = label_changes(change, source)
-    delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
-    assert desk.finish(delivery, changes, with_api(orthanc)) == [PENDING, PENDING, FAILED]
-    assert "does not hold the image that it is to change" in str(desk.row(delivery).error)
-    state = desk.ledger.destination_state("pacs")
+    delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
+    assert deliveries.finish(delivery, changes, with_api(orthanc)) == [PENDING, PENDING, FAILED]
+    assert "does not hold the image that it is to change" in str(deliveries.row(delivery).error)
+    state = deliveries.ledger.destination_state("pacs")
     assert state is not None and state.failures == 0, "the archive answered"
 
 
@@ -341,61 +349,61 @@ def dcm4chee(url: str) -> Destination:
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_dcm4chee_is_asked_by_its_rest_update_and_looked_into(method: str, desk: Desk, tmp_path: Path) -> None:
+def test_dcm4chee_is_asked_by_its_rest_update_and_looked_into(method: str, deliveries: DeliveryFixture, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     held: Dataset = pydicom.dcmread(tmp_path / f"{source.SOPInstanceUID}.dcm")
     changes = label_changes(change, source)
-    with web_peer(Dcm4cheeLike(held, method=method)) as peer:
-        delivery = desk.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
-        assert desk.finish(delivery, changes, dcm4chee(peer.url)) == [VERIFIED]
-    (asked,) = peer.of(method)
-    assert asked.query["reasonForModification"] == ["CORRECT"]
-    assert set(json.loads(asked.body)) == {f"{pydicom.tag.Tag(keyword):08X}" for keyword in changes.values}
+    with dicomweb_peer(Dcm4cheeLike(held, method=method)) as peer:
+        delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
+        assert deliveries.finish(delivery, changes, dcm4chee(peer.url)) == [VERIFIED]
+    (request,) = peer.of(method)
+    assert request.query["reasonForModification"] == ["CORRECT"]
+    assert set(json.loads(request.body)) == {f"{pydicom.tag.Tag(keyword):08X}" for keyword in changes.values}
     assert held.ImageLaterality == "R"
 
 
-def test_dcm4chee_that_consents_and_does_nothing_ends_not_applied_after_one_request(desk: Desk, tmp_path: Path) -> None:
+def test_dcm4chee_that_consents_and_does_nothing_ends_not_applied_after_one_request(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     changes = label_changes(change, source)
-    with web_peer(Dcm4cheeLike(source, writes=False)) as peer:
-        assert desk.finish(desk.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid), changes, dcm4chee(peer.url)) == [
+    with dicomweb_peer(Dcm4cheeLike(source, writes=False)) as peer:
+        assert deliveries.finish(deliveries.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid), changes, dcm4chee(peer.url)) == [
             SENT,
             MISMATCH,
         ]
     assert len(peer.of("PUT")) == 1
 
 
-def test_an_archive_that_would_change_more_than_it_was_asked_to_is_stopped(desk: Desk, tmp_path: Path) -> None:
+def test_an_archive_that_would_change_more_than_it_was_asked_to_is_stopped(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     changes = label_changes(change, source)
     meddled = build_corrected(change, source, "overwrite")
     meddled.WindowCenter = 1
 
-    def answer(asked: Asked) -> Answer:
-        match asked.path.rsplit("/", 1)[-1]:
+    def answer(request: Request) -> Response:
+        match request.path.rsplit("/", 1)[-1]:
             case "lookup":
-                return Answer(body=b'[{"ID": "1", "Type": "Instance"}]')
+                return Response(body=b'[{"ID": "1", "Type": "Instance"}]')
             case "modify":
-                return Answer(body=as_bytes(meddled))
+                return Response(body=as_bytes(meddled))
             case _:
-                return Answer(body=as_bytes(source))
+                return Response(body=as_bytes(source))
 
-    with web_peer(answer) as peer, pytest.raises(Refused, match="nothing was stored"):
+    with dicomweb_peer(answer) as peer, pytest.raises(Refused, match="nothing was stored"):
         archive_api.apply(changes, ArchiveApi(kind="orthanc", url=peer.url), "pacs")
-    assert [asked.path for asked in peer.of("POST")] == ["/tools/lookup", "/instances/1/modify"]
+    assert [request.path for request in peer.of("POST")] == ["/tools/lookup", "/instances/1/modify"]
 
 
 # Overwriting
 
 
-def test_an_archive_that_overwrites_is_corrected_and_put_back_under_the_same_uid(desk: Desk, tmp_path: Path) -> None:
+def test_an_archive_that_overwrites_is_corrected_and_put_back_under_the_same_uid(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     corrected, undone = build_corrected(change, source, "overwrite"), build_undone(change, UNDO, source, "overwrite")
     with running(Orthanc(tmp_path / "orthanc", overwrite=True)) as archive:
         archive.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
         for dataset, kind in ((corrected, ObjectKind.CORRECTED), (undone, ObjectKind.REVERTED)):
-            delivery = desk.plan(dataset, kind, str(source.SOPInstanceUID))
-            assert desk.finish(delivery, dataset, archive.destination()) == [VERIFIED]
+            delivery = deliveries.plan(dataset, kind, str(source.SOPInstanceUID))
+            assert deliveries.finish(delivery, dataset, archive.destination()) == [VERIFIED]
         assert verify(undone, archive.destination(), US) == Verified()
         assert isinstance(verify(corrected, archive.destination(), US), NotApplied)
         assert len(archive.ids()) == 1

@@ -29,7 +29,7 @@ from service.store.ledger import Ledger, migrate
 from service.store.tables import webhook_cursors
 from tests.support.kill_at_step import Task, choose, count_steps, kill_at
 from tests.support.ledger_values import Clock, header
-from tests.support.received_study import Ward
+from tests.support.received_study import ReceivedStudies
 from tests.support.webhook_receiver import Receiver
 
 STUDY = "1.2.3"
@@ -66,7 +66,7 @@ def test_events_come_in_their_order_with_what_happened_and_a_signature(ledger: L
         assert tell(receiver.webhook(), ledger) == 3
         assert tell(receiver.webhook(), ledger) == 0, "what it knows is not told again"
     assert receiver.ids == ids == sorted(ids)
-    first = receiver.told[0]
+    first = receiver.received[0]
     assert first.said["type"] == "delivery.verified" and first.said["data"]["study_instance_uid"] == STUDY
     assert first.said["id"] == first.id and first.said["timestamp"].endswith("Z")
     signed = f"{first.id}.{first.headers['webhook-timestamp']}.".encode() + first.body
@@ -93,7 +93,7 @@ def test_a_receiver_that_was_down_gets_every_event_once_and_in_order(ledger: Led
     with receiver.up():
         assert tell(webhook, ledger) == 0, "its next try is not due"
         deadline = time.monotonic() + 10
-        while len(receiver.told) < 10 and time.monotonic() < deadline:
+        while len(receiver.received) < 10 and time.monotonic() < deadline:
             tell(webhook, ledger)
             time.sleep(0.05)
     assert receiver.ids == ids
@@ -111,7 +111,7 @@ def test_no_answer_of_a_receiver_lets_an_event_be_passed_over(database_url: str)
             clock.time = max(clock.time, _next_try(ledger))
             assert tell(receiver.webhook(), ledger) == 0
             assert str(answered) in str(ledger.webhooks()["his"][2])
-        assert ledger.webhooks()["his"][1] == 4 and receiver.told == []
+        assert ledger.webhooks()["his"][1] == 4 and receiver.received == []
         clock.time = _next_try(ledger)
         assert tell(receiver.webhook(), ledger) == 2
     assert receiver.ids == ids
@@ -126,7 +126,7 @@ def test_an_event_whose_answer_was_lost_comes_again_under_the_same_id_and_with_t
             tell(receiver.webhook(), ledger)
             time.sleep(0.05)
     assert receiver.ids == [ids[0], *ids]
-    assert receiver.told[0].body == receiver.told[1].body
+    assert receiver.received[0].body == receiver.received[1].body
 
 
 def test_a_receiver_hears_of_what_it_asked_for_only_and_is_not_behind_with_the_rest(
@@ -178,29 +178,31 @@ def test_a_teller_killed_at_any_step_leaves_every_event_told_once_by_its_id(tmp_
     with receiver.up():
         for step in [None, *choose(_steps_of_telling(tmp_path, receiver), 6)]:
             data = tmp_path / str(step)
-            ward = Ward(data, webhooks=(receiver.webhook(),))
-            ward.ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
-            ids = happen(ward.ledger, 2)
-            receiver.told.clear()
+            received = ReceivedStudies(data, webhooks=(receiver.webhook(),))
+            received.ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+            ids = happen(received.ledger, 2)
+            receiver.received.clear()
             if step is not None:
-                assert kill_at(ward.settings, Task("tell"), step)
+                assert kill_at(received.settings, Task("tell"), step)
             told_before = set(receiver.ids)
-            assert ward.ledger.webhooks().get("his", (0,))[0] <= max(told_before, default=ids[0] - 1), "nothing is noted that was not told"
-            later = Ledger(ward.settings.ledger_url, lambda: datetime.now(UTC) + timedelta(seconds=LEASE_S + 1))
+            assert received.ledger.webhooks().get("his", (0,))[0] <= max(told_before, default=ids[0] - 1), (
+                "nothing is noted that was not told"
+            )
+            later = Ledger(received.settings.ledger_url, lambda: datetime.now(UTC) + timedelta(seconds=LEASE_S + 1))
             tell(receiver.webhook(), later)
             assert list(dict.fromkeys(receiver.ids)) == ids and len(receiver.ids) <= len(ids) + 1
             seen[len(told_before)] += 1
             later.close()
-            ward.close()
+            received.close()
     assert set(seen) >= {0, 1}, "killed before the first event, and between the two"
 
 
 def _steps_of_telling(tmp_path: Path, receiver: Receiver) -> int:
-    ward = Ward(tmp_path / "counted", webhooks=(receiver.webhook(),))
-    ward.ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
-    happen(ward.ledger, 2)
-    steps = count_steps(ward.settings, Task("tell"), tmp_path)
-    ward.close()
+    received = ReceivedStudies(tmp_path / "counted", webhooks=(receiver.webhook(),))
+    received.ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+    happen(received.ledger, 2)
+    steps = count_steps(received.settings, Task("tell"), tmp_path)
+    received.close()
     return len(steps)
 
 
@@ -221,25 +223,27 @@ def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its
         commitment=False,
         corrections=CorrectionPolicy(film=True),
     )
-    ward = Ward(tmp_path / "data", webhooks=(receiver.webhook(events=("*",)),), destinations=(pacs,), film=True, study_idle_seconds=0.01)
+    received = ReceivedStudies(
+        tmp_path / "data", webhooks=(receiver.webhook(events=("*",)),), destinations=(pacs,), film=True, study_idle_seconds=0.01
+    )
     study_instance_uid, stop = str(generate_uid()), threading.Event()
-    with run_in_background(ward.context, stop):
+    with run_in_background(received.context, stop):
         for path in cbis_cases["sfm-malign-0"][:2]:
             image = pydicom.dcmread(path)
             image.StudyInstanceUID = study_instance_uid
-            analyse_instance(ward.context, ward.receive(image))
-        conclude_study(ward.context, study_instance_uid)
-        assert {row.state for row in ward.deliver_all()} <= {DeliveryState.VERIFIED, DeliveryState.UNSUPPORTED}
-        assert receiver.told == [] and ward.ledger.webhooks()["his"][1] > 0, "it was down all the time, and that was noticed"
-        expected = ward.ledger.events(limit=1000)
+            analyse_instance(received.context, received.receive(image))
+        conclude_study(received.context, study_instance_uid)
+        assert {row.state for row in received.deliver_all()} <= {DeliveryState.VERIFIED, DeliveryState.UNSUPPORTED}
+        assert receiver.received == [] and received.ledger.webhooks()["his"][1] > 0, "it was down all the time, and that was noticed"
+        expected = received.ledger.events(limit=1000)
         with receiver.up():
             deadline = time.monotonic() + 20
-            while ward.ledger.webhooks()["his"][0] < expected[-1].id and time.monotonic() < deadline:
+            while received.ledger.webhooks()["his"][0] < expected[-1].id and time.monotonic() < deadline:
                 time.sleep(0.05)
     assert receiver.ids == [event.id for event in expected], "every event, in order, exactly once"
     kinds = Counter(event.kind for event in expected)
     assert kinds["study.received"] == kinds["study.concluded"] == 1 and kinds["delivery.verified"] >= 2
-    assert [told.said["type"] for told in receiver.told] == [event.kind for event in expected]
-    assert {told.said["data"]["study_instance_uid"] for told in receiver.told} == {study_instance_uid}
+    assert [each.said["type"] for each in receiver.received] == [event.kind for event in expected]
+    assert {each.said["data"]["study_instance_uid"] for each in receiver.received} == {study_instance_uid}
     archive.stop()
-    ward.close()
+    received.close()

@@ -31,7 +31,7 @@ from service.store.database import open_engine
 from service.store.ledger import Ledger, migrate
 from service.store.migrate import MIGRATIONS
 from service.store.rows import CorrectionRow, DeliveryRow
-from tests.support.received_study import Ward
+from tests.support.received_study import ReceivedStudies
 from tests.support.sample_findings import analysed, concluded, correction, full_field
 
 State, End = CorrectionState, DeliveryState
@@ -52,19 +52,19 @@ def destination(archive: SmallPacs, name: str = "pacs", **corrections: object) -
     )
 
 
-def open_ward(tmp_path: Path, *destinations: Destination, wrong: bool = False) -> Ward:
-    ward = Ward(tmp_path / "data", destinations=destinations)
-    ward.conclude([("R", "CC")], wrong=wrong)
-    return ward
+def open_ward(tmp_path: Path, *destinations: Destination, wrong: bool = False) -> ReceivedStudies:
+    received = ReceivedStudies(tmp_path / "data", destinations=destinations)
+    received.conclude([("R", "CC")], wrong=wrong)
+    return received
 
 
-def only(ward: Ward) -> CorrectionRow:
-    (row,) = ward.ledger.corrections()
+def only(received: ReceivedStudies) -> CorrectionRow:
+    (row,) = received.ledger.corrections()
     return row
 
 
-def of_kind(ward: Ward, kind: ObjectKind) -> list[DeliveryRow]:
-    return [row for row in ward.ledger.deliveries() if row.kind is kind]
+def of_kind(received: ReceivedStudies, kind: ObjectKind) -> list[DeliveryRow]:
+    return [row for row in received.ledger.deliveries() if row.kind is kind]
 
 
 def held(archive: SmallPacs, uid: str) -> pydicom.Dataset | None:
@@ -72,132 +72,134 @@ def held(archive: SmallPacs, uid: str) -> pydicom.Dataset | None:
 
 
 def test_a_person_approves_and_undoes_and_the_archive_holds_what_was_decided(tmp_path: Path, archive: SmallPacs) -> None:
-    ward = open_ward(tmp_path, destination(archive), wrong=True)
-    assert only(ward).state is State.PROPOSED and ward.deliver_all() == []
-    approve_correction(ward.context, only(ward).id, "Ada", "the marker says R")
-    ward.deliver_all()
-    (sent,) = of_kind(ward, ObjectKind.CORRECTED)
+    received = open_ward(tmp_path, destination(archive), wrong=True)
+    assert only(received).state is State.PROPOSED and received.deliver_all() == []
+    approve_correction(received.context, only(received).id, "Ada", "the marker says R")
+    received.deliver_all()
+    (sent,) = of_kind(received, ObjectKind.CORRECTED)
     corrected = held(archive, sent.object_uid)
-    assert only(ward).state is State.VERIFIED and corrected is not None and corrected.ImageLaterality == "R"
-    undo_correction(ward.context, only(ward).id, "Ada", "wrong image")
-    ward.deliver_all()
-    (undone,) = of_kind(ward, ObjectKind.REVERTED)
+    assert only(received).state is State.VERIFIED and corrected is not None and corrected.ImageLaterality == "R"
+    undo_correction(received.context, only(received).id, "Ada", "wrong image")
+    received.deliver_all()
+    (undone,) = of_kind(received, ObjectKind.REVERTED)
     former = held(archive, undone.object_uid)
-    assert only(ward).state is State.REVERTED and former is not None and former.ImageLaterality == "L"
+    assert only(received).state is State.REVERTED and former is not None and former.ImageLaterality == "L"
     assert len(former.OriginalAttributesSequence) == 2, "the undo is on record beside the correction"
 
 
 def test_what_a_person_undid_or_rejected_is_not_written_by_a_retry(tmp_path: Path, archive: SmallPacs) -> None:
-    ward = open_ward(tmp_path, destination(archive))
-    (planned,) = of_kind(ward, ObjectKind.CORRECTED)
-    assert undo_correction(ward.context, only(ward).id, "Ada", "too early").state is State.REVERTED
+    received = open_ward(tmp_path, destination(archive))
+    (planned,) = of_kind(received, ObjectKind.CORRECTED)
+    assert undo_correction(received.context, only(received).id, "Ada", "too early").state is State.REVERTED
     with pytest.raises(DecisionRefused, match=r"correction 1, which is undone: it is not written again"):
-        retry_delivery(ward.context, planned.id, "Bob")
-    assert ward.ledger.due_deliveries() == [] and archive.paths() == []
+        retry_delivery(received.context, planned.id, "Bob")
+    assert received.ledger.due_deliveries() == [] and archive.paths() == []
     with pytest.raises(DecisionRefused, match="is undone"):
-        reject_correction(ward.context, only(ward).id, "Bob", "again")
+        reject_correction(received.context, only(received).id, "Bob", "again")
 
 
 def test_an_undo_that_is_retried_counts_as_an_undo_again(tmp_path: Path, archive: SmallPacs) -> None:
-    ward = open_ward(tmp_path, destination(archive))
-    ward.deliver_all()
-    undo_correction(ward.context, only(ward).id, "Ada", "wrong")
-    (undone,) = of_kind(ward, ObjectKind.REVERTED)
-    ward.ledger.finish_delivery(undone.id, End.REFUSED, "no")
-    assert only(ward).state is State.VERIFIED
-    retry_delivery(ward.context, undone.id, "Bob")
-    assert only(ward).state is State.REVERTING
-    ward.deliver_all()
-    assert only(ward).state is State.REVERTED
+    received = open_ward(tmp_path, destination(archive))
+    received.deliver_all()
+    undo_correction(received.context, only(received).id, "Ada", "wrong")
+    (undone,) = of_kind(received, ObjectKind.REVERTED)
+    received.ledger.finish_delivery(undone.id, End.REFUSED, "no")
+    assert only(received).state is State.VERIFIED
+    retry_delivery(received.context, undone.id, "Bob")
+    assert only(received).state is State.REVERTING
+    received.deliver_all()
+    assert only(received).state is State.REVERTED
 
 
 def test_an_undo_waits_for_the_worker_that_is_just_sending_the_correction(tmp_path: Path, archive: SmallPacs) -> None:
-    ward = open_ward(tmp_path, destination(archive))
-    (planned,) = of_kind(ward, ObjectKind.CORRECTED)
-    assert ward.ledger.claim_delivery(planned.id, 300.0) is not None
-    undo_correction(ward.context, only(ward).id, "Ada", "stop")
-    (undone,) = of_kind(ward, ObjectKind.REVERTED)
-    assert ward.ledger.due_deliveries() == [] and (undone.next_try_at - undone.created_at).total_seconds() > 200
-    ward.deliver_all()
-    assert only(ward).state is State.REVERTED
+    received = open_ward(tmp_path, destination(archive))
+    (planned,) = of_kind(received, ObjectKind.CORRECTED)
+    assert received.ledger.claim_delivery(planned.id, 300.0) is not None
+    undo_correction(received.context, only(received).id, "Ada", "stop")
+    (undone,) = of_kind(received, ObjectKind.REVERTED)
+    assert received.ledger.due_deliveries() == [] and (undone.next_try_at - undone.created_at).total_seconds() > 200
+    received.deliver_all()
+    assert only(received).state is State.REVERTED
 
 
 def test_an_undo_that_cannot_reach_who_took_the_correction_is_refused_and_changes_nothing(tmp_path: Path, archive: SmallPacs) -> None:
-    ward = open_ward(tmp_path, destination(archive))
-    ward.deliver_all()
-    ward.context.settings = ward.settings.model_copy(update={"destinations": (destination(archive, mode="report"),)})
+    received = open_ward(tmp_path, destination(archive))
+    received.deliver_all()
+    received.context.settings = received.settings.model_copy(update={"destinations": (destination(archive, mode="report"),)})
     with pytest.raises(DecisionRefused, match="went to pacs, which can no longer be written to"):
-        undo_correction(ward.context, only(ward).id, "Ada", "wrong")
-    assert only(ward).state is State.VERIFIED
+        undo_correction(received.context, only(received).id, "Ada", "wrong")
+    assert only(received).state is State.VERIFIED
 
 
 def test_an_undo_goes_where_the_correction_went_although_policy_asks_for_approval_by_now(tmp_path: Path, archive: SmallPacs) -> None:
-    ward = open_ward(tmp_path, destination(archive))
-    ward.deliver_all()
-    ward.context.settings = ward.settings.model_copy(update={"destinations": (destination(archive, missing="approve"),)})
-    undo_correction(ward.context, only(ward).id, "Ada", "wrong")
-    assert len(of_kind(ward, ObjectKind.REVERTED)) == 1
+    received = open_ward(tmp_path, destination(archive))
+    received.deliver_all()
+    received.context.settings = received.settings.model_copy(update={"destinations": (destination(archive, missing="approve"),)})
+    undo_correction(received.context, only(received).id, "Ada", "wrong")
+    assert len(of_kind(received, ObjectKind.REVERTED)) == 1
 
 
 def test_while_one_destination_asks_for_approval_none_gets_the_correction(tmp_path: Path, archive: SmallPacs) -> None:
-    ward = open_ward(tmp_path, destination(archive, "at-once"), destination(archive, "asks", missing="approve"))
-    assert only(ward).state is State.PROPOSED and ward.ledger.deliveries() == []
-    approve_correction(ward.context, only(ward).id, "Ada", "right")
-    assert [row.destination for row in of_kind(ward, ObjectKind.CORRECTED)] == ["at-once", "asks"]
+    received = open_ward(tmp_path, destination(archive, "at-once"), destination(archive, "asks", missing="approve"))
+    assert only(received).state is State.PROPOSED and received.ledger.deliveries() == []
+    approve_correction(received.context, only(received).id, "Ada", "right")
+    assert [row.destination for row in of_kind(received, ObjectKind.CORRECTED)] == ["at-once", "asks"]
 
 
 class TestRejectionNotes:
     def test_an_image_is_rejected_once_its_corrected_copy_is_proved(self, tmp_path: Path, archive: SmallPacs) -> None:
-        ward = open_ward(tmp_path, destination(archive, rejection_note=True))
-        (copy,), (note,) = of_kind(ward, ObjectKind.CORRECTED), of_kind(ward, ObjectKind.REJECTION)
-        ward.deliver_all(only=[note.id], rounds=2)
-        assert of_kind(ward, ObjectKind.REJECTION)[0].state is End.PENDING and archive.paths() == []
-        ward.deliver_all()
-        assert [row.state for row in ward.ledger.deliveries()] == [End.VERIFIED, End.VERIFIED]
+        received = open_ward(tmp_path, destination(archive, rejection_note=True))
+        (copy,), (note,) = of_kind(received, ObjectKind.CORRECTED), of_kind(received, ObjectKind.REJECTION)
+        received.deliver_all(only=[note.id], rounds=2)
+        assert of_kind(received, ObjectKind.REJECTION)[0].state is End.PENDING and archive.paths() == []
+        received.deliver_all()
+        assert [row.state for row in received.ledger.deliveries()] == [End.VERIFIED, End.VERIFIED]
         said = held(archive, note.object_uid)
         assert said is not None and said.ConceptNameCodeSequence[0].CodeValue == "113037"
-        assert only(ward).sop_instance_uid in said.to_json() and held(archive, copy.object_uid) is not None
+        assert only(received).sop_instance_uid in said.to_json() and held(archive, copy.object_uid) is not None
 
     def test_an_image_whose_copy_did_not_arrive_is_not_rejected(self, tmp_path: Path, archive: SmallPacs) -> None:
-        ward = open_ward(tmp_path, destination(archive, rejection_note=True))
-        (copy,), (note,) = of_kind(ward, ObjectKind.CORRECTED), of_kind(ward, ObjectKind.REJECTION)
-        ward.ledger.finish_delivery(copy.id, End.REFUSED, "no")
-        ward.deliver_all()
-        assert of_kind(ward, ObjectKind.REJECTION)[0].state is End.MISMATCH and held(archive, note.object_uid) is None
+        received = open_ward(tmp_path, destination(archive, rejection_note=True))
+        (copy,), (note,) = of_kind(received, ObjectKind.CORRECTED), of_kind(received, ObjectKind.REJECTION)
+        received.ledger.finish_delivery(copy.id, End.REFUSED, "no")
+        received.deliver_all()
+        assert of_kind(received, ObjectKind.REJECTION)[0].state is End.MISMATCH and held(archive, note.object_uid) is None
 
     def test_an_undo_rejects_the_corrected_copy(self, tmp_path: Path, archive: SmallPacs) -> None:
-        ward = open_ward(tmp_path, destination(archive, rejection_note=True))
-        ward.deliver_all()
-        undo_correction(ward.context, only(ward).id, "Ada", "wrong")
-        ward.deliver_all()
-        said = held(archive, of_kind(ward, ObjectKind.REJECTION)[-1].object_uid)
-        assert said is not None and of_kind(ward, ObjectKind.CORRECTED)[0].object_uid in said.to_json()
-        assert {row.state for row in ward.ledger.deliveries()} == {End.VERIFIED}
+        received = open_ward(tmp_path, destination(archive, rejection_note=True))
+        received.deliver_all()
+        undo_correction(received.context, only(received).id, "Ada", "wrong")
+        received.deliver_all()
+        said = held(archive, of_kind(received, ObjectKind.REJECTION)[-1].object_uid)
+        assert said is not None and of_kind(received, ObjectKind.CORRECTED)[0].object_uid in said.to_json()
+        assert {row.state for row in received.ledger.deliveries()} == {End.VERIFIED}
 
 
 class TestReportsOfStudiesWithoutPictures:
     def test_no_cad_report_can_be_made_and_the_next_version_has_one_without_a_predecessor(self, tmp_path: Path, archive: SmallPacs) -> None:
         peer = Destination(name="pacs", ae_title="X", host=archive.host, port=archive.port, objects=(ObjectKind.CAD,), commitment=False)
-        ward = Ward(tmp_path / "data", destinations=(peer,))
+        received = ReceivedStudies(tmp_path / "data", destinations=(peer,))
         text_only, image = full_field("R", "CC"), full_field("L", "CC")
         image.StudyInstanceUID = text_only.StudyInstanceUID
         for keyword in ("Rows", "Columns", "PixelData"):
             delattr(text_only, keyword)
-        self._conclude(ward, ImageFinding(sop_instance_uid=ward.receive(text_only), state=InstanceState.SKIPPED))
-        (first,) = ward.deliver_all()
+        self._conclude(received, ImageFinding(sop_instance_uid=received.receive(text_only), state=InstanceState.SKIPPED))
+        (first,) = received.deliver_all()
         assert first.state is End.UNSUPPORTED and "no such object" in (first.error or "")
-        self._conclude(ward, analysed(ward.receive(image), "L", "CC"))
-        last = ward.deliver_all()[-1]
+        self._conclude(received, analysed(received.receive(image), "L", "CC"))
+        last = received.deliver_all()[-1]
         report = held(archive, last.object_uid)
         assert last.state is End.VERIFIED and report is not None and "PredecessorDocumentsSequence" not in report
 
-    def _conclude(self, ward: Ward, finding: ImageFinding) -> None:
-        ward.ledger.record_finding(finding)
-        row = ward.ledger.instance(finding.sop_instance_uid)
+    def _conclude(self, received: ReceivedStudies, finding: ImageFinding) -> None:
+        received.ledger.record_finding(finding)
+        row = received.ledger.instance(finding.sop_instance_uid)
         assert row is not None
-        found = [each.finding for each in ward.ledger.instances_of(row.study_instance_uid) if each.finding]
+        found = [each.finding for each in received.ledger.instances_of(row.study_instance_uid) if each.finding]
         conclusion = concluded(row.study_instance_uid, found, [], complete=False).model_copy(update={"fingerprint": str(len(found))})
-        assert ward.ledger.record_conclusion(conclusion, lambda numbered: plan_study(numbered, ward.settings.destinations)) is not None
+        assert (
+            received.ledger.record_conclusion(conclusion, lambda numbered: plan_study(numbered, received.settings.destinations)) is not None
+        )
 
 
 def test_a_kind_that_is_off_everywhere_counts_as_not_compared(archive: SmallPacs) -> None:

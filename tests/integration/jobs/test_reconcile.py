@@ -27,7 +27,7 @@ from service.metrics import build_registry
 from service.stack import as_environment
 from tests.support.delivery_fixture import wait_until
 from tests.support.orthanc import Orthanc, running
-from tests.support.received_study import Ward
+from tests.support.received_study import ReceivedStudies
 
 OVERWRITES = CorrectionPolicy(mode="overwrite", missing=Action.AUTO)
 
@@ -39,13 +39,13 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
 
 
 @pytest.fixture
-def ward(tmp_path: Path, archive: Orthanc) -> Iterator[Ward]:
+def received(tmp_path: Path, archive: Orthanc) -> Iterator[ReceivedStudies]:
     """A study of two images whose objects are all verified in the archive."""
-    ward = Ward(tmp_path / "data", destinations=(archive.destination(timeout_seconds=5),))
-    ward.conclude([("R", "CC"), ("L", "CC")])
-    assert {row.state for row in ward.deliver_all()} == {DeliveryState.VERIFIED}
-    yield ward
-    ward.close()
+    received = ReceivedStudies(tmp_path / "data", destinations=(archive.destination(timeout_seconds=5),))
+    received.conclude([("R", "CC"), ("L", "CC")])
+    assert {row.state for row in received.deliver_all()} == {DeliveryState.VERIFIED}
+    yield received
+    received.close()
 
 
 def remove(archive: Orthanc, sop_instance_uid: str) -> bytes:
@@ -56,47 +56,47 @@ def remove(archive: Orthanc, sop_instance_uid: str) -> bytes:
     return content
 
 
-def told(discrepancies: list[Discrepancy]) -> list[tuple[str, Result, str]]:
+def summary(discrepancies: list[Discrepancy]) -> list[tuple[str, Result, str]]:
     return [(each.subject, each.result, each.sop_instance_uid) for each in discrepancies]
 
 
-def test_all_that_is_sound_is_counted_and_nothing_is_sent(ward: Ward, archive: Orthanc) -> None:
-    before, rows = archive.changes(), ward.ledger.deliveries()
-    report = reconcile(ward.context)
+def test_all_that_is_sound_is_counted_and_nothing_is_sent(received: ReceivedStudies, archive: Orthanc) -> None:
+    before, rows = archive.changes(), received.ledger.deliveries()
+    report = reconcile(received.context)
     assert report.exit_status == 0 and report.complete and report.discrepancies == []
     assert report.studies == 1 and report.instances["ok"] == 2 and report.deliveries["pacs"]["ok"] == len(rows) == 6
-    assert archive.changes() == before and ward.ledger.deliveries() == rows
+    assert archive.changes() == before and received.ledger.deliveries() == rows
 
 
-def test_an_object_that_the_archive_lost_is_named(ward: Ward, archive: Orthanc) -> None:
-    lost = ward.ledger.deliveries()[0]
+def test_an_object_that_the_archive_lost_is_named(received: ReceivedStudies, archive: Orthanc) -> None:
+    lost = received.ledger.deliveries()[0]
     remove(archive, lost.object_uid)
-    report = reconcile(ward.context)
-    assert report.exit_status == 1 and told(report.discrepancies) == [("delivery", Result.MISSING, lost.object_uid)]
+    report = reconcile(received.context)
+    assert report.exit_status == 1 and summary(report.discrepancies) == [("delivery", Result.MISSING, lost.object_uid)]
     named = report.discrepancies[0]
     assert (named.destination, named.delivery_id, named.kind, named.state) == ("pacs", lost.id, "cad-sr", "verified")
 
 
-def test_an_object_that_somebody_changed_in_the_archive_is_named_with_the_attribute(ward: Ward, archive: Orthanc) -> None:
-    (corrected, *_) = [row for row in ward.ledger.deliveries() if row.kind is ObjectKind.CORRECTED]
+def test_an_object_that_somebody_changed_in_the_archive_is_named_with_the_attribute(received: ReceivedStudies, archive: Orthanc) -> None:
+    (corrected, *_) = [row for row in received.ledger.deliveries() if row.kind is ObjectKind.CORRECTED]
     image = pydicom.dcmread(BytesIO(remove(archive, corrected.object_uid)))
     image.ImageLaterality = "L" if image.ImageLaterality == "R" else "R"
     changed = BytesIO()
     image.save_as(changed)
     archive.upload(changed.getvalue())
-    report = reconcile(ward.context)
-    assert told(report.discrepancies) == [("delivery", Result.CHANGED, corrected.object_uid)]
+    report = reconcile(received.context)
+    assert summary(report.discrepancies) == [("delivery", Result.CHANGED, corrected.object_uid)]
     assert "ImageLaterality" in report.discrepancies[0].detail
 
 
-def test_files_of_ours_that_vanished_or_rotted_are_named(ward: Ward) -> None:
-    rows = ward.ledger.instances_of(ward.ledger.deliveries()[0].study_instance_uid)
-    gone, rotten = (ward.context.store.path(row.path) for row in rows)
+def test_files_of_ours_that_vanished_or_rotted_are_named(received: ReceivedStudies) -> None:
+    rows = received.ledger.instances_of(received.ledger.deliveries()[0].study_instance_uid)
+    gone, rotten = (received.context.store.path(row.path) for row in rows)
     content = bytearray(rotten.read_bytes())
     content[-1] ^= 1
     rotten.write_bytes(content)
     gone.unlink()
-    report = reconcile(ward.context)
+    report = reconcile(received.context)
     files = [each for each in report.discrepancies if each.subject == "instance"]
     assert [(each.sop_instance_uid, each.result) for each in files] == [
         (rows[0].sop_instance_uid, Result.MISSING),
@@ -105,87 +105,89 @@ def test_files_of_ours_that_vanished_or_rotted_are_named(ward: Ward) -> None:
     assert report.exit_status == 1 and report.instances == {"ok": 0, "missing": 1, "changed": 1, "unverified": 0}
 
 
-def test_an_object_that_never_arrived_is_missing_and_one_that_arrived_all_the_same_is_not(ward: Ward, archive: Orthanc) -> None:
-    first, second = ward.ledger.deliveries()[:2]
+def test_an_object_that_never_arrived_is_missing_and_one_that_arrived_all_the_same_is_not(
+    received: ReceivedStudies, archive: Orthanc
+) -> None:
+    first, second = received.ledger.deliveries()[:2]
     for row in (first, second):
-        with ward.ledger._write() as connection:
+        with received.ledger._write() as connection:
             connection.exec_driver_sql(f"UPDATE deliveries SET state = 'failed' WHERE id = {row.id}")
     remove(archive, second.object_uid)
-    report = reconcile(ward.context)
-    assert told(report.discrepancies) == [("delivery", Result.MISSING, second.object_uid)]
+    report = reconcile(received.context)
+    assert summary(report.discrepancies) == [("delivery", Result.MISSING, second.object_uid)]
     assert report.discrepancies[0].state == "failed"
 
 
 def test_a_destination_that_is_away_proves_nothing_and_is_not_waited_for_again_and_again(tmp_path: Path) -> None:
     with running(Orthanc(tmp_path / "orthanc")) as orthanc:
-        ward = Ward(tmp_path / "data", destinations=(orthanc.destination(timeout_seconds=2),))
-        ward.conclude()
-        assert {row.state for row in ward.deliver_all()} == {DeliveryState.VERIFIED}
+        received = ReceivedStudies(tmp_path / "data", destinations=(orthanc.destination(timeout_seconds=2),))
+        received.conclude()
+        assert {row.state for row in received.deliver_all()} == {DeliveryState.VERIFIED}
         orthanc.stop(at_once=True)
-        report = reconcile(ward.context)
+        report = reconcile(received.context)
     assert report.exit_status == 3 and report.deliveries["pacs"] == {"ok": 0, "missing": 0, "changed": 0, "unverified": 10}
     details = [each.detail for each in report.discrepancies]
     assert details[-7:] == ["the destination does not answer"] * 7 and "no association" in details[0]
-    ward.close()
+    received.close()
 
 
 def test_labels_that_were_written_and_undone_in_place_are_sound(tmp_path: Path, archive: Orthanc) -> None:
-    ward = Ward(tmp_path / "data", destinations=(archive.destination(corrections=OVERWRITES, objects=()),))
-    study = ward.conclude([("R", "MLO")])
-    assert [row.state for row in ward.deliver_all()] == [DeliveryState.VERIFIED]
-    assert reconcile(ward.context).deliveries["pacs"]["ok"] == 1
-    (row,) = ward.ledger.corrections(study_instance_uid=study)
-    undo_correction(ward.context, row.id, "Dr. Test", "the header was right")
-    assert {each.state for each in ward.deliver_all()} == {DeliveryState.VERIFIED}
-    report = reconcile(ward.context)
+    received = ReceivedStudies(tmp_path / "data", destinations=(archive.destination(corrections=OVERWRITES, objects=()),))
+    study = received.conclude([("R", "MLO")])
+    assert [row.state for row in received.deliver_all()] == [DeliveryState.VERIFIED]
+    assert reconcile(received.context).deliveries["pacs"]["ok"] == 1
+    (row,) = received.ledger.corrections(study_instance_uid=study)
+    undo_correction(received.context, row.id, "Dr. Test", "the header was right")
+    assert {each.state for each in received.deliver_all()} == {DeliveryState.VERIFIED}
+    report = reconcile(received.context)
     assert report.exit_status == 0 and report.deliveries["pacs"]["ok"] == 1, "one image, as it was written last"
-    ward.close()
+    received.close()
 
 
-def test_a_report_in_another_dialect_is_compared_as_it_went_out(ward: Ward) -> None:
-    (report_row,) = [row for row in ward.ledger.deliveries() if row.kind is ObjectKind.REPORT]
+def test_a_report_in_another_dialect_is_compared_as_it_went_out(received: ReceivedStudies) -> None:
+    (report_row,) = [row for row in received.ledger.deliveries() if row.kind is ObjectKind.REPORT]
     taken = {"1.2.840.10008.5.1.4.1.1.88.34": False}
-    ward.ledger.record_capabilities("pacs", taken)
-    other = ward.conclude([("R", "CC")], labelled=True)
-    ended = [row for row in ward.deliver_all() if row.study_instance_uid == other]
+    received.ledger.record_capabilities("pacs", taken)
+    other = received.conclude([("R", "CC")], labelled=True)
+    ended = [row for row in received.deliver_all() if row.study_instance_uid == other]
     (renamed,) = [row for row in ended if row.kind is ObjectKind.REPORT]
     assert renamed.state is DeliveryState.VERIFIED and renamed.object_uid != report_row.object_uid
-    assert reconcile(ward.context).exit_status == 0
+    assert reconcile(received.context).exit_status == 0
 
 
-def test_a_look_that_is_stopped_says_that_it_is_not_complete(ward: Ward) -> None:
+def test_a_look_that_is_stopped_says_that_it_is_not_complete(received: ReceivedStudies) -> None:
     stop = threading.Event()
     stop.set()
-    report = reconcile(ward.context, stop)
+    report = reconcile(received.context, stop)
     assert not report.complete and report.studies == 0 and report.exit_status == 3
 
 
-def test_the_report_of_a_night_is_written_once_and_holds_nothing_of_the_patient(ward: Ward, archive: Orthanc) -> None:
-    remove(archive, ward.ledger.deliveries()[0].object_uid)
-    night = datetime(2026, 11, 21, ward.settings.reconcile_hour, 30)
-    reports = reports_folder(ward.context)
-    assert is_due(night, ward.settings.reconcile_hour, reports) and not is_due(
-        night.replace(hour=12), ward.settings.reconcile_hour, reports
+def test_the_report_of_a_night_is_written_once_and_holds_nothing_of_the_patient(received: ReceivedStudies, archive: Orthanc) -> None:
+    remove(archive, received.ledger.deliveries()[0].object_uid)
+    night = datetime(2026, 11, 21, received.settings.reconcile_hour, 30)
+    reports = reports_folder(received.context)
+    assert is_due(night, received.settings.reconcile_hour, reports) and not is_due(
+        night.replace(hour=12), received.settings.reconcile_hour, reports
     )
     assert not is_due(night, -1, reports), "-1 is no hour"
     stopped = threading.Event()
     stopped.set()
-    run_nightly_reconciliation(ward.context, night, stopped)
-    assert is_due(night, ward.settings.reconcile_hour, reports), "what was stopped begins anew"
-    report = run_nightly_reconciliation(ward.context, night, threading.Event())
+    run_nightly_reconciliation(received.context, night, stopped)
+    assert is_due(night, received.settings.reconcile_hour, reports), "what was stopped begins anew"
+    report = run_nightly_reconciliation(received.context, night, threading.Event())
     written = report_path(reports, night).read_text()
     assert report is not None and json.loads(written)["deliveries"]["pacs"]["missing"] == 1
     assert "Phantom" not in written and "PH-1" not in written
-    assert run_nightly_reconciliation(ward.context, night, threading.Event()) is None
-    scraped = generate_latest(build_registry(ward.ledger, reports=reports)).decode()
+    assert run_nightly_reconciliation(received.context, night, threading.Event()) is None
+    scraped = generate_latest(build_registry(received.ledger, reports=reports)).decode()
     assert 'mammotriage_reconciled{destination="pacs",result="missing"} 1.0' in scraped
     assert 'mammotriage_reconciled{destination="",result="ok"} 2.0' in scraped and "mammotriage_reconciled_age_seconds" in scraped
 
 
-def test_the_sweeper_looks_by_itself_in_the_hour_of_the_settings(ward: Ward, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sweeper_looks_by_itself_in_the_hour_of_the_settings(received: ReceivedStudies, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.jobs.background.CLOCK_S", 0.05)
     now = datetime.now()
-    context = replace(ward.context, settings=ward.settings.model_copy(update={"reconcile_hour": now.hour}))
+    context = replace(received.context, settings=received.settings.model_copy(update={"reconcile_hour": now.hour}))
     written = report_path(reports_folder(context), now)
     with run_in_background(context, threading.Event()):
         wait_until(written.exists, timeout_s=60)
@@ -199,24 +201,26 @@ def test_a_file_that_is_no_dicom_file_any_more_is_changed(tmp_path: Path) -> Non
     assert check_file(tmp_path / "none.dcm", "0" * 64)[0] is Result.MISSING
 
 
-def test_a_correction_waits_for_nobody_to_look(ward: Ward) -> None:
+def test_a_correction_waits_for_nobody_to_look(received: ReceivedStudies) -> None:
     """A delivery on its way is counted as that, and not looked for."""
-    study = ward.conclude([("R", "CC")], wrong=True)
-    (row,) = ward.ledger.corrections(study_instance_uid=study)
-    approve_correction(ward.context, row.id, "Dr. Test", "seen")
-    report = reconcile(ward.context, study_instance_uid=study)
+    study = received.conclude([("R", "CC")], wrong=True)
+    (row,) = received.ledger.corrections(study_instance_uid=study)
+    approve_correction(received.context, row.id, "Dr. Test", "seen")
+    report = reconcile(received.context, study_instance_uid=study)
     assert (
-        report.in_progress == len(ward.ledger.deliveries(study_instance_uid=study)) and report.deliveries == {} and report.exit_status == 0
+        report.in_progress == len(received.ledger.deliveries(study_instance_uid=study))
+        and report.deliveries == {}
+        and report.exit_status == 0
     )
 
 
 def test_the_command_prints_a_table_or_json_and_its_exit_status_tells_programs(
-    ward: Ward, archive: Orthanc, clean_environment: pytest.MonkeyPatch
+    received: ReceivedStudies, archive: Orthanc, clean_environment: pytest.MonkeyPatch
 ) -> None:
-    lost = ward.ledger.deliveries()[0]
+    lost = received.ledger.deliveries()[0]
     remove(archive, lost.object_uid)
     command = [sys.executable, "-m", "service.cli", "reconcile"]
-    environment = os.environ | as_environment(ward.settings)
+    environment = os.environ | as_environment(received.settings)
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert printed.returncode == 1, printed.stderr
     assert "missing" in printed.stdout and "delivered to pacs" in printed.stdout

@@ -25,7 +25,7 @@ from pynetdicom.dsutils import encode
 from service.domain.findings import Priority
 from service.receive.listener import TRANSFER_SYNTAXES, Listener
 from service.store.ledger import Ledger
-from tests.support.listener_fixture import EXPLICIT, VERIFICATION, Receiving, associated, send
+from tests.support.listener_fixture import EXPLICIT, VERIFICATION, ListenerFixture, associated, send
 
 ELSEWHERE = tempfile.gettempdir()
 """The temporary folder before a listener makes the spool that."""
@@ -46,8 +46,8 @@ OUT_OF_SCOPE = {
 
 
 @pytest.fixture
-def receiving(tmp_path: Path) -> Iterator[Receiving]:
-    with Receiving(tmp_path / "data").listening() as receiving:
+def receiving(tmp_path: Path) -> Iterator[ListenerFixture]:
+    with ListenerFixture(tmp_path / "data").listening() as receiving:
         yield receiving
 
 
@@ -80,19 +80,19 @@ def dataset_bytes(dataset: Dataset) -> bytes:
 
 
 class TestEcho:
-    def test_an_echo_is_answered(self, receiving: Receiving) -> None:
+    def test_an_echo_is_answered(self, receiving: ListenerFixture) -> None:
         with associated(receiving.settings, {VERIFICATION: [EXPLICIT]}) as association:
             assert association.send_c_echo().Status == 0x0000
 
     def test_the_temporary_folder_is_given_back(self, tmp_path: Path) -> None:
         before = tempfile.gettempdir(), _config.STORE_RECV_CHUNKED_DATASET
-        with Receiving(tmp_path).listening() as receiving:
+        with ListenerFixture(tmp_path).listening() as receiving:
             assert tempfile.gettempdir() == str(receiving.store.spool_dir)
         assert (tempfile.gettempdir(), _config.STORE_RECV_CHUNKED_DATASET) == before
 
 
 class TestStored:
-    def test_eight_mammograms_arrive_byte_by_byte(self, receiving: Receiving, films: list[Dataset]) -> None:
+    def test_eight_mammograms_arrive_byte_by_byte(self, receiving: ListenerFixture, films: list[Dataset]) -> None:
         for film in films:
             assert send(receiving.settings, film, calling="STATION").Status == 0x0000
         for film in films:
@@ -106,13 +106,13 @@ class TestStored:
         assert sorted(receiving.published) == sorted(film.SOPInstanceUID for film in films)
         assert list(receiving.store.spool_dir.iterdir()) == []
 
-    def test_sending_again_adds_nothing(self, receiving: Receiving) -> None:
+    def test_sending_again_adds_nothing(self, receiving: ListenerFixture) -> None:
         image = small_image()
         assert [send(receiving.settings, image).Status for _ in range(2)] == [0, 0]
         assert receiving.ledger.counts()["conflicts"] == {"kept": 0} and receiving.published == [image.SOPInstanceUID]
         assert len(list((receiving.store.data_dir / "instances").rglob("*.dcm"))) == 1
 
-    def test_other_bytes_under_the_same_uid_are_kept_and_flagged(self, receiving: Receiving) -> None:
+    def test_other_bytes_under_the_same_uid_are_kept_and_flagged(self, receiving: ListenerFixture) -> None:
         image = small_image()
         send(receiving.settings, image)
         image.PixelData = bytes(128)
@@ -123,13 +123,13 @@ class TestStored:
         assert receiving.published == [image.SOPInstanceUID]
 
     @pytest.mark.parametrize("sop_class", OUT_OF_SCOPE.values(), ids=OUT_OF_SCOPE)
-    def test_what_is_storable_is_stored_though_nobody_will_analyse_it(self, receiving: Receiving, sop_class: str) -> None:
+    def test_what_is_storable_is_stored_though_nobody_will_analyse_it(self, receiving: ListenerFixture, sop_class: str) -> None:
         image = small_image(sop_class)
         assert send(receiving.settings, image).Status == 0x0000
         assert receiving.stored(image.SOPInstanceUID).SOPClassUID == sop_class
 
     @pytest.mark.parametrize(("dimse", "priority"), [(0, Priority.ROUTINE), (1, Priority.URGENT), (2, Priority.ROUTINE)])
-    def test_high_priority_is_urgent(self, receiving: Receiving, dimse: int, priority: Priority) -> None:
+    def test_high_priority_is_urgent(self, receiving: ListenerFixture, dimse: int, priority: Priority) -> None:
         image = small_image()
         with associated(receiving.settings, {MAMMOGRAM: [EXPLICIT]}) as association:
             association.send_c_store(image, priority=dimse)
@@ -139,25 +139,27 @@ class TestStored:
     def test_a_rule_makes_what_its_station_sends_urgent(self, tmp_path: Path) -> None:
         image, other = small_image(), small_image()
         image.StationName = "ASSESSMENT-2"
-        with Receiving(tmp_path / "data", rules=[{"to": [], "station": "assessment*", "priority": "urgent"}]).listening() as receiving:
+        with ListenerFixture(
+            tmp_path / "data", rules=[{"to": [], "station": "assessment*", "priority": "urgent"}]
+        ).listening() as receiving:
             send(receiving.settings, image)
             send(receiving.settings, other)
             rows = [receiving.ledger.instance(each.SOPInstanceUID) for each in (image, other)]
         assert [row and row.priority for row in rows] == [Priority.URGENT, Priority.ROUTINE]
 
-    def test_every_transfer_syntax_is_negotiated_alone(self, receiving: Receiving) -> None:
+    def test_every_transfer_syntax_is_negotiated_alone(self, receiving: ListenerFixture) -> None:
         with associated(receiving.settings, {MAMMOGRAM: list(TRANSFER_SYNTAXES)}) as association:
             assert {context.transfer_syntax[0] for context in association.accepted_contexts} == set(TRANSFER_SYNTAXES)
 
     @pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99"], ids=["implicit", "deflated"])
-    def test_native_syntaxes_are_kept_as_they_came(self, receiving: Receiving, syntax: str) -> None:
+    def test_native_syntaxes_are_kept_as_they_came(self, receiving: ListenerFixture, syntax: str) -> None:
         image = small_image(syntax=syntax)
         assert send(receiving.settings, image).Status == 0x0000
         stored = receiving.stored(image.SOPInstanceUID)
         assert stored.file_meta.TransferSyntaxUID == syntax and stored.PixelData == image.PixelData
 
     def test_a_queue_that_is_away_does_not_fail_the_receive(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-        receiving = Receiving(tmp_path)
+        receiving = ListenerFixture(tmp_path)
 
         def broken(_uid: str, _priority: Priority) -> None:
             raise ConnectionError("redis://secret@host is away")
@@ -171,7 +173,7 @@ class TestStored:
 
 
 class TestOrder:
-    def test_flushed_then_renamed_then_entered_then_answered(self, receiving: Receiving, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_flushed_then_renamed_then_entered_then_answered(self, receiving: ListenerFixture, monkeypatch: pytest.MonkeyPatch) -> None:
         order: list[str] = []
         flush, rename, enter = os.fsync, Path.replace, Ledger.add_instance
 
@@ -198,7 +200,7 @@ class TestOrder:
 
 
 class TestRefused:
-    def test_a_data_set_of_another_class_than_announced(self, receiving: Receiving) -> None:
+    def test_a_data_set_of_another_class_than_announced(self, receiving: ListenerFixture) -> None:
         image = small_image()
         with associated(receiving.settings, {OUT_OF_SCOPE["CT"]: [EXPLICIT]}) as association:
             answer = store_raw(association, dataset_bytes(image), OUT_OF_SCOPE["CT"], image.SOPInstanceUID)
@@ -210,25 +212,25 @@ class TestRefused:
         [b"this is no data set at all, not by a long way", b"", dataset_bytes(small_image())[:90]],
         ids=["prose", "nothing", "half a data set"],
     )
-    def test_what_cannot_be_read(self, receiving: Receiving, content: bytes) -> None:
+    def test_what_cannot_be_read(self, receiving: ListenerFixture, content: bytes) -> None:
         with associated(receiving.settings, {MAMMOGRAM: [EXPLICIT]}) as association:
             assert store_raw(association, content, MAMMOGRAM, "1.2.3").Status == 0xC000
         assert_nothing_kept(receiving)
 
-    def test_a_data_set_without_a_study(self, receiving: Receiving) -> None:
+    def test_a_data_set_without_a_study(self, receiving: ListenerFixture) -> None:
         image = small_image()
         del image.StudyInstanceUID
         answer = send(receiving.settings, image)
         assert answer.Status == 0xC000 and "UID" in answer.ErrorComment
 
     def test_everything_while_the_disk_is_nearly_full(self, tmp_path: Path) -> None:
-        with Receiving(tmp_path, disk_free_min_bytes=1 << 60).listening() as receiving:
+        with ListenerFixture(tmp_path, disk_free_min_bytes=1 << 60).listening() as receiving:
             answer = send(receiving.settings, small_image())
             assert answer.Status == 0xA700 and "disk" in answer.ErrorComment
             assert_nothing_kept(receiving)
 
     def test_an_instance_over_the_limit(self, tmp_path: Path) -> None:
-        with Receiving(tmp_path, max_instance_bytes=500).listening() as receiving:
+        with ListenerFixture(tmp_path, max_instance_bytes=500).listening() as receiving:
             assert send(receiving.settings, small_image()).Status == 0xA700
             assert_nothing_kept(receiving)
 
@@ -236,18 +238,18 @@ class TestRefused:
         image = small_image(syntax="1.2.840.10008.1.2.1.99")
         image.Rows = image.Columns = 1024
         image.PixelData = bytes(2 << 20)
-        with Receiving(tmp_path, max_instance_bytes=1 << 20).listening() as receiving:
+        with ListenerFixture(tmp_path, max_instance_bytes=1 << 20).listening() as receiving:
             answer = send(receiving.settings, image)
             assert answer.Status == 0xA700 and "unfolds" in answer.ErrorComment
             assert_nothing_kept(receiving)
 
-    def test_while_the_ledger_is_away(self, receiving: Receiving) -> None:
+    def test_while_the_ledger_is_away(self, receiving: ListenerFixture) -> None:
         Path(receiving.settings.data_dir / "ledger.sqlite").rename(receiving.settings.data_dir / "elsewhere.sqlite")
         receiving.ledger.close()
         answer = send(receiving.settings, small_image())
         assert answer.Status == 0xA700 and receiving.published == []
 
-    def test_no_answer_and_no_log_line_names_the_patient(self, receiving: Receiving, caplog: pytest.LogCaptureFixture) -> None:
+    def test_no_answer_and_no_log_line_names_the_patient(self, receiving: ListenerFixture, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.INFO)
         image = small_image()
         image.add_new("StudyInstanceUID", "LO", "Doe^Jane")
@@ -258,27 +260,27 @@ class TestRefused:
 
 class TestAssociations:
     def test_a_wrong_called_title_is_rejected_where_required(self, tmp_path: Path) -> None:
-        with Receiving(tmp_path, require_called_ae=True).listening() as receiving:
+        with ListenerFixture(tmp_path, require_called_ae=True).listening() as receiving:
             with associated(receiving.settings, {VERIFICATION: [EXPLICIT]}, called="ANOTHER") as association:
                 assert association.is_rejected
             with associated(receiving.settings, {VERIFICATION: [EXPLICIT]}) as association:
                 assert association.is_established
 
     def test_an_unknown_caller_is_rejected_where_callers_are_listed(self, tmp_path: Path) -> None:
-        with Receiving(tmp_path, calling_ae_titles=["MODALITY"]).listening() as receiving:
+        with ListenerFixture(tmp_path, calling_ae_titles=["MODALITY"]).listening() as receiving:
             with associated(receiving.settings, {VERIFICATION: [EXPLICIT]}, calling="STRANGER") as association:
                 assert association.is_rejected
             with associated(receiving.settings, {VERIFICATION: [EXPLICIT]}, calling="MODALITY") as association:
                 assert association.is_established
 
-    def test_a_taken_port_is_an_error_at_the_start(self, receiving: Receiving) -> None:
+    def test_a_taken_port_is_an_error_at_the_start(self, receiving: ListenerFixture) -> None:
         with pytest.raises(OSError, match="in use"):
             Listener(receiving.context, receiving.settings).start()
         assert tempfile.gettempdir() == str(receiving.store.spool_dir)
 
 
 def test_connections_that_say_nothing_stop_neither_others_nor_the_end(tmp_path: Path) -> None:
-    with Receiving(tmp_path).listening() as receiving:
+    with ListenerFixture(tmp_path).listening() as receiving:
         silent = [socket.create_connection(("127.0.0.1", receiving.settings.dicom_port)) for _ in range(3)]
         silent.pop().close()
         assert send(receiving.settings, small_image()).Status == 0x0000
@@ -306,6 +308,6 @@ def store_raw(association: Association, content: bytes, sop_class: str, sop_inst
         return association.send_c_store(file.name)
 
 
-def assert_nothing_kept(receiving: Receiving) -> None:
+def assert_nothing_kept(receiving: ListenerFixture) -> None:
     assert receiving.ledger.counts()["instances"]["received"] == 0 and receiving.published == []
     assert not list(receiving.settings.data_dir.rglob("*.dcm"))

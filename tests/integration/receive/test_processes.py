@@ -12,7 +12,7 @@ import pytest
 from pydicom import dcmread
 
 from service.receive.listener import ORPHAN_S
-from tests.support.listener_fixture import Receiving, listener_process, send
+from tests.support.listener_fixture import ListenerFixture, listener_process, send
 
 SENDER = """
 import os, sys
@@ -39,11 +39,11 @@ def film(cbis_cases: dict[str, list[Path]]) -> Path:
 
 
 @pytest.fixture
-def receiving(tmp_path: Path) -> Receiving:
-    return Receiving(tmp_path)
+def receiving(tmp_path: Path) -> ListenerFixture:
+    return ListenerFixture(tmp_path)
 
 
-def test_a_peer_killed_in_mid_transfer_leaves_an_orphan_that_the_sweep_removes(receiving: Receiving, film: Path) -> None:
+def test_a_peer_killed_in_mid_transfer_leaves_an_orphan_that_the_sweep_removes(receiving: ListenerFixture, film: Path) -> None:
     with listener_process(receiving):
         killed = subprocess.run([sys.executable, "-c", SENDER, film, str(receiving.settings.dicom_port)], capture_output=True, timeout=60)
         assert killed.returncode == -9, killed.stderr.decode()
@@ -59,7 +59,7 @@ def test_a_peer_killed_in_mid_transfer_leaves_an_orphan_that_the_sweep_removes(r
     receiving.ledger.close()
 
 
-def test_what_a_killed_listener_acknowledged_is_there_and_is_known_to_the_next_one(receiving: Receiving, film: Path) -> None:
+def test_what_a_killed_listener_acknowledged_is_there_and_is_known_to_the_next_one(receiving: ListenerFixture, film: Path) -> None:
     image = dcmread(film)
     with listener_process(receiving) as process:
         assert send(receiving.settings, image).Status == 0x0000
@@ -72,9 +72,9 @@ def test_what_a_killed_listener_acknowledged_is_there_and_is_known_to_the_next_o
         assert receiving.published == [] and receiving.ledger.counts()["conflicts"] == {"kept": 0}
 
 
-def test_two_listeners_share_a_data_folder(receiving: Receiving, tmp_path: Path, film: Path) -> None:
+def test_two_listeners_share_a_data_folder(receiving: ListenerFixture, tmp_path: Path, film: Path) -> None:
     image = dcmread(film)
-    with listener_process(receiving), Receiving(tmp_path).listening() as second:
+    with listener_process(receiving), ListenerFixture(tmp_path).listening() as second:
         for settings in (receiving.settings, second.settings):
             assert send(settings, image).Status == 0x0000
         assert second.ledger.counts()["instances"]["received"] == 1 and second.published == []

@@ -9,7 +9,7 @@ from pydicom import dcmread
 from pynetdicom import _config
 from pynetdicom.dsutils import split_dataset
 
-from tests.support.listener_fixture import Receiving, associated
+from tests.support.listener_fixture import ListenerFixture, associated
 
 
 def test_every_test_file_is_stored_whatever_it_is(dicom_test_files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -19,7 +19,7 @@ def test_every_test_file_is_stored_whatever_it_is(dicom_test_files: Path, tmp_pa
     for dataset in files.values():
         proposed.setdefault(dataset.SOPClassUID, []).append(dataset.file_meta.TransferSyntaxUID)
     monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)
-    with Receiving(tmp_path).listening() as receiving, associated(receiving.settings, proposed) as association:
+    with ListenerFixture(tmp_path).listening() as receiving, associated(receiving.settings, proposed) as association:
         assert {path.name: association.send_c_store(path).Status for path in files} == {path.name: 0 for path in files}
         for path, dataset in files.items():
             row = receiving.ledger.instance(dataset.SOPInstanceUID)

@@ -9,7 +9,7 @@ from pydicom import Dataset
 from service.domain.findings import Priority
 from service.jobs.context import Context
 from service.jobs.queues import Publisher
-from tests.support.listener_fixture import Receiving, send
+from tests.support.listener_fixture import ListenerFixture, send
 from tests.support.sample_findings import full_field
 
 RULES = """
@@ -49,7 +49,7 @@ def image(station: str, institution: str = "St. Elsewhere") -> Dataset:
 def test_rules_choose_urgency_when_an_image_comes_and_destinations_when_its_study_is_concluded(tmp_path: Path) -> None:
     file = tmp_path / "destinations.toml"
     file.write_text(RULES)
-    receiving = Receiving(tmp_path / "data", destinations_file=file)
+    receiving = ListenerFixture(tmp_path / "data", destinations_file=file)
     context = Context(receiving.settings, receiving.store, receiving.ledger, Publisher("redis://127.0.0.1:1/0"))
     expected = (
         ("ASSESSMENT", image("ROOM 1"), Priority.URGENT, ["pacs"]),

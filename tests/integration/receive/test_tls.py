@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from pynetdicom import AE
 
-from tests.support.listener_fixture import VERIFICATION, Receiving, listener_process
+from tests.support.listener_fixture import VERIFICATION, ListenerFixture, listener_process
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_only_a_caller_with_a_known_certificate_is_heard(tmp_path: Path, certifi
     known = ssl.create_default_context(cafile=cert)
     known.load_cert_chain(cert, key)
     stranger = ssl.create_default_context(cafile=cert)
-    receiving = Receiving(tmp_path / "data", tls_cert=cert, tls_key=key, tls_ca=cert)
+    receiving = ListenerFixture(tmp_path / "data", tls_cert=cert, tls_key=key, tls_ca=cert)
     with listener_process(receiving):
         assert is_echoed(receiving, known)
         with (
@@ -57,7 +57,7 @@ def test_only_a_caller_with_a_known_certificate_is_heard(tmp_path: Path, certifi
     receiving.ledger.close()
 
 
-def is_echoed(receiving: Receiving, context: ssl.SSLContext) -> bool:
+def is_echoed(receiving: ListenerFixture, context: ssl.SSLContext) -> bool:
     peer = AE("MODALITY")
     peer.add_requested_context(VERIFICATION)
     association = peer.associate("127.0.0.1", receiving.settings.dicom_port, tls_args=(context, "localhost"))

@@ -18,7 +18,7 @@ from service.domain.policy import CorrectionPolicy
 from service.storage_scu import NoListener
 from service.store.ledger import Ledger
 from service.store.rows import DeliveryRow
-from tests.support.full_stack import Hospital, open_hospital, renew
+from tests.support.full_stack import FullStack, open_full_stack, renew
 from tests.support.webhook_receiver import Receiver
 
 LEASE_S = 6.0
@@ -36,48 +36,48 @@ def receiver() -> Iterator[Receiver]:
 
 
 @pytest.fixture(scope="module")
-def hospital(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Hospital]:
+def full_stack(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[FullStack]:
     peer = {"breaker_seconds": 2.0, "timeout_seconds": 4.0, "corrections": CorrectionPolicy(film=True)}
     settings = {"delivery_lease_seconds": LEASE_S, "delivery_max_attempts": 30, "webhooks": (receiver.webhook(events=("*",)),)}
-    with open_hospital(tmp_path_factory.mktemp("hospital"), peer, **settings) as opened:
+    with open_full_stack(tmp_path_factory.mktemp("full_stack"), peer, **settings) as opened:
         yield opened
 
 
 @pytest.fixture(scope="module")
-def ledger(hospital: Hospital) -> Iterator[Ledger]:
-    ledger = Ledger(hospital.settings.ledger_url)
+def ledger(full_stack: FullStack) -> Iterator[Ledger]:
+    ledger = Ledger(full_stack.settings.ledger_url)
     yield ledger
     ledger.close()
 
 
-def kill_part(hospital: Hospital, name: str) -> None:
+def kill_part(full_stack: FullStack, name: str) -> None:
     """The watcher of the stack starts it again."""
-    process = psutil.Process(hospital.stack.parts[name].process.pid)
+    process = psutil.Process(full_stack.stack.parts[name].process.pid)
     for each in (*process.children(recursive=True), process):
         os.kill(each.pid, signal.SIGKILL)
 
 
-def kill_broker(hospital: Hospital) -> None:
-    broker = hospital.stack.broker
+def kill_broker(full_stack: FullStack) -> None:
+    broker = full_stack.stack.broker
     assert broker is not None and broker._process is not None
     broker._process.kill()
     broker.stop()
     broker.start()
 
 
-def kill_archive(hospital: Hospital) -> None:
-    hospital.orthanc.stop(at_once=True)
-    hospital.orthanc.start()
+def kill_archive(full_stack: FullStack) -> None:
+    full_stack.orthanc.stop(at_once=True)
+    full_stack.orthanc.start()
 
 
-def kill_everything(hospital: Hospital) -> None:
+def kill_everything(full_stack: FullStack) -> None:
     for name in PARTS:
-        kill_part(hospital, name)
-    kill_broker(hospital)
-    kill_archive(hospital)
+        kill_part(full_stack, name)
+    kill_broker(full_stack)
+    kill_archive(full_stack)
 
 
-VICTIMS: dict[str, Callable[[Hospital], None]] = {
+VICTIMS: dict[str, Callable[[FullStack], None]] = {
     "archive": kill_archive,
     "everything": kill_everything,
 }
@@ -87,69 +87,69 @@ def ended(ledger: Ledger, study: str) -> list[DeliveryRow]:
     return [row for row in ledger.deliveries(study_instance_uid=study) if row.state not in ON_THE_WAY]
 
 
-def is_taken(hospital: Hospital, paths: list[Path]) -> bool:
+def is_taken(full_stack: FullStack, paths: list[Path]) -> bool:
     """Send as a modality does, which comes again where nobody listens."""
     try:
-        return not any(sent.error for sent in hospital.send(paths))
+        return not any(sent.error for sent in full_stack.send(paths))
     except NoListener:
         return False
 
 
-def assert_delivered(hospital: Hospital, ledger: Ledger, study: str) -> None:
+def assert_delivered(full_stack: FullStack, ledger: Ledger, study: str) -> None:
     """Every object was proved, and the archive holds it once."""
     rows = ledger.deliveries(study_instance_uid=study)
     assert len(rows) == OBJECTS
     assert [(row.kind, row.error) for row in rows if row.state is not DeliveryState.VERIFIED] == []
-    assert len(hospital.archived_ids(study)) == OBJECTS
-    assert all(hospital.orthanc.instance(row.object_uid) for row in rows)
+    assert len(full_stack.archived_ids(study)) == OBJECTS
+    assert all(full_stack.orthanc.instance(row.object_uid) for row in rows)
 
 
 @pytest.mark.parametrize("victim", VICTIMS)
 def test_what_is_killed_in_the_middle_of_delivering_leaves_one_verified_object_each(
-    hospital: Hospital, ledger: Ledger, cbis_cases: dict[str, list[Path]], tmp_path: Path, victim: str
+    full_stack: FullStack, ledger: Ledger, cbis_cases: dict[str, list[Path]], tmp_path: Path, victim: str
 ) -> None:
     study, paths = renew(cbis_cases["sfm-benign-0"], tmp_path / "study")
-    assert not any(sent.error for sent in hospital.send(paths))
-    hospital.wait("the first delivery", lambda: ended(ledger, study))
-    VICTIMS[victim](hospital)
+    assert not any(sent.error for sent in full_stack.send(paths))
+    full_stack.wait("the first delivery", lambda: ended(ledger, study))
+    VICTIMS[victim](full_stack)
     assert len(ended(ledger, study)) < OBJECTS, "the kill came in the middle of delivering"
-    hospital.wait("all deliveries", lambda: len(ended(ledger, study)) == OBJECTS, patience_s=150)
-    assert_delivered(hospital, ledger, study)
+    full_stack.wait("all deliveries", lambda: len(ended(ledger, study)) == OBJECTS, patience_s=150)
+    assert_delivered(full_stack, ledger, study)
 
 
 def test_the_receiver_of_a_webhook_was_told_everything_once_in_order_and_nothing_of_the_patient(
-    hospital: Hospital, ledger: Ledger, receiver: Receiver
+    full_stack: FullStack, ledger: Ledger, receiver: Receiver
 ) -> None:
     events = ledger.events(limit=10_000)
     assert {"study.concluded", "delivery.verified", "correction.verified"} <= {event.kind for event in events}
     # A sweeper that was killed while it told something holds the webhook until its lease ends.
-    hospital.wait("the last event", lambda: events[-1].id in receiver.ids, patience_s=webhook.LEASE_S + 60)
+    full_stack.wait("the last event", lambda: events[-1].id in receiver.ids, patience_s=webhook.LEASE_S + 60)
     once = list(dict.fromkeys(receiver.ids))
     assert once == sorted(once) and set(once) == {event.id for event in ledger.events(limit=10_000)}
-    said = " ".join(each.body.decode() for each in receiver.told)
+    said = " ".join(each.body.decode() for each in receiver.received)
     assert "P_TEST" not in said and "PatientName" not in said
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_random_kills_while_studies_come_in_lose_nothing_and_double_nothing(
-    hospital: Hospital, ledger: Ledger, receiver: Receiver, cbis_cases: dict[str, list[Path]], tmp_path: Path
+    full_stack: FullStack, ledger: Ledger, receiver: Receiver, cbis_cases: dict[str, list[Path]], tmp_path: Path
 ) -> None:
     dice = random.Random(4)
-    deaths: list[Callable[[Hospital], None]] = [*(lambda hospital, name=name: kill_part(hospital, name) for name in PARTS)]  # type: ignore[misc]
+    deaths: list[Callable[[FullStack], None]] = [*(lambda full_stack, name=name: kill_part(full_stack, name) for name in PARTS)]  # type: ignore[misc]
     deaths += [kill_broker, kill_archive]
     studies = []
     for number in range(6):
         study, paths = renew(cbis_cases["sfm-benign-0"], tmp_path / str(number))
         studies.append(study)
-        hospital.wait("a listener that takes it", lambda paths=paths: is_taken(hospital, paths))
+        full_stack.wait("a listener that takes it", lambda paths=paths: is_taken(full_stack, paths))
         for _ in range(3):
             time.sleep(dice.uniform(0.5, 4.0))
-            dice.choice(deaths)(hospital)
+            dice.choice(deaths)(full_stack)
     for study in studies:
-        hospital.wait("all deliveries", lambda study=study: len(ended(ledger, study)) == OBJECTS, patience_s=600)
-        assert_delivered(hospital, ledger, study)
+        full_stack.wait("all deliveries", lambda study=study: len(ended(ledger, study)) == OBJECTS, patience_s=600)
+        assert_delivered(full_stack, ledger, study)
     last = ledger.last_event_id()
-    hospital.wait("the last event", lambda: last in receiver.ids, patience_s=60)
+    full_stack.wait("the last event", lambda: last in receiver.ids, patience_s=60)
     once = list(dict.fromkeys(receiver.ids))
     assert once == sorted(once) and set(once) >= {event.id for event in ledger.events(limit=100_000)}

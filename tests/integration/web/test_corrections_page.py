@@ -11,47 +11,47 @@ from service.domain.findings import CorrectionState, Evidence
 from service.store.rows import CorrectionRow
 from tests.integration.web.conftest import OpenPage
 from tests.support.api_server import Served, serve_api
-from tests.support.mislabelled_studies import PACS, SIGNED, contradicted, exchanged
+from tests.support.mislabelled_studies import PACS, SIGNED, add_contradicted_study, add_swapped_study
 from tests.support.received_study import picture
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A site with a destination that takes corrections."""
     with serve_api(tmp_path_factory.mktemp("corrections"), destinations=(PACS,)) as served:
         yield served
 
 
-def draw(room: Served, study_instance_uid: str) -> None:
+def draw(site: Served, study_instance_uid: str) -> None:
     """Give a study's images their pictures, as a worker would."""
-    for row in room.ledger.instances_of(study_instance_uid):
+    for row in site.ledger.instances_of(study_instance_uid):
         for name in ("preview.png", "heatmap.png"):
-            room.store.write_result(row.sop_instance_uid, name, picture())
+            site.store.write_result(row.sop_instance_uid, name, picture())
 
 
-def waiting(room: Served, evidence: tuple[Evidence, ...] = (), obstacle: str = "") -> int:
-    number = contradicted(room, evidence=evidence, obstacle=obstacle)
-    draw(room, row_of(room, number).study_instance_uid)
+def waiting(site: Served, evidence: tuple[Evidence, ...] = (), obstacle: str = "") -> int:
+    number = add_contradicted_study(site, evidence=evidence, obstacle=obstacle)
+    draw(site, row_of(site, number).study_instance_uid)
     return number
 
 
-def row_of(room: Served, number: int) -> CorrectionRow:
-    row = room.ledger.correction(number)
+def row_of(site: Served, number: int) -> CorrectionRow:
+    row = site.ledger.correction(number)
     assert row is not None
     return row
 
 
-def settle(room: Served, page: Page, number: int, state: CorrectionState) -> None:
+def settle(site: Served, page: Page, number: int, state: CorrectionState) -> None:
     """Wait until the ledger holds what the page was told to do."""
     for _ in range(200):
-        if row_of(room, number).state is state:
+        if row_of(site, number).state is state:
             return
         page.wait_for_timeout(20)
-    raise AssertionError(f"correction {number} is {row_of(room, number).state}")
+    raise AssertionError(f"correction {number} is {row_of(site, number).state}")
 
 
-def test_a_correction_is_approved_by_keyboard_alone_and_the_next_one_comes_up(room: Served, open_page: OpenPage) -> None:
-    first, second = waiting(room, evidence=(Evidence(code="marker", text="the lead marker says MLO"),)), waiting(room)
+def test_a_correction_is_approved_by_keyboard_alone_and_the_next_one_comes_up(site: Served, open_page: OpenPage) -> None:
+    first, second = waiting(site, evidence=(Evidence(code="marker", text="the lead marker says MLO"),)), waiting(site)
     page = open_page(f"/corrections#{first}", role="approver")
     expect(page.locator(".labels .right")).to_have_text("MLO")
     expect(page.get_by_text("the lead marker says MLO")).to_be_visible()
@@ -61,80 +61,80 @@ def test_a_correction_is_approved_by_keyboard_alone_and_the_next_one_comes_up(ro
     expect(page.get_by_label("Reason")).to_be_focused()
     page.keyboard.type("seen in the picture")
     page.keyboard.press("Enter")
-    settle(room, page, first, CorrectionState.APPROVED)
-    row = row_of(room, first)
+    settle(site, page, first, CorrectionState.APPROVED)
+    row = row_of(site, first)
     assert (row.decided_by, row.decided_reason) == ("Anna Approver", "seen in the picture")
     expect(page.locator(".item[aria-current]")).to_have_attribute("href", f"#{second}")
     expect(page.get_by_label("Reason")).to_have_value("")
     page.keyboard.press("x")
     page.keyboard.type("the header is right")
     page.keyboard.press("Enter")
-    settle(room, page, second, CorrectionState.REJECTED)
+    settle(site, page, second, CorrectionState.REJECTED)
     expect(page.get_by_text("Nothing waits for a decision.")).to_be_visible()
 
 
-def test_what_was_written_is_undone_from_its_history(room: Served, open_page: OpenPage) -> None:
-    number = waiting(room)
-    with room.person("approver") as anna:
+def test_what_was_written_is_undone_from_its_history(site: Served, open_page: OpenPage) -> None:
+    number = waiting(site)
+    with site.person("approver") as anna:
         anna.post(f"/api/v1/corrections/{number}/approve", json={"reason": "because"})
-    room.deliver(room.ledger.deliveries(correction_id=number)[0].id)
+    site.deliver(site.ledger.deliveries(correction_id=number)[0].id)
     page = open_page(f"/corrections#{number}", role="approver")
     expect(page.locator("#record")).to_contain_text("corrected image")
     expect(page.get_by_role("button", name="Approve")).to_have_count(0)
     page.keyboard.press("u")
     page.keyboard.type("the marker was right")
     page.get_by_role("button", name="Undo").click()
-    settle(room, page, number, CorrectionState.REVERTING)
+    settle(site, page, number, CorrectionState.REVERTING)
     expect(page.locator("#record")).to_contain_text("former labels")
 
 
-def test_who_may_only_look_has_no_buttons(room: Served, open_page: OpenPage) -> None:
-    number = waiting(room)
+def test_who_may_only_look_has_no_buttons(site: Served, open_page: OpenPage) -> None:
+    number = waiting(site)
     page = open_page(f"/corrections#{number}", role="viewer")
     expect(page.locator(".labels")).to_be_visible()
     page.keyboard.press("a")
     expect(page.locator("#decision")).to_be_hidden()
     page.keyboard.press("h")
-    expect(page.locator(".picture img")).to_have_attribute("src", f"/api/v1/instances/{row_of(room, number).sop_instance_uid}/heatmap.png")
-    assert row_of(room, number).state is CorrectionState.PROPOSED
+    expect(page.locator(".picture img")).to_have_attribute("src", f"/api/v1/instances/{row_of(site, number).sop_instance_uid}/heatmap.png")
+    assert row_of(site, number).state is CorrectionState.PROPOSED
 
 
-def test_what_nobody_may_apply_can_only_be_rejected_and_says_why(room: Served, open_page: OpenPage) -> None:
-    page = open_page(f"/corrections#{waiting(room, obstacle='the breast has an implant')}", role="approver")
+def test_what_nobody_may_apply_can_only_be_rejected_and_says_why(site: Served, open_page: OpenPage) -> None:
+    page = open_page(f"/corrections#{waiting(site, obstacle='the breast has an implant')}", role="approver")
     expect(page.locator(".obstacle")).to_contain_text("the breast has an implant")
     expect(page.get_by_role("button", name="Reject")).to_be_visible()
     expect(page.get_by_role("button", name="Approve")).to_have_count(0)
 
 
-def test_a_held_study_is_released_with_a_reason(room: Served, open_page: OpenPage) -> None:
-    study_instance_uid = exchanged(room)
-    draw(room, study_instance_uid)
+def test_a_held_study_is_released_with_a_reason(site: Served, open_page: OpenPage) -> None:
+    study_instance_uid = add_swapped_study(site)
+    draw(site, study_instance_uid)
     page = open_page("/corrections", role="approver")
     page.get_by_label("Show").select_option("held")
     expect(page.locator("#detail .panel").first).to_contain_text("every image shows the other side")
     page.get_by_label("Reason").fill("checked with the technologist")
     page.get_by_role("button", name="Release the study").click()
     expect(page.get_by_text("No study is held.")).to_be_visible()
-    hold = room.ledger.hold(study_instance_uid)
+    hold = site.ledger.hold(study_instance_uid)
     assert hold is not None and hold.released_by == "Anna Approver"
 
 
-def test_what_another_person_decides_leaves_the_queue_by_itself_and_a_reason_in_writing_stays(room: Served, open_page: OpenPage) -> None:
-    mine, theirs = waiting(room), waiting(room)
+def test_what_another_person_decides_leaves_the_queue_by_itself_and_a_reason_in_writing_stays(site: Served, open_page: OpenPage) -> None:
+    mine, theirs = waiting(site), waiting(site)
     page = open_page(f"/corrections#{mine}", role="approver")
     expect(page.locator(f".item[href='#{theirs}']")).to_be_visible()
     expect(page.locator("#live")).to_contain_text("live")
     page.get_by_label("Reason").fill("half a sent")
-    with room.person("admin") as ada:
+    with site.person("admin") as ada:
         assert ada.post(f"/api/v1/corrections/{theirs}/reject", json={"reason": "because"}).status_code == 200
     expect(page.locator(f".item[href='#{theirs}']")).to_have_count(0)
     expect(page.get_by_label("Reason")).to_have_value("half a sent")
 
 
-def test_all_corrections_of_a_study_are_an_address(room: Served, open_page: OpenPage) -> None:
-    number = waiting(room)
-    row = row_of(room, number)
-    waiting(room)
+def test_all_corrections_of_a_study_are_an_address(site: Served, open_page: OpenPage) -> None:
+    number = waiting(site)
+    row = row_of(site, number)
+    waiting(site)
     page = open_page(f"/corrections#study={row.study_instance_uid}", role="approver")
     expect(page.locator(".item")).to_have_count(1)
     expect(page.locator(".item")).to_have_attribute("href", f"#{number}")

@@ -8,11 +8,11 @@ from tests.integration.web.conftest import OpenPage
 from tests.support.api_server import Served
 
 
-def test_the_documentation_shows_every_operation(open_page: OpenPage, room: Served) -> None:
+def test_the_documentation_shows_every_operation(open_page: OpenPage, site: Served) -> None:
     page = open_page("/docs")
     page.locator("#operations:not([aria-busy])").wait_for()
     described = [
-        f"{method.upper()} {path}" for path, methods in room.client.get("/openapi.json").json()["paths"].items() for method in methods
+        f"{method.upper()} {path}" for path, methods in site.client.get("/openapi.json").json()["paths"].items() for method in methods
     ]
     names = "all => all.map(each => `${each.querySelector('.method').textContent} ${each.querySelector('.path').textContent}`)"
     shown = page.locator(".operation").evaluate_all(names)

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from service.domain.findings import DeliveryState, InstanceState
 from tests.integration.web.conftest import OpenPage
 from tests.support.api_server import Served, serve_api
-from tests.support.mislabelled_studies import PACS, contradicted
+from tests.support.mislabelled_studies import PACS, add_contradicted_study
 from tests.support.sample_findings import CANCER, LABELER, full_field, skipped
 
 MANY = 17
@@ -18,10 +18,10 @@ MANY = 17
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A site on a bad day: a destination that does not answer, images that failed, a worker that died."""
     with serve_api(tmp_path_factory.mktemp("operations"), destinations=(PACS,)) as served:
-        contradicted(served)
+        add_contradicted_study(served)
         served.deliver(served.ledger.deliveries()[0].id, DeliveryState.FAILED, "connection refused")
         for _ in range(3):
             served.ledger.destination_failed("pacs", "connection refused", 3, 60)
@@ -36,13 +36,13 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
-def fail(room: Served, code: str, state: InstanceState = InstanceState.FAILED) -> None:
+def fail(site: Served, code: str, state: InstanceState = InstanceState.FAILED) -> None:
     image = full_field()
-    room.post(image)
-    room.ledger.record_finding(skipped(str(image.SOPInstanceUID), code, f"because of {code}", state))
+    site.post(image)
+    site.ledger.record_finding(skipped(str(image.SOPInstanceUID), code, f"because of {code}", state))
 
 
-def test_one_look_says_what_is_well_and_what_is_not(room: Served, open_page: OpenPage) -> None:
+def test_one_look_says_what_is_well_and_what_is_not(site: Served, open_page: OpenPage) -> None:
     page = open_page("/operations", role="viewer")
     tiles = page.get_by_role("list", name="State of the parts")
     expect(tiles).to_contain_text(f"{MANY} failed")
@@ -54,7 +54,7 @@ def test_one_look_says_what_is_well_and_what_is_not(room: Served, open_page: Ope
     expect(page.get_by_role("button", name="Analyse anew")).to_have_count(0)
 
 
-def test_plots_carry_their_values_as_a_table_for_the_time_that_is_asked_for(room: Served, open_page: OpenPage) -> None:
+def test_plots_carry_their_values_as_a_table_for_the_time_that_is_asked_for(site: Served, open_page: OpenPage) -> None:
     page = open_page("/operations")
     plot = page.locator("#plot-queues")
     expect(plot.locator("svg[role=img]")).to_be_visible()
@@ -67,17 +67,17 @@ def test_plots_carry_their_values_as_a_table_for_the_time_that_is_asked_for(room
     assert values.count("12") == 1 and values.count("–") == len(values) - 1, "a minute without a look is a gap, not a 0"
 
 
-def test_a_delivery_that_failed_is_tried_again(room: Served, open_page: OpenPage) -> None:
+def test_a_delivery_that_failed_is_tried_again(site: Served, open_page: OpenPage) -> None:
     page = open_page("/operations", role="approver")
     row = page.locator("#troubled tbody tr")
     expect(row).to_contain_text("connection refused")
     row.get_by_role("button", name="Retry").click()
     expect(page.locator("#troubled")).to_contain_text("Every delivery is in time.")
-    assert room.ledger.deliveries()[0].state is DeliveryState.PENDING
-    assert [event.detail["actor"] for event in room.ledger.events() if event.kind == "delivery.retried"] == ["Anna Approver"]
+    assert site.ledger.deliveries()[0].state is DeliveryState.PENDING
+    assert [event.detail["actor"] for event in site.ledger.events() if event.kind == "delivery.retried"] == ["Anna Approver"]
 
 
-def test_images_without_labels_are_paged_narrowed_to_a_reason_and_analysed_anew(room: Served, open_page: OpenPage) -> None:
+def test_images_without_labels_are_paged_narrowed_to_a_reason_and_analysed_anew(site: Served, open_page: OpenPage) -> None:
     page = open_page("/operations", role="approver")
     rows = page.locator("#images tbody tr")
     expect(rows).to_have_count(15)
@@ -88,7 +88,7 @@ def test_images_without_labels_are_paged_narrowed_to_a_reason_and_analysed_anew(
     expect(rows).to_contain_text("because of gave-up")
     rows.get_by_role("button", name="Analyse anew").click()
     expect(rows.first).to_contain_text("because of unparsable")
-    assert room.ledger.counts()["instances"]["received"] == 1
+    assert site.ledger.counts()["instances"]["received"] == 1
     page.locator("#image-state").select_option("not analysed")
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("because of film")

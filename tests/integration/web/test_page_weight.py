@@ -17,8 +17,8 @@ HEAVIEST = 300_000
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serve_api(tmp_path_factory.mktemp("room")) as served:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serve_api(tmp_path_factory.mktemp("site")) as served:
         study_instance_uid = "2.25.1"
         images = [full_field(side, view, study_instance_uid=study_instance_uid) for side, view in FOUR_VIEWS]
         served.post(*images)
@@ -28,11 +28,11 @@ def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
 
 
-def pages(room: Served) -> list[str]:
+def pages(site: Served) -> list[str]:
     """Paths of all pages, out of the application: a new page is weighed without being named here."""
-    ours = [context for context in iter_route_contexts(room.site.routes) if _module(context.original_route).startswith("service.web")]
+    ours = [context for context in iter_route_contexts(site.site.routes) if _module(context.original_route).startswith("service.web")]
     paths = {(context.path or "").replace("{study_instance_uid}", "2.25.1") for context in ours if "GET" in (context.methods or ())}
-    with room.person() as client:
+    with site.person() as client:
         answers = {path: client.get(path, headers={"Accept": "text/html"}) for path in paths if "{" not in path}
     return sorted(path for path, got in answers.items() if got.is_success and got.headers["content-type"].startswith("text/html"))
 
@@ -41,12 +41,12 @@ def _module(route: object) -> str:
     return getattr(getattr(route, "endpoint", None), "__module__", "")
 
 
-def test_no_page_weighs_more_than_300_kilobytes_without_its_pictures(browser: Browser, room: Served) -> None:
+def test_no_page_weighs_more_than_300_kilobytes_without_its_pictures(browser: Browser, site: Served) -> None:
     weighed: dict[str, int] = {}
-    address = room.settings.public_api_url
+    address = site.settings.public_api_url
     context = browser.new_context(base_url=address, viewport=WIDE)
-    context.add_cookies([{"name": cookie_name(room.settings), "value": room.sign_in().token, "url": address}])
-    for path in pages(room):
+    context.add_cookies([{"name": cookie_name(site.settings), "value": site.sign_in().token, "url": address}])
+    for path in pages(site):
         page = context.new_page()
         got: list[Response] = []
         page.on("response", lambda answer, got=got: got.append(answer))

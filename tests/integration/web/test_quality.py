@@ -19,9 +19,9 @@ QUARTER = "#from=2026-08-24&to=2026-11-21"
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """A served room with a year of images, some of which readers spoke of."""
-    with serve_api(tmp_path_factory.mktemp("room")) as served:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A served site with a year of images, some of which readers spoke of."""
+    with serve_api(tmp_path_factory.mktemp("site")) as served:
         seed(served.settings.ledger_url, 4000, LAST)
         yield served
 
@@ -32,9 +32,9 @@ def open_quality(open_page: OpenPage, fragment: str = QUARTER) -> Page:
     return page
 
 
-def test_the_figures_are_those_of_the_api(open_page: OpenPage, room: Served) -> None:
+def test_the_figures_are_those_of_the_api(open_page: OpenPage, site: Served) -> None:
     page = open_quality(open_page)
-    answer = room.client.get("/api/v1/quality", params={"from": "2026-08-24", "to": "2026-11-21"}).json()
+    answer = site.client.get("/api/v1/quality", params={"from": "2026-08-24", "to": "2026-11-21"}).json()
     expect(page.locator("#said")).to_contain_text(f"{answer['total']['images']} images ended from 2026-08-24 to 2026-11-21")
     disagree = answer["total"]["disagree"]
     expect(page.locator("#summary")).to_contain_text(f"{disagree['count']} of {disagree['of']}")

@@ -12,22 +12,22 @@ from service.domain.access import Role
 from service.domain.policy import CorrectionPolicy
 from tests.support.browser import Complaints
 from tests.support.browser_sign_in import DISPLAY_NAME, open_signed_in
-from tests.support.full_stack import Hospital, open_hospital
-from tests.support.sample_worklist import MALIGNANT, Visit, make_study, one_view_wrong
+from tests.support.full_stack import FullStack, open_full_stack
+from tests.support.sample_worklist import MALIGNANT, SampleStudy, make_study, one_view_wrong
 
 PATIENCE_MS = 60_000
 
 
 @pytest.fixture(scope="module")
-def hospital(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hospital]:
-    with open_hospital(tmp_path_factory.mktemp("hospital"), {"corrections": CorrectionPolicy(film=True)}) as opened:
+def full_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FullStack]:
+    with open_full_stack(tmp_path_factory.mktemp("full_stack"), {"corrections": CorrectionPolicy(film=True)}) as opened:
         yield opened
 
 
 @pytest.fixture
-def page(browser: Browser, hospital: Hospital) -> Iterator[Page]:
+def page(browser: Browser, full_stack: FullStack) -> Iterator[Page]:
     complaints = Complaints()
-    with open_signed_in(browser, hospital.settings, Role.APPROVER) as context:
+    with open_signed_in(browser, full_stack.settings, Role.APPROVER) as context:
         context.set_default_timeout(PATIENCE_MS)
         opened = context.new_page()
         complaints.listen(opened)
@@ -36,20 +36,20 @@ def page(browser: Browser, hospital: Hospital) -> Iterator[Page]:
 
 
 def test_a_wrong_label_is_seen_approved_and_right_in_the_archive(
-    page: Page, hospital: Hospital, cbis_cases: dict[str, list[Path]], tmp_path: Path
+    page: Page, full_stack: FullStack, cbis_cases: dict[str, list[Path]], tmp_path: Path
 ) -> None:
     expect.set_options(timeout=PATIENCE_MS)
-    visit = Visit(MALIGNANT, "Curie^Marie", "T-1001", "20261121", one_view_wrong)
-    study, paths = make_study(visit, cbis_cases, tmp_path)
+    sample = SampleStudy(MALIGNANT, "Curie^Marie", "T-1001", "20261121", one_view_wrong)
+    study, paths = make_study(sample, cbis_cases, tmp_path)
 
     # The worklist is open before the study comes: it appears, and gets its answer, without a reload.
     page.goto("/")
-    hospital.route(paths)
+    full_stack.route(paths)
     row = page.locator(f'tr[data-uid="{study}"]')
     expect(row).to_contain_text("Curie, Marie")
     expect(row).to_contain_text("contradict")
     expect(row.locator(".flag")).to_contain_text("routine")
-    hospital.wait_delivered(study)
+    full_stack.wait_delivered(study)
 
     row.get_by_role("link").click()
     page.wait_for_url(f"**/studies/{study}")
@@ -67,7 +67,7 @@ def test_a_wrong_label_is_seen_approved_and_right_in_the_archive(
     page.get_by_role("button", name="Approve").click()
     expect(page.locator("#record")).to_contain_text("verified")
 
-    corrected = hospital.fetch(study, "corrected")
+    corrected = full_stack.fetch(study, "corrected")
     assert [(image.ImageLaterality, image.ViewPosition) for image in corrected] == [("L", "MLO")]
-    (correction,) = hospital.study(study)["corrections"]
+    (correction,) = full_stack.study(study)["corrections"]
     assert (correction["state"], correction["decided_by"]) == ("verified", DISPLAY_NAME)

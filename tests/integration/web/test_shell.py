@@ -25,8 +25,8 @@ def test_a_page_is_dark_until_somebody_wants_light(open_page: OpenPage) -> None:
     assert page.evaluate("document.documentElement.dataset.theme") == "light"
 
 
-def test_who_goes_astray_is_told_so_on_a_page_and_software_by_a_problem(room: Served) -> None:
-    with room.person("viewer") as client:
+def test_who_goes_astray_is_told_so_on_a_page_and_software_by_a_problem(site: Served) -> None:
+    with site.person("viewer") as client:
         for path, status, words in (
             ("/no-such-page", 404, "Not Found"),
             ("/access", 403, "needs the scope"),

@@ -31,7 +31,7 @@ SQUARE = ["R CC", "L CC", "R MLO", "L MLO"]
 
 @dataclass
 class Exhibit:
-    """A study of the room: its UID, and its images by slot."""
+    """A study of the site: its UID, and its images by slot."""
 
     study_instance_uid: str
     images: dict[str, Dataset]
@@ -55,17 +55,17 @@ def film(path: Path, study_instance_uid: str, mirrored: bool, patient_id: str, s
     return image
 
 
-def draw(room: Served, image: Dataset, wall_right: bool) -> None:
+def draw(site: Served, image: Dataset, wall_right: bool) -> None:
     """What an analysis draws: a preview, and one warm place near the chest wall, a third from the top."""
     shape = 256, round(256 * image.Columns / image.Rows)
     heat = np.zeros(shape, np.float32)
     cv2.circle(heat, (round(shape[1] * (0.8 if wall_right else 0.2)), shape[0] // 3), 30, 1.0, -1)
     warm = encode_array(cv2.GaussianBlur(heat, (0, 0), 12), (image.Rows, image.Columns))
-    room.store.write_result(str(image.SOPInstanceUID), "heatmap.npz", warm)
-    room.store.write_result(str(image.SOPInstanceUID), "preview.png", encode_png(shrink(to_grey(image.pixel_array, image))))
+    site.store.write_result(str(image.SOPInstanceUID), "heatmap.npz", warm)
+    site.store.write_result(str(image.SOPInstanceUID), "preview.png", encode_png(shrink(to_grey(image.pixel_array, image))))
 
 
-def exhibit(room: Served, paths: list[Path], date: str, without: str = "", mirror: str = "", again: str = "") -> Exhibit:
+def exhibit(site: Served, paths: list[Path], date: str, without: str = "", mirror: str = "", again: str = "") -> Exhibit:
     """Receive a study and enter its answers: scores rise from slot to slot. `again` is there twice, the second time less surely."""
     study_instance_uid, images = generate_uid(), {}
     for place, path in enumerate(paths):
@@ -75,30 +75,30 @@ def exhibit(room: Served, paths: list[Path], date: str, without: str = "", mirro
             continue
         images[slot] = image = film(path, study_instance_uid, slot == mirror, "P-77", date, 2 if slot == "R CC" else 4)
         image.ImageLaterality, image.ViewPosition = side, "CC" if slot == "L MLO" else view
-        assert room.post(image).status_code == 202
+        assert site.post(image).status_code == 202
         wall_right = (side == "R") != (slot == mirror)
         finding = analysed(str(image.SOPInstanceUID), side, view, 0.2 + 0.1 * place)
-        room.ledger.record_finding(finding.model_copy(update={"chest_wall_right": wall_right}))
-        draw(room, image, wall_right)
+        site.ledger.record_finding(finding.model_copy(update={"chest_wall_right": wall_right}))
+        draw(site, image, wall_right)
         if slot == again:
             second = film(path, study_instance_uid, False, "P-77", date, 8)
-            room.post(second)
+            site.post(second)
             sure = analysed(str(second.SOPInstanceUID), side, view, 0.1)
-            room.ledger.record_finding(sure.model_copy(update={"view": label(view, 0.8)}))
-            draw(room, second, side == "R")
+            site.ledger.record_finding(sure.model_copy(update={"view": label(view, 0.8)}))
+            draw(site, second, side == "R")
     wrong = correction(str(images["L MLO"].SOPInstanceUID), ("L", "CC"), ("L", "MLO"), Agreement.CONTRADICT, Agreement.AGREE)
-    room.conclude(
+    site.conclude(
         study_instance_uid, [wrong], Reasoning(verdict=Verdict.ONE_WRONG_LABEL, text="one image is declared CC, and its pixels show MLO")
     )
     return Exhibit(study_instance_uid, images)
 
 
 @pytest.fixture(scope="module")
-def current(room: Served, cbis_cases: dict[str, list[Path]]) -> Exhibit:
+def current(site: Served, cbis_cases: dict[str, list[Path]]) -> Exhibit:
     """Four views, the left CC stored the wrong way round, the right MLO twice; a prior without a right CC."""
     paths = cbis_cases["sfm-malign-0"]
-    exhibit(room, paths, "20240105", without="R CC")
-    return exhibit(room, paths, "20260310", mirror="L CC", again="R MLO")
+    exhibit(site, paths, "20240105", without="R CC")
+    return exhibit(site, paths, "20260310", mirror="L CC", again="R MLO")
 
 
 def open_study(open_page: OpenPage, study: Exhibit, role: str = "viewer") -> Page:
@@ -294,7 +294,7 @@ def test_a_prior_hangs_below_with_its_missing_view(open_page: OpenPage, current:
     expect(page.locator("[data-hang=prior]")).to_have_count(0)
 
 
-def test_a_reader_says_what_is_right_and_may_change_their_mind(open_page: OpenPage, room: Served, current: Exhibit) -> None:
+def test_a_reader_says_what_is_right_and_may_change_their_mind(open_page: OpenPage, site: Served, current: Exhibit) -> None:
     page = open_study(open_page, current)
     row = page.locator("#labels details").filter(has_text="R CC")
     row.locator("summary").click()
@@ -305,22 +305,22 @@ def test_a_reader_says_what_is_right_and_may_change_their_mind(open_page: OpenPa
     row.get_by_label("note").fill("very dense")
     row.get_by_role("button", name="Save").click()
     expect(row.get_by_text("you: wrong, D")).to_be_visible()
-    (said,) = [each for each in room.ledger.feedback(current.study_instance_uid) if each.label == "density"]
+    (said,) = [each for each in site.ledger.feedback(current.study_instance_uid) if each.label == "density"]
     assert (said.said, said.corrected_value, said.note, said.actor) == ("B", "D", "very dense", "vera")
 
 
 def test_an_image_that_was_not_analysed_says_why_and_a_study_in_work_comes_by_itself(
-    open_page: OpenPage, room: Served, cbis_cases: dict[str, list[Path]]
+    open_page: OpenPage, site: Served, cbis_cases: dict[str, list[Path]]
 ) -> None:
     study_instance_uid = generate_uid()
     path = cbis_cases["sfm-malign-0"][0]
     image = film(path, study_instance_uid, False, "", "20260310")
-    room.post(image)
+    site.post(image)
     page = open_page(f"/studies/{study_instance_uid}")
     expect(page.locator("#answer")).to_contain_text("in work: 0 of 1")
     expect(page.locator("#live")).to_contain_text("live")
-    room.ledger.record_finding(skipped(str(image.SOPInstanceUID), "for-processing", "a raw image for processing"))
-    room.conclude(study_instance_uid)
+    site.ledger.record_finding(skipped(str(image.SOPInstanceUID), "for-processing", "a raw image for processing"))
+    site.conclude(study_instance_uid)
     expect(page.locator("#labels")).to_contain_text("not analysed")
     page.locator("#labels summary").click()
     expect(page.locator("#labels")).to_contain_text("a raw image for processing")

@@ -34,28 +34,28 @@ STEP = """async () => {
 """One screen down, what is in the document above it, and whether this is the end."""
 
 
-def receive(room: Served, name: str, station: str = "M1") -> str:
+def receive(site: Served, name: str, station: str = "M1") -> str:
     image = full_field()
     image.PatientName, image.PatientID, image.StationName = name, "T-1", station
-    assert room.post(image).status_code == 202
+    assert site.post(image).status_code == 202
     return str(image.StudyInstanceUID)
 
 
-def conclude(room: Served, study_instance_uid: str, score: float, wrong: bool = False) -> None:
-    (image,) = room.ledger.instances_of(study_instance_uid)
-    room.ledger.record_finding(analysed(image.sop_instance_uid, "R", "CC", score))
+def conclude(site: Served, study_instance_uid: str, score: float, wrong: bool = False) -> None:
+    (image,) = site.ledger.instances_of(study_instance_uid)
+    site.ledger.record_finding(analysed(image.sop_instance_uid, "R", "CC", score))
     view = Agreement.CONTRADICT if wrong else Agreement.AGREE
     declared = ("R", "MLO" if wrong else "CC")
     found = correction(image.sop_instance_uid, declared, ("R", "CC"), view=view, laterality=Agreement.AGREE)
-    room.conclude(study_instance_uid, [found])
+    site.conclude(study_instance_uid, [found])
 
 
 @contextmanager
-def reading(browser: Browser, room: Served) -> Iterator[Page]:
+def reading(browser: Browser, site: Served) -> Iterator[Page]:
     """A page before it is opened; what the browser complains of does not count."""
-    address = room.settings.public_api_url
+    address = site.settings.public_api_url
     context = browser.new_context(base_url=address, viewport=WIDE)
-    context.add_cookies([{"name": cookie_name(room.settings), "value": room.sign_in("viewer").token, "url": address}])
+    context.add_cookies([{"name": cookie_name(site.settings), "value": site.sign_in("viewer").token, "url": address}])
     context.set_default_timeout(10_000)
     yield context.new_page()
     context.close()
@@ -66,8 +66,8 @@ def names(page: Page) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serve_api(tmp_path_factory.mktemp("room")) as served:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with serve_api(tmp_path_factory.mktemp("site")) as served:
         for name, score, wrong, station in (("Routine^Rita", 0.1, False, "M1"), ("Suspect^Susi", 0.9, True, "M2")):
             conclude(served, receive(served, name, station), score, wrong)
         receive(served, "<b>Mallory</b>^Eve")
@@ -140,18 +140,18 @@ def test_a_click_anywhere_on_a_line_opens_the_study_and_the_way_back_leads_to_it
     expect(page.locator("#studies tr[aria-current]")).to_have_attribute("data-uid", uid or "")
 
 
-def test_a_line_changes_where_it_stands_and_what_is_new_waits_while_somebody_reads(open_page: OpenPage, room: Served) -> None:
-    waiting = receive(room, "Later^Lena")
+def test_a_line_changes_where_it_stands_and_what_is_new_waits_while_somebody_reads(open_page: OpenPage, site: Served) -> None:
+    waiting = receive(site, "Later^Lena")
     page = open_page("/")
     line = page.locator(f"#studies tr[data-uid='{waiting}']")
     expect(line).to_contain_text("0/1 images")
     expect(page.locator("#live")).to_contain_text("live")
     page.mouse.move(600, 400)
     before = names(page)
-    conclude(room, waiting, 0.95)
+    conclude(site, waiting, 0.95)
     expect(line).to_contain_text("▲ suspicious")
     assert names(page) == before
-    receive(room, "Newest^Nora")
+    receive(site, "Newest^Nora")
     expect(page.locator("#news")).to_have_text("1 new study: show (n)")
     assert names(page) == before
     page.keyboard.press("n")
@@ -160,28 +160,28 @@ def test_a_line_changes_where_it_stands_and_what_is_new_waits_while_somebody_rea
     expect(page.locator("#news")).to_be_hidden()
 
 
-def test_a_list_that_nobody_touches_sorts_itself_and_counts_images_as_they_are_analysed(browser: Browser, room: Served) -> None:
-    with reading(browser, room) as page:
+def test_a_list_that_nobody_touches_sorts_itself_and_counts_images_as_they_are_analysed(browser: Browser, site: Served) -> None:
+    with reading(browser, site) as page:
         page.clock.install()
         page.goto("/#state=receiving")
         expect(page.locator("#live")).to_contain_text("live")
-        study_instance_uid = receive(room, "Quiet^Quirin")
+        study_instance_uid = receive(site, "Quiet^Quirin")
         expect(page.locator("#news")).to_be_visible()
         page.clock.fast_forward(11_000)
         line = page.locator(f"#studies tr[data-uid='{study_instance_uid}']")
         expect(line).to_contain_text("0/1 images")
         expect(page.locator("#news")).to_be_hidden()
-        (image,) = room.ledger.instances_of(study_instance_uid)
-        room.ledger.record_finding(analysed(image.sop_instance_uid, "R", "CC", 0.2))
+        (image,) = site.ledger.instances_of(study_instance_uid)
+        site.ledger.record_finding(analysed(image.sop_instance_uid, "R", "CC", 0.2))
         page.clock.fast_forward(11_000)
         expect(line).to_contain_text("1/1 images")
 
 
-def test_a_list_that_cannot_be_read_says_so_and_can_be_asked_for_again(browser: Browser, room: Served) -> None:
+def test_a_list_that_cannot_be_read_says_so_and_can_be_asked_for_again(browser: Browser, site: Served) -> None:
     def refuse(route: Route) -> None:
         route.fulfill(status=422, content_type="application/problem+json", body='{"detail": "the ledger is being moved"}')
 
-    with reading(browser, room) as page:
+    with reading(browser, site) as page:
         page.goto("/")
         expect(page.locator("#studies td.name a").first).to_be_visible()
         page.route(SEARCH, refuse)
@@ -195,7 +195,7 @@ def test_a_list_that_cannot_be_read_says_so_and_can_be_asked_for_again(browser: 
 
 class TestManyStudies:
     @pytest.fixture
-    def room(self, tmp_path: Path) -> Iterator[Served]:
+    def site(self, tmp_path: Path) -> Iterator[Served]:
         url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
         seed(url, MANY, datetime.now(UTC))
         with serve_api(tmp_path, database_url=url) as served:
