@@ -105,7 +105,7 @@ def measure(folder: Path, rounds: int, burst: int) -> dict[str, Any]:
         data_dir=folder / "data",
         dicom_port=free_port(),
         http_port=free_port(),
-        film=True,
+        analyse_film=True,
         study_idle_seconds=30,
         sweep_seconds=5,
         destinations=(destination,),

@@ -47,7 +47,8 @@ def measure(folder: Path, rounds: int, burst: int) -> dict[str, Any]:
     with running(Orthanc(folder / "orthanc", overwrite=True)) as orthanc:
         destination = orthanc.destination(corrections=CorrectionPolicy(film=True))
         settings = DemoSettings(
-            data_dir=folder / "data", dicom_port=free_port(), http_port=free_port(), film=True, study_idle_seconds=30, sweep_seconds=5,
+            data_dir=folder / "data", dicom_port=free_port(), http_port=free_port(), analyse_film=True, study_idle_seconds=30,
+            sweep_seconds=5,
             destinations=(destination,),
         )  # fmt: skip
         single, together = _through_the_stack(settings, cases, folder, rounds, burst)

@@ -116,7 +116,7 @@ def measure(folder: Path, finished: int, seconds: float, rate: float, database_u
     load = round(psutil.getloadavg()[0], 1)
     database: dict[str, Any] = {"database_url": database_url} if database_url else {}
     settings = DemoSettings(
-        data_dir=folder / "data", dicom_port=free_port(), http_port=free_port(), film=True, study_idle_seconds=1, sweep_seconds=1,
+        data_dir=folder / "data", dicom_port=free_port(), http_port=free_port(), analyse_film=True, study_idle_seconds=1, sweep_seconds=1,
         **database,
     )  # fmt: skip
     cases = [folder / "cases" / patient for patient in CASES.values()]

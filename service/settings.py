@@ -67,7 +67,7 @@ class Settings(BaseSettings):
         10, ge=0, le=19, description="niceness of the workers: how far they give way to listener and API on one machine"
     )
 
-    film: bool = Field(False, description="analyse digitised film as well")
+    analyse_film: bool = Field(False, description="analyse digitised film as well")
 
     study_idle_seconds: PositiveFloat = Field(60.0, description="a study without a full view set is concluded after this much silence")
     sweep_seconds: PositiveFloat = Field(15.0, description="pause between two looks of the sweeper into the ledger")

@@ -37,7 +37,7 @@ def label(
     answers: list[FileAnswer] = []
     failed = 0
     for path in with_progress(files, "labelling"):
-        answer = label_file(path, analyser, settings.film if film is None else film)
+        answer = label_file(path, analyser, settings.analyse_film if film is None else film)
         failed += answer.status == "failed"
         if as_json:
             sys.stdout.write(answer.model_dump_json() + "\n")

@@ -182,7 +182,7 @@ def make_settings(folder: Path) -> Settings:
         data_dir=folder / "stack",
         dicom_port=free_port(),
         http_port=free_port(),
-        film=True,
+        analyse_film=True,
         study_idle_seconds=20,
         sweep_seconds=3,
         disk_free_min_bytes=0,

@@ -53,7 +53,7 @@ def analyse_instance(context: Context, sop_instance_uid: str) -> None:
 def _analyse(context: Context, row: InstanceRow) -> Analysis:
     try:
         dataset = pydicom.dcmread(context.store.path(row.path), force=True)
-        return context.analyser.analyse_dataset(dataset, context.settings.film, row.header)
+        return context.analyser.analyse_dataset(dataset, context.settings.analyse_film, row.header)
     except FileNotFoundError:
         reason = Reason(code="file-missing", text="the stored file is gone: receive the instance again")
     except MemoryError:

@@ -119,7 +119,8 @@ def open_full_stack(folder: Path, destination: dict[str, Any] | None = None, **c
     dicom_port = free_port()
     with running(Orthanc(folder / "orthanc", peers={"mammotriage": ("MAMMOTRIAGE", "127.0.0.1", dicom_port)})) as orthanc:
         wanted: dict[str, Any] = {
-            "data_dir": folder / "data", "dicom_port": dicom_port, "http_port": free_port(), "film": True, "study_idle_seconds": 3.0,
+            "data_dir": folder / "data", "dicom_port": dicom_port, "http_port": free_port(), "analyse_film": True,
+            "study_idle_seconds": 3.0,
             "sweep_seconds": 1.0, "delivery_backoff_seconds": 1.0, "disk_free_min_bytes": 0, "worker_nice": 0,
             "destinations": (orthanc.destination(**(destination or {})),),
         }  # fmt: skip

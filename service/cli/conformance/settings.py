@@ -50,7 +50,7 @@ def describe_associations() -> str:
         ("Associations at once", f"at most {concurrency} deliveries to a destination (`concurrency`)"),
         ("Connection and ACSE timeout", f"{CONNECT_TIMEOUT_S:g} s"),
         ("DIMSE and network timeout", f"{timeout:g} s (`timeout_seconds`)"),
-        ("Tries", f"{defaults['delivery_max_attempts'].default} (`MAMMOTRIAGE_DELIVERY_TRIES`), with pauses that double from "
+        ("Tries", f"{defaults['delivery_max_attempts'].default} (`MAMMOTRIAGE_DELIVERY_MAX_ATTEMPTS`), with pauses that double from "
                   f"{defaults['delivery_backoff_seconds'].default:g} s"),
         ("After failures in a row", f"{Destination.model_fields['breaker_after'].default} (`breaker_after`): left alone for "
                                     f"{Destination.model_fields['breaker_seconds'].default:g} s (`breaker_seconds`)"),

@@ -224,7 +224,7 @@ def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its
         corrections=CorrectionPolicy(film=True),
     )
     received = ReceivedStudies(
-        tmp_path / "data", webhooks=(receiver.webhook(events=("*",)),), destinations=(pacs,), film=True, study_idle_seconds=0.01
+        tmp_path / "data", webhooks=(receiver.webhook(events=("*",)),), destinations=(pacs,), analyse_film=True, study_idle_seconds=0.01
     )
     study_instance_uid, stop = str(generate_uid()), threading.Event()
     with run_in_background(received.context, stop):

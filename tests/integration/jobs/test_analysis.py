@@ -37,7 +37,7 @@ def context(tmp_path: Path, analyser: Analyser, clean_environment: pytest.Monkey
     settings = Settings(
         data_dir=tmp_path / "data",
         redis_url=f"redis://127.0.0.1:{free_port()}/0",
-        film=True,
+        analyse_film=True,
         disk_free_min_bytes=0,
         study_idle_seconds=0.01,
         destinations=(PACS,),

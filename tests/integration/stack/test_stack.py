@@ -37,7 +37,7 @@ def wait_until(holds: Callable[[], bool], timeout_s: float = 20) -> None:
 def test_children_read_equal_settings(clean_environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pacs = Destination(name="pacs", ae_title="PACS", host="pacs", port=104)
     given = settings_for(
-        tmp_path, destinations=(pacs,), film=True, calling_ae_titles=("A", "B"), study_idle_seconds=2.5, model_dir=tmp_path
+        tmp_path, destinations=(pacs,), analyse_film=True, calling_ae_titles=("A", "B"), study_idle_seconds=2.5, model_dir=tmp_path
     )
     for name, value in as_environment(given).items():
         clean_environment.setenv(name, value)
