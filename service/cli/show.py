@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from service.cli.console import out
+from service.cli.settings_page import settings_table, update_page
 from service.destinations import conceal
 from service.settings import Settings
 
@@ -42,8 +43,17 @@ def models() -> None:
     out.print(table)
 
 
-def show_settings() -> None:
+def show_settings(
+    markdown: Annotated[bool, typer.Option("--markdown", help="print variables, defaults and purposes as a Markdown table")] = False,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="page whose Markdown table of settings is replaced")] = None,
+) -> None:
     """Every setting: its variable, its value now, what it is for. Passwords are not shown."""
+    if output is not None:
+        update_page(output)
+        return
+    if markdown:
+        sys.stdout.write(settings_table())
+        return
     settings = Settings()
     table = Table(Column("variable", no_wrap=True), "value", "set", "what it is for")
     for name, field in Settings.model_fields.items():
