@@ -129,7 +129,7 @@ def _one_worker(context: Context, studies: list[str]) -> dict[str, Any]:
             started = time.perf_counter()
             build(context, row, destination)
             build_ms[row.kind].append(1000 * (time.perf_counter() - started))
-            if row.correction_id:
+            if row.correction_id is not None:
                 continue  # who corrects what is decided by policy or a person, not planned by hand
             ledger.plan_delivery(study, row.version, row.kind, row.source_sop_instance_uid, destination.name, row.object_uid)
     for row in ledger.due_deliveries():

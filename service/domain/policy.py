@@ -35,7 +35,7 @@ class CorrectionPolicy(BaseModel):
     missing: Action = Field(Action.AUTO, description="labels that the header lacks")
     contradicts: Action = Field(Action.APPROVE, description="labels that the pixels contradict, with a second witness")
     mirrored: Action = Field(Action.REPORT, description="the whole picture is flipped")
-    exchanged: Action = Field(Action.REPORT, description="both breasts of the study bear the other's label")
+    sides_swapped: Action = Field(Action.REPORT, alias="sides-swapped", description="both breasts of the study bear the other's label")
     view_unknown: Action = Field(Action.REPORT, alias="view-unknown", description="a declared view that the networks do not know")
     film: bool = Field(False, description="digitised film may be corrected too")
     rejection_note: bool = Field(False, description="with new-series: also a note that rejects the original (IOCM, KOS 113037)")

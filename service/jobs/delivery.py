@@ -99,6 +99,7 @@ def _keep(context: Context, row: DeliveryRow, built: pydicom.Dataset) -> None:
 
 def _is_replaced(context: Context, row: DeliveryRow) -> bool:
     """Nothing is rejected before its better copy is proved to be there."""
+    assert row.correction_id is not None, "only a correction rejects an image"
     copies = context.ledger.deliveries(destination=row.destination, correction_id=row.correction_id)
     replacing = [each for each in copies if each.kind in (ObjectKind.CORRECTED, ObjectKind.REVERTED)][-1:]
     state = replacing[0].state if replacing else DeliveryState.FAILED

@@ -39,7 +39,7 @@ def build(context: Context, row: DeliveryRow, destination: Destination) -> Paylo
     NotBuildable
         The conclusion, the correction or the source instance is gone, or the destination's mode changed since it was planned.
     """
-    payload = _build_change(context, row, destination) if row.correction_id else _build_result(context, row)
+    payload = _build_result(context, row) if row.correction_id is None else _build_change(context, row, destination)
     made = payload.sop_instance_uid if isinstance(payload, LabelChanges) else str(payload.SOPInstanceUID)
     if made != row.object_uid and row.kind is not ObjectKind.REPORT:  # a report may have been renamed: see the dialects
         raise NotBuildable("the configuration or the software changed since the delivery was planned: it would be another object")
@@ -80,6 +80,7 @@ def _cad_predecessor(context: Context, earlier: Conclusion | None) -> pydicom.Da
 
 
 def _build_change(context: Context, row: DeliveryRow, destination: Destination) -> Payload:
+    assert row.correction_id is not None
     decided = context.ledger.correction(row.correction_id)
     if decided is None or decided.decided_at is None:
         raise NotBuildable("the correction is gone, or nobody decided it")

@@ -94,7 +94,7 @@ def build_undone(change: Change, undone: Undo, source: Dataset, mode: Correction
     restored = [*labels, *SIGNATURES] if mode == "overwrite" else [*labels, "SeriesDescription"]
     _restore(built, source, restored)
     if mode == "new-series":
-        _derive(built, corrected, undone_uid(str(corrected.StudyInstanceUID), change.correction), "reverted")
+        _derive(built, corrected, undone_uid(str(corrected.StudyInstanceUID), change.correction), "undone")  # as in `uids`
     told = f"Correction of labels undone, pixels unchanged. Decided by {undone.actor}: {undone.reason}"
     built = _finish(built, corrected, labels, change, undone.at, told, mode, source)
     check(source, built, allowed(mode) - set(LABELS))

@@ -6,7 +6,7 @@ import hashlib
 import uuid
 from collections.abc import Iterable
 
-from service.domain.findings import Conclusion, ImageFinding, LabelCorrection
+from service.domain.findings import Conclusion, CorrectionKind, ImageFinding, LabelCorrection
 from service.domain.policy import Mode
 
 
@@ -65,7 +65,7 @@ def corrected_uid(study_instance_uid: str, correction: LabelCorrection, mode: Mo
 
 def undone_uid(study_instance_uid: str, correction: LabelCorrection, mode: Mode = "new-series") -> str:
     """SOP Instance UID under which the image lies once its former labels are written back."""
-    return _copy_uid(study_instance_uid, correction, "reverted") if mode == "new-series" else correction.sop_instance_uid
+    return _copy_uid(study_instance_uid, correction, "undone") if mode == "new-series" else correction.sop_instance_uid
 
 
 def rejection_uid(study_instance_uid: str, rejected_uid: str, title: str) -> str:
@@ -74,7 +74,9 @@ def rejection_uid(study_instance_uid: str, rejected_uid: str, title: str) -> str
 
 
 def _copy_uid(study_instance_uid: str, correction: LabelCorrection, kind: str) -> str:
-    written = f"{kind}:{correction.kind}:{correction.new_laterality}:{correction.new_view}"
+    # "undone" and "exchanged" are older names of kinds. They are part of UIDs that archives hold, so they stay.
+    difference = "exchanged" if correction.kind is CorrectionKind.SIDES_SWAPPED else correction.kind
+    written = f"{kind}:{difference}:{correction.new_laterality}:{correction.new_view}"
     return derive_uid(study_instance_uid, 0, (), written, correction.sop_instance_uid)
 
 

@@ -151,6 +151,8 @@ class Decisions(Outbox):
             study_holds.c.study_instance_uid == row.study_instance_uid, study_holds.c.released_at.is_(None)
         )
         if connection.execute(held).scalar() is None:
+            # Before deliveries refer to it: else a worker that settles it at the same time could wait for us, and we for it.
+            self._locked(connection, row.id)
             for planned in plan(row):
                 self._plan(connection, row.study_instance_uid, row.version, planned, row.id)
             self._settle(connection, row.id)

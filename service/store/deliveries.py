@@ -155,12 +155,13 @@ class Outbox(Corrections):
             self._tell(
                 connection, "delivery.retried", row.study_instance_uid, delivery=delivery_id, destination=row.destination, actor=actor
             )
-            self._settle(connection, row.correction_id)
+            if row.correction_id is not None:
+                self._settle(connection, row.correction_id)
         return fresh
 
     def _take_up(self, connection: Connection, row: Row[Any], actor: str) -> None:
         """See that a delivery which is to be tried again still serves its correction."""
-        if not row.correction_id:
+        if row.correction_id is None:
             return
         state = self._state_of(connection, row.correction_id)
         if row.kind == ObjectKind.REVERTED and state in FOLLOWS_DELIVERIES:
@@ -169,7 +170,7 @@ class Outbox(Corrections):
             raise DecisionRefused(f"delivery {row.id} belongs to correction {row.correction_id}, which is {state}: it is not written again")
 
     def _plan(
-        self, connection: Connection, study_instance_uid: str, version: int, planned: PlannedDelivery, correction_id: int = 0
+        self, connection: Connection, study_instance_uid: str, version: int, planned: PlannedDelivery, correction_id: int | None = None
     ) -> bool:
         at = self._now()
         return self._insert_once(
@@ -204,7 +205,7 @@ class Outbox(Corrections):
                     "tries": row.tries,
                 }
                 self._tell(connection, f"delivery.{row.state}", row.study_instance_uid, **told)
-            if row.correction_id:
+            if row.correction_id is not None:
                 self._settle(connection, row.correction_id)
             return True
 

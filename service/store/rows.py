@@ -262,8 +262,8 @@ class DeliveryRow:
     tries: int
     error: str | None
     status: int | None
-    correction_id: int
-    """0 where it serves no correction."""
+    correction_id: int | None
+    """None where it serves no correction."""
     created_at: datetime
     next_try_at: datetime
     finished_at: datetime | None

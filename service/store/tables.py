@@ -20,6 +20,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
 UID = String(64)
@@ -181,11 +182,13 @@ deliveries = Table(
     Column("study_instance_uid", UID, ForeignKey("studies.study_instance_uid"), nullable=False),
     Column("version", Integer, nullable=False),
     Column("kind", WORD, nullable=False),
-    # 0 where it serves no correction: NULLs would not be equal to the unique constraint.
-    Column("correction_id", Integer, nullable=False, server_default="0"),
+    # NULL where it serves no correction.
+    Column("correction_id", Integer, ForeignKey("corrections.id")),
     Column("source_sop_instance_uid", UID),
     Column("destination", WORD, nullable=False),
     Column("object_uid", UID, nullable=False),
+    # Of the object; empty where that is not known yet.
+    Column("sop_class_uid", UID, nullable=False, server_default=""),
     Column("state", WORD, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("error", Text),
@@ -196,6 +199,16 @@ deliveries = Table(
     Column("leased_until", UtcDateTime),
     Column("finished_at", UtcDateTime),
     UniqueConstraint("object_uid", "destination", "kind", "correction_id"),
+    # The constraint above holds two NULLs for different: without a correction, these three are the key.
+    Index(
+        "uq_deliveries_without_correction",
+        "object_uid",
+        "destination",
+        "kind",
+        unique=True,
+        sqlite_where=text("correction_id IS NULL"),
+        postgresql_where=text("correction_id IS NULL"),
+    ),
     Index(None, "study_instance_uid", "version"),
     Index(None, "state", "next_try_at"),
     Index(None, "correction_id"),

@@ -21,7 +21,7 @@ def show_delivery(row: DeliveryRow) -> DeliveryOut:
         destination=row.destination,
         object_uid=row.object_uid,
         source_sop_instance_uid=row.source_sop_instance_uid,
-        correction=row.correction_id or None,
+        correction=row.correction_id,
         state=row.state,
         tries=row.tries,
         error=row.error,

@@ -163,7 +163,7 @@ def _of_delivery(row: DeliveryRow) -> Iterator[TimelineEntry]:
         "delivery": row.id,
         "kind": row.kind,
         "destination": row.destination,
-        "correction": row.correction_id or None,
+        "correction": row.correction_id,
     }
     yield TimelineEntry.model_validate({"at": row.created_at, "step": Step.PLANNED, "state": DeliveryState.PENDING, **about})
     if row.finished_at is not None:

@@ -204,7 +204,7 @@ def test_a_wrong_filter_is_a_problem_that_repeats_nothing(api: Served) -> None:
 
 
 def test_a_study_with_exchanged_sides_is_held_until_a_named_person_releases_it(tmp_path: Path) -> None:
-    approving = PACS.model_copy(update={"corrections": CorrectionPolicy(exchanged="approve")})
+    approving = PACS.model_copy(update={"corrections": CorrectionPolicy(sides_swapped="approve")})
     with serve_api(tmp_path, destinations=(approving,)) as api:
         study_instance_uid = add_swapped_study(api)
         (hold,) = api.client.get("/api/v1/holds").json()["holds"]

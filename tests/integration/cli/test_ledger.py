@@ -41,7 +41,7 @@ Run = Callable[..., Ended]
 
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Served]:
-    peer = PACS.model_copy(update={"corrections": CorrectionPolicy(exchanged="approve")})
+    peer = PACS.model_copy(update={"corrections": CorrectionPolicy(sides_swapped="approve")})
     with serve_api(tmp_path, destinations=(peer,)) as served:
         yield served
 
@@ -52,7 +52,7 @@ def run(tmp_path: Path, clean_environment: pytest.MonkeyPatch, capsys: pytest.Ca
     destinations = tmp_path / "destinations.toml"
     destinations.write_text(
         '[[destination]]\nname = "pacs"\nae_title = "PACS"\nhost = "127.0.0.1"\nport = 1\nobjects = ["sr"]\n'
-        'corrections = {exchanged = "approve"}\n'
+        'corrections = {sides-swapped = "approve"}\n'
     )
     clean_environment.setenv("MAMMOTRIAGE_DATA_DIR", str(tmp_path))
     clean_environment.setenv("MAMMOTRIAGE_DESTINATIONS_FILE", str(destinations))

@@ -91,10 +91,10 @@ def test_what_a_person_undid_or_rejected_is_not_written_by_a_retry(tmp_path: Pat
     received = open_ward(tmp_path, destination(archive))
     (planned,) = of_kind(received, ObjectKind.CORRECTED)
     assert undo_correction(received.context, only(received).id, "Ada", "too early").state is State.REVERTED
-    with pytest.raises(DecisionRefused, match=r"correction 1, which is undone: it is not written again"):
+    with pytest.raises(DecisionRefused, match=r"correction 1, which is reverted: it is not written again"):
         retry_delivery(received.context, planned.id, "Bob")
     assert received.ledger.due_deliveries() == [] and archive.paths() == []
-    with pytest.raises(DecisionRefused, match="is undone"):
+    with pytest.raises(DecisionRefused, match="is reverted"):
         reject_correction(received.context, only(received).id, "Bob", "again")
 
 
@@ -103,7 +103,7 @@ def test_an_undo_that_is_retried_counts_as_an_undo_again(tmp_path: Path, archive
     received.deliver_all()
     undo_correction(received.context, only(received).id, "Ada", "wrong")
     (undone,) = of_kind(received, ObjectKind.REVERTED)
-    received.ledger.finish_delivery(undone.id, End.REFUSED, "no")
+    received.ledger.finish_delivery(undone.id, End.REJECTED, "no")
     assert only(received).state is State.VERIFIED
     retry_delivery(received.context, undone.id, "Bob")
     assert only(received).state is State.REVERTING
@@ -161,7 +161,7 @@ class TestRejectionNotes:
     def test_an_image_whose_copy_did_not_arrive_is_not_rejected(self, tmp_path: Path, archive: SmallPacs) -> None:
         received = open_ward(tmp_path, destination(archive, rejection_note=True))
         (copy,), (note,) = of_kind(received, ObjectKind.CORRECTED), of_kind(received, ObjectKind.REJECTION)
-        received.ledger.finish_delivery(copy.id, End.REFUSED, "no")
+        received.ledger.finish_delivery(copy.id, End.REJECTED, "no")
         received.deliver_all()
         assert of_kind(received, ObjectKind.REJECTION)[0].state is End.MISMATCH and held(archive, note.object_uid) is None
 
@@ -229,7 +229,7 @@ def test_a_ledger_of_the_former_schema_keeps_what_it_owes(database_url: str) -> 
         )
         connection.execute(
             text(
-                "INSERT INTO deliveries (id, study_instance_uid, version, kind, destination, object_uid, state, tries, "
+                "INSERT INTO deliveries (id, study_uid, version, kind, destination, object_uid, state, tries, "
                 "created_at, next_try_at) "
                 "VALUES (1, '1.2.3', 1, 'sr', 'pacs', '2.25.1', 'pending', 2, :at, :at)"
             ),
@@ -239,7 +239,7 @@ def test_a_ledger_of_the_former_schema_keeps_what_it_owes(database_url: str) -> 
     migrate(database_url)
     ledger = Ledger(database_url)
     (row,) = ledger.due_deliveries()
-    assert (row.object_uid, row.tries, row.correction_id, row.status) == ("2.25.1", 2, 0, None)
+    assert (row.object_uid, row.tries, row.correction_id, row.status) == ("2.25.1", 2, None, None)
     assert not ledger.plan_delivery("1.2.3", 1, ObjectKind.REPORT, None, "pacs", "2.25.1"), "it is still owed once"
     ledger.close()
 

@@ -86,5 +86,9 @@ def test_names_follow_from_what_is_written_not_from_versions_or_models() -> None
     assert corrected_uid("1.2", first) == corrected_uid("1.2", surer)
     names = [corrected_uid("1.2", first), undone_uid("1.2", first), corrected_uid("1.2", other), corrected_uid("1.4", first)]
     assert len(set(names)) == 4
+    swapped = first.model_copy(update={"kind": CorrectionKind.SIDES_SWAPPED})
+    # As version 0003 of the ledger holds them: a new word for a kind must not make a second copy of an image.
+    assert corrected_uid("1.2", swapped) == "2.25.314152755136094943720079197533857720878"
+    assert undone_uid("1.2", swapped) == "2.25.135158470121131105660886204071377056000"
     for mode in ("overwrite", "archive-api"):
         assert corrected_uid("1.2", first, mode) == undone_uid("1.2", first, mode) == "1.2.3"

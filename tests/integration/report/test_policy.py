@@ -21,7 +21,7 @@ from service.report.label_changes import NothingToCorrect
 from tests.support.sample_findings import analysed, decided, full_field
 from tests.support.validators import dciodvfy_errors
 
-EAGER = CorrectionPolicy(missing="auto", contradicts="auto", mirrored="auto", exchanged="auto", view_unknown="auto", film=True)
+EAGER = CorrectionPolicy(missing="auto", contradicts="auto", mirrored="auto", sides_swapped="auto", view_unknown="auto", film=True)
 """A site that would have everything corrected without asking."""
 
 

@@ -173,7 +173,7 @@ class TestUndo:
         end(ledger, ObjectKind.CORRECTED, DeliveryState.VERIFIED, DeliveryState.VERIFIED)
         ledger.undo(only(ledger).id, "Ada", "wrong", to_both)
         end(ledger, ObjectKind.REVERTED, DeliveryState.VERIFIED, DeliveryState.REJECTED)
-        assert only(ledger).state is State.VERIFIED and ledger.history(only(ledger).id)[-1].reason == "not undone: b: refused"
+        assert only(ledger).state is State.VERIFIED and ledger.history(only(ledger).id)[-1].reason == "not undone: b: rejected"
         assert ledger.undo(only(ledger).id, "Ada", "wrong", to_both).state is State.REVERTING
         (again,) = ledger.due_deliveries()
         assert (again.destination, again.tries) == ("b", 0)

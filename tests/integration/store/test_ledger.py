@@ -270,12 +270,12 @@ class TestDeliveries:
         ("ends", "together"),
         [
             ("verified verified", StudyDelivery.VERIFIED),
-            ("verified refused", StudyDelivery.PARTIAL),
+            ("verified rejected", StudyDelivery.PARTIAL),
             ("verified mismatch", StudyDelivery.PARTIAL),
-            ("refused refused", StudyDelivery.REJECTED),
-            ("refused failed", StudyDelivery.FAILED),
-            ("verified left-out", StudyDelivery.VERIFIED),
-            ("left-out left-out", None),
+            ("rejected rejected", StudyDelivery.REJECTED),
+            ("rejected failed", StudyDelivery.FAILED),
+            ("verified unsupported", StudyDelivery.VERIFIED),
+            ("unsupported unsupported", None),
         ],
     )
     def test_a_study_shows_how_its_deliveries_ended_together(self, ledger: Ledger, ends: str, together: StudyDelivery | None) -> None:
@@ -350,7 +350,7 @@ class TestEvents:
         ledger.finish_delivery(delivery.id, DeliveryState.REJECTED)
         ledger.finish_delivery(delivery.id, DeliveryState.VERIFIED)
         _, first, second = ledger.events()
-        assert (first.kind, second.kind) == ("study.concluded", "delivery.refused") and first.id < second.id == ledger.last_event_id()
+        assert (first.kind, second.kind) == ("study.concluded", "delivery.rejected") and first.id < second.id == ledger.last_event_id()
         assert ledger.events(after_id=first.id) == ledger.events(after_id=first.id, study_instance_uid=STUDY) == [second]
         assert second.detail["destination"] == "a" and ledger.events(study_instance_uid="9") == []
 

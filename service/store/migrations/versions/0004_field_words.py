@@ -139,6 +139,8 @@ def _copy(connection: sa.Connection, old: sa.Table, new: sa.Table) -> None:
     if new.name == "corrections":
         # It begins with the kind: "exchanged:L:MLO".
         values["change"] = sa.func.replace(values["change"], "exchanged:", "sides-swapped:")
+    if new.name == "deliveries":
+        values["correction_id"] = sa.func.nullif(values["correction_id"], 0)
     connection.execute(sa.insert(new).from_select(list(values), sa.select(*values.values())))
     if connection.dialect.name == "postgresql" and (sequence := _sequence(connection, old.name)):
         # A number that was used once is never used again, whatever was deleted.
