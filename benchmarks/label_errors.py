@@ -175,7 +175,7 @@ def main() -> None:
     parser.add_argument("--patients", type=int, help="of so many patients only")
     arguments = parser.parse_args()
     exams = read_exams(arguments.data, arguments.cache, "test", arguments.patients)
-    checked = read_exams(arguments.data, arguments.cache, "tune", arguments.patients)
+    checked = read_exams(arguments.data, arguments.cache, "validation", arguments.patients)
     manifest = Registry().find("labeler").manifest
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
     figures = {
@@ -184,7 +184,7 @@ def main() -> None:
         "data": "rsna-bcd-640, test part of training/experiments/splits/patients.csv",
         "labeler": {"name": manifest.name, "version": manifest.version, "sha256": manifest.sha256, "thresholds": manifest.thresholds},
         **measure(exams),
-        "check": {"data": "the same, tune part", **measure(checked)},
+        "check": {"data": "the same, validation part", **measure(checked)},
     }
     page = render(figures)
     arguments.out.mkdir(parents=True, exist_ok=True)

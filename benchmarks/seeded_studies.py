@@ -115,7 +115,7 @@ def read_exams(data: Path, cache: Path, part: str = "test", patients: int | None
     cache
         File that keeps what was read in the pixels, so that the next seeding is quick; another labeler or reader begins it anew.
     part
-        ``test`` or ``tune``; the labeler was trained on the others.
+        ``test`` or ``validation``; the labeler was trained on the others.
     patients
         How many of them, by their number; all where None.
     """

@@ -29,10 +29,12 @@ from training.data.index import read_index
 from training.data.synthetic import write_synthetic
 from training.data.table import Row
 from training.experiments.catalogue import find_experiment
+from training.stages.dataset import AugmentedDataset
 from training.stages.engine import fit
-from training.stages.experiment import Experiment, Start, targets
-from training.stages.journal import read_log
-from training.stages.samples import Samples
+from training.stages.experiment import Experiment
+from training.stages.gathering import targets
+from training.stages.options import Initialisation
+from training.stages.training_log import read_log
 
 PATIENTS = 16
 
@@ -54,13 +56,13 @@ class Undecoded:
 def build(experiment: Experiment) -> nn.Module:
     """The same start for every variant."""
     torch.manual_seed(0)
-    return experiment.build(Start("random"))
+    return experiment.build(Initialisation("random"))
 
 
 def images_a_second(experiment: Experiment, pixels: Any, rows: list[Row], batch: int, precision: str, folder: Path) -> float:
     """Of the second epoch of two."""
     plan = replace(experiment.plans[0], epochs=2, batch=batch, precision=precision)  # type: ignore[arg-type]
-    samples = Samples(pixels, targets(experiment, rows), plan.augmentation, 0, find_recipe(experiment.recipe).normalise)
+    samples = AugmentedDataset(pixels, targets(experiment.heads, rows), plan.augmentation, 0, find_recipe(experiment.recipe).normalise)
     fit(build(experiment), samples, experiment.loss(), plan, folder)
     return read_log(folder)[-1]["images_per_s"]
 

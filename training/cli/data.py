@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from training.cli.entry import app
-from training.cli.options import DATA, RUNS, Data, Datasets, Name, Runs, Shape, find, make_setting, read_shape
+from training.cli.options import DATA, Chosen, Data, takes_run
+from training.stages.options import read_shape
 
 
 @app.command("index")
@@ -54,7 +55,7 @@ def make_split(
     rule: Annotated[str, typer.Option(help="70/10/20, 80/10/10, 85/15, 5:1:1, k-fold, ...")] = "72/8/20",
     seed: int = 20261121,
 ) -> None:
-    """Deal the patients (never images) into train, tune and test, the same share of machines and cancers to each.
+    """Deal the patients (never images) into train, validation and test, the same share of machines and cancers to each.
 
     [dim]python -m training split splits/own.csv --datasets table:/archive --rule 70/10/20[/]
     """
@@ -73,11 +74,11 @@ def make_split(
 
 
 @app.command("cache")
-def build_crops(name: Name, data: Data = DATA, runs: Runs = RUNS, datasets: Datasets = "", shape: Shape = None) -> None:
-    """Decode and cut an experiment's samples once, as `train` would do; a killed build goes on where it stopped."""
-    experiment = find(name, datasets)
-    material = experiment.gather(experiment, make_setting(data, runs, shape=shape))
-    Console().print(f"{material.crops.shape[0]} samples of {'x'.join(map(str, material.crops.shape[1:]))}")
+@takes_run("split", "fold", "shape")
+def build_crops(chosen: Chosen) -> None:
+    """Decode and cut an experiment's samples once, as `train` would do; a killed build continues where it stopped."""
+    crops = chosen.new_run().gather().crops
+    Console().print(f"{crops.shape[0]} samples of {'x'.join(map(str, crops.shape[1:]))}")
 
 
 @app.command("synthetic")

@@ -9,53 +9,27 @@ import typer
 from rich.console import Console
 
 from training.cli.entry import app
-from training.cli.options import (
-    DATA,
-    RUNS,
-    Average,
-    Backbone,
-    Data,
-    Datasets,
-    Flips,
-    Fold,
-    Name,
-    Out,
-    Part,
-    Runs,
-    Shape,
-    Split,
-    Tag,
-    command_line,
-    recall_named,
-    recall_run,
-    tables_of,
-)
+from training.cli.options import TRAINED_KEYS, Average, Chosen, Flips, Part, Rounds, command_line, takes_run
+
+Storage = Annotated[Literal["fp32", "fp16", "int8"], typer.Option(help="of the weights; what each costs in AUC is on the card")]
 
 
 @app.command("evaluate")
+@takes_run(*TRAINED_KEYS)
 def run_evaluation(
-    name: Name,
-    data: Data = DATA,
-    runs: Runs = RUNS,
-    tag: Tag = "",
-    datasets: Datasets = "",
-    split: Split = None,
-    fold: Fold = None,
-    shape: Shape = None,
-    backbone: Backbone = None,
+    chosen: Chosen,
     part: Part = "test",
     flips: Flips = False,
     average: Average = None,
     compare: Annotated[list[str] | None, typer.Option(help="run, NAME[:TAG], to test against with DeLong; with --pool its folds")] = None,
     pool: Annotated[list[str] | None, typer.Option(help="tags of further folds, evaluated before: one report over all of them")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="bootstrap draws of an interval")] = 1000,
-    precision: Annotated[Literal["bf16", "fp32"], typer.Option(help="fp32 is what the exported graph computes in")] = "fp32",
+    rounds: Rounds = 1000,
     report: Annotated[Path | None, typer.Option(help="folder of the report; in the run's folder by default")] = None,
     out: Annotated[Path | None, typer.Option(help="also keep the figures there for `results`, like docs/results")] = None,
 ) -> None:
     """Measure a run on patients that it never saw: report.json, report.md, report.html, plots and predictions.csv.
 
-    The run remembers its data, split, size and backbone; what is given here counts more (another data set, say).
+    The run remembers its data, split, size and backbone; an option given here replaces what it remembers (another data set, say).
 
     [dim]python -m training evaluate labels-laterality --compare labels-laterality-flips[/]
 
@@ -66,41 +40,33 @@ def run_evaluation(
     from training.evaluate.evaluation import evaluate
     from training.evaluate.evaluation import pool as pool_folds
 
-    run = recall_named(name, tag, data, runs, datasets, split, fold, shape, backbone)
-    others = [recall_run(text, data, runs) for text in average or ()]
-    rivals = [recall_run(text, data, runs) for text in compare or ()]
+    run, others, rivals = chosen.trained_run(), chosen.others(average), chosen.others(compare)
     if pool:
-        folds = [run, *(recall_named(name, other, data, runs) for other in pool)]
+        folds = [run, *map(chosen.sibling, pool)]
+        name = f"{run.experiment.name}-folds"
         folder = pool_folds(
-            tables_of(folds), report or runs / f"{name}-folds", name=f"{name}-folds", compare=tables_of(rivals), results=out,
-            command=command_line(), rounds=rounds,
+            [each.predictions for each in folds], report or chosen.runs / name, name=name,
+            compare=[each.predictions for each in rivals], results=out, command=command_line(), rounds=rounds,
         )  # fmt: skip
     else:
         if len(rivals) > 1:
             raise ValueError("--compare takes one run; several only with --pool, the folds of one other experiment")
         folder = evaluate(
-            *run, part=part, flips=flips, average=others, compare=rivals[0] if rivals else None, out=report, results=out,
-            command=command_line(), rounds=rounds, precision=precision,
+            run, part=part, flips=flips, average=others, compare=rivals[0] if rivals else None, out=report, results=out,
+            command=command_line(), rounds=rounds,
         )  # fmt: skip
     Console().print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
 
 @app.command("explain")
+@takes_run("split", "fold", "shape", "backbone")
 def run_explain(
-    name: Name,
-    data: Data = DATA,
-    runs: Runs = RUNS,
-    tag: Tag = "",
-    datasets: Datasets = "",
-    split: Split = None,
-    fold: Fold = None,
-    shape: Shape = None,
-    backbone: Backbone = None,
+    chosen: Chosen,
     part: Part = "test",
     count: Annotated[int, typer.Option(min=1, help="pictures of each kind: right, wrong, unsure")] = 4,
     head: Annotated[str | None, typer.Option(help="which question; the first by default")] = None,
     saliency: Annotated[bool, typer.Option("--saliency", help="the gradient beside the map (Levy & Jain 2016)")] = False,
-    out: Out = None,
+    out: Annotated[Path | None, typer.Option(help="folder for the pictures; by default in the run's folder")] = None,
 ) -> None:
     """Draw where a network looked, for answers that were right, wrong and unsure.
 
@@ -108,24 +74,16 @@ def run_explain(
     """
     from training.evaluate.explain import explain
 
-    experiment, setting = recall_named(name, tag, data, runs, datasets, split, fold, shape, backbone)
-    for path in explain(experiment, setting, part=part, count=count, head=head, saliency=saliency, out=out):
+    for path in explain(chosen.trained_run(), part=part, count=count, head=head, saliency=saliency, out=out):
         Console().print(str(path), soft_wrap=True)
 
 
 @app.command("export")
+@takes_run("split", "fold", "shape", "backbone")
 def run_export(
-    name: Name,
+    chosen: Chosen,
     path: Annotated[Path, typer.Argument(help="ONNX file to write")],
-    data: Data = DATA,
-    runs: Runs = RUNS,
-    tag: Tag = "",
-    datasets: Datasets = "",
-    split: Split = None,
-    fold: Fold = None,
-    shape: Shape = None,
-    backbone: Backbone = None,
-    storage: Annotated[Literal["fp32", "fp16", "int8"], typer.Option(help="of the weights")] = "fp16",
+    storage: Storage = "fp16",
     average: Average = None,
     flips: Flips = False,
     dynamic_size: Annotated[bool, typer.Option("--dynamic-size", help="take pictures of any size, where the network can")] = False,
@@ -136,63 +94,49 @@ def run_export(
     """
     from training.export.exporting import export_run
 
-    experiment, setting = recall_named(name, tag, data, runs, datasets, split, fold, shape, backbone)
     done = export_run(
-        experiment, setting, path, storage=storage, average=[recall_run(text, data, runs) for text in average or ()], flips=flips,
-        dynamic_size=dynamic_size,
+        chosen.trained_run(), path, storage=storage, average=chosen.others(average), flips=flips, dynamic_size=dynamic_size
     )  # fmt: skip
     Console().print(str(done), soft_wrap=True, markup=False)
 
 
 @app.command("publish")
+@takes_run("split", "fold", "shape", "backbone")
 def run_publish(
-    name: Name,
+    chosen: Chosen,
     version: Annotated[str, typer.Option(help="version in the zoo, like 1.0.0")],
-    data: Data = DATA,
-    runs: Runs = RUNS,
-    tag: Tag = "",
-    datasets: Datasets = "",
-    split: Split = None,
-    fold: Fold = None,
-    shape: Shape = None,
-    backbone: Backbone = None,
     zoo: Annotated[Path | None, typer.Option(help="folder of models; the packaged zoo by default")] = None,
     model: Annotated[str | None, typer.Option(help="name of the model; mammotriage-NAME by default")] = None,
-    storage: Annotated[
-        Literal["fp32", "fp16", "int8"], typer.Option(help="of the weights; what each costs in AUC is on the card")
-    ] = "fp16",
+    storage: Storage = "fp16",
     average: Average = None,
     flips: Flips = False,
     calibration: Annotated[
-        Literal["none", "platt", "temperature", "isotonic"], typer.Option(help="fitted on the tune part, of a cancer model")
+        Literal["none", "platt", "temperature", "isotonic"], typer.Option(help="fitted on the validation part, of a cancer model")
     ] = "platt",
     card: Annotated[Path | None, typer.Option(help="TOML with licence and limits, for other data than ours")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="bootstrap draws of an interval")] = 1000,
+    rounds: Rounds = 1000,
 ) -> None:
     """Put a run into the zoo: graph, manifest and card. Refused where parity, contract or card do not hold.
 
     [dim]python -m training publish cancer --version 2.0.0 --tag seed0 --average cancer:seed1[/]
     """
     from models.registry import ZOO
-    from training.export.publish import describe, publish, read_card_text
+    from training.export.card import read_card_text
+    from training.export.publish import PublishOptions, publish, show_metrics
 
-    experiment, setting = recall_named(name, tag, data, runs, datasets, split, fold, shape, backbone)
-    folder = publish(
-        experiment, setting, version, zoo=zoo or ZOO, storage=storage, average=[recall_run(text, data, runs) for text in average or ()],
-        flips=flips, calibration=calibration, name=model, card=read_card_text(card) if card else None, command=command_line(),
-        rounds=rounds,
+    options = PublishOptions(
+        version, zoo=zoo or ZOO, name=model, storage=storage, average=chosen.others(average), flips=flips, calibration=calibration,
+        card=read_card_text(card) if card else None, command=command_line(), rounds=rounds,
     )  # fmt: skip
-    Console().print_json(describe(folder))
+    Console().print_json(show_metrics(publish(chosen.trained_run(), options)))
 
 
 @app.command("soup")
+@takes_run()
 def run_soup(
-    name: Name,
+    chosen: Chosen,
     others: Annotated[list[str], typer.Option("--with", help="tag of a further run of the same experiment; may be repeated")],
     into: Annotated[str, typer.Option(help="tag of the new run")],
-    data: Data = DATA,
-    runs: Runs = RUNS,
-    tag: Tag = "",
 ) -> None:
     """Average the weights (not the answers) of runs that went on from one another: often as good as their average, at the cost of one.
 
@@ -200,9 +144,8 @@ def run_soup(
     """
     from training.stages.soup import make_soup
 
-    experiment, setting = recall_named(name, tag, data, runs)
-    settings = [setting, *(recall_named(name, other, data, runs)[1] for other in others)]
-    Console().print(f"soup: {make_soup(experiment, settings, into)}", soft_wrap=True)
+    soup = make_soup([chosen.trained_run(), *map(chosen.sibling, others)], into)
+    Console().print(f"soup: {soup.folder}", soft_wrap=True)
 
 
 @app.command("results")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from training.data.table import Row
 
-PARTS = ("train", "tune", "test")
+PARTS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Rule:
     Parameters
     ----------
     balanced
-        Tune and test hold as many patients with cancer as without (the rest of either trains); as stratified as the whole otherwise.
+        Validation and test hold as many patients with cancer as without (the rest of either trains); as stratified as the whole otherwise.
     """
 
     shares: tuple[float, float, float]
@@ -44,9 +44,9 @@ RULES: dict[str, Rule] = {
 70/10/20
     Yi et al. 2019, Methods.
 80/10/10, 80/10/10-balanced
-    Levy and Jain 2016, 3: tune and test "constrained to be balanced".
+    Levy and Jain 2016, 3: validation and test "constrained to be balanced".
 85/15
-    Shen et al. 2017, 3.1.1: 15 % test; 10 % of the rest isolated for tuning.
+    Shen et al. 2017, 3.1.1: 15 % test; 10 % of the rest isolated for validation.
 70/30
     That of its transfer to INbreast, 3.2.1: nothing is chosen there, so nothing is set aside to choose by.
 5:1:1
@@ -87,17 +87,17 @@ def split_patients(rows: Sequence[Row], seed: int, rule: str = DEFAULT_RULE) -> 
         mine = {key: patients for key, patients in strata.items() if key[2] is cancer}
         count = max(sum(map(len, mine.values())), 1)
         # Half of a held-out part, of all patients, as a share of those with (or without) cancer; never more than half of them.
-        tune, test = (min(share * total / 2 / count, share / (1 - chosen.shares[0]) / 2) for share in chosen.shares[1:])
-        answer |= {patient: PARTS[part] for patient, part in _deal(mine, (1 - tune - test, tune, test), seed).items()}
+        validation, test = (min(share * total / 2 / count, share / (1 - chosen.shares[0]) / 2) for share in chosen.shares[1:])
+        answer |= {patient: PARTS[part] for patient, part in _deal(mine, (1 - validation - test, validation, test), seed).items()}
     return answer
 
 
-def k_folds(rows: Sequence[Row], k: int, seed: int, tune_share: float = 0.1) -> list[dict[str, str]]:
+def k_folds(rows: Sequence[Row], k: int, seed: int, validation_share: float = 0.1) -> list[dict[str, str]]:
     """Make k splits: each patient is tested in exactly one of them, stratified as `split_patients`.
 
     Parameters
     ----------
-    tune_share
+    validation_share
         Of the patients that a fold does not test.
 
     Raises
@@ -113,8 +113,8 @@ def k_folds(rows: Sequence[Row], k: int, seed: int, tune_share: float = 0.1) -> 
     folds = []
     for fold in range(k):
         rest = {key: [patient for patient in patients if tested[patient] != fold] for key, patients in strata.items()}
-        tuned = _deal(rest, (1 - tune_share, tune_share), seed + 1 + fold)
-        folds.append({patient: PARTS[tuned[patient]] if patient in tuned else "test" for patient in tested})
+        dealt = _deal(rest, (1 - validation_share, validation_share), seed + 1 + fold)
+        folds.append({patient: PARTS[dealt[patient]] if patient in dealt else "test" for patient in tested})
     return folds
 
 

@@ -19,8 +19,9 @@ from pydicom.dataset import FileDataset
 from pydicom.uid import SecondaryCaptureImageStorage
 
 from training.data.phantom import Breast, Outline, View, draw_view
-from training.data.synthetic import MACHINES, Patient, imagine_patients, to_integers
+from training.data.synthetic import to_integers
 from training.data.synthetic_dicom import make_uid, new_file, put_pixels
+from training.data.synthetic_patients import MACHINES, Patient, imagine_patients
 
 STUDY_DATE = "20160101"
 WORDS = {"R": "RIGHT", "L": "LEFT", "mass": "Mass", "calcification": "Calc"}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +10,7 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import UID, DigitalMammographyXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
 from models.vocabulary import LATERALITY_CODES, VIEW_CODES, Code, Laterality, View
-
-if TYPE_CHECKING:
-    from training.data.synthetic import Patient
+from training.data.synthetic_patients import Patient
 
 BITS = 12
 DETECTOR_HEIGHT_MM = 240.0

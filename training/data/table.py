@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -94,3 +97,12 @@ class Index:
 
     rows: tuple[Row, ...]
     skipped: tuple[Skipped, ...] = ()
+
+
+def fingerprint(rows: Iterable[Row]) -> str:
+    """16 hex digits of SHA-256 over the rows: other images or labels change it, another folder or order does not."""
+    said = sorted(
+        json.dumps([row.dataset, row.patient, row.exam, row.image, row.view, row.laterality, row.density, row.pathology, len(row.rois)])
+        for row in rows
+    )
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]

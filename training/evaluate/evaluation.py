@@ -12,17 +12,15 @@ from training.evaluate.measure import compare_tables, measure
 from training.evaluate.pages import make_pages
 from training.evaluate.predictions import Predictions, read_predictions, write_predictions
 from training.evaluate.predictions import pool as join_tables
-from training.evaluate.provenance import commit, describe_run, without_paths
+from training.evaluate.provenance import describe_run, without_paths
 from training.evaluate.results import write_result
-from training.evaluate.running import Run, predict_runs, sample_kind
-from training.stages.experiment import Experiment, Setting, run_folder
-
-__all__ = ["Run", "evaluate", "pool"]
+from training.evaluate.running import predict_runs, sample_kind
+from training.stages.run import Run
+from training.stages.run_config import code_commit
 
 
 def evaluate(
-    experiment: Experiment,
-    setting: Setting,
+    run: Run,
     *,
     part: str = "test",
     flips: bool = False,
@@ -32,14 +30,15 @@ def evaluate(
     results: Path | None = None,
     command: str = "",
     rounds: int = 1000,
-    precision: str = "fp32",
 ) -> Path:
     """Measure a trained run.
 
     Parameters
     ----------
+    run
+        Its option ``precision`` is that of the answers too; fp32 by default, what the exported graph computes in.
     part
-        ``test``, or ``tune`` while still choosing.
+        ``test``, or ``validation`` while still choosing.
     flips
         Average over the picture and its three flips (Shen et al. 2017, augmented prediction).
     average
@@ -64,19 +63,19 @@ def evaluate(
     FileNotFoundError
         The run has no checkpoint: train it first.
     """
-    parts = tuple(dict.fromkeys(("tune", part)))
-    table, material = predict_runs([(experiment, setting), *average], parts, flips, precision=precision)
-    run = describe_run(experiment, setting, command)
+    parts = tuple(dict.fromkeys(("validation", part)))
+    precision = run.options.precision or "fp32"
+    table, samples = predict_runs([run, *average], parts, flips, precision=precision)
     suffix = ("-flips" if flips else "") + (f"-average{len(average) + 1}" if average else "")
-    averaged = [run_folder(*each).name for each in ((experiment, setting), *average)] if average else []
-    run |= {"name": run["name"] + suffix, "flips": flips, "averaged": averaged}
-    folder = out or run_folder(experiment, setting) / f"report{suffix}"
+    averaged = [each.name for each in (run, *average)] if average else []
+    described = describe_run(run, command) | {"name": run.name + suffix, "flips": flips, "averaged": averaged}
+    folder = out or run.folder / f"report{suffix}"
     comparison = None
     if compare is not None:
         other, _ = predict_runs([compare], parts, precision=precision)
-        heads = compare_tables(table, other, sample_kind(experiment, material), part, rounds)
-        comparison = {"with": run_folder(*compare).name, "heads": heads}
-    return _report(table, run, sample_kind(experiment, material), part, comparison, folder, results, rounds)
+        heads = compare_tables(table, other, sample_kind(run.experiment, samples), part, rounds)
+        comparison = {"with": compare.name, "heads": heads}
+    return _report(table, described, sample_kind(run.experiment, samples), part, comparison, folder, results, rounds)
 
 
 def pool(
@@ -92,7 +91,7 @@ def pool(
     """One report over the folds of an experiment, from the predictions.csv of each: every patient is tested once, by a network that never
     saw them.
 
-    Thresholds and calibrations come from the tune parts of all folds together: each fold's own network, other patients.
+    Thresholds and calibrations come from the validation parts of all folds together: each fold's own network, other patients.
 
     Raises
     ------
@@ -108,7 +107,7 @@ def pool(
         "epochs": max(each["run"]["epochs"] for each in runs),
         "seconds": sum(each["run"]["seconds"] or 0.0 for each in runs) or None,
         "command": without_paths(command),
-        "commit": commit(),
+        "commit": code_commit(),
     }
     comparison = None
     if compare:

@@ -14,7 +14,7 @@ from models.preprocessing.recipe import find_recipe
 from training.evaluate.forward import answer, prepare
 from training.evaluate.predictions import name_cases
 from training.evaluate.saliency import saliency as gradient_of
-from training.stages.experiment import Experiment, Setting, load_network, run_folder
+from training.stages.run import Run
 
 KINDS = ("right", "wrong", "unsure")
 
@@ -41,8 +41,7 @@ def choose(scores: NDArray[np.float64], truth: NDArray[np.int64], count: int) ->
 
 
 def explain(
-    experiment: Experiment,
-    setting: Setting,
+    run: Run,
     *,
     part: str = "test",
     count: int = 4,
@@ -68,18 +67,19 @@ def explain(
     ValueError
         There is no such head, or no sample of known truth in that part.
     """
+    experiment = run.experiment
     head = head or next(iter(experiment.heads))
     if head not in experiment.heads:
         raise ValueError(f"{experiment.name} has no head {head!r}; it has: {', '.join(experiment.heads)}")
-    material = experiment.gather(experiment, setting)
-    truth = material.targets[head]
-    chosen = np.array([i for i in material.where(part) if truth[i] >= 0], np.int64)
+    samples = run.gather()
+    truth = samples.targets[head]
+    chosen = np.array([i for i in samples.where(part) if truth[i] >= 0], np.int64)
     if not chosen.size:
         raise ValueError(f"no sample of the {part} part has a known {head}: choose another part or head")
-    network, recipe = load_network(experiment, setting), find_recipe(experiment.recipe)
-    found = answer(network, material.crops, chosen, recipe, list(experiment.heads))
-    names = name_cases([material.rows[i] for i in chosen], [part] * chosen.size)
-    folder = out or run_folder(experiment, setting) / "explain"
+    network, recipe = run.network(), find_recipe(experiment.recipe)
+    found = answer(network, samples.crops, chosen, recipe, list(experiment.heads))
+    names = name_cases([samples.rows[i] for i in chosen], [part] * chosen.size)
+    folder = out or run.folder / "explain"
     folder.mkdir(parents=True, exist_ok=True)
     first = sum(len(classes) for classes in list(experiment.heads.values())[: list(experiment.heads).index(head)])
     paths = []
@@ -87,7 +87,7 @@ def explain(
         for number, place in enumerate(places, start=1):
             scores = found.scores[head][place]
             index = int(scores.argmax())
-            crop = np.asarray(material.crops[chosen[place]])
+            crop = np.asarray(samples.crops[chosen[place]])
             heat = found.maps[place, ..., first + index, :, :] if found.maps.ndim == 4 else found.maps[place, :, index]
             views = crop[None] if crop.ndim == 2 else crop
             columns: list[tuple[str, NDArray[np.float32] | None]] = [("as seen", None), ("class-activation map", heat)]

@@ -27,7 +27,7 @@ POINTS: dict[str, Callable[[Floats, Flags], float]] = {
     "sensitivity 0.90": lambda scores, positive: sensitivity_point(scores, positive, 0.90),
     "specificity 0.90": lambda scores, positive: specificity_point(scores, positive, 0.90),
 }
-"""Chosen on the tune part. Yi et al. take the best F1; DIB-MG takes 0.5, which is always reported beside them."""
+"""Chosen on the validation part. Yi et al. take the best F1; DIB-MG takes 0.5, which is always reported beside them."""
 
 FITS: dict[str, Callable[[Floats, Flags], Callable[[Floats], Floats]]] = {
     "platt": fit_platt,
@@ -74,11 +74,11 @@ def counts_figure(counts: Counts, threshold: float | None = None) -> Figures:
     return figure | {name: share_figure(getattr(counts, name)) for name in names} | {"f1": tidy(counts.f1)}
 
 
-def point_figures(tune: Scored, test: Scored) -> Figures:
-    """Operating points found on the tune part (without one on the test part, and they say so) and what they do on the test part."""
-    honest = both_classes(tune.positive)
-    source = tune if honest else test
-    found: Figures = {"chosen_on": "tune" if honest else "test"}
+def point_figures(validation: Scored, test: Scored) -> Figures:
+    """Operating points found on the validation part (without one on the test part, and they say so) and what they do on the test part."""
+    honest = both_classes(validation.positive)
+    source = validation if honest else test
+    found: Figures = {"chosen_on": "validation" if honest else "test"}
     if not len(test.cases):
         return found
     found["0.5"] = counts_figure(count(test.scores, test.positive, 0.5), 0.5)
@@ -89,17 +89,17 @@ def point_figures(tune: Scored, test: Scored) -> Figures:
     return found
 
 
-def calibration_figures(tune: Scored, test: Scored) -> Figures:
-    """Error of the raw score and of each calibration that was fitted on the tune part, measured on the test part."""
+def calibration_figures(validation: Scored, test: Scored) -> Figures:
+    """Error of the raw score and of each calibration that was fitted on the validation part, measured on the test part."""
     if not both_classes(test.positive):
         return {}
     answers: Figures = {"raw": _calibrated(test.scores, test.positive)}
     for name, fit in FITS.items():
-        if not both_classes(tune.positive):
-            answers[name] = {"refused": "the tune part has not both classes"}
+        if not both_classes(validation.positive):
+            answers[name] = {"refused": "the validation part has not both classes"}
             continue
         try:
-            answers[name] = _calibrated(fit(tune.scores, tune.positive)(test.scores), test.positive)
+            answers[name] = _calibrated(fit(validation.scores, validation.positive)(test.scores), test.positive)
         except ValueError as error:
             answers[name] = {"refused": str(error)}
     return answers

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from models.preprocessing.recipe import Recipe
-from training.networks.served import Served
+from training.networks.export_wrapper import ExportWrapper
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def answer(
         ``fp32``, what the exported graph computes in, or ``bf16``: faster, differs in the third digit.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    served = Served(network).to(device).eval()
+    served = ExportWrapper(network).to(device).eval()
     scores: dict[str, list[NDArray[np.float64]]] = {head: [] for head in heads}
     maps: list[NDArray[np.float32]] = []
     for start in tqdm(range(0, len(chosen), batch), desc="answers", unit="batch", mininterval=5):

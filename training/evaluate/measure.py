@@ -35,16 +35,16 @@ def measure(table: Predictions, sample: str, part: str = "test", rounds: int = 1
     Parameters
     ----------
     table
-        Predictions of the part and, for thresholds and calibration, of the tune part.
+        Predictions of the part and, for thresholds and calibration, of the validation part.
     sample
         What a sample is: ``image``, ``patch`` or ``exam``.
     rounds
         Bootstrap draws of each interval (a third as many for subgroups).
     """
-    test, tune = table.part(part), table.part("tune") if part != "tune" else table.part("none")
+    test, validation = table.part(part), table.part("validation") if part != "validation" else table.part("none")
     counts = {
         name: {"samples": len(each), "patients": len({case.patient for case in each.cases})}
-        for name, each in ((part, test), ("tune", tune))
+        for name, each in ((part, test), ("validation", validation))
         if len(each)
     }
     heads: dict[str, Any] = {}
@@ -54,15 +54,15 @@ def measure(table: Predictions, sample: str, part: str = "test", rounds: int = 1
             heads[head]["subgroups"] = {sample: class_groups(test, head)}
             continue
         found: dict[str, Any] = {"kind": "score", "positive": names[-1], "levels": {}, "subgroups": {}}
-        held, chosen = levels_of(test, head, sample), levels_of(tune, head, sample)
+        held, chosen = levels_of(test, head, sample), levels_of(validation, head, sample)
         for name, level in held.items():
-            tuned = chosen.get(name, Scored([], np.zeros(0), np.zeros(0, np.bool_), {}))
-            figure = auc_figure(level, rounds) | {"points": point_figures(tuned, level)}
-            figure["calibration"] = calibration_figures(tuned, level)
+            chosen_on = chosen.get(name, Scored([], np.zeros(0), np.zeros(0, np.bool_), {}))
+            figure = auc_figure(level, rounds) | {"points": point_figures(chosen_on, level)}
+            figure["calibration"] = calibration_figures(chosen_on, level)
             if baselines := _baselines(level, rounds):
                 figure["baselines"] = baselines
             found["levels"][name] = figure
-            found["subgroups"][name] = score_groups(tuned, level, max(rounds // 3, 20))
+            found["subgroups"][name] = score_groups(chosen_on, level, max(rounds // 3, 20))
         heads[head] = found
     report: dict[str, Any] = {"sample": sample, "part": part, "counts": counts, "heads": heads}
     if pointing := _pointing(test):

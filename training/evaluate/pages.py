@@ -13,8 +13,8 @@ from training.evaluate.predictions import Predictions
 
 CAUTION = (
     "Intervals are 95 % percentile bootstraps over patients. DeLong's interval, and every p value, takes samples for independent; several "
-    "images of one patient are not, so at image level it is too narrow. Thresholds and calibrations come from the tune part unless said "
-    "otherwise. Groups are many and small: a p value below 0.05 among twenty is to be expected."
+    "images of one patient are not, so at image level it is too narrow. Thresholds and calibrations come from the validation part unless "
+    "said otherwise. Groups are many and small: a p value below 0.05 among twenty is to be expected."
 )
 
 

@@ -71,7 +71,7 @@ class Predictions:
         )
 
     def part(self, name: str) -> Predictions:
-        """The samples of ``train``, ``tune`` or ``test``."""
+        """The samples of ``train``, ``validation`` or ``test``."""
         return self.take(np.flatnonzero([case.part == name for case in self.cases]))
 
     def binary(self, head: str) -> tuple[Floats, NDArray[np.bool_]]:

@@ -41,12 +41,13 @@ GROUPINGS: dict[str, Callable[[Case], str | None]] = {
 }
 
 
-def score_groups(tune: Scored, test: Scored, rounds: int) -> dict[str, Any]:
+def score_groups(validation: Scored, test: Scored, rounds: int) -> dict[str, Any]:
     """AUC, and sensitivity, specificity and accuracy at Youden's threshold, in every group with at least two members.
 
-    One threshold for all groups, chosen on the whole tune part (on the test part where that has not both classes): what a site would use.
+    One threshold for all groups, chosen on the whole validation part (on the test part where that has not both classes), as a site
+    would use it.
     """
-    source = tune if both_classes(tune.positive) else test
+    source = validation if both_classes(validation.positive) else test
     if not both_classes(source.positive):
         return {}
     threshold = youden_point(source.scores, source.positive)

@@ -1,13 +1,15 @@
-"""Every experiment by name, and what is here of what each needs."""
+"""Every experiment by name, a user's own from a file, and the data sets that are absent."""
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
 from training.data.index import locate
+from training.errors import ExperimentUnknown
 from training.experiments import dib_mg, labels, masses, patches, two_step, whole_image, zoo
 from training.stages.experiment import Experiment
 
@@ -20,18 +22,46 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 
 def find_experiment(name: str, datasets: Sequence[str] = ()) -> Experiment:
-    """The experiment `name`, on other data sets where some are named.
+    """The experiment `name`, or the one that the file `name` defines; on other data sets where some are named.
 
     Raises
     ------
-    ValueError
+    ExperimentUnknown
         There is none of that name; the message has the nearest ones.
     """
+    experiment = load_experiment(Path(name)) if name.endswith(".py") else _experiment_named(name)
+    return replace(experiment, datasets=tuple(datasets)) if datasets else experiment
+
+
+def _experiment_named(name: str) -> Experiment:
     if name not in EXPERIMENTS:
         near = get_close_matches(name, EXPERIMENTS, n=4, cutoff=0.4)
         hint = f" (did you mean {', '.join(near)}?)" if near else ""
-        raise ValueError(f"no experiment named {name!r}{hint}: `python -m training experiments` lists them")
-    return replace(EXPERIMENTS[name], datasets=tuple(datasets)) if datasets else EXPERIMENTS[name]
+        raise ExperimentUnknown(f"no experiment named {name!r}{hint}: `python -m training experiments` lists them")
+    return EXPERIMENTS[name]
+
+
+def load_experiment(path: Path) -> Experiment:
+    """The value ``EXPERIMENT`` of a user's own Python file. The file is executed.
+
+    Raises
+    ------
+    ExperimentUnknown
+        No such file, or no `Experiment` of that name in it.
+    """
+    if not path.is_file():
+        raise ExperimentUnknown(f"no file {path}: give the name of an experiment, or a Python file that defines EXPERIMENT")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ExperimentUnknown(f"{path} cannot be read as a Python module")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    experiment = getattr(module, "EXPERIMENT", None)
+    if not isinstance(experiment, Experiment):
+        raise ExperimentUnknown(
+            f"{path} defines no EXPERIMENT: assign one, like EXPERIMENT = replace(LABELER, name='mine', shape=(320, 192))"
+        )
+    return experiment
 
 
 def absent_datasets(experiment: Experiment, data: Path) -> list[str]:

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from models.preprocessing.recipe import find_recipe
 from training.metrics.ranking import accuracy, auc, patient_interval
 from training.stages.engine import predict
-from training.stages.experiment import Experiment, Setting, load_network, run_folder, train
+from training.stages.run import Run
+from training.stages.train import train
 
 
 def read_sizes(text: str) -> list[int | None]:
@@ -35,7 +36,7 @@ def read_sizes(text: str) -> list[int | None]:
     return sizes
 
 
-def draw_curve(experiment: Experiment, setting: Setting, sizes: Sequence[int | None], folder: Path, rounds: int = 1000) -> Path:
+def draw_curve(run: Run, sizes: Sequence[int | None], folder: Path, rounds: int = 1000) -> Path:
     """Train at every size, test each on the same patients, and write ``NAME.json`` and ``NAME.png``.
 
     Each size is a run of its own, ``NAME-TAG-25-patients``, so that a killed curve goes on where it stopped.
@@ -51,19 +52,21 @@ def draw_curve(experiment: Experiment, setting: Setting, sizes: Sequence[int | N
     -------
     The JSON file.
     """
-    if not experiment.gather(experiment, setting).where("test").size:
+    experiment, options = run.experiment, run.options
+    if not run.gather().where("test").size:
         raise ValueError("the split has no test part: choose another --split, every point of the curve is measured on it")
-    points = [_measure(experiment, replace(setting, patients=size, tag=_tag(setting.tag, size)), rounds) for size in sizes]
+    sized = [Run(experiment, replace(options, patients=size, tag=_tag(options.tag, size))) for size in sizes]
+    points = [_measure(each, rounds) for each in sized]
     answer = {
         "experiment": experiment.name,
         "paper": experiment.paper,
-        "datasets": [name.partition(":")[0] for name in experiment.datasets],
-        "shape": experiment.input_shape(setting),
-        "seed": setting.seed,
+        "datasets": run.dataset_names,
+        "shape": run.shape,
+        "seed": options.seed,
         "points": sorted(points, key=lambda point: int(point["patients"])),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{run_folder(experiment, setting).name}-curve.json"
+    path = folder / f"{run.name}-curve.json"
     path.write_text(json.dumps(answer, indent=1) + "\n", encoding="utf-8")
     _plot(answer, path.with_suffix(".png"))
     return path
@@ -74,26 +77,26 @@ def _tag(tag: str, size: int | None) -> str:
     return f"{tag}-{own}" if tag else own
 
 
-def _measure(experiment: Experiment, setting: Setting, rounds: int) -> dict[str, Any]:
-    folder = train(experiment, setting)
-    material = experiment.gather(experiment, setting)
-    trained, held = material.where("train"), material.where("test")
-    logits = predict(load_network(experiment, setting), material.crops[held], normalise=find_recipe(experiment.recipe).normalise)
+def _measure(run: Run, rounds: int) -> dict[str, Any]:
+    train(run)
+    samples = run.gather()
+    trained, held = samples.where("train"), samples.where("test")
+    logits = predict(run.network(), samples.crops[held], normalise=find_recipe(run.experiment.recipe).normalise)
     figures: dict[str, Any] = {}
     for head, values in logits.items():
-        known = np.flatnonzero(material.targets[head][held] >= 0)
-        truth, answers = material.targets[head][held][known], values[known]
+        known = np.flatnonzero(samples.targets[head][held] >= 0)
+        truth, answers = samples.targets[head][held][known], values[known]
         if answers.shape[1] > 2:
             name, statistic = "accuracy", _accuracy_of(answers, truth)
         else:
             name, statistic = "auc", _auc_of(answers[:, -1] - (answers[:, 0] if answers.shape[1] == 2 else 0.0), truth)
-        interval = patient_interval(statistic, [material.rows[held[i]].patient for i in known], rounds)
+        interval = patient_interval(statistic, [samples.rows[held[i]].patient for i in known], rounds)
         value = statistic(np.arange(len(known)))
         figures[head] = {"figure": name, "value": round(value, 4), "interval95": [round(bound, 4) for bound in interval], "n": len(known)}
     return {
-        "patients": len({material.rows[i].patient for i in trained}),
+        "patients": len({samples.rows[i].patient for i in trained}),
         "samples": len(trained),
-        "run": folder.name,
+        "run": run.name,
         "figures": figures,
     }
 

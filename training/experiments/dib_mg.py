@@ -12,22 +12,23 @@ import numpy as np
 from training.data.augment import DIB_MG
 from training.data.cache import build_cache
 from training.data.exams import Exam, group_breasts, group_exams, leave_out_benign
-from training.data.index import Row, read_index
+from training.data.table import Row
 from training.networks.dib_mg import WIDTHS, DibMg
 from training.networks.imagenet import IMAGENET, RANDOM, fill
 from training.stages.checkpoint import read_network
-from training.stages.experiment import Experiment, gather_images, part_of_rows
+from training.stages.experiment import Experiment
+from training.stages.gathering import SampleRequest, gather_images
+from training.stages.options import Initialisation
 from training.stages.plan import Plan
-from training.stages.setting import Material, Setting, Start
+from training.stages.samples import Samples
 
 SHAPE = (1600, 1600)
 """The longer side becomes 1600 and the rest is padded ("Training Set-up")."""
 
 
-def gather_exams(experiment: Experiment, setting: Setting, group: Callable[[Sequence[Row]], list[Exam]]) -> Material:
+def gather_exams(request: SampleRequest, group: Callable[[Sequence[Row]], list[Exam]]) -> Samples:
     """Samples of several views, (n, views, rows, columns), a view that an exam lacks black; benign exams left out as in the paper."""
-    rows = read_index(setting.data, experiment.datasets)
-    cached = build_cache(rows, experiment.input_shape(setting), setting.runs / "cache", experiment.recipe)
+    cached = build_cache(request.read_rows(), request.shape, request.cache, request.recipe)
     exams = leave_out_benign(cached.rows, group(cached.rows))
     first = [cached.rows[exam.first] for exam in exams]
     crops = np.zeros((len(exams), len(exams[0].places) if exams else 0, *cached.pixels.shape[1:]), np.uint8)
@@ -36,20 +37,20 @@ def gather_exams(experiment: Experiment, setting: Setting, group: Callable[[Sequ
             if index is not None:
                 crops[number, place] = cached.pixels[index]
     labels = np.array([-1 if exam.malignant is None else int(exam.malignant) for exam in exams], np.int64)
-    return Material(first, crops, part_of_rows(experiment, setting, first), {"cancer": labels})
+    return Samples(first, crops, request.parts(first), {"cancer": labels})
 
 
-def build(start: Start) -> DibMg:
+def build(initialisation: Initialisation) -> DibMg:
     """The network; no ImageNet weights exist for it, so that it starts at random unless a trained run is named.
 
     Raises
     ------
     ValueError
-        `Start.backbone` is no list of six widths.
+        `Initialisation.backbone` is no list of six widths.
     """
-    network = DibMg(_widths(start.backbone))
-    if start.weights not in (IMAGENET, RANDOM):
-        fill(network, read_network(Path(start.weights)))
+    network = DibMg(_widths(initialisation.backbone))
+    if initialisation.weights not in (IMAGENET, RANDOM):
+        fill(network, read_network(Path(initialisation.weights)))
     return network
 
 

@@ -8,14 +8,15 @@ from pathlib import Path
 from torch import nn
 
 from training.data.augment import LABELS, LABELS_KEEPING_SIDES, Augmentation
-from training.data.cache import build_cache
-from training.data.index import read_index
+from training.errors import ClassEmpty
 from training.networks.imagenet import RANDOM, fill
 from training.networks.labeler import HEADS, Labeler
 from training.stages.checkpoint import read_network
-from training.stages.errors import ClassEmpty
-from training.stages.experiment import Experiment, Material, Setting, Start, part_of_rows, targets
+from training.stages.experiment import Experiment
+from training.stages.gathering import SampleRequest, cut_images
+from training.stages.options import Initialisation
 from training.stages.plan import Plan
+from training.stages.samples import Samples
 
 EPOCHS, RATE, MOMENTUM, WEIGHT_DECAY = 49, 1e-3, 0.9, 1e-5
 """Yi et al. 2019, "DCNN Development and Testing"."""
@@ -24,18 +25,18 @@ BATCH = 32
 """The paper does not say."""
 
 
-def build(head: str, start: Start) -> nn.Module:
-    """ResNet-50 (or `Start.backbone`) whose last linear layer has the label's classes; from ImageNet, a file, or a run of another label."""
-    make = partial(Labeler, start.backbone or "resnet50", heads={head: HEADS[head]}, dropout=0.0)
-    place = Path(start.weights)
+def build(head: str, initialisation: Initialisation) -> nn.Module:
+    """ResNet-50 (or another backbone) whose last linear layer has the label's classes; from ImageNet, a file, or another label's run."""
+    make = partial(Labeler, initialisation.backbone or "resnet50", heads={head: HEADS[head]}, dropout=0.0)
+    place = Path(initialisation.weights)
     if not (place.is_dir() or place.suffix == ".pt"):
-        return make(weights=start.weights)
+        return make(weights=initialisation.weights)
     network = make(weights=RANDOM)
     fill(network, read_network(place), but=("heads.",))
     return network
 
 
-def gather(experiment: Experiment, setting: Setting) -> Material:
+def gather(request: SampleRequest) -> Samples:
     """The images whose label is known: the whole image at the network's size, by the experiment's recipe.
 
     Both laterality runs get the same images in the same parts, so that DeLong's test can pair them.
@@ -45,13 +46,11 @@ def gather(experiment: Experiment, setting: Setting) -> Material:
     ClassEmpty
         No image of the data sets has the label.
     """
-    (head,) = experiment.heads
-    rows = [row for row in read_index(setting.data, experiment.datasets) if getattr(row, head) is not None]
+    (head,) = request.heads
+    rows = [row for row in request.read_rows() if getattr(row, head) is not None]
     if not rows:
-        raise ClassEmpty(f"no image of {', '.join(experiment.datasets)} has a {head}: name other data sets")
-    cached = build_cache(rows, experiment.input_shape(setting), setting.runs / "cache", experiment.recipe)
-    kept = list(cached.rows)
-    return Material(kept, cached.pixels, part_of_rows(experiment, setting, kept), targets(experiment, kept))
+        raise ClassEmpty(f"no image of {', '.join(request.datasets)} has a {head}: name other data sets")
+    return cut_images(request, rows)
 
 
 def _experiment(name: str, head: str, paper: str, augmentation: Augmentation, recipe: str = "whole-stretch@1") -> Experiment:

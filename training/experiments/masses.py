@@ -13,14 +13,16 @@ import numpy as np
 from torch import nn
 
 from training.data.augment import MASSES, NONE
-from training.data.index import read_index
 from training.data.masses import Context, build_patches, find_masses
+from training.errors import ClassEmpty
 from training.networks.imagenet import RANDOM, fill
 from training.networks.mass_patches import HEADS, SIDE, AlexNet, BaselineCnn, MassGoogLeNet
 from training.stages.checkpoint import read_network
-from training.stages.errors import ClassEmpty
-from training.stages.experiment import Experiment, Material, Setting, Start, part_of_rows
+from training.stages.experiment import Experiment
+from training.stages.gathering import SampleRequest
+from training.stages.options import Initialisation
 from training.stages.plan import Optimiser, Plan
+from training.stages.samples import Samples
 
 BATCH = 64
 """Levy & Jain 2016, 4.1, for the baseline; for the other two the paper does not say."""
@@ -78,17 +80,17 @@ NETWORKS = {
 """The multiplier 0.1 is for what comes before inception 5a, 1 for 5a and 5b, 10 for the last layer; AlexNet: 0.1 for convolutions."""
 
 
-def build(network: str, start: Start) -> nn.Module:
+def build(network: str, initialisation: Initialisation) -> nn.Module:
     """The network of a design; from published weights, a file, or a run of another experiment of the same network."""
-    place = Path(start.weights)
+    place = Path(initialisation.weights)
     if not (place.is_dir() or place.suffix == ".pt"):
-        return NETWORKS[network].build(start.weights, start.backbone)
-    made = NETWORKS[network].build(RANDOM, start.backbone)
+        return NETWORKS[network].build(initialisation.weights, initialisation.backbone)
+    made = NETWORKS[network].build(RANDOM, initialisation.backbone)
     fill(made, read_network(place))
     return made
 
 
-def gather(context: Context, augmented: bool, experiment: Experiment, setting: Setting) -> Material:
+def gather(context: Context, augmented: bool, request: SampleRequest) -> Samples:
     """A sample for each mass; training masses 25 times, turned and cropped, where `augmented`.
 
     Raises
@@ -96,17 +98,17 @@ def gather(context: Context, augmented: bool, experiment: Experiment, setting: S
     ClassEmpty
         The data sets have no outlined mass of known pathology.
     """
-    masses = find_masses(read_index(setting.data, experiment.datasets))
+    masses = find_masses(request.read_rows())
     if not masses:
-        raise ClassEmpty(f"{', '.join(experiment.datasets)} has no outlined mass of known pathology: name a set with regions of masses")
+        raise ClassEmpty(f"{', '.join(request.datasets)} has no outlined mass of known pathology: name a set with regions of masses")
     samples = [mass.sample for mass in masses]
-    parts = part_of_rows(experiment, setting, samples)
+    parts = request.parts(samples)
     copied = [augmented and part == "train" for part in parts]
-    patches = build_patches(masses, copied, context, experiment.input_shape(setting), setting.runs / "cache")
+    patches = build_patches(masses, copied, context, request.shape, request.cache)
     rows = [samples[index] for index in patches.masses]
     truth = np.array([int(bool(row.malignant)) for row in rows], np.int64)
-    (head,) = experiment.heads
-    return Material(rows, patches.pixels, parts[patches.masses], {head: truth})
+    (head,) = request.heads
+    return Samples(rows, patches.pixels, parts[patches.masses], {head: truth})
 
 
 def mass_experiment(network: Literal["baseline", "alexnet", "googlenet"], context: Context, augmented: bool) -> Experiment:

@@ -6,23 +6,24 @@ from functools import partial
 from pathlib import Path
 
 from training.data.augment import PATCH_TO_IMAGE
-from training.data.index import read_index
 from training.data.patches import IMAGE_SHAPE, S1, S10, PatchSet, sample_patches
+from training.networks.backbones import top_layers
 from training.networks.imagenet import IMAGENET, RANDOM, fill
 from training.networks.patch_classifier import LESIONS, PATCH, PatchClassifier
-from training.networks.trunks import top_layers
 from training.stages.balance import balanced_cross_entropy
 from training.stages.checkpoint import read_network
-from training.stages.experiment import Experiment, part_of_rows
+from training.stages.experiment import Experiment
+from training.stages.gathering import SampleRequest
+from training.stages.options import Initialisation
 from training.stages.plan import Plan
-from training.stages.setting import Material, Setting, Start
+from training.stages.samples import Samples
 
 SETS = {patch_set.name: patch_set for patch_set in (S1, S10)}
 EPOCHS = {"s1": 200, "s10": 50}
 """Of all stages: "for the S1 patch set, the total number of epochs was increased to 200 because it is much smaller"."""
 
 
-def gather_patches(experiment: Experiment, setting: Setting, patch_set: PatchSet) -> Material:
+def gather_patches(request: SampleRequest, patch_set: PatchSet) -> Samples:
     """Patches of the experiment's sets; a smaller patch is cut from an image that is smaller alike, so that it shows as much breast.
 
     Raises
@@ -30,28 +31,28 @@ def gather_patches(experiment: Experiment, setting: Setting, patch_set: PatchSet
     ValueError
         The shape is no square.
     """
-    rows, columns = experiment.input_shape(setting)
+    rows, columns = request.shape
     if rows != columns:
         raise ValueError(f"patches are squares: {rows}x{columns} is none; give --shape the same number twice")
     image_shape = (round(IMAGE_SHAPE[0] * rows / PATCH), round(IMAGE_SHAPE[1] * rows / PATCH))
-    patches = sample_patches(read_index(setting.data, experiment.datasets), patch_set, setting.runs / "cache", rows, image_shape)
-    return Material(patches.rows, patches.pixels, part_of_rows(experiment, setting, patches.rows), {"lesion": patches.classes})
+    patches = sample_patches(request.read_rows(), patch_set, request.cache, rows, image_shape)
+    return Samples(patches.rows, patches.pixels, request.parts(patches.rows), {"lesion": patches.classes})
 
 
-def build(start: Start, backbone: str, weights: str | None = None) -> PatchClassifier:
-    """The classifier on its trunk; from another run of the same classifier it takes everything.
+def build(initialisation: Initialisation, backbone: str, weights: str | None = None) -> PatchClassifier:
+    """The classifier on its backbone; from another run of the same classifier it takes everything.
 
     Parameters
     ----------
     weights
-        What stands for `IMAGENET` in this row: the rows that start at random do so unless they are told otherwise.
+        Replaces `IMAGENET` in this row: a row that starts at random does so unless the user names other weights.
     """
-    chosen = weights if weights is not None and start.weights == IMAGENET else start.weights
+    chosen = weights if weights is not None and initialisation.weights == IMAGENET else initialisation.weights
     if Path(chosen).is_dir() or chosen.endswith(".pt"):
-        network = PatchClassifier(start.backbone or backbone, RANDOM)
+        network = PatchClassifier(initialisation.backbone or backbone, RANDOM)
         fill(network, read_network(Path(chosen)))
         return network
-    return PatchClassifier(start.backbone or backbone, chosen)
+    return PatchClassifier(initialisation.backbone or backbone, chosen)
 
 
 def staged(backbone: str, epochs: int) -> tuple[Plan, ...]:

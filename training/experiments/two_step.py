@@ -14,15 +14,16 @@ from training.data.patches import IMAGE_SHAPE
 from training.experiments import patches
 from training.networks.imagenet import IMAGENET
 from training.stages.experiment import Experiment
+from training.stages.options import Initialisation
 from training.stages.plan import Plan
-from training.stages.setting import Material, Setting, Start
+from training.stages.samples import Samples
 from training.stages.two_step import TwoStepNetwork, fit_forest, measure_regions
 
 ONE_PASS = Plan(epochs=1, batch=1, rates={"": 1.0}, precision="fp32", augmentation=NONE)
 """The images are looked at once and no gradient flows: of this plan only the precision counts."""
 
 
-def build(start: Start, backbone: str, trained: str) -> nn.Module:
+def build(initialisation: Initialisation, backbone: str, trained: str) -> nn.Module:
     """The classifier of a run, with a forest that is not planted yet.
 
     Raises
@@ -30,19 +31,19 @@ def build(start: Start, backbone: str, trained: str) -> nn.Module:
     ValueError
         No run is named: ImageNet weights tell no lesions.
     """
-    if start.weights == IMAGENET:
+    if initialisation.weights == IMAGENET:
         raise ValueError(f"this row starts from a run of {trained}: name its folder with --weights RUNS/{trained}")
-    return TwoStepNetwork(patches.build(start, backbone))
+    return TwoStepNetwork(patches.build(initialisation, backbone))
 
 
-def learn(network: TwoStepNetwork, experiment: Experiment, setting: Setting, material: Material) -> None:
+def fit_trees(network: TwoStepNetwork, samples: Samples, recipe: str, seed: int) -> None:
     """Measure the heatmaps of the training images, and plant the forest that tells the malignant ones."""
-    truth = material.targets["cancer"]
-    chosen = np.array([index for index in material.where("train") if truth[index] >= 0])
+    truth = samples.targets["cancer"]
+    chosen = np.array([index for index in samples.where("train") if truth[index] >= 0])
     network.to("cuda" if torch.cuda.is_available() else "cpu")
-    values = measure_regions(network.patches, [material.crops[index] for index in chosen], find_recipe(experiment.recipe))
+    values = measure_regions(network.patches, [samples.crops[index] for index in chosen], find_recipe(recipe))
     network.cpu()
-    network.plant(fit_forest(values, truth[chosen], setting.seed))
+    network.plant(fit_forest(values, truth[chosen], seed))
 
 
 def _experiment(backbone: str) -> Experiment:
@@ -59,7 +60,7 @@ def _experiment(backbone: str) -> Experiment:
         plans=(ONE_PASS,),
         build=partial(build, backbone=backbone, trained=trained),
         split="85/15",
-        learn=learn,
+        fit_override=fit_trees,
     )
 
 

@@ -13,8 +13,8 @@ from training.networks.tops import Block, FcTop, ResnetBlock, VggBlock
 from training.networks.whole_image import WholeImageNetwork
 from training.stages.checkpoint import read_network
 from training.stages.experiment import Experiment
+from training.stages.options import Initialisation
 from training.stages.plan import Plan
-from training.stages.setting import Start
 
 Heatmap = Literal["relu", "softmax"]
 Top = tuple[Block, ...] | FcTop
@@ -53,7 +53,12 @@ BEST = {"vgg": "vgg-256x1-128x1", "resnet": "resnet-512x2"}
 
 
 def build(
-    start: Start, backbone: str, top: Top, heatmap: Heatmap | None = None, trained: str | None = None, random: bool = False
+    initialisation: Initialisation,
+    backbone: str,
+    top: Top,
+    heatmap: Heatmap | None = None,
+    trained: str | None = None,
+    random: bool = False,
 ) -> WholeImageNetwork:
     """A whole-image network that starts from a patch classifier's run, from another whole-image run, from published weights or at random.
 
@@ -62,7 +67,7 @@ def build(
     trained
         The experiment whose run this row of the paper starts from: published weights are no substitute for it. None: they are welcome.
     random
-        Start at random where no weights are named.
+        Initialisation at random where no weights are named.
 
     Raises
     ------
@@ -71,7 +76,7 @@ def build(
     WeightsUnavailable
         The weights cannot be had or do not fit.
     """
-    name, weights = start.backbone or backbone, RANDOM if random and start.weights == IMAGENET else start.weights
+    name, weights = initialisation.backbone or backbone, RANDOM if random and initialisation.weights == IMAGENET else initialisation.weights
     if trained and weights == IMAGENET:
         raise ValueError(
             f"this row starts from a run of {trained}: name its folder with --weights RUNS/{trained}; "

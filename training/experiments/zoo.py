@@ -12,8 +12,9 @@ from torch import nn
 from training.data.augment import Augmentation
 from training.networks.labeler import HEADS, Labeler
 from training.networks.whole_image import WholeImageNetwork
-from training.stages.experiment import Experiment, Start
+from training.stages.experiment import Experiment
 from training.stages.losses import masked_cross_entropy
+from training.stages.options import Initialisation
 from training.stages.plan import Plan
 from training.stages.samples import Targets
 
@@ -24,17 +25,17 @@ ALL_FLIPS = Augmentation(rotation_degrees=20.0, zoom=0.15, horizontal_flip=True,
 """A cancer is one in a mirror too."""
 
 
-def build_labeler(start: Start) -> nn.Module:
+def build_labeler(initialisation: Initialisation) -> nn.Module:
     """The multi-head labeler on GoogLeNet: of the networks whose ImageNet weights can be had offline the fastest on a CPU."""
-    return Labeler(start.backbone or "googlenet", start.weights, dropout=0.4)
+    return Labeler(initialisation.backbone or "googlenet", initialisation.weights, dropout=0.4)
 
 
-def build_cancer(start: Start) -> nn.Module:
+def build_cancer(initialisation: Initialisation) -> nn.Module:
     """The all-convolutional network on GoogLeNet features."""
-    return WholeImageNetwork(start.backbone or "googlenet", weights=start.weights)
+    return WholeImageNetwork(initialisation.backbone or "googlenet", weights=initialisation.weights)
 
 
-def draw_known_density(targets: Targets) -> NDArray[np.float64]:
+def weight_known_density(targets: Targets) -> NDArray[np.float64]:
     """Half of the pictures have no density: the others are drawn more often."""
     return np.where(targets["density"] >= 0, 1.5, 1.0)
 
@@ -57,7 +58,7 @@ LABELER = Experiment(
     heads=HEADS,
     plans=(Plan(epochs=7, batch=32, rates={**as_published("features"), "features": 2e-4, "heads": 1e-3}, weight_decay=2e-2),),
     loss=partial(masked_cross_entropy, smoothing=0.05),
-    draws=draw_known_density,
+    sampling_weights=weight_known_density,
 )
 CANCER = Experiment(
     name="cancer",

@@ -1,4 +1,4 @@
-"""The calibration of a cancer model: fitted on the tune part's images, because the service calibrates each image's score."""
+"""The calibration of a cancer model: fitted on the validation part's images, because the service calibrates each image's score."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ DIGITS = 6
 
 
 def fit_calibration(table: Predictions, kind: str) -> Calibration:
-    """Fit on the tune part, as a manifest holds it.
+    """Fit on the validation part, as a manifest holds it.
 
     Raises
     ------
     ValueError
-        No such kind, or a tune part without both classes or ranked worse than chance; the message names ``none`` as the way out.
+        No such kind, or a validation part without both classes or ranked worse than chance; the message names ``none`` as the way out.
     """
     if kind == "none":
         return Calibration()
-    images = scored(table.part("tune"), "cancer")
+    images = scored(table.part("validation"), "cancer")
     try:
         if kind == "platt":
             line = fit_platt(images.scores, images.positive)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from models.manifest import Manifest
+from training.errors import CardIncomplete
 from training.evaluate.pages import number
-from training.export.refusals import CardIncomplete
-from training.stages.experiment import Experiment, Setting
+from training.stages.run import Run
 
 CARDS = Path(__file__).with_name("cards.toml")
 
@@ -72,14 +72,14 @@ def check_card(manifest: Manifest, text: CardText) -> None:
         raise CardIncomplete(f"the card of {manifest.name} {manifest.version} lacks {'; '.join(missing)}")
 
 
-def write_card(path: Path, manifest: Manifest, experiment: Experiment, setting: Setting, text: CardText, command: str) -> None:
+def write_card(path: Path, manifest: Manifest, run: Run, text: CardText, command: str) -> None:
     """Write CARD.md for a manifest."""
     metrics = manifest.metrics
     chosen = ", ".join(f"{head} {value}" for head, value in manifest.thresholds.items()) or "none"
     schedule = "; then ".join(
         f"{plan.epochs} epochs at most, batch {plan.batch}, {plan.optimiser}, {plan.schedule}, peak rates "
         f"{', '.join(f'{rate:g}' for rate in plan.rates.values())}"
-        for plan in experiment.stages(setting)
+        for plan in run.plans
     )
     soup = f"; weights averaged over {', '.join(metrics['soup'])}" if metrics.get("soup") else ""
     averaged = f"; average of {', '.join(metrics['averaged'])}" if metrics.get("averaged") else ""
@@ -90,7 +90,7 @@ def write_card(path: Path, manifest: Manifest, experiment: Experiment, setting: 
         "A research model for triage and labelling. **Not a diagnosis, not a medical device.**",
         "",
         f"* Task: {manifest.task}; input {manifest.rows}x{manifest.columns}, recipe `{manifest.recipe}`; stored as {manifest.storage}",
-        f"* Experiment: `{experiment.name}` ({experiment.paper}){soup}{averaged}{flips}",
+        f"* Experiment: `{run.experiment.name}` ({run.experiment.paper}){soup}{averaged}{flips}",
         f"* sha256 of model.onnx: `{manifest.sha256}`; created {manifest.created:%Y-%m-%d}",
         f"* Data: {manifest.data}; samples: {', '.join(f'{count} {part}' for part, count in metrics['samples'].items())}; split by patient",
         f"* Schedule: {schedule}; {metrics['epochs']} epochs were trained",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from models.errors import ModelsError
 from models.preprocessing.recipe import Prepared
 from models.registry import Registry
-from training.export.refusals import ContractBroken
+from training.errors import ContractBroken
 from training.export.sessions import open_graph
 
 LARGEST_STEP = 1e-3

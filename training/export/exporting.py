@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from models.preprocessing.recipe import find_recipe
 from training.evaluate.forward import prepare
-from training.evaluate.running import Run, join_networks
+from training.evaluate.running import join_networks
 from training.export.onnx_graph import convert, export, parity
-from training.stages.experiment import Experiment, Material, Setting, gather_images
+from training.stages.gathering import gather_images
+from training.stages.run import Run
+from training.stages.samples import Samples
 
 PARITY_PICTURES = 32
 RANGE_PICTURES = 64
@@ -30,10 +32,10 @@ class Exported:
     pictures: int
 
 
-def served_material(experiment: Experiment, setting: Setting) -> Material:
+def served_samples(run: Run) -> Samples:
     """The samples that a graph is measured on. An exam network is served image by image, as every model of the service is."""
-    material = experiment.gather(experiment, setting)
-    return gather_images(experiment, setting) if material.crops.ndim == 4 else material
+    samples = run.gather()
+    return gather_images(run.request) if samples.crops.ndim == 4 else samples
 
 
 def spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
@@ -44,8 +46,7 @@ def spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def export_run(
-    experiment: Experiment,
-    setting: Setting,
+    run: Run,
     path: Path,
     *,
     storage: str = "fp16",
@@ -53,7 +54,7 @@ def export_run(
     flips: bool = False,
     dynamic_size: bool = False,
     images: int = PARITY_PICTURES,
-    material: Material | None = None,
+    samples: Samples | None = None,
     plain: Path | None = None,
 ) -> Exported:
     """Write a run's graph and measure its parity on real images of the test part (of all parts where that is empty).
@@ -64,28 +65,28 @@ def export_run(
         Further runs that the graph averages with this one.
     flips
         Put the four flips of augmented prediction into the graph: four times the arithmetic.
-    material, plain
+    samples, plain
         Samples that were gathered, and an fp32 graph of the same network that was written before.
 
     Raises
     ------
     ValueError
         The runs cannot be one graph, or a flip would change the answer.
-    training.export.onnx_graph.SizeFixed
+    SizeFixed
         A dynamic size was asked for, and the network has one size.
     """
-    network = join_networks([(experiment, setting), *average], flips)
-    material = material or served_material(experiment, setting)
-    recipe, heads = find_recipe(experiment.recipe), list(experiment.heads)
-    test, train = material.where("test"), material.where("train")
-    held = spread(test if test.size else np.arange(len(material.rows)), images)
-    pictures = prepare(np.asarray(material.crops[held]), recipe).numpy()
+    network = join_networks([run, *average], flips)
+    samples = samples or served_samples(run)
+    recipe, heads = find_recipe(run.experiment.recipe), list(run.experiment.heads)
+    test, train = samples.where("test"), samples.where("train")
+    held = spread(test if test.size else np.arange(len(samples.rows)), images)
+    pictures = prepare(np.asarray(samples.crops[held]), recipe).numpy()
     ranges = None
     if storage == "int8":
-        ranges = prepare(np.asarray(material.crops[spread(train if train.size else held, RANGE_PICTURES)]), recipe).numpy()
+        ranges = prepare(np.asarray(samples.crops[spread(train if train.size else held, RANGE_PICTURES)]), recipe).numpy()
     path.parent.mkdir(parents=True, exist_ok=True)
     if plain is None:
-        export(network, heads, experiment.input_shape(setting), path, storage, dynamic_size, ranges)
+        export(network, heads, run.shape, path, storage, dynamic_size, ranges)
     else:
         convert(plain, path, storage, ranges)
     return Exported(path, storage, parity(network, heads, path, pictures), len(pictures))

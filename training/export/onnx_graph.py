@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from training.networks.served import Served
-from training.stages.errors import TrainingError
+from training.errors import SizeFixed
+from training.networks.export_wrapper import ExportWrapper
 
 OPSET = 18
 SMALLEST_HALVED = 256
@@ -22,10 +22,6 @@ SMALLEST_HALVED = 256
 
 LARGEST_BATCH = 64
 PIXELS, MAPS = "pixels", "maps"
-
-
-class SizeFixed(TrainingError):
-    """The network works at one size, or one batch, only."""
 
 
 def export(
@@ -63,7 +59,7 @@ def export(
 
 def export_plain(network: nn.Module, heads: Sequence[str], shape: tuple[int, int], path: Path, dynamic_size: bool = False) -> None:
     """The fp32 graph, which every other storage is made from. Raises `SizeFixed`."""
-    served = Served(network.cpu().float().eval())
+    served = ExportWrapper(network.cpu().float().eval())
     axes: dict[int, object] = {0: torch.export.Dim("n", min=1, max=LARGEST_BATCH)}
     if dynamic_size:
         axes |= {2: torch.export.Dim.AUTO, 3: torch.export.Dim.AUTO}
@@ -163,7 +159,7 @@ def parity(network: nn.Module, heads: Sequence[str], path: Path, pictures: NDArr
     from training.export.sessions import open_graph
 
     session = open_graph(path)
-    served = Served(network.cpu().float().eval())
+    served = ExportWrapper(network.cpu().float().eval())
     largest = 0.0
     for start in range(0, len(pictures), batch):
         some = pictures[start : start + batch]

@@ -86,7 +86,7 @@ def fit_platt(scores: Floats, positive: Flags) -> Logistic:
 
     slope, intercept = minimize(loss, np.array([1.0, 0.0]), jac=True, method="BFGS", options={"gtol": 1e-8}).x
     if slope <= 0:
-        raise ValueError(f"the scores rank the tune part worse than chance (slope {slope:.3f}): nothing to calibrate")
+        raise ValueError(f"the scores rank the validation part worse than chance (slope {slope:.3f}): nothing to calibrate")
     return Logistic(float(slope), float(intercept))
 
 
@@ -119,4 +119,4 @@ def _logit(scores: Floats) -> Floats:
 
 def _need_both(positive: Flags) -> None:
     if not positive.any() or positive.all():
-        raise ValueError("calibration needs cases of both classes in the tune part: choose another split, or calibration none")
+        raise ValueError("calibration needs cases of both classes in the validation part: choose another split, or calibration none")

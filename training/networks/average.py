@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from training.networks.served import probabilities, shifted
+from training.networks.export_wrapper import probabilities, shifted
 
 FLIPS: tuple[tuple[int, ...], ...] = ((), (-1,), (-2,), (-2, -1))
 """The picture, its mirror, upside down, and both: the axes that are turned round."""

@@ -9,15 +9,13 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
+from training.errors import WeightsUnavailable
+
 IMAGENET, RANDOM = "imagenet", "random"
 """The two starts that need no file. Anything else is a path."""
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """What torchvision's networks and the files in the weights folder expect: RGB in [0, 1], less the mean, over the deviation."""
-
-
-class WeightsUnavailable(RuntimeError):
-    """Weights that a run was to start from cannot be had; the message says which option to use instead."""
 
 
 def read_weights(architecture: str, weights: str) -> dict[str, Tensor] | None:

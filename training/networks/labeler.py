@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
+from training.networks.backbones import build_backbone
 from training.networks.imagenet import RANDOM, fill, read_weights
-from training.networks.trunks import build_trunk
 
 HEADS: dict[str, tuple[str, ...]] = {"view": ("CC", "MLO"), "laterality": ("L", "R"), "density": ("A", "B", "C", "D")}
 """Each label's classes, in the order of its outputs. The paper trains a network for each; the one that we serve has all three heads."""
@@ -52,7 +52,7 @@ class Labeler(nn.Module):
         self.features: nn.Module
         self.standardised = backbone == "googlenet"  # which does it itself, as its published weights ask
         if backbone == "googlenet":
-            self.features, channels = build_trunk(backbone, weights)
+            self.features, channels = build_backbone(backbone, weights)
         else:
             self.features, channels = _resnet(backbone, weights)
         self.dropout = nn.Dropout(dropout)

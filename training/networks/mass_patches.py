@@ -9,8 +9,9 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
+from training.errors import WeightsUnavailable
 from training.networks.googlenet import GoogLeNet
-from training.networks.imagenet import IMAGENET, MEAN, RANDOM, STD, WeightsUnavailable, fill, read_weights
+from training.networks.imagenet import IMAGENET, MEAN, RANDOM, STD, fill, read_weights
 
 HEADS: dict[str, tuple[str, ...]] = {"mass": ("benign", "malignant")}
 """One softmax over two classes."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from training.networks.backbones import STRIDE, build_backbone
 from training.networks.imagenet import IMAGENET
-from training.networks.trunks import STRIDE, build_trunk
 
 LESIONS = ("background", "benign-calcification", "malignant-calcification", "benign-mass", "malignant-mass")
 """Classes of a patch in the order of the outputs (Shen et al., 3.1.1)."""
@@ -16,12 +16,12 @@ PATCH = 224
 
 
 class PatchClassifier(nn.Module):
-    """A trunk, global average pooling, one linear layer ("to be consistent with the Resnet50, we replace the two FC layers", 2.2).
+    """A backbone, global average pooling, one linear layer ("to be consistent with the Resnet50, we replace the two FC layers", 2.2).
 
     Parameters
     ----------
     backbone
-        One of `training.networks.trunks.TRUNKS`, or a trunk of one's own with an attribute `channels` and a stride of 32.
+        One of `training.networks.backbones.BACKBONES`, or a backbone of one's own with an attribute `channels` and a stride of 32.
     weights
         ``imagenet``, ``random``, or a file of published weights of the backbone.
     patch
@@ -34,7 +34,7 @@ class PatchClassifier(nn.Module):
         if isinstance(backbone, nn.Module):
             self.backbone, channels = backbone, int(backbone.channels)  # type: ignore[arg-type]
         else:
-            self.backbone, channels = build_trunk(backbone, weights)
+            self.backbone, channels = build_backbone(backbone, weights)
         self.window = max(patch // STRIDE, 1)
         self.output = nn.Linear(channels, len(LESIONS))
 

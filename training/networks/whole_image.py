@@ -8,16 +8,17 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from training.networks.imagenet import IMAGENET, RANDOM, WeightsUnavailable, fill
+from training.errors import WeightsUnavailable
+from training.networks.backbones import STRIDE, build_backbone
+from training.networks.imagenet import IMAGENET, RANDOM, fill
 from training.networks.patch_classifier import LESIONS, PATCH, slide
 from training.networks.tops import Block, FcTop, FullyConnected, VggBlock, build_blocks
-from training.networks.trunks import STRIDE, build_trunk
 
 MALIGNANT = tuple(index for index, name in enumerate(LESIONS) if name.startswith("malignant"))
 
 
 class WholeImageNetwork(nn.Module):
-    """A trunk, optionally the heatmap of its patch classifier, a top, global average pooling, one output.
+    """A backbone, optionally the heatmap of its patch classifier, a top, global average pooling, one output.
 
     The paper's output is a softmax over two classes; one logistic output is the same function with half of the weights. Blocks given as
     `depths` keep the map's size (the paper halves it twice): at 512x320 pixels the map has 16x10 cells, and it is what readers see.
@@ -25,9 +26,9 @@ class WholeImageNetwork(nn.Module):
     Parameters
     ----------
     backbone
-        One of `training.networks.trunks.TRUNKS`.
+        One of `training.networks.backbones.BACKBONES`.
     imagenet
-        Start from ImageNet weights where `weights` names no file.
+        Initialisation from ImageNet weights where `weights` names no file.
     depths
         Two 3x3 convolutions of these depths (256 and 128 were best in Tables 2 and 3); not used where `top` is given.
     weights
@@ -35,8 +36,8 @@ class WholeImageNetwork(nn.Module):
     top
         Blocks, or the pooling and FC layers on a heatmap.
     heatmap
-        Insert the patch classifier's outputs between trunk and top, through a ReLU (the paper's default) or a softmax. A `FcTop` always has
-        one.
+        Insert the patch classifier's outputs between backbone and top, through a ReLU (the paper's default) or a softmax. A `FcTop` always
+        has one.
     patch
         Side in pixels of the patches of the classifier whose heatmap it is.
     dropout
@@ -57,7 +58,7 @@ class WholeImageNetwork(nn.Module):
     ) -> None:
         super().__init__()
         start = str(weights) if weights is not None else IMAGENET if imagenet else RANDOM
-        self.backbone, channels = build_trunk(backbone, start)
+        self.backbone, channels = build_backbone(backbone, start)
         top = top if top is not None else tuple(VggBlock(depth, pool=False) for depth in depths)
         self.activation = heatmap or ("relu" if isinstance(top, FcTop) else None)
         self.window = max(patch // STRIDE, 1)
@@ -98,7 +99,7 @@ class WholeImageNetwork(nn.Module):
         return features[:, list(MALIGNANT)].logsumexp(dim=1, keepdim=True) - features[:, rest].logsumexp(dim=1, keepdim=True)
 
     def load_patch_classifier(self, weights: dict[str, Tensor]) -> None:
-        """Take the trunk of a trained `PatchClassifier`, and its last layer as the heatmap where there is one (Shen et al., 2.1).
+        """Take the backbone of a trained `PatchClassifier`, and its last layer as the heatmap where there is one (Shen et al., 2.1).
 
         Parameters
         ----------
@@ -114,7 +115,7 @@ class WholeImageNetwork(nn.Module):
             raise WeightsUnavailable(
                 "the weights are not those of a patch classifier with five classes: --weights takes a run of a patches-... experiment here"
             )
-        trunk = {name.removeprefix("backbone."): value for name, value in weights.items() if name.startswith("backbone.")}
-        fill(self.backbone, trunk)
+        backbone = {name.removeprefix("backbone."): value for name, value in weights.items() if name.startswith("backbone.")}
+        fill(self.backbone, backbone)
         if self.activation:
             fill(self.heatmap, {"weight": weights["output.weight"][:, :, None, None], "bias": weights["output.bias"]})

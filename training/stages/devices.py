@@ -11,8 +11,9 @@ from contextlib import contextmanager
 import torch
 from lightning_fabric import Fabric
 
-from training.stages.errors import DiskFull, MemoryFull
-from training.stages.plan import Plan, Precision
+from training.errors import DiskFull, MemoryFull
+from training.stages.options import Precision
+from training.stages.plan import Plan
 
 MODES = {"bf16": "bf16-mixed", "fp32": "32-true"}
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -73,9 +74,9 @@ def explain(plan: Plan, shape: tuple[int, ...], place: str) -> Iterator[None]:
         if not _is_want_of_memory(error):
             raise
         rows, columns = shape[-2:]
-        advice = f"halve --batch to {max(plan.batch // 2, 1)} and set --accumulate to {plan.accumulate * 2}, or choose a smaller --shape"
+        advice = f"halve --batch to {max(plan.batch // 2, 1)} and add --set accumulate={plan.accumulate * 2}, or choose a smaller --shape"
         if plan.precision == "fp32":
-            advice += ", or --precision bf16"
+            advice += ", or --set precision=bf16"
         raise MemoryFull(f"out of memory with batches of {plan.batch} at {rows}x{columns} in {plan.precision}: {advice}") from error
     except OSError as error:
         if error.errno not in NO_SPACE:

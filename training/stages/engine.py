@@ -23,19 +23,18 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from models.preprocessing.recipe import normalise as breast_stretch_levels
+from training.errors import LossBroken, RunDiffers
 from training.stages.checkpoint import BEST, LAST, load, save
+from training.stages.dataset import AugmentedDataset, Normalise, SeededBatches
 from training.stages.devices import algorithms, explain, open_fabric
-from training.stages.errors import LossBroken, RunDiffers
-from training.stages.journal import Journal
-from training.stages.losses import Loss, masked_cross_entropy
-from training.stages.plan import Plan, Precision
+from training.stages.losses import Loss
+from training.stages.options import Precision
+from training.stages.plan import Plan
 from training.stages.rates import freeze, make_optimiser, make_schedule, start_epoch
-from training.stages.samples import Normalise, Samples, SeededBatches
-
-__all__ = ["AfterEpoch", "Loss", "Plan", "Samples", "fit", "masked_cross_entropy", "predict"]
+from training.stages.training_log import TrainingLog
 
 AfterEpoch = Callable[[int, nn.Module], dict[str, float]]
-"""From the epoch's number (from 0) and the network to figures on the tune part; larger is better."""
+"""From the epoch's number (from 0) and the network to figures on the validation part; larger is better."""
 
 LOOK_EVERY = 10
 """Batches between two looks at the loss: each look makes a GPU wait."""
@@ -54,11 +53,11 @@ class _Progress:
 
 def fit(
     network: nn.Module,
-    samples: Samples,
+    samples: AugmentedDataset,
     loss: Loss,
     plan: Plan,
     folder: Path,
-    weights: NDArray[np.float64] | None = None,
+    sampling_weights: NDArray[np.float64] | None = None,
     after_epoch: AfterEpoch | None = None,
     fabric: Fabric | None = None,
     workers: int | None = None,
@@ -71,7 +70,7 @@ def fit(
         From pixels to logits by head and features.
     folder
         Gets ``checkpoint.pt``, ``best.pt`` (the epoch with the best mean of `after_epoch`'s figures), ``log.csv`` and ``tensorboard/``.
-    weights
+    sampling_weights
         How often each sample is drawn, relative to the others.
     fabric
         Launched, where several devices train; None: this machine's first GPU, or its CPU.
@@ -90,7 +89,7 @@ def fit(
     fabric = fabric or open_fabric(plan.precision)
     folder.mkdir(parents=True, exist_ok=True)
     with explain(plan, samples.pixels.shape, str(folder)), algorithms(plan.deterministic), freeze(network, plan.rates):
-        _Fit(network, samples, loss, plan, folder, weights, after_epoch, fabric, workers).run()
+        _Fit(network, samples, loss, plan, folder, sampling_weights, after_epoch, fabric, workers).run()
     fabric.barrier()  # only the first process writes: the others may read after it
     if plan.patience and (folder / BEST).exists():
         network.load_state_dict(load(folder / BEST, fabric.device)["network"])
@@ -101,18 +100,18 @@ class _Fit:
     def __init__(
         self,
         network: nn.Module,
-        samples: Samples,
+        samples: AugmentedDataset,
         loss: Loss,
         plan: Plan,
         folder: Path,
-        weights: NDArray[np.float64] | None,
+        sampling_weights: NDArray[np.float64] | None,
         after_epoch: AfterEpoch | None,
         fabric: Fabric,
         workers: int | None,
     ) -> None:
         self.network, self.samples, self.loss, self.plan = network, samples, loss, plan
         self.folder, self.after_epoch, self.fabric = folder, after_epoch, fabric
-        self.batches = SeededBatches(len(samples), plan.batch, plan.seed, weights, fabric.global_rank, fabric.world_size)
+        self.batches = SeededBatches(len(samples), plan.batch, plan.seed, sampling_weights, fabric.global_rank, fabric.world_size)
         if workers is None:
             workers = min(8, os.cpu_count() or 1) if fabric.device.type == "cuda" else 0
         self.loader = DataLoader(samples, batch_sampler=self.batches, num_workers=workers, pin_memory=fabric.device.type == "cuda")
@@ -130,11 +129,11 @@ class _Fit:
             while done.epoch < plan.epochs and not done.stopped:
                 self._finish_epoch(*self._epoch(None), None)
             return
-        with Journal(self.folder, done.history, done.epoch * self.steps) as journal:
+        with TrainingLog(self.folder, done.history, done.epoch * self.steps) as log:
             while done.epoch < plan.epochs and not done.stopped:
-                self._finish_epoch(*self._epoch(journal), journal)
+                self._finish_epoch(*self._epoch(log), log)
 
-    def _epoch(self, journal: Journal | None) -> tuple[float, float]:
+    def _epoch(self, log: TrainingLog | None) -> tuple[float, float]:
         """One pass over the samples; mean loss and seconds."""
         plan, epoch = self.plan, self.progress.epoch
         self.batches.epoch = self.samples.epoch = epoch
@@ -147,7 +146,7 @@ class _Fit:
             desc=f"epoch {epoch + 1}/{plan.epochs}",
             unit="image",
             mininterval=0.5 if sys.stderr.isatty() else 20.0,
-            disable=journal is None,
+            disable=log is None,
         )
         with bar:
             for number, (pixels, targets) in enumerate(self.loader):
@@ -162,9 +161,9 @@ class _Fit:
                 if number % LOOK_EVERY == 0 or number + 1 == count:
                     mean = self._look(total / (number + 1))
                     bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
-                    if journal:
+                    if log:
                         figures = {"loss": mean, "rate": self.optimiser.param_groups[0]["lr"]}
-                        journal.step(epoch * self.steps + number // plan.accumulate + 1, figures)
+                        log.step(epoch * self.steps + number // plan.accumulate + 1, figures)
                 bar.update(self.batches.batch)
         return mean, time.perf_counter() - began
 
@@ -189,11 +188,11 @@ class _Fit:
         if not np.isfinite(value):
             raise LossBroken(
                 f"the loss is {value} in epoch {self.progress.epoch + 1}: lower the rates {self.plan.rates} (now {self.plan.optimiser}), "
-                "train in --precision fp32, or look for pictures or targets that are not finite"
+                "train with --set precision=fp32, or look for pictures or targets that are not finite"
             )
         return value
 
-    def _finish_epoch(self, mean: float, seconds: float, journal: Journal | None) -> None:
+    def _finish_epoch(self, mean: float, seconds: float, log: TrainingLog | None) -> None:
         done, plan = self.progress, self.plan
         measured: dict[str, float] = {}
         if self.after_epoch and self.fabric.is_global_zero:
@@ -208,7 +207,7 @@ class _Fit:
         if better:
             done.best, done.best_epoch = value, done.epoch
         done.stopped = bool(plan.patience and np.isfinite(done.best) and done.epoch - done.best_epoch >= plan.patience)
-        if journal is None:
+        if log is None:
             return
         tensors = self.network.state_dict()
         if better:
@@ -217,7 +216,7 @@ class _Fit:
             self.folder / LAST,
             {"network": tensors, "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(), **vars(done)},
         )
-        journal.epoch(done.epoch * self.steps, figures)
+        log.epoch(done.epoch * self.steps, figures)
 
     def _resume(self) -> _Progress:
         path = self.folder / LAST

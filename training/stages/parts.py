@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from training.data.index import Row
 from training.data.splits import RULES, k_folds, read_split, split_patients
-from training.stages.errors import SplitUnfit
+from training.errors import SplitUnfit
 
 SPLIT_SEED = 20261121
 """Of every split that is made here. Not a run's seed: runs with other seeds must be tested on the same patients."""
@@ -30,7 +30,7 @@ def assign_parts(rows: Sequence[Row], split: str | Path, fold: int | None = None
     patients = sorted({row.patient for row in rows})
     if fold is not None or str(split) == FOLD_RULE:
         if fold is None or not 1 <= fold <= FOLDS:
-            raise SplitUnfit(f"no fold {fold}: choose one of 1 to {FOLDS} with --fold")
+            raise SplitUnfit(f"no fold {fold}: choose one of 1 to {FOLDS} with --set fold=N")
         assigned, source = k_folds(rows, FOLDS, SPLIT_SEED)[fold - 1], f"fold {fold}"
     elif str(split) in RULES:
         assigned, source = split_patients(rows, SPLIT_SEED, str(split)), f"rule {split}"
@@ -48,7 +48,7 @@ def assign_parts(rows: Sequence[Row], split: str | Path, fold: int | None = None
 
 
 def limit_patients(rows: Sequence[Row], parts: NDArray[np.str_], patients: int | None) -> NDArray[np.str_]:
-    """Keep `patients` of the training patients (cancers in their share); the rows of the others become ``spare``.
+    """Keep `patients` of the training patients (cancers in their share); the rows of the others become ``unused``.
 
     Smaller numbers are subsets of larger ones, so that a learning curve adds patients and exchanges none (Yi et al. 2019,
     "how low can we go"; Shen et al. 2017, Table 4).
@@ -69,4 +69,4 @@ def limit_patients(rows: Sequence[Row], parts: NDArray[np.str_], patients: int |
         # Each group is spread evenly over the queue: every beginning of it has the share of cancers that the whole has.
         ranks |= {patient: (place + 0.5) / len(group) for place, patient in enumerate(group)}
     kept = set(sorted(ranks, key=lambda patient: (ranks[patient], patient))[:patients])
-    return np.array(["spare" if part == "train" and row.patient not in kept else part for row, part in zip(rows, parts, strict=True)])
+    return np.array(["unused" if part == "train" and row.patient not in kept else part for row, part in zip(rows, parts, strict=True)])

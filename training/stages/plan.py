@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from training.data.augment import Augmentation
+from training.stages.options import Precision
 
 Optimiser = Literal["adamw", "adam", "sgd"]
 Schedule = Literal["one-cycle", "constant", "step", "cosine"]
-Precision = Literal["bf16", "fp32"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Plan:
     accumulate
         Batches whose gradients are averaged before each step.
     patience
-        Stop after this many epochs without a better value on the tune part, and go back to the best; 0 never stops.
+        Stop after this many epochs without a better value on the validation part, and go back to the best; 0 never stops.
     deterministic
         Only algorithms that give the same bits on every run of the same machine, at some cost of speed on a GPU.
     precision

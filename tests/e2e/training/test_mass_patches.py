@@ -27,6 +27,6 @@ def test_masses_are_told_apart_and_the_graph_is_served(masses_only: Path, quick:
 
     network = walk.serve(tmp_path / "zoo")
     assert network.manifest.task == "mass-patch"
-    served = score_patches(network, walk.material(), "mass")
+    served = score_patches(network, walk.samples(), "mass")
     assert largest_difference(served, walk.predictions, "mass") < SAME_SCORE
     assert list(walk.folder.rglob("*.png")), "the report has its plots"

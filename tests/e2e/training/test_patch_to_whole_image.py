@@ -26,7 +26,7 @@ def test_a_patch_classifier_becomes_a_whole_image_network_that_is_served(all_fin
     assert all(figures["auc"] >= 0.9 for figures in classes.values()), classes
     assert patches.export(tmp_path / "patches.onnx") < 0.001
     network = patches.serve(tmp_path / "patch-zoo")
-    assert largest_difference(score_patches(network, patches.material(), "lesion"), patches.predictions, "lesion") < SAME_SCORE
+    assert largest_difference(score_patches(network, patches.samples(), "lesion"), patches.predictions, "lesion") < SAME_SCORE
 
     whole = quick("whole-efficientnet-lite0-vgg-256x1-128x1", all_findings, WHOLE)
     whole.train("--shape", "192x128", "--weights", patches.folder)
@@ -34,4 +34,4 @@ def test_a_patch_classifier_becomes_a_whole_image_network_that_is_served(all_fin
     assert report["heads"]["cancer"]["levels"]["image"]["auc"] >= 0.9
     assert whole.export(tmp_path / "whole.onnx") < 0.001
     network = whole.serve(tmp_path / "zoo")
-    assert largest_difference(score_images(network, whole.material(), "cancer"), whole.predictions, "cancer") < SAME_SCORE
+    assert largest_difference(score_images(network, whole.samples(), "cancer"), whole.predictions, "cancer") < SAME_SCORE

@@ -24,7 +24,7 @@ def test_a_label_is_learnt_measured_exported_and_served(label: str, all_findings
     assert "synthetic" in call("index", "synthetic", "--data", all_findings)
     split = tmp_path / "split.csv"
     call("split", split, "--data", all_findings, "--datasets", "synthetic", "--rule", "70/10/20")
-    assert set(read_split(split).values()) == {"train", "tune", "test"}
+    assert set(read_split(split).values()) == {"train", "validation", "test"}
 
     walk.train(*SMALL, "--split", split)
     report = walk.evaluate()
@@ -33,5 +33,5 @@ def test_a_label_is_learnt_measured_exported_and_served(label: str, all_findings
     assert walk.export(tmp_path / "model.onnx") < 0.001
 
     network = walk.serve(tmp_path / "zoo")
-    served = score_images(network, walk.material(), label)
+    served = score_images(network, walk.samples(), label)
     assert largest_difference(served, walk.predictions, label) < SAME_SCORE

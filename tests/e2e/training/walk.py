@@ -18,8 +18,11 @@ from service.analyse.network import Network
 from training.cli import app
 from training.data.pictures import read_picture
 from training.evaluate.predictions import Predictions, name_cases, read_predictions
-from training.export.publish import publish
-from training.stages.experiment import Experiment, Material, Setting, recall
+from training.export.publish import PublishOptions, publish
+from training.stages.experiment import Experiment
+from training.stages.options import RunOptions
+from training.stages.run import Run, load_run
+from training.stages.samples import Samples
 
 SAME_SCORE = 0.0005
 """A probability of the service's runner may differ from the report's by this much: the same float32 arithmetic in another order."""
@@ -72,29 +75,31 @@ class Walk:
 
     def serve(self, zoo: Path) -> Network:
         """Publish into a zoo of one's own and load it as the service does."""
-        experiment, setting = recall(self.experiment, Setting(self.data, self.runs, tag=self.tag))
-        folder = publish(experiment, setting, "1.0.0", zoo=zoo, storage="fp32", costs=(), calibration="none", rounds=20)
+        folder = publish(self.trained, PublishOptions("1.0.0", zoo, storage="fp32", costs=(), calibration="none", rounds=20))
         assert {each.name for each in folder.iterdir()} == {"model.onnx", "manifest.json", "CARD.md"}
         return Network(Registry(zoo).find(self.experiment.task), "cpu", 0, False)
 
-    def material(self) -> Material:
-        experiment, setting = recall(self.experiment, Setting(self.data, self.runs, tag=self.tag))
-        return experiment.gather(experiment, setting)
+    @property
+    def trained(self) -> Run:
+        return load_run(self.experiment, RunOptions(self.data, self.runs, self.tag))
+
+    def samples(self) -> Samples:
+        return self.trained.gather()
 
 
-def score_images(network: Network, material: Material, head: str) -> dict[str, NDArray[np.float32]]:
+def score_images(network: Network, samples: Samples, head: str) -> dict[str, NDArray[np.float32]]:
     """The runner's answer to each whole test image, read from its file again, by the name that the predictions have for it."""
-    return _score(network, material, head, [Picture(read_picture(material.rows[i]), False, "png") for i in material.where("test")])
+    return _score(network, samples, head, [Picture(read_picture(samples.rows[i]), False, "png") for i in samples.where("test")])
 
 
-def score_patches(network: Network, material: Material, head: str) -> dict[str, NDArray[np.float32]]:
+def score_patches(network: Network, samples: Samples, head: str) -> dict[str, NDArray[np.float32]]:
     """The runner's answer to each test patch."""
-    return _score(network, material, head, [Picture(np.asarray(material.crops[i]), False, "png") for i in material.where("test")])
+    return _score(network, samples, head, [Picture(np.asarray(samples.crops[i]), False, "png") for i in samples.where("test")])
 
 
-def _score(network: Network, material: Material, head: str, pictures: list[Picture]) -> dict[str, NDArray[np.float32]]:
-    cases = name_cases(material.rows, [str(part) for part in material.parts])
-    return {cases[i].sample: network.run(picture).scores[head] for i, picture in zip(material.where("test"), pictures, strict=True)}
+def _score(network: Network, samples: Samples, head: str, pictures: list[Picture]) -> dict[str, NDArray[np.float32]]:
+    cases = name_cases(samples.rows, [str(part) for part in samples.parts])
+    return {cases[i].sample: network.run(picture).scores[head] for i, picture in zip(samples.where("test"), pictures, strict=True)}
 
 
 def largest_difference(served: dict[str, NDArray[np.float32]], table: Predictions, head: str) -> float:

@@ -13,7 +13,7 @@ from training.data.augment import Augmentation
 from training.stages.engine import fit
 from training.stages.losses import masked_cross_entropy
 from training.stages.plan import Plan
-from training.stages.samples import Samples
+from training.stages.dataset import AugmentedDataset
 
 
 class Tiny(nn.Module):
@@ -45,4 +45,4 @@ def run(folder: Path, plan: Plan = PLAN) -> nn.Module:
     """Train the smallest network on these pictures."""
     crops, sick = pictures()
     torch.manual_seed(0)
-    return fit(Tiny(), Samples(crops, {"cancer": sick}, plan.augmentation, plan.seed), masked_cross_entropy(), plan, folder)
+    return fit(Tiny(), AugmentedDataset(crops, {"cancer": sick}, plan.augmentation, plan.seed), masked_cross_entropy(), plan, folder)

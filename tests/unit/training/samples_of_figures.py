@@ -9,7 +9,9 @@ from training.evaluate.predictions import Case, Predictions
 HEADS = {"cancer": ("malignant",), "view": ("CC", "MLO"), "density": ("A", "B", "C", "D")}
 
 
-def make_table(patients: int = 60, seed: int = 0, skill: float = 1.5, parts: tuple[str, ...] = ("tune", "test", "test")) -> Predictions:
+def make_table(
+    patients: int = 60, seed: int = 0, skill: float = 1.5, parts: tuple[str, ...] = ("validation", "test", "test")
+) -> Predictions:
     """Every third patient tunes, the others are tested; `skill` is by how much a cancer moves the logit."""
     chance = np.random.default_rng(seed)
     cases, sick, views, densities = [], [], [], []

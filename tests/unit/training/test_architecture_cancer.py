@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from training.networks.backbones import ResNet, Vgg16, build_backbone, top_layers
 from training.networks.dib_mg import DibMg, InitBlock, ResidualBlock
 from training.networks.patch_classifier import PatchClassifier, slide
 from training.networks.tops import Bottleneck, FcTop, FullyConnected, ResnetBlock, VggBlock, build_blocks
-from training.networks.trunks import ResNet, Vgg16, build_trunk, top_layers
 from training.networks.whole_image import WholeImageNetwork
 
 PAPER_SHAPE = (1152, 896)
@@ -55,10 +55,10 @@ def test_vgg16_has_14_7_million_parameters_and_resnet50_about_24() -> None:
 
 
 def test_a_3x3_convolution_on_the_patch_classifier_sees_288_pixels() -> None:
-    """Shen et al., 2.1: 224 + (3 - 1) x 32 = 288; measured by the gradient of one cell on a trunk whose cells are 32x32 pixels."""
-    trunk = nn.Conv2d(1, 2, 32, stride=32)
+    """Shen et al., 2.1: 224 + (3 - 1) x 32 = 288; measured by the gradient of one cell on a backbone whose cells are 32x32 pixels."""
+    backbone = nn.Conv2d(1, 2, 32, stride=32)
     pixels = torch.rand(1, 1, 512, 512, requires_grad=True)
-    cells = nn.functional.conv2d(slide(trunk(pixels), 7), torch.ones(1, 2, 3, 3))
+    cells = nn.functional.conv2d(slide(backbone(pixels), 7), torch.ones(1, 2, 3, 3))
     cells[0, 0, 3, 3].backward()
     assert pixels.grad is not None
     seen = pixels.grad[0, 0] != 0
@@ -68,8 +68,8 @@ def test_a_3x3_convolution_on_the_patch_classifier_sees_288_pixels() -> None:
 @pytest.mark.parametrize("name", ["vgg16", "resnet50", "googlenet"])
 def test_the_grid_of_a_paper_size_image(name: str) -> None:
     """1152 x 896 pixels at a stride of 32: 36 x 28 features; a patch of 224 fits in 30 x 22 places."""
-    trunk, channels = build_trunk(name, "random")
-    features = map_size(trunk, (1, 1, *PAPER_SHAPE))
+    backbone, channels = build_backbone(name, "random")
+    features = map_size(backbone, (1, 1, *PAPER_SHAPE))
     assert features == (1, channels, 36, 28)
     assert slide(torch.empty(features, device="meta"), 7).shape[2:] == (30, 22)
 
@@ -135,13 +135,13 @@ def test_the_layers_that_the_second_stage_frees() -> None:
     # global pooling and classifier that is 46.
     assert len(layers) + 4 * (3 + 1) + 2 + 2 == 46
     for name in ("resnet34", "resnet18", "googlenet", "efficientnet-lite0"):
-        trunk, _ = build_trunk(name, "random")
-        freed = [parameter for parameter, _ in trunk.named_parameters() if parameter.startswith(top_layers(name))]
-        assert 0 < len(freed) < len(list(trunk.parameters())), name
+        backbone, _ = build_backbone(name, "random")
+        freed = [parameter for parameter, _ in backbone.named_parameters() if parameter.startswith(top_layers(name))]
+        assert 0 < len(freed) < len(list(backbone.parameters())), name
 
 
 class Tiles(nn.Module):
-    """A trunk without padding: one cell sees 32x32 pixels, so that a patch and the place it was cut from give the same cells."""
+    """A backbone without padding: one cell sees 32x32 pixels, so that a patch and the place it was cut from give the same cells."""
 
     channels = 6
 

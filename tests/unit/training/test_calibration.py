@@ -60,13 +60,13 @@ def test_isotonic_is_scikit_learns_with_fewer_knots() -> None:
 @pytest.mark.parametrize("kind", ["platt", "temperature", "isotonic"])
 def test_a_fit_lowers_the_error_on_other_cases_and_the_manifest_says_the_same(kind: str) -> None:
     scores, positive = overconfident(shift=0.0)
-    tune, test = np.arange(4000) < 2000, np.arange(4000) >= 2000
+    validation, test = np.arange(4000) < 2000, np.arange(4000) >= 2000
     if kind == "isotonic":
-        steps = fit_isotonic(scores[tune], positive[tune])
+        steps = fit_isotonic(scores[validation], positive[validation])
         calibrated = steps(scores[test])
         stored = Calibration(kind="isotonic", scores=steps.scores, values=steps.values)
     else:
-        line = (fit_platt if kind == "platt" else fit_temperature)(scores[tune], positive[tune])
+        line = (fit_platt if kind == "platt" else fit_temperature)(scores[validation], positive[validation])
         calibrated = line(scores[test])
         stored = (
             Calibration(kind="platt", slope=line.slope, intercept=line.intercept)

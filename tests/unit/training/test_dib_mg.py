@@ -15,9 +15,10 @@ from training.data.synthetic import write_synthetic
 from training.data.table import Row
 from training.experiments.dib_mg import BREAST, EXAM, IMAGE, build, gather_exams
 from training.networks.dib_mg import CANCER, NORMAL, DibMg
+from training.stages.options import Initialisation, RunOptions
 from training.stages.plan import Plan
 from training.stages.rates import make_optimiser, make_schedule
-from training.stages.setting import Setting, Start
+from training.stages.run import Run
 
 NARROW = (2, 4, 4, 4, 6, 8)
 
@@ -115,31 +116,31 @@ def test_benign_exams_take_no_part_unless_there_are_no_others() -> None:
 def test_exams_are_gathered_with_absent_views_black(tmp_path: Path) -> None:
     write_synthetic(tmp_path / "data" / "synthetic", 14, 5, (256, 256))
     next((tmp_path / "data" / "synthetic" / "images").glob("*_R-CC.png")).unlink()
-    setting = Setting(tmp_path / "data", tmp_path / "runs", shape=(64, 64))
+    options = RunOptions(tmp_path / "data", tmp_path / "runs", shape=(64, 64))
     exams = replace(EXAM, datasets=("synthetic",))
-    material = exams.gather(exams, setting)
-    assert material.crops.shape == (len(material.rows), 4, 64, 64)
-    absent = ~material.crops.any(axis=(2, 3))
+    samples = Run(exams, options).gather()
+    assert samples.crops.shape == (len(samples.rows), 4, 64, 64)
+    absent = ~samples.crops.any(axis=(2, 3))
     assert int(absent.sum()) <= 1 and not absent[:, 1:].any()
-    assert all(bool(label) == bool(each.malignant) for each, label in zip(material.rows, material.targets["cancer"], strict=True))
-    assert not any(each.pathology == "benign" for each in material.rows)
+    assert all(bool(label) == bool(each.malignant) for each, label in zip(samples.rows, samples.targets["cancer"], strict=True))
+    assert not any(each.pathology == "benign" for each in samples.rows)
     breasts = replace(BREAST, datasets=("synthetic",), gather=partial(gather_exams, group=group_breasts))
-    assert breasts.gather(breasts, setting).crops.shape[1] == 2
+    assert Run(breasts, options).gather().crops.shape[1] == 2
     patients = [
-        {each.patient for each, part in zip(material.rows, material.parts, strict=True) if part == name}
-        for name in ("train", "tune", "test")
+        {each.patient for each, part in zip(samples.rows, samples.parts, strict=True) if part == name}
+        for name in ("train", "validation", "test")
     ]
     assert not (patients[0] & patients[1] or patients[0] & patients[2] or patients[1] & patients[2])
 
 
 def test_widths_are_an_option_and_nothing_else_is(tmp_path: Path) -> None:
-    assert build(Start(backbone="2-4-4-4-6-8")).aggregate_block.in_channels == 8
+    assert build(Initialisation(backbone="2-4-4-4-6-8")).aggregate_block.in_channels == 8
     with pytest.raises(ValueError, match="six blocks"):
-        build(Start(backbone="resnet50"))
+        build(Initialisation(backbone="resnet50"))
     with pytest.raises(ValueError, match="fall"):
         DibMg((8, 4, 4, 4, 4, 4))
     torch.save({"network": (trained := network()).state_dict()}, tmp_path / "checkpoint.pt")
-    again = build(Start(str(tmp_path / "checkpoint.pt"), "2-4-4-4-6-8"))
+    again = build(Initialisation(str(tmp_path / "checkpoint.pt"), "2-4-4-4-6-8"))
     assert all(torch.equal(value, again.state_dict()[name]) for name, value in trained.state_dict().items())
 
 

@@ -14,12 +14,12 @@ from torch import nn
 from tests.unit.training.masses import PLAN, Tiny, pictures, run
 from training.data.augment import NONE
 from training.stages.checkpoint import load
+from training.stages.dataset import AugmentedDataset, SeededBatches
 from training.stages.engine import fit, predict
-from training.stages.journal import read_log
 from training.stages.losses import masked_cross_entropy
 from training.stages.plan import Plan, scale_rates, share_epochs
 from training.stages.rates import make_optimiser, make_schedule
-from training.stages.samples import Samples, SeededBatches
+from training.stages.training_log import read_log
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
@@ -106,12 +106,14 @@ def test_a_rate_of_nought_freezes_a_part_and_its_statistics(tmp_path: Path) -> N
     network = Normed()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     plan = replace(PLAN, epochs=1, rates={"backbone": 0.0, "": 0.05})
-    fit(network, Samples(crops, {"cancer": sick}, None), masked_cross_entropy(), plan, tmp_path)
+    fit(network, AugmentedDataset(crops, {"cancer": sick}, None), masked_cross_entropy(), plan, tmp_path)
     moved = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     assert moved == {"output.weight", "output.bias"}
     frozen = {name for name, parameter in network.named_parameters() if not parameter.requires_grad}
     assert frozen == {"stem.weight", "stem.bias"}, "what the network itself had frozen stays frozen; the plan's lasts as long as the plan"
-    fit(network, Samples(crops, {"cancer": sick}, None), masked_cross_entropy(), replace(plan, rates={"": 0.05}), tmp_path / "next")
+    fit(
+        network, AugmentedDataset(crops, {"cancer": sick}, None), masked_cross_entropy(), replace(plan, rates={"": 0.05}), tmp_path / "next"
+    )
     moved = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
     assert {"backbone.0.weight", "backbone.1.running_mean"} <= moved and "stem.weight" not in moved
 
@@ -138,12 +140,12 @@ def test_patience_stops_and_goes_back_to_the_best_epoch(tmp_path: Path) -> None:
         return {"cancer": next(values)}
 
     plan = replace(PLAN, patience=2)
-    network = fit(Tiny(), Samples(crops, {"cancer": sick}, None), masked_cross_entropy(), plan, tmp_path, after_epoch=after_epoch)
+    network = fit(Tiny(), AugmentedDataset(crops, {"cancer": sick}, None), masked_cross_entropy(), plan, tmp_path, after_epoch=after_epoch)
     assert [line["cancer"] for line in read_log(tmp_path)] == pytest.approx([0.6, 0.8, np.nan, 0.7], nan_ok=True)
     assert all(torch.equal(value, seen[1][name]) for name, value in network.state_dict().items())
     best = load(tmp_path / "best.pt")
     assert best["epoch"] == 2 and best["value"] == 0.8
-    again = fit(Tiny(), Samples(crops, {"cancer": sick}, None), masked_cross_entropy(), plan, tmp_path, after_epoch=after_epoch)
+    again = fit(Tiny(), AugmentedDataset(crops, {"cancer": sick}, None), masked_cross_entropy(), plan, tmp_path, after_epoch=after_epoch)
     assert len(seen) == 4, "a run that has stopped stays stopped"
     assert all(torch.equal(value, seen[1][name]) for name, value in again.state_dict().items())
 
@@ -153,7 +155,7 @@ def test_the_log_can_be_watched_in_tensorboard(tmp_path: Path) -> None:
     plan = replace(PLAN, epochs=2)
     fit(
         Tiny(),
-        Samples(crops, {"cancer": sick}, None),
+        AugmentedDataset(crops, {"cancer": sick}, None),
         masked_cross_entropy(),
         plan,
         tmp_path,
@@ -209,9 +211,9 @@ def test_some_samples_can_be_drawn_more_often() -> None:
 def test_exams_keep_their_views_and_each_view_is_changed_by_itself() -> None:
     crops, sick = pictures()
     exams = crops.reshape(16, 4, 64, 40)
-    pixels, targets = Samples(exams, {"cancer": sick[:16]}, PLAN.augmentation)[3]
+    pixels, targets = AugmentedDataset(exams, {"cancer": sick[:16]}, PLAN.augmentation)[3]
     assert pixels.shape == (4, 1, 64, 40) and targets["cancer"] == 1
-    same = Samples(np.stack([exams[:, 0]] * 2, axis=1), {"cancer": sick[:16]}, PLAN.augmentation)[3][0]
+    same = AugmentedDataset(np.stack([exams[:, 0]] * 2, axis=1), {"cancer": sick[:16]}, PLAN.augmentation)[3][0]
     assert not torch.equal(same[0], same[1])
 
     class PerExam(Tiny):

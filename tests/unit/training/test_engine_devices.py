@@ -14,7 +14,7 @@ import torch
 from tests.unit.training.masses import PLAN, run
 from training.stages.checkpoint import LAST, load
 from training.stages.devices import algorithms, open_fabric
-from training.stages.journal import read_log
+from training.stages.training_log import read_log
 
 ROOT = Path(__file__).parents[3]
 SHARED = replace(PLAN, epochs=2, precision="fp32", accumulate=2, patience=5)
@@ -28,12 +28,12 @@ from tests.unit.training.test_engine_devices import SHARED
 from training.stages.devices import open_fabric
 from training.stages.engine import fit
 from training.stages.losses import masked_cross_entropy
-from training.stages.samples import Samples
+from training.stages.dataset import AugmentedDataset
 
 fabric = open_fabric("fp32", devices=2)
 crops, sick = pictures()
 torch.manual_seed(0)
-samples = Samples(crops, {"cancer": sick}, SHARED.augmentation, SHARED.seed)
+samples = AugmentedDataset(crops, {"cancer": sick}, SHARED.augmentation, SHARED.seed)
 asked = []
 network = fit(Tiny(), samples, masked_cross_entropy(), SHARED, Path(sys.argv[1]), fabric=fabric,
               after_epoch=lambda epoch, _: asked.append(epoch) or {"cancer": 0.5 + epoch})
@@ -60,7 +60,7 @@ def test_two_processes_train_to_what_one_does(launcher: str, tmp_path: Path) -> 
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     ranks = [torch.load(tmp_path / f"rank{rank}.pt", weights_only=True) for rank in (0, 1)]
     assert all(torch.equal(ranks[0][name], ranks[1][name]) for name in alone)
-    assert [(tmp_path / f"asked{rank}").read_text() for rank in (0, 1)] == ["2", "0"], "one process measures the tune part for both"
+    assert [(tmp_path / f"asked{rank}").read_text() for rank in (0, 1)] == ["2", "0"], "one process measures the validation part for both"
 
 
 def test_the_deterministic_option_asks_torch_and_gives_it_back() -> None:

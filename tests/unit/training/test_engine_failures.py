@@ -14,11 +14,11 @@ import pytest
 import torch
 
 from tests.unit.training.masses import PLAN, Tiny, pictures, run
+from training.errors import DiskFull, LossBroken, MemoryFull, RunDiffers
 from training.stages.checkpoint import LAST, load
+from training.stages.dataset import AugmentedDataset
 from training.stages.engine import fit
-from training.stages.errors import DiskFull, LossBroken, MemoryFull, RunDiffers
 from training.stages.losses import masked_cross_entropy
-from training.stages.samples import Samples
 
 ROOT = Path(__file__).parents[3]
 
@@ -37,7 +37,7 @@ def test_a_target_that_is_no_number_is_told(tmp_path: Path) -> None:
         return (logits["cancer"][:, 0] - targets["cancer"] * torch.nan).square().mean()
 
     with pytest.raises(LossBroken, match=r"the loss is nan in epoch 1: .* not finite"):
-        fit(Tiny(), Samples(crops, {"cancer": sick}, None), loss, PLAN, tmp_path)
+        fit(Tiny(), AugmentedDataset(crops, {"cancer": sick}, None), loss, PLAN, tmp_path)
 
 
 def test_a_checkpoint_of_other_rates_is_told_and_kept(tmp_path: Path) -> None:
@@ -63,9 +63,9 @@ def test_want_of_memory_says_which_batch_to_try(raised: Exception, tmp_path: Pat
             raise raised
 
     crops, sick = pictures()
-    said = r"batches of 8 at 64x40 in fp32: halve --batch to 4 and set --accumulate to 2, .* smaller --shape, or --precision bf16"
+    said = r"batches of 8 at 64x40 in fp32: halve --batch to 4 and add --set accumulate=2, .* smaller --shape, or --set precision=bf16"
     with pytest.raises(MemoryFull, match=said):
-        fit(Greedy(), Samples(crops, {"cancer": sick}, None), masked_cross_entropy(), replace(PLAN, precision="fp32"), tmp_path)
+        fit(Greedy(), AugmentedDataset(crops, {"cancer": sick}, None), masked_cross_entropy(), replace(PLAN, precision="fp32"), tmp_path)
 
 
 def test_memory_that_cannot_be_had_is_recognised(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_memory_that_cannot_be_had_is_recognised(tmp_path: Path) -> None:
 
     crops, sick = pictures()
     with pytest.raises(MemoryFull, match=r"or choose a smaller --shape$"):
-        fit(Enormous(), Samples(crops, {"cancer": sick}, None), masked_cross_entropy(), PLAN, tmp_path)
+        fit(Enormous(), AugmentedDataset(crops, {"cancer": sick}, None), masked_cross_entropy(), PLAN, tmp_path)
 
 
 def test_another_error_stays_what_it_is(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ def test_another_error_stays_what_it_is(tmp_path: Path) -> None:
 
     crops, sick = pictures()
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
-        fit(Broken(), Samples(crops, {"cancer": sick}, None), masked_cross_entropy(), PLAN, tmp_path)
+        fit(Broken(), AugmentedDataset(crops, {"cancer": sick}, None), masked_cross_entropy(), PLAN, tmp_path)
 
 
 LIMITED = """
@@ -94,7 +94,7 @@ import resource, sys
 from dataclasses import replace
 from pathlib import Path
 from tests.unit.training.masses import PLAN, run
-from training.stages.errors import DiskFull
+from training.errors import DiskFull
 
 folder = Path(sys.argv[1])
 run(folder, replace(PLAN, epochs=1))
@@ -153,5 +153,5 @@ def test_a_disk_error_that_is_not_want_of_space_stays_what_it_is(tmp_path: Path)
 
     crops, sick = pictures()
     with pytest.raises(OSError, match="Input/output") as raised:
-        fit(Unplugged(), Samples(np.asarray(crops), {"cancer": sick}, None), masked_cross_entropy(), PLAN, tmp_path)
+        fit(Unplugged(), AugmentedDataset(np.asarray(crops), {"cancer": sick}, None), masked_cross_entropy(), PLAN, tmp_path)
     assert not isinstance(raised.value, DiskFull)

@@ -15,13 +15,13 @@ import torch
 from torch import nn
 
 from tests.unit.training.masses import PLAN, Tiny, pictures, run
+from training.errors import NotTrained
 from training.stages.checkpoint import BEST, LAST, find_checkpoint, load, read_network, save
+from training.stages.dataset import AugmentedDataset
 from training.stages.engine import fit
-from training.stages.errors import NotTrained
-from training.stages.journal import read_log
 from training.stages.losses import masked_cross_entropy
 from training.stages.plan import Plan
-from training.stages.samples import Samples
+from training.stages.training_log import read_log
 
 ROOT = Path(__file__).parents[3]
 EXACT = replace(PLAN, epochs=6, precision="fp32", deterministic=True, accumulate=2, patience=5, weight_decay=1e-3)
@@ -59,7 +59,7 @@ def train(network: nn.Module, folder: Path, plan: Plan) -> nn.Module:
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.reset_parameters()
-    samples = Samples(crops, {"cancer": sick}, plan.augmentation, plan.seed)
+    samples = AugmentedDataset(crops, {"cancer": sick}, plan.augmentation, plan.seed)
     return fit(network, samples, masked_cross_entropy(), plan, folder, after_epoch=lambda epoch, _: {"cancer": 0.5 + epoch / 100})
 
 

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from models.preprocessing.recipe import breast_stretch as CANCER_RECIPE
-from tests.unit.training.tiny_runs import CANCER, LABELER, SHAPE, TinyNetwork
+from tests.support.tiny_experiments import CANCER, LABELER, SHAPE, HeadsNetwork
 from training.export.exporting import export_run, spread
 from training.export.onnx_graph import SizeFixed, export, parity
 from training.export.sessions import open_graph, score
 from training.networks.average import Average
-from training.stages.experiment import Material, Setting
+from training.stages.options import RunOptions
+from training.stages.run import Run
+from training.stages.samples import Samples
 
 
 def pictures(count: int = 5) -> np.ndarray:  # type: ignore[type-arg]
@@ -27,7 +29,7 @@ def pictures(count: int = 5) -> np.ndarray:  # type: ignore[type-arg]
 @pytest.fixture(scope="module")
 def network() -> nn.Module:
     torch.manual_seed(1)
-    return TinyNetwork(LABELER.heads).eval()
+    return HeadsNetwork(LABELER.heads).eval()
 
 
 @pytest.mark.parametrize(("storage", "largest", "tensor"), [("fp32", 1e-5, 1), ("fp16", 1e-2, 10), ("int8", 0.1, 3)])
@@ -51,7 +53,7 @@ def test_a_graph_takes_other_sizes_where_it_was_asked_to(network: nn.Module, tmp
 
 
 def test_a_network_of_one_size_says_so(tmp_path: Path) -> None:
-    class Flat(TinyNetwork):
+    class Flat(HeadsNetwork):
         def __init__(self) -> None:
             super().__init__(CANCER.heads)
             self.top = nn.Linear(16 * 8 * 6, 1)
@@ -67,7 +69,7 @@ def test_a_network_of_one_size_says_so(tmp_path: Path) -> None:
 
 def test_an_average_with_flips_is_one_graph(tmp_path: Path) -> None:
     torch.manual_seed(2)
-    average = Average([TinyNetwork(CANCER.heads), TinyNetwork(CANCER.heads)], flips=True)
+    average = Average([HeadsNetwork(CANCER.heads), HeadsNetwork(CANCER.heads)], flips=True)
     path = tmp_path / "model.onnx"
     export(average, ["cancer"], SHAPE, path)
     assert parity(average, ["cancer"], path, pictures()) < 1e-3
@@ -87,18 +89,18 @@ def test_an_unknown_storage_and_int8_without_pictures_are_refused(network: nn.Mo
 
 def test_a_run_is_exported_with_its_parity(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     torch.manual_seed(3)
-    trained = TinyNetwork(CANCER.heads)
-    monkeypatch.setattr("training.evaluate.running.load_network", lambda *_: trained)
+    trained = HeadsNetwork(CANCER.heads)
+    monkeypatch.setattr(Run, "network", lambda run: trained)
     crops = np.random.default_rng(1).integers(0, 255, (40, *SHAPE)).astype(np.uint8)
-    material = Material([None] * 40, crops, np.array(["train", "test"] * 20), {"cancer": np.zeros(40, np.int64)})  # type: ignore[list-item]
-    setting = Setting(tmp_path, tmp_path)
-    done = export_run(CANCER, setting, tmp_path / "deep" / "model.onnx", material=material, images=8)
+    samples = Samples([None] * 40, crops, np.array(["train", "test"] * 20), {"cancer": np.zeros(40, np.int64)})  # type: ignore[list-item]
+    options = RunOptions(tmp_path, tmp_path)
+    done = export_run(Run(CANCER, options), tmp_path / "deep" / "model.onnx", samples=samples, images=8)
     assert done.path.is_file() and (done.storage, done.pictures) == ("fp16", 8) and 0 < done.difference < 1e-2
     found = score(done.path, ["cancer"], crops, np.array([3, 1]), CANCER_RECIPE)
     expected = score(done.path, ["cancer"], crops, np.array([1]), CANCER_RECIPE)
     assert found["cancer"][1] == pytest.approx(expected["cancer"][0])
     with pytest.raises(ValueError, match="another view"):
-        export_run(replace(CANCER, heads=LABELER.heads), setting, tmp_path / "x.onnx", material=material, flips=True)
+        export_run(Run(replace(CANCER, heads=LABELER.heads), options), tmp_path / "x.onnx", samples=samples, flips=True)
 
 
 def test_pictures_for_parity_come_from_all_over_the_table() -> None:

@@ -72,14 +72,21 @@ def test_figures_are_those_of_scikit_learn_on_the_test_part_alone(table: Predict
     density = report["heads"]["density"]["image"]
     assert density["accuracy"] == pytest.approx(accuracy_score(test.truth["density"], test.scores["density"].argmax(axis=1)), abs=1e-4)
     assert np.sum(density["confusion"]["rows_are_truth"]) == 160
-    assert report["counts"] == {"test": {"samples": 160, "patients": 40}, "tune": {"samples": 80, "patients": 20}}
+    assert report["counts"] == {"test": {"samples": 160, "patients": 40}, "validation": {"samples": 80, "patients": 20}}
 
 
 def test_thresholds_come_from_the_tune_part(table: Predictions, report: dict) -> None:  # type: ignore[type-arg]
     points = report["heads"]["cancer"]["levels"]["breast"]["points"]
-    assert points["chosen_on"] == "tune" and set(points) == {"chosen_on", "0.5", "f1", "youden", "sensitivity 0.90", "specificity 0.90"}
-    tune = cancer_levels(table.part("tune"), "image")["breast"]
-    assert points["youden"]["threshold"] in [pytest.approx(score, abs=1e-6) for score in tune.scores]
+    assert points["chosen_on"] == "validation" and set(points) == {
+        "chosen_on",
+        "0.5",
+        "f1",
+        "youden",
+        "sensitivity 0.90",
+        "specificity 0.90",
+    }
+    validation = cancer_levels(table.part("validation"), "image")["breast"]
+    assert points["youden"]["threshold"] in [pytest.approx(score, abs=1e-6) for score in validation.scores]
     alone = measure(table.part("test"), "image", rounds=100)
     assert alone["heads"]["cancer"]["levels"]["breast"]["points"]["chosen_on"] == "test"
     assert "refused" in alone["heads"]["cancer"]["levels"]["breast"]["calibration"]["platt"]
@@ -141,7 +148,7 @@ def test_folds_pool_and_a_sample_tested_twice_is_refused() -> None:
     whole = make_table()
     folds = []
     for fold in range(3):
-        parts = ["test" if int(case.patient[1:]) % 3 == fold else "tune" for case in whole.cases]
+        parts = ["test" if int(case.patient[1:]) % 3 == fold else "validation" for case in whole.cases]
         folds.append(replace(whole, cases=[replace(case, part=part) for case, part in zip(whole.cases, parts, strict=True)]))
     pooled = pool(folds)
     assert len({case.sample for case in pooled.part("test").cases}) == len(pooled.part("test")) == 240

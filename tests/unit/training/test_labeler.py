@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import save_file
 from torchvision import models as torchvision_models
 
-from training.networks.imagenet import WeightsUnavailable, read_weights
+from training.errors import WeightsUnavailable
+from training.networks.imagenet import read_weights
 from training.networks.labeler import HEADS, Labeler
 
 

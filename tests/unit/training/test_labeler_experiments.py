@@ -13,28 +13,36 @@ import torch
 
 from models.preprocessing.recipe import find_recipe
 from training.data.phantom import Side, View, draw_view
-from training.data.synthetic import imagine_patients, write_synthetic
+from training.data.synthetic import write_synthetic
+from training.data.synthetic_patients import imagine_patients
 from training.data.table import Row
-from training.experiments import labels
+from training.errors import ClassEmpty, WeightsUnavailable
 from training.experiments.catalogue import find_experiment
 from training.experiments.labels import DENSITY, EXPERIMENTS, LATERALITY, LATERALITY_FLIPS, VIEW
-from training.networks.imagenet import WeightsUnavailable
 from training.networks.labeler import Labeler
-from training.stages.errors import ClassEmpty
-from training.stages.experiment import Experiment, Setting, Start, begin
+from training.stages.experiment import Experiment
+from training.stages.gathering import SampleRequest
+from training.stages.options import Initialisation, RunOptions
+from training.stages.run import Run
+from training.stages.samples import Samples
+from training.stages.train import initialise
 
-RESNET18 = Start("random", "resnet18")
+RESNET18 = Initialisation("random", "resnet18")
 
 
 @pytest.fixture(scope="module")
-def setting(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+def options(tmp_path_factory: pytest.TempPathFactory) -> RunOptions:
     folder = tmp_path_factory.mktemp("labels")
     write_synthetic(folder / "synthetic", patients=10, seed=3, size=(256, 256))
-    return Setting(data=folder, runs=folder / "runs", shape=(64, 64))
+    return RunOptions(data=folder, runs=folder / "runs", shape=(64, 64))
 
 
 def on_synthetic(experiment: Experiment) -> Experiment:
     return find_experiment(experiment.name, ["synthetic"])
+
+
+def gather(experiment: Experiment, options: RunOptions) -> Samples:
+    return Run(on_synthetic(experiment), options).gather()
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
@@ -44,7 +52,7 @@ def test_training_is_as_the_paper_says(experiment: Experiment) -> None:
     assert plan.schedule == "constant" and plan.clip == 0.0
     assert experiment.shape == (256, 256) and experiment.split == "70/10/20"
     assert plan.augmentation.rotation_degrees > 0 and plan.augmentation.crop > 0
-    network = experiment.build(Start("random"))
+    network = experiment.build(Initialisation("random"))
     assert isinstance(network, Labeler) and network.dropout.p == 0.0, "the paper replaces the last layer and adds nothing"
     assert sum(isinstance(module, torch.nn.Conv2d) for module in network.modules()) == 53, "ResNet-50"
     assert list(network.heads) == list(experiment.heads) == [experiment.task]
@@ -59,24 +67,24 @@ def test_only_laterality_stops_to_flip_and_has_its_markers_removed() -> None:
     assert not any(e.plans[0].augmentation.vertical_flip for e in EXPERIMENTS.values())
 
 
-def test_both_laterality_runs_see_the_same_samples_in_the_same_parts(setting: Setting) -> None:
-    one, other = (experiment.gather(on_synthetic(experiment), setting) for experiment in (LATERALITY, LATERALITY_FLIPS))
+def test_both_laterality_runs_see_the_same_samples_in_the_same_parts(options: RunOptions) -> None:
+    one, other = (gather(experiment, options) for experiment in (LATERALITY, LATERALITY_FLIPS))
     assert one.rows == other.rows and np.array_equal(one.parts, other.parts) and np.array_equal(one.crops, other.crops)
-    assert len(one.rows) == 40 and {"train", "tune", "test"} == set(one.parts)
+    assert len(one.rows) == 40 and {"train", "validation", "test"} == set(one.parts)
     assert one.targets["laterality"].tolist() == [("L", "R").index(str(row.laterality)) for row in one.rows]
 
 
-def test_only_images_with_the_label_are_samples(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read(data: Path, names: tuple[str, ...]) -> list[Row]:
-        return [replace(row, density=None) if index % 2 else row for index, row in enumerate(original(data, names))]
+def test_only_images_with_the_label_are_samples(options: RunOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(request: SampleRequest) -> list[Row]:
+        return [replace(row, density=None) if index % 2 else row for index, row in enumerate(original(request))]
 
-    original = labels.read_index
-    monkeypatch.setattr(labels, "read_index", read)
-    material = DENSITY.gather(on_synthetic(DENSITY), setting)
-    assert len(material.rows) == 20 and (material.targets["density"] >= 0).all()
-    monkeypatch.setattr(labels, "read_index", lambda data, names: [row for row in read(data, names) if row.density is None])
+    original = SampleRequest.read_rows
+    monkeypatch.setattr(SampleRequest, "read_rows", read)
+    samples = gather(DENSITY, options)
+    assert len(samples.rows) == 20 and (samples.targets["density"] >= 0).all()
+    monkeypatch.setattr(SampleRequest, "read_rows", lambda request: [row for row in read(request) if row.density is None])
     with pytest.raises(ClassEmpty, match="no image of synthetic has a density"):
-        DENSITY.gather(on_synthetic(DENSITY), setting)
+        gather(DENSITY, options)
 
 
 def test_markers_go_and_the_breast_stays_untouched() -> None:
@@ -102,8 +110,8 @@ def test_markers_go_and_the_breast_stays_untouched() -> None:
     assert seen >= 8
 
 
-def test_a_learning_curve_takes_fewer_training_patients_and_the_same_test(setting: Setting) -> None:
-    whole, few = (VIEW.gather(on_synthetic(VIEW), replace(setting, patients=patients)) for patients in (None, 3))
+def test_a_learning_curve_takes_fewer_training_patients_and_the_same_test(options: RunOptions) -> None:
+    whole, few = (gather(VIEW, replace(options, patients=patients)) for patients in (None, 3))
     trained = {row.patient for row, part in zip(few.rows, few.parts, strict=True) if part == "train"}
     assert len(trained) == 3 and np.array_equal(few.where("test"), whole.where("test")) and few.where("test").size == 8
 
@@ -113,14 +121,14 @@ def test_a_label_can_start_from_another_labels_run(tmp_path: Path) -> None:
     trained = VIEW.build(RESNET18)
     path = tmp_path / "best.pt"
     torch.save({"network": trained.state_dict()}, path)
-    network = begin(DENSITY, Start(str(path), "resnet18"))
+    network = initialise(DENSITY, Initialisation(str(path), "resnet18"))
     assert torch.equal(network.state_dict()["features.4.0.conv1.weight"], trained.state_dict()["features.4.0.conv1.weight"])
     assert network.heads["density"].weight.shape == (4, 512)
     with pytest.raises(WeightsUnavailable, match="same architecture"):
-        begin(DENSITY, Start(str(path), "resnet34"))
+        initialise(DENSITY, Initialisation(str(path), "resnet34"))
 
 
 def test_backbones_are_chosen_by_name() -> None:
-    assert sum(p.numel() for p in VIEW.build(Start("random", "resnet34")).parameters()) == 21_284_672 - 6_272 + 2 * 512 + 2
+    assert sum(p.numel() for p in VIEW.build(Initialisation("random", "resnet34")).parameters()) == 21_284_672 - 6_272 + 2 * 512 + 2
     with pytest.raises(ValueError, match="--backbone takes one of"):
-        VIEW.build(Start("random", "vgg16"))
+        VIEW.build(Initialisation("random", "vgg16"))

@@ -11,9 +11,9 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision import models as torchvision_models
 
+from training.errors import WeightsUnavailable
 from training.export.onnx_graph import export, parity
 from training.networks.googlenet import GoogLeNet
-from training.networks.imagenet import WeightsUnavailable
 from training.networks.mass_patches import AlexNet, BaselineCnn, MassGoogLeNet
 from training.stages.rates import freeze
 

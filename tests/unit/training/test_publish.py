@@ -13,31 +13,32 @@ from onnx import helper
 
 from models.preprocessing.recipe import find_recipe
 from models.registry import Registry
-from tests.unit.training.tiny_runs import CANCER, LABELER, make_runs
+from tests.support.tiny_experiments import CANCER, LABELER, make_runs
 from training.data.pictures import read_picture
+from training.errors import CardIncomplete, ContractBroken, ParityBroken, VersionTaken
 from training.evaluate.running import predict_runs
+from training.export import figures
 from training.export import publish as publishing
 from training.export.card import CardText, read_card_text
-from training.export.publish import describe, publish
-from training.export.refusals import CardIncomplete, ContractBroken, ParityBroken, VersionTaken
+from training.export.publish import PublishOptions, publish, show_metrics
 from training.export.sessions import open_graph
-from training.stages.experiment import Setting
+from training.stages.options import RunOptions
+from training.stages.run import Run
 
 TEXT = CardText("for tests only", ("Made of thin air.",))
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Setting:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> RunOptions:
     return make_runs(tmp_path_factory.mktemp("runs"))
 
 
 @pytest.fixture(scope="module")
-def published(runs: Setting, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def published(runs: RunOptions, tmp_path_factory: pytest.TempPathFactory) -> Path:
     zoo = tmp_path_factory.mktemp("zoo")
-    run, other = replace(runs, tag="a"), replace(runs, tag="b")
-    return publish(
-        CANCER, run, "1.0.0", zoo=zoo, average=[(CANCER, other)], flips=True, calibration="none", card=TEXT, costs=("int8",), rounds=20
-    )
+    run, other = (Run(CANCER, replace(runs, tag=tag)) for tag in "ab")
+    options = PublishOptions("1.0.0", zoo, average=[other], flips=True, calibration="none", card=TEXT, costs=("int8",), rounds=20)
+    return publish(run, options)
 
 
 def contents(folder: Path) -> list[str]:
@@ -56,7 +57,7 @@ def test_a_model_with_manifest_and_card_is_in_the_zoo(published: Path) -> None:
     assert {"image", "breast", "patient"} <= set(manifest.metrics) and manifest.thresholds["cancer"] > 0
     costs = manifest.metrics["storage_costs"]
     assert set(costs) == {"fp32", "int8", "fp16"} and costs["fp32"]["against_fp32"] == 0
-    assert json.loads(describe(published)) == json.loads(json.dumps(manifest.metrics))
+    assert json.loads(show_metrics(published)) == json.loads(json.dumps(manifest.metrics))
 
 
 def test_the_card_says_what_a_reader_must_know(published: Path) -> None:
@@ -69,20 +70,20 @@ def test_the_card_says_what_a_reader_must_know(published: Path) -> None:
         assert said in card, said
 
 
-def test_the_published_graph_answers_what_evaluation_measured(published: Path, runs: Setting) -> None:
+def test_the_published_graph_answers_what_evaluation_measured(published: Path, runs: RunOptions) -> None:
     """A whole picture through recipe and graph, as the service runs them, scores what the averaged runs scored."""
     model = Registry(published.parents[1]).find("cancer")
-    pair = [(CANCER, replace(runs, tag=tag)) for tag in "ab"]
-    table, material = predict_runs(pair, flips=True)
+    pair = [Run(CANCER, replace(runs, tag=tag)) for tag in "ab"]
+    table, samples = predict_runs(pair, flips=True)
     session = open_graph(model.path)
-    place = int(np.flatnonzero(np.isin(material.parts, ["tune", "test"]))[0])
-    prepared = model.manifest.preprocessing(read_picture(material.rows[place]), model.manifest.shape)
+    place = int(np.flatnonzero(np.isin(samples.parts, ["validation", "test"]))[0])
+    prepared = model.manifest.preprocessing(read_picture(samples.rows[place]), model.manifest.shape)
     score = session.run(["cancer"], {"pixels": prepared.pixels[None, None]})[0][0, 0]
     assert score == pytest.approx(table.scores["cancer"][0, 0], abs=2e-3)
 
 
 @pytest.mark.parametrize("kind", ["platt", "isotonic", "temperature"])
-def test_a_calibration_is_stored_as_it_was_fitted(kind: str, runs: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_calibration_is_stored_as_it_was_fitted(kind: str, runs: RunOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.unit.training.samples_of_figures import make_table
     from training.export.calibrating import calibrated, fit_calibration
     from training.metrics.calibration import brier
@@ -90,7 +91,7 @@ def test_a_calibration_is_stored_as_it_was_fitted(kind: str, runs: Setting, monk
     table = make_table()
     fitted = fit_calibration(table, kind)
     assert fitted.kind == kind
-    raw, meant = table.part("tune").binary("cancer"), calibrated(table.part("tune"), fitted).binary("cancer")
+    raw, meant = table.part("validation").binary("cancer"), calibrated(table.part("validation"), fitted).binary("cancer")
     assert brier(*meant) < brier(*raw)
     with pytest.raises(ValueError, match="choose none, platt"):
         fit_calibration(table, "beta")
@@ -98,23 +99,23 @@ def test_a_calibration_is_stored_as_it_was_fitted(kind: str, runs: Setting, monk
         fit_calibration(table.part("none"), kind)
 
 
-def refused(error: type[Exception], match: str, runs: Setting, zoo: Path, **changes: object) -> None:
+def refused(error: type[Exception], match: str, runs: RunOptions, zoo: Path, **changes: object) -> None:
     """Publishing raises, and the zoo holds what it held before."""
     zoo.mkdir(exist_ok=True)
     (zoo / "note.txt").write_text("was here before")
-    arguments = {"version": "1.0.0", "zoo": zoo, "calibration": "none", "card": TEXT, "costs": (), "rounds": 5, "storage": "fp32"}
+    options = PublishOptions("1.0.0", zoo, calibration="none", card=TEXT, costs=(), rounds=5, storage="fp32")
     with pytest.raises(error, match=match):
-        publish(CANCER, replace(runs, tag="a"), **{**arguments, **changes})  # type: ignore[arg-type]
+        publish(Run(CANCER, replace(runs, tag="a")), replace(options, **changes))  # type: ignore[arg-type]
     assert contents(zoo) == ["note.txt"]
 
 
-def test_a_graph_that_differs_from_torch_is_refused(runs: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_that_differs_from_torch_is_refused(runs: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = publishing.export_run
     monkeypatch.setattr(publishing, "export_run", lambda *a, **k: replace(original(*a, **k), difference=0.2))
     refused(ParityBroken, r"largest difference 0\.2000 from torch on \d+ real images", runs, tmp_path / "zoo")
 
 
-def test_a_graph_that_breaks_the_contract_is_refused(runs: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_graph_that_breaks_the_contract_is_refused(runs: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A further output that the manifest does not name: the service would not start with it."""
     original = publishing.export_run
 
@@ -132,7 +133,7 @@ def test_a_graph_that_breaks_the_contract_is_refused(runs: Setting, tmp_path: Pa
     refused(ContractBroken, "the service would not load .*extra", runs, tmp_path / "zoo")
 
 
-def test_answers_that_are_no_probabilities_are_refused(runs: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_answers_that_are_no_probabilities_are_refused(runs: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = publishing.export_run
 
     def spoil(*arguments: object, **changes: object) -> object:
@@ -160,19 +161,19 @@ def test_answers_that_are_no_probabilities_are_refused(runs: Setting, tmp_path: 
     ],
     ids=["no limits", "no licence", "blank limits"],
 )
-def test_a_card_without_licence_or_limits_is_refused(text: CardText, lacking: str, runs: Setting, tmp_path: Path) -> None:
+def test_a_card_without_licence_or_limits_is_refused(text: CardText, lacking: str, runs: RunOptions, tmp_path: Path) -> None:
     refused(CardIncomplete, lacking, runs, tmp_path / "zoo", card=text)
 
 
-def test_a_card_without_a_measured_figure_is_refused(runs: Setting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publishing, "condense", lambda report: {"image": {"auc": None, "n": 3, "patients": 1}})
+def test_a_card_without_a_measured_figure_is_refused(runs: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(figures, "summarise_metrics", lambda report: {"image": {"auc": None, "n": 3, "patients": 1}})
     refused(CardIncomplete, "a measured figure on held-out patients", runs, tmp_path / "zoo")
 
 
-def test_a_published_version_never_changes(runs: Setting, published: Path) -> None:
+def test_a_published_version_never_changes(runs: RunOptions, published: Path) -> None:
     before = (published / "model.onnx").read_bytes()
     with pytest.raises(VersionTaken, match="higher --version"):
-        publish(CANCER, replace(runs, tag="b"), "1.0.0", zoo=published.parents[1], card=TEXT)
+        publish(Run(CANCER, replace(runs, tag="b")), PublishOptions("1.0.0", published.parents[1], card=TEXT))
     assert (published / "model.onnx").read_bytes() == before
 
 
@@ -187,8 +188,9 @@ def test_every_task_has_a_card_text_and_a_file_without_licence_is_refused(tmp_pa
     assert read_card_text(tmp_path / "own.toml", "cancer") == CardText("mine", ("fails on Mondays",))
 
 
-def test_a_labeler_is_published_with_its_confidence_thresholds(runs: Setting, tmp_path: Path) -> None:
-    folder = publish(LABELER, replace(runs, tag="a"), "2.1.0", zoo=tmp_path, name="site-labeler", card=TEXT, costs=(), rounds=5)
+def test_a_labeler_is_published_with_its_confidence_thresholds(runs: RunOptions, tmp_path: Path) -> None:
+    options = PublishOptions("2.1.0", tmp_path, name="site-labeler", card=TEXT, costs=(), rounds=5)
+    folder = publish(Run(LABELER, replace(runs, tag="a")), options)
     manifest = Registry(tmp_path).find("labeler").manifest
     assert (manifest.name, manifest.version, manifest.storage) == ("site-labeler", "2.1.0", "fp16")
     assert set(manifest.thresholds) == {"view", "laterality"} and {"view", "laterality", "density"} <= set(manifest.metrics)

@@ -100,7 +100,7 @@ def test_balanced_parts_hold_as_many_with_cancer_as_without() -> None:
     ]
     split = split_patients(rows, 1, "80/10/10-balanced")
     counts = Counter((split[row.patient], row.malignant) for row in rows)
-    assert counts["tune", True] == counts["tune", False] == counts["test", True] == counts["test", False] == 20
+    assert counts["validation", True] == counts["validation", False] == counts["test", True] == counts["test", False] == 20
     assert counts["train", True] == 60 and counts["train", False] == 260
 
 
@@ -137,4 +137,4 @@ def test_real_cancers_are_spread_evenly(data_folder: Path) -> None:
     for fold in k_folds(rows, 5, 1):
         assert abs(sum(fold[patient] == "test" for patient in sick) / len(sick) - 0.2) < 0.02
     shares = Counter(split_patients(rows, 1, "85/15")[patient] for patient in sick)
-    assert abs(shares["test"] / len(sick) - 0.15) < 0.02 and abs(shares["tune"] / len(sick) - 0.085) < 0.02
+    assert abs(shares["test"] / len(sick) - 0.15) < 0.02 and abs(shares["validation"] / len(sick) - 0.085) < 0.02

@@ -25,8 +25,9 @@ from service.domain.header import read_header
 from training.data.phantom import Breast, Lesion, Machine, draw_view
 from training.data.readers.cbis_ddsm import read_cbis_ddsm
 from training.data.readers.synthetic import read_synthetic
-from training.data.synthetic import MACHINES, VIEWS, imagine_patients, write_synthetic
+from training.data.synthetic import write_synthetic
 from training.data.synthetic_cbis import write_synthetic_cbis
+from training.data.synthetic_patients import MACHINES, VIEWS, imagine_patients
 from training.data.table import Index
 from training.metrics.ranking import auc
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from training.data.table import Row
 from training.experiments.zoo import CANCER, LABELER
-from training.stages.experiment import targets
+from training.stages.gathering import targets
 
 
 def test_targets_mark_what_is_unknown() -> None:
     row = Row("set", "p", "e", "i", Path("x"), "CC", None, "L", "C", None, "m", None)
-    assert {head: int(values[0]) for head, values in targets(LABELER, [row]).items()} == {"view": 0, "laterality": -1, "density": 2}
-    assert {head: int(values[0]) for head, values in targets(CANCER, [row]).items()} == {"cancer": -1}
+    assert {head: int(values[0]) for head, values in targets(LABELER.heads, [row]).items()} == {"view": 0, "laterality": -1, "density": 2}
+    assert {head: int(values[0]) for head, values in targets(CANCER.heads, [row]).items()} == {"cancer": -1}

@@ -7,16 +7,18 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
-from tests.unit.training.tiny import SIDES, make_data
+from tests.support.tiny_experiments import SIDES, make_data
 from training.cli import app
 from training.experiments.catalogue import EXPERIMENTS, absent_datasets, find_experiment
 from training.experiments.curve import read_sizes
-from training.stages.record import read_record
+from training.stages.options import KEYS, RunOptions, describe_keys
+from training.stages.run_config import load_config
 
 ROOT = Path(__file__).parents[3]
 COMMANDS = (
@@ -51,6 +53,10 @@ def call(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(each) for each in arguments])
 
 
+def sets(**options: object) -> list[str]:
+    return [word for key, value in options.items() for word in ("--set", f"{key}={value}")]
+
+
 def plain(text: str) -> str:
     return " ".join(re.sub(r"\x1b\[[0-9;]*m|[│╭╮╰╯─]", " ", text).split())
 
@@ -72,19 +78,49 @@ def test_help_does_not_wait_for_torch() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
 
 
+def test_the_help_teaches_every_key_of_set() -> None:
+    said = plain(call("train", "--help").output)
+    for key, kind, default, meaning in describe_keys():
+        assert f"{key}={kind} ({default}): {meaning}" in said
+    options = {each.name for each in fields(RunOptions)}
+    assert options - set(KEYS) == {"data", "runs", "tag"}, "the folders have flags of their own"
+    assert "epochs=" not in plain(call("evaluate", "--help").output), "a trained run keeps its epochs"
+
+
+def test_a_flag_and_its_key_are_the_same_option(data: Path, tmp_path: Path) -> None:
+    for tag, options in (("flags", ["--shape", "40x32", "--epochs", 1]), ("keys", sets(shape="40x32", epochs=1))):
+        assert call("train", "sides", "--data", data, "--runs", tmp_path, "--tag", tag, *options).exit_code == 0
+    configs = [load_config(tmp_path / f"sides-{tag}") for tag in ("flags", "keys")]
+    assert all(configs[0][name] == configs[1][name] for name in ("shape", "epochs", "plans"))
+
+
+def test_an_experiment_may_be_a_file_of_the_users(data: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text(
+        "from dataclasses import replace\nfrom tests.support.tiny_experiments import SIDES\n"
+        "EXPERIMENT = replace(SIDES, name='mine', plans=SIDES.plans[:1])\n"
+    )
+    there = ("--data", data, "--runs", tmp_path)
+    assert call("train", file, *there).exit_code == 0
+    assert call("evaluate", file, *there, "--rounds", 5).exit_code == 0
+    assert (tmp_path / "mine" / "report" / "report.json").is_file()
+    file.write_text("experiment = 3\n")
+    assert "mine.py defines no EXPERIMENT" in call("train", file, *there).stderr
+
+
 def test_options_arrive_in_the_run(data: Path, tmp_path: Path) -> None:
     done = call(
         "train", "sides", "--data", data, "--runs", tmp_path, "--tag", "all", "--shape", "40x32", "--epochs", "3", "--batch", "4",
-        "--seed", "7", "--fold", "3", "--split", "k-fold", "--patients", "9", "--weights", "random", "--backbone", "small",
-        "--accumulate", "2", "--patience", "5", "--precision", "bf16", "--deterministic", "--datasets", f"synthetic:{data}/synthetic",
+        "--split", "k-fold", "--weights", "random", "--backbone", "small", "--datasets", f"synthetic:{data}/synthetic",
+        *sets(seed=7, fold=3, patients=9, accumulate=2, patience=5, precision="bf16", deterministic="true", rates=2, workers=0),
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     assert f"trained: {tmp_path / 'sides-all'}" in done.output
-    record = read_record(tmp_path / "sides-all")
+    record = load_config(tmp_path / "sides-all")
     assert (record["shape"], record["seed"], record["patients"], record["split"]) == ([40, 32], 7, 9, "fold 3 of 5")
-    assert record["start"] == {"weights": "random", "backbone": "small"} and record["datasets"] == [f"synthetic:{data}/synthetic"]
+    assert record["initialisation"] == {"weights": "random", "backbone": "small"} and record["datasets"] == [f"synthetic:{data}/synthetic"]
     plans = record["plans"]
-    assert [plan["epochs"] for plan in plans] == [1, 2] and {plan["batch"] for plan in plans} == {4}
+    assert record["rates"] == 2.0 and [plan["epochs"] for plan in plans] == [1, 2] and {plan["batch"] for plan in plans} == {4}
     assert all(
         plan["accumulate"] == 2 and plan["patience"] == 5 and plan["deterministic"] and plan["precision"] == "bf16" for plan in plans
     )
@@ -93,7 +129,7 @@ def test_options_arrive_in_the_run(data: Path, tmp_path: Path) -> None:
 def test_a_run_goes_through_every_later_command_without_its_options_again(data: Path, tmp_path: Path) -> None:
     there = ("--data", data, "--runs", tmp_path)
     for seed in (0, 1):
-        options = ("--tag", f"seed{seed}", "--seed", seed, "--shape", "40x32", "--split", "80/10/10", "--epochs", 2)
+        options = ("--tag", f"seed{seed}", *sets(seed=seed), "--shape", "40x32", "--split", "80/10/10", "--epochs", 2)
         assert call("train", "sides", *there, *options).exit_code == 0
     run = tmp_path / "sides-seed0"
     done = call("evaluate", "sides", *there, "--tag", "seed0", "--compare", "sides:seed1", "--rounds", 20, "--out", tmp_path / "results")
@@ -114,7 +150,7 @@ def test_a_run_goes_through_every_later_command_without_its_options_again(data: 
 def test_folds_are_pooled_into_one_report(data: Path, tmp_path: Path) -> None:
     there = ("--data", data, "--runs", tmp_path)
     for fold in range(1, 6):
-        assert call("train", "sides", *there, "--fold", fold, "--tag", f"fold{fold}", "--epochs", 2).exit_code == 0
+        assert call("train", "sides", *there, *sets(fold=fold), "--tag", f"fold{fold}", "--epochs", 2).exit_code == 0
         assert call("evaluate", "sides", *there, "--tag", f"fold{fold}", "--rounds", 10).exit_code == 0
     pool = [word for fold in range(2, 6) for word in ("--pool", f"fold{fold}")]
     done = call("evaluate", "sides", *there, "--tag", "fold1", *pool, "--rounds", 10)
@@ -168,12 +204,21 @@ def test_a_synthetic_set_is_made(tmp_path: Path) -> None:
     [
         (("train", "sidse"), "no experiment named 'sidse' (did you mean sides"),
         (("train", "sides", "--shape", "40"), "'40' is no size: write rows and columns as 512x320"),
-        (("train", "sides", "--fold", "9"), "no fold 9: choose one of 1 to 5"),
+        (("train", "sides", "--set", "fold=9"), "no fold 9: choose one of 1 to 5 with --set fold=N"),
         (("train", "sides", "--split", "60/40"), "no rule of that name"),
-        (("train", "sides", "--patients", "99"), "99 training patients were asked for, and there are 14"),
+        (("train", "sides", "--set", "patients=99"), "99 training patients were asked for, and there are 14"),
         (("train", "sides", "--datasets", "inbreast"), "point --data at the folder that holds inbreast/"),
         (("train", "sides", "--datasets", "imbreast"), "no reader named 'imbreast'"),
         (("evaluate", "sides", "--tag", "never"), "train first with `python -m training train`"),
+        (("train", "sides", "--set", "epoch=3"), "--set epoch=3: write KEY=VALUE, with a key of split, fold, shape, epochs"),
+        (("train", "sides", "--set", "epochs"), "write KEY=VALUE"),
+        (("train", "sides", "--set", "epochs=0"), "epochs takes integer >= 1, not '0'"),
+        (("train", "sides", "--set", "rates=fast"), "rates takes number > 0, not 'fast'"),
+        (("train", "sides", "--set", "shape=40"), "'40' is no size"),
+        (("train", "sides", "--set", "seed=1", "--set", "seed=2"), "--set seed is given twice"),
+        (("train", "sides", "--epochs", "2", "--set", "epochs=2"), "epochs is given twice: by --epochs and by --set"),
+        (("evaluate", "sides", "--set", "epochs=2"), "with a key of split, fold, shape, backbone, precision"),
+        (("train", "nothing.py"), "no file nothing.py"),
         (("curve", "sides", "--patients", "some"), "'some' is no number of patients"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
@@ -188,13 +233,13 @@ def test_an_error_that_is_not_ours_is_shown_whole(data: Path, tmp_path: Path, mo
     def fail(*_: object) -> None:
         json.loads("{")
 
-    monkeypatch.setattr("training.stages.experiment.train", fail)
+    monkeypatch.setattr("training.stages.train.train", fail)
     done = call("train", "sides", "--data", data, "--runs", tmp_path)
     assert done.exit_code == 1 and isinstance(done.exception, json.JSONDecodeError)
 
 
 def test_a_traceback_can_be_asked_for(data: Path, tmp_path: Path) -> None:
-    done = call("--traceback", "train", "sides", "--fold", "9", "--data", data, "--runs", tmp_path)
+    done = call("--traceback", "train", "sides", "--set", "fold=9", "--data", data, "--runs", tmp_path)
     assert done.exit_code == 1 and done.exception is not None and "no fold 9" in str(done.exception)
 
 

@@ -13,15 +13,15 @@ from sklearn.ensemble import RandomForestClassifier
 from torch import nn
 
 from models.preprocessing.recipe import find_recipe
+from training.errors import WeightsUnavailable
 from training.experiments import patches as patch_rows
 from training.experiments import whole_image as whole_rows
-from training.networks.imagenet import WeightsUnavailable
 from training.networks.patch_classifier import LESIONS, PatchClassifier
 from training.networks.whole_image import WholeImageNetwork
 from training.stages.balance import balanced_cross_entropy
+from training.stages.options import Initialisation
 from training.stages.plan import share_epochs
 from training.stages.rates import freeze, make_optimiser, rate_of
-from training.stages.setting import Start
 from training.stages.two_step import (
     CUTOFFS,
     FEATURES,
@@ -55,7 +55,7 @@ def test_three_stages_unfreeze_from_top_to_bottom(name: str, epochs: int) -> Non
     assert [plan.epochs for plan in experiment.plans] == [3, 10, epochs - 13]
     assert {(plan.optimiser, plan.batch, plan.schedule) for plan in experiment.plans} == {("adam", 32, "constant")}
     with torch.device("meta"):  # names are enough
-        network = experiment.build(Start("random"))
+        network = experiment.build(Initialisation("random"))
     first, second, third = (trained_rates(network, plan.rates) for plan in experiment.plans)
     assert first == {"output.weight": 1e-3, "output.bias": 1e-3}
     assert set(first) < set(second) < set(third) == {parameter for parameter, _ in network.named_parameters()}
@@ -77,7 +77,7 @@ def test_random_starts_keep_one_rate() -> None:
         (plan,) = PATCHES[name].plans
         assert (plan.rates, plan.epochs, plan.schedule) == ({"": 1e-3}, epochs, "constant")
     with torch.device("meta"):
-        network = PATCHES["patches-resnet50-s10-random"].build(Start())
+        network = PATCHES["patches-resnet50-s10-random"].build(Initialisation())
     assert isinstance(network, PatchClassifier), "no download: it starts at random by itself"
 
 
@@ -113,9 +113,9 @@ TOPS = {name.partition("-s10-")[2]: name for name in WHOLE if "-s10-" in name}
 
 @pytest.mark.parametrize("name", TOPS.values(), ids=list(TOPS))
 def test_every_row_scores_an_image_and_shows_where(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a trunk of one layer, so that all tops take seconds; the trunks have their own tests."""
-    monkeypatch.setattr("training.networks.whole_image.build_trunk", lambda *_: (nn.Conv2d(1, 6, 32, stride=32), 6))
-    network = WHOLE[name].build(Start("random")).eval()
+    """On a backbone of one layer, so that all tops take seconds; the backbones have their own tests."""
+    monkeypatch.setattr("training.networks.whole_image.build_backbone", lambda *_: (nn.Conv2d(1, 6, 32, stride=32), 6))
+    network = WHOLE[name].build(Initialisation("random")).eval()
     with torch.no_grad():
         logits, features = network(torch.rand(1, 1, 256, 224))
         maps = network.maps(features)  # type: ignore[operator]
@@ -127,9 +127,9 @@ def test_every_row_scores_an_image_and_shows_where(name: str, monkeypatch: pytes
 
 def test_a_row_of_the_paper_insists_on_its_patch_classifier() -> None:
     with pytest.raises(ValueError, match="--weights RUNS/patches-vgg16-s10"):
-        WHOLE["whole-vgg16-s10-vgg-256x1-128x1"].build(Start())
+        WHOLE["whole-vgg16-s10-vgg-256x1-128x1"].build(Initialisation())
     with pytest.raises(ValueError, match="whole-resnet50-s10-resnet-512x2"):
-        WHOLE["transfer-resnet-resnet"].build(Start())
+        WHOLE["transfer-resnet-resnet"].build(Initialisation())
 
 
 def write_run(folder: Path, network: nn.Module) -> Path:
@@ -142,28 +142,28 @@ def test_a_whole_image_network_begins_with_the_trunk_of_the_patches(tmp_path: Pa
     patches = PatchClassifier("efficientnet-lite0", "random")
     run = write_run(tmp_path / "patches", patches)
     for name in ("whole-resnet50-s10-vgg-256x1-128x1", "whole-resnet50-s10-heatmap-resnet-64x2-128x2", "whole-resnet50-s10-fc-5x5-64-32"):
-        network = WHOLE[name].build(Start(str(run), "efficientnet-lite0"))
+        network = WHOLE[name].build(Initialisation(str(run), "efficientnet-lite0"))
         for part, value in patches.backbone.state_dict().items():
             assert torch.equal(value, network.backbone.state_dict()[part]), part  # type: ignore[union-attr]
         if "heatmap" in name or "fc" in name:
             assert torch.equal(network.heatmap.weight[:, :, 0, 0], patches.output.weight)  # type: ignore[union-attr, index]
     with pytest.raises(WeightsUnavailable, match="do not fit"):
-        WHOLE["whole-vgg16-s10-vgg-256x1-128x1"].build(Start(str(run), "googlenet"))
+        WHOLE["whole-vgg16-s10-vgg-256x1-128x1"].build(Initialisation(str(run), "googlenet"))
 
 
 def test_transfer_takes_the_whole_network(tmp_path: Path) -> None:
-    before = WHOLE["whole-resnet50-s10-vgg-256x1-128x1"].build(Start("random", "efficientnet-lite0"))
+    before = WHOLE["whole-resnet50-s10-vgg-256x1-128x1"].build(Initialisation("random", "efficientnet-lite0"))
     run = write_run(tmp_path / "whole", before)
-    after = WHOLE["transfer-resnet-vgg"].build(Start(str(run / "stage1" / "checkpoint.pt"), "efficientnet-lite0"))
+    after = WHOLE["transfer-resnet-vgg"].build(Initialisation(str(run / "stage1" / "checkpoint.pt"), "efficientnet-lite0"))
     assert all(torch.equal(value, after.state_dict()[name]) for name, value in before.state_dict().items())
     with pytest.raises(WeightsUnavailable, match="five classes"):
         stray = write_run(tmp_path / "stray", nn.Linear(2, 2))
-        WHOLE["transfer-resnet-vgg"].build(Start(str(stray), "efficientnet-lite0"))
+        WHOLE["transfer-resnet-vgg"].build(Initialisation(str(stray), "efficientnet-lite0"))
 
 
 def test_patch_runs_go_on_from_one_another(tmp_path: Path) -> None:
     before = PatchClassifier("efficientnet-lite0", "random")
-    after = PATCHES["patches-resnet50-s10-random"].build(Start(str(write_run(tmp_path / "run", before)), "efficientnet-lite0"))
+    after = PATCHES["patches-resnet50-s10-random"].build(Initialisation(str(write_run(tmp_path / "run", before)), "efficientnet-lite0"))
     assert all(torch.equal(value, after.state_dict()[name]) for name, value in before.state_dict().items())
 
 

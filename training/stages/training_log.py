@@ -1,4 +1,4 @@
-"""The live log of a stage: a line an epoch in log.csv, and TensorBoard event files with the loss of every few steps."""
+"""The training log of a stage: a line an epoch in log.csv, and TensorBoard event files with the loss of every few steps."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from types import TracebackType
 
 from torch.utils.tensorboard import SummaryWriter
 
+LOG_FILE = "log.csv"
 
-class Journal:
-    """Writes what a stage says about itself.
+
+class TrainingLog:
+    """Writes the figures of a stage while it trains.
 
     Parameters
     ----------
@@ -25,13 +27,13 @@ class Journal:
     """
 
     def __init__(self, folder: Path, history: Sequence[dict[str, float]], step: int) -> None:
-        self.path = folder / "log.csv"
+        self.path = folder / LOG_FILE
         self.path.unlink(missing_ok=True)
         for values in history:
             self._line(values)
         self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step)
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> TrainingLog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
@@ -62,5 +64,5 @@ class Journal:
 
 def read_log(folder: Path) -> list[dict[str, float]]:
     """The figures of every epoch of a stage."""
-    with (folder / "log.csv").open(newline="", encoding="utf-8") as stream:
+    with (folder / LOG_FILE).open(newline="", encoding="utf-8") as stream:
         return [{name: float(value) for name, value in line.items()} for line in csv.DictReader(stream)]

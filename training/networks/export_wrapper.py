@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Served(nn.Module):
+class ExportWrapper(nn.Module):
     """A network with its logits made probabilities: one tensor a head, then the maps.
 
     A head of one output gives the logistic function, others the softmax. Each map is shifted so that its mean is the logit of its class:

@@ -8,7 +8,7 @@ GROUPS = {"machine": "machine", "density": "density", "age": "age under 50"}
 KEPT = ("auc", "accuracy", "n", "positive", "patients", "interval95", "delong95")
 
 
-def condense(report: dict[str, Any]) -> dict[str, Any]:
+def summarise_metrics(report: dict[str, Any]) -> dict[str, Any]:
     """Figures by name: of a cancer model its levels (image, breast, patient), of any other its heads."""
     answer: dict[str, Any] = {}
     sample = report["sample"]

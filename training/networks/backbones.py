@@ -9,12 +9,13 @@ import torch
 from torch import Tensor, nn
 from torchvision import models as torchvision_models
 
+from training.errors import WeightsUnavailable
 from training.networks.efficientnet_lite import EfficientNetLite0
 from training.networks.googlenet import GoogLeNet
-from training.networks.imagenet import IMAGENET, MEAN, RANDOM, STD, WeightsUnavailable, fill, read_weights
+from training.networks.imagenet import IMAGENET, MEAN, RANDOM, STD, fill, read_weights
 
 STRIDE = 32
-"""Pixels between neighbouring cells of every trunk's feature map."""
+"""Pixels between neighbouring cells of every backbone's feature map."""
 
 
 class Vgg16(nn.Module):
@@ -64,9 +65,9 @@ class ResNet(nn.Module):
         return answer
 
 
-def _add_standardisation(trunk: nn.Module) -> None:
-    trunk.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
-    trunk.register_buffer("std", torch.tensor(STD)[:, None, None])
+def _add_standardisation(backbone: nn.Module) -> None:
+    backbone.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
+    backbone.register_buffer("std", torch.tensor(STD)[:, None, None])
 
 
 def _googlenet(weights: str) -> nn.Module:
@@ -86,7 +87,7 @@ def _efficientnet_lite0(weights: str) -> nn.Module:
     return EfficientNetLite0(imagenet=weights == IMAGENET)
 
 
-TRUNKS: dict[str, Callable[[str], nn.Module]] = {
+BACKBONES: dict[str, Callable[[str], nn.Module]] = {
     "resnet50": lambda weights: ResNet("resnet50", weights),
     "vgg16": Vgg16,
     "resnet34": lambda weights: ResNet("resnet34", weights),
@@ -94,30 +95,30 @@ TRUNKS: dict[str, Callable[[str], nn.Module]] = {
     "googlenet": _googlenet,
     "efficientnet-lite0": _efficientnet_lite0,
 }
-"""Trunks by name; the first two are those of Shen et al. (2.2)."""
+"""Backbones by name; the first two are those of Shen et al. (2.2)."""
 
 
-def build_trunk(name: str, weights: str = IMAGENET) -> tuple[nn.Module, int]:
-    """Make a trunk and say how many channels its feature map has.
+def build_backbone(name: str, weights: str = IMAGENET) -> tuple[nn.Module, int]:
+    """Make a backbone and say how many channels its feature map has.
 
     Parameters
     ----------
     name
-        One of `TRUNKS`.
+        One of `BACKBONES`.
     weights
         ``imagenet``, ``random``, or a file of published weights of this very architecture.
 
     Raises
     ------
     ValueError
-        There is no such trunk.
+        There is no such backbone.
     training.networks.imagenet.WeightsUnavailable
         The weights cannot be had or do not fit.
     """
-    if name not in TRUNKS:
-        raise ValueError(f"no backbone named {name!r}; --backbone takes one of {', '.join(TRUNKS)}")
-    trunk = TRUNKS[name](weights)
-    return trunk, int(trunk.channels)  # type: ignore[arg-type]
+    if name not in BACKBONES:
+        raise ValueError(f"no backbone named {name!r}; --backbone takes one of {', '.join(BACKBONES)}")
+    backbone = BACKBONES[name](weights)
+    return backbone, int(backbone.channels)  # type: ignore[arg-type]
 
 
 def top_layers(name: str) -> tuple[str, ...]:
@@ -125,7 +126,7 @@ def top_layers(name: str) -> tuple[str, ...]:
 
     "The top layer number is set to 46 for Resnet50 and 11 for VGG16" counts Keras layers from the end. In VGG-16 that is the convolutions
     of blocks 4 and 5 (with two poolings, the global pooling and the classifier); in ResNet-50 the three units of the last block (32
-    layers), the last unit of the block before (10), pooling and classifier. For the other trunks, which are ours, it is about the same
+    layers), the last unit of the block before (10), pooling and classifier. For the other backbones, which are ours, it is about the same
     share of their depth.
     """
     return {
