@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from training.data.augment import Augmentation
+from training.stages.dataset import AugmentedDataset
 from training.stages.engine import fit
 from training.stages.losses import masked_cross_entropy
 from training.stages.plan import Plan
-from training.stages.dataset import AugmentedDataset
 
 
 class Tiny(nn.Module):

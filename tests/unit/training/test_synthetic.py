@@ -20,7 +20,7 @@ from models.preprocessing.plausibility import looks_like_mammogram
 from models.registry import Registry
 from models.vocabulary import ImageKind
 from service.analyse.network import Network
-from service.domain.eligibility import out_of_scope
+from service.domain.eligibility import ineligible_reason
 from service.domain.header import read_header
 from training.data.phantom import Breast, Lesion, Machine, draw_view
 from training.data.readers.cbis_ddsm import read_cbis_ddsm
@@ -237,7 +237,7 @@ class TestPictures:
         rows = read_synthetic(tmp_path).rows
         headers = [read_header(pydicom.dcmread(row.file)) for row in rows]
         for row, header in zip(rows, headers, strict=True):
-            assert out_of_scope(header, film_allowed=False) is None
+            assert ineligible_reason(header, film_allowed=False) is None
             assert (header.view, header.laterality, header.manufacturer) == (row.view, row.laterality, row.manufacturer)
         assert len({header.study_instance_uid for header in headers}) == 2
         assert len({header.sop_instance_uid for header in headers}) == len({header.series_instance_uid for header in headers}) == 8
@@ -266,7 +266,7 @@ class TestCbisLayout:
         for row in read_cbis_ddsm(films).rows:
             header = read_header(pydicom.dcmread(row.file))
             assert header.kind is ImageKind.FILM
-            assert out_of_scope(header, film_allowed=True) is None
+            assert ineligible_reason(header, film_allowed=True) is None
             assert (header.view, header.view_source) == (row.view, "PatientOrientation")
             assert (header.laterality, header.laterality_source) == (row.laterality, "Laterality")
             assert looks_like_mammogram(read(row.file).pixels) is None
