@@ -97,7 +97,7 @@ def _measure_error(error: Error, exams: Sequence[Exam]) -> dict[str, Any]:
             counted["unsure" if unsure else "missed"] += 1
             continue
         counted["noticed"] += 1
-        offered = [correction for correction in targets if correction.kind and not correction.obstacle]
+        offered = [correction for correction in targets if correction.kind and not correction.blocked_reason]
         right = all(correction.kind is error.kind and not does_harm(correction, seeded, truth) for correction in offered)
         counted["open" if not offered else "settled" if right else "named wrongly"] += 1
     total = counted.pop("seeded")
@@ -112,7 +112,7 @@ def _seed_all(error: Error, exams: Iterable[Exam]) -> Iterator[Seeded]:
 def does_harm(correction: LabelCorrection, seeded: Seeded, truth: dict[str, Labels]) -> bool:
     """Tell whether a person could be led to write something wrong: an offered label that is not the true one, or an orientation
     written because a picture was taken for mirrored that is not."""
-    if correction.kind is None or correction.obstacle:
+    if correction.kind is None or correction.blocked_reason:
         return False
     right = truth[correction.sop_instance_uid]
     if correction.kind is CorrectionKind.MIRRORED:
@@ -126,7 +126,7 @@ def _measure_false_alarms(exams: Sequence[Exam]) -> dict[str, Any]:
         corrections, reasoning = compare_study(seeded.study)
         images += len(seeded.study)
         alarms += sum(correction.kind is not None for correction in corrections)
-        offers += sum(correction.kind is not None and not correction.obstacle for correction in corrections)
+        offers += sum(correction.kind is not None and not correction.blocked_reason for correction in corrections)
         studies += 1
         verdicts[reasoning.verdict] += 1
     return {
@@ -145,7 +145,7 @@ def _measure_unsure(exams: Sequence[Exam]) -> dict[str, Any]:
             for correction in compare_study(seeded.study)[0]:
                 if Agreement.UNSURE in (correction.view, correction.laterality):
                     unsure += 1
-                    offered += correction.kind is not None and not correction.obstacle
+                    offered += correction.kind is not None and not correction.blocked_reason
     return {"answers with a label below confidence": unsure, "of these with a correction on offer": offered}
 
 

@@ -53,7 +53,7 @@ def report_only_reason(header: InstanceHeader) -> str:
     Digitised film is not on this list: a destination may opt in for it (`service.domain.policy.CorrectionPolicy.film`).
     """
     processing = header.presentation_intent == "FOR PROCESSING" or header.sop_class_uid == DigitalMammographyXRayImageStorageForProcessing
-    obstacles = (
+    reasons = (
         (header.view not in KNOWN_VIEWS | {View.UNKNOWN}, f"the declared view {header.view} is none that the networks know"),
         (bool(header.view_modifiers), "the declared view has a modifier"),
         (header.partial_view, "a partial view"),
@@ -64,4 +64,4 @@ def report_only_reason(header: InstanceHeader) -> str:
         (header.kind is ImageKind.UNKNOWN, "neither a mammogram nor digitised film"),
         (any(word.startswith(("STEREO", "PREFIRE", "POSTFIRE")) for word in header.image_type[2:]), "an image of a biopsy"),
     )
-    return next((text for stands, text in obstacles if stands), "")
+    return next((text for stands, text in reasons if stands), "")

@@ -192,7 +192,7 @@ class LabelCorrection(_Value):
     confidence: float = Field(0.0, description="of the least sure label that would be written")
     evidence: tuple[Evidence, ...] = ()
     film: bool = Field(False, description="digitised film, which a destination must opt in for")
-    obstacle: str = Field(
+    blocked_reason: str = Field(
         "", description="why this image is reported only, whatever policy or a person says; '' where nothing stands in the way"
     )
     reason: str = ""

@@ -1,7 +1,7 @@
 """What the images of a study say together about its labels: one label wrong, both sides exchanged, pictures mirrored, or not settled.
 
 A side or a view is contradicted only with a second witness (`service.domain.evidence`); where none speaks, or two disagree, the difference
-is reported with its obstacle and nobody can apply it. What is right where only the picture is mirrored stays as it is.
+is reported with the reason why nobody may apply it. What is right where only the picture is mirrored stays as it is.
 """
 
 from __future__ import annotations
@@ -63,10 +63,12 @@ def _correct(image: Seen, study: Sequence[Seen], rulings: Rulings) -> LabelCorre
     laterality = Agreement.AGREE if is_known_layout(image) else image.laterality
     side, view = rulings.sides.get(image.uid), rulings.views.get(image.uid, Ruling(None))
     kind = _kind(image, laterality, side, rulings.exchanged)
-    obstacle = ""
+    blocked_reason = ""
     if kind is not None:
-        obstacle = report_only_reason(image.header) or _side_obstacle(image, study, rulings) or _view_obstacle(image, kind, view)
-        obstacle = obstacle or _unsure_obstacle(image, laterality)
+        blocked_reason = (
+            report_only_reason(image.header) or _side_blocked_reason(image, study, rulings) or _view_blocked_reason(image, kind, view)
+        )
+        blocked_reason = blocked_reason or _unsure_blocked_reason(image, laterality)
     return LabelCorrection(
         sop_instance_uid=image.uid,
         view=image.view,
@@ -79,8 +81,8 @@ def _correct(image: Seen, study: Sequence[Seen], rulings: Rulings) -> LabelCorre
         confidence=_confidence(image, laterality) if kind else 0.0,
         evidence=(*(side.evidence if side else ()), *view.evidence) if kind else (),
         film=image.header.kind is ImageKind.FILM,
-        obstacle=obstacle,
-        reason=obstacle or _reason(kind, image, laterality, side, view),
+        blocked_reason=blocked_reason,
+        reason=blocked_reason or _reason(kind, image, laterality, side, view),
     )
 
 
@@ -96,7 +98,7 @@ def _kind(image: Seen, laterality: Agreement, side: Ruling | None, exchanged: bo
     return CorrectionKind.VIEW_UNKNOWN if has_foreign_view(image.header) else None
 
 
-def _side_obstacle(image: Seen, study: Sequence[Seen], rulings: Rulings) -> str:
+def _side_blocked_reason(image: Seen, study: Sequence[Seen], rulings: Rulings) -> str:
     ruling = rulings.sides.get(image.uid)
     if ruling:
         silent = "a mirrored left breast looks like a right one, and no second witness settles it"
@@ -117,7 +119,7 @@ def _side_obstacle(image: Seen, study: Sequence[Seen], rulings: Rulings) -> str:
     return ""
 
 
-def _view_obstacle(image: Seen, kind: CorrectionKind, ruling: Ruling) -> str:
+def _view_blocked_reason(image: Seen, kind: CorrectionKind, ruling: Ruling) -> str:
     if image.view not in WRONG:
         return ""
     if image.view is Agreement.CONTRADICT and kind is CorrectionKind.MIRRORED:
@@ -128,7 +130,7 @@ def _view_obstacle(image: Seen, kind: CorrectionKind, ruling: Ruling) -> str:
     return ruling.text if not filled and ruling.evidence and ruling.cause is not Cause.LABEL else ""
 
 
-def _unsure_obstacle(image: Seen, laterality: Agreement) -> str:
+def _unsure_blocked_reason(image: Seen, laterality: Agreement) -> str:
     unsure = [name for name, agreement in (("view", image.view), ("side", laterality)) if agreement is Agreement.UNSURE]
     return f"the pixels leave the {unsure[0]} unsure, and half a label is not written" if unsure else ""
 

@@ -58,7 +58,7 @@ def plan_correction(row: CorrectionRow, destinations: Sequence[Destination]) -> 
 
 def _applies(policy: CorrectionPolicy, row: CorrectionRow) -> bool:
     action = policy.action(row.correction)
-    return not policy.obstacle(row.correction) and action is not Action.OFF and (action is Action.AUTO or row.by_person)
+    return not policy.blocked_reason(row.correction) and action is not Action.OFF and (action is Action.AUTO or row.by_person)
 
 
 def strongest(correction: LabelCorrection, destinations: Sequence[Destination]) -> Action:

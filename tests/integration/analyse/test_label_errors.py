@@ -66,7 +66,7 @@ def test_harm_is_seen_where_it_is_done(exams: list[Exam]) -> None:
     truth = truths([exam])
     (quiet,), wrong = seed_nothing(exam), next(seed_side(exam))
     offered = next(each for each in compare_study(wrong.study)[0] if each.sop_instance_uid == wrong.target)
-    assert offered.kind is CorrectionKind.CONTRADICTS and not offered.obstacle and not does_harm(offered, wrong, truth)
+    assert offered.kind is CorrectionKind.CONTRADICTS and not offered.blocked_reason and not does_harm(offered, wrong, truth)
     other = Laterality.L if offered.pixel_laterality is Laterality.R else Laterality.R
     assert does_harm(offered.model_copy(update={"pixel_laterality": other}), wrong, truth)
     assert does_harm(offered.model_copy(update={"kind": CorrectionKind.MIRRORED}), wrong, truth)

@@ -99,7 +99,7 @@ def test_what_is_decided_is_not_decided_again(api: Served) -> None:
 
 
 def test_what_nobody_may_apply_is_refused_with_the_reason(api: Served) -> None:
-    refused = decide(api, add_contradicted_study(api, obstacle="the breast has an implant"), "approve")
+    refused = decide(api, add_contradicted_study(api, blocked_reason="the breast has an implant"), "approve")
     assert refused.status_code == 409
     assert "implant" in refused.json()["detail"]
 

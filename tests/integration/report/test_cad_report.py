@@ -184,7 +184,7 @@ def test_a_contradicted_label_is_a_quality_finding_on_its_image(tmp_path: Path) 
 def test_no_certainty_is_claimed_for_a_label_that_no_witness_settles(tmp_path: Path) -> None:
     study = Study()
     unsettled = correction(study.uids[2], ("L", "MLO"), ("R", "MLO"), *LABELLED)
-    report = study.report(unsettled.model_copy(update={"obstacle": "no second witness", "reason": "no second witness"}))
+    report = study.report(unsettled.model_copy(update={"blocked_reason": "no second witness", "reason": "no second witness"}))
     check(report, study.images, tmp_path)
     (quality,) = findings(report, "111101")
     assert named(quality, "111012") == []

@@ -47,7 +47,7 @@ def with_other_view(image: Dataset) -> None:
     image.ViewPosition = "XCCL"
 
 
-OBSTACLES: dict[str, Callable[[Dataset], object]] = {
+REPORT_ONLY: dict[str, Callable[[Dataset], object]] = {
     "modifier": with_modifier,
     "another view": with_other_view,
     "partial view": lambda image: setattr(image, "PartialView", "YES"),
@@ -65,10 +65,10 @@ def test_an_unlabelled_image_is_filled_in_by_default() -> None:
     assert correct(source, "R", "CC").ImageLaterality == "R"
 
 
-@pytest.mark.parametrize("obstacle", OBSTACLES)
-def test_what_is_never_automatic_is_not_written_even_if_a_destination_wishes_it(obstacle: str) -> None:
+@pytest.mark.parametrize("case", REPORT_ONLY)
+def test_what_is_never_automatic_is_not_written_even_if_a_destination_wishes_it(case: str) -> None:
     image = full_field(labelled=False)
-    OBSTACLES[obstacle](image)
+    REPORT_ONLY[case](image)
     assert EAGER.action(compare(image, "R", "CC")[1]) is Action.REPORT
     with pytest.raises(NothingToCorrect, match="reported only"):
         correct(image, "R", "CC")

@@ -27,7 +27,9 @@ def ledger(database_url: str) -> Iterator[Ledger]:
     ledger.close()
 
 
-def difference(side: Laterality = Laterality.L, obstacle: str = "", kind: CorrectionKind = CorrectionKind.CONTRADICTS) -> LabelCorrection:
+def difference(
+    side: Laterality = Laterality.L, blocked_reason: str = "", kind: CorrectionKind = CorrectionKind.CONTRADICTS
+) -> LabelCorrection:
     return LabelCorrection(
         sop_instance_uid=IMAGE,
         view=Agreement.AGREE,
@@ -37,7 +39,7 @@ def difference(side: Laterality = Laterality.L, obstacle: str = "", kind: Correc
         pixel_view=View.CC,
         pixel_laterality=side,
         kind=kind,
-        obstacle=obstacle,
+        blocked_reason=blocked_reason,
         reason="the other breast is there already",
     )
 
@@ -136,7 +138,7 @@ def test_what_was_applied_stays_although_a_later_conclusion_sees_it_otherwise(le
 
 
 def test_nobody_approves_what_must_only_be_reported(ledger: Ledger) -> None:
-    conclude(ledger, (difference(obstacle="breast implant present"), Action.REPORT))
+    conclude(ledger, (difference(blocked_reason="breast implant present"), Action.REPORT))
     with pytest.raises(DecisionRefused, match="breast implant"):
         ledger.approve(only(ledger).id, "Ada", "sure", to_both)
     assert only(ledger).state is State.REPORTED and len(ledger.history(only(ledger).id)) == 1

@@ -49,7 +49,7 @@ def test_nothing_is_on_offer_without_what_it_takes(study: list[Seen]) -> None:
     corrections, reasoning = compare_study(study)
     assert [each.sop_instance_uid for each in corrections] == [image.uid for image in study]
     for image, correction in zip(study, corrections, strict=True):
-        if correction.kind is None or correction.obstacle:
+        if correction.kind is None or correction.blocked_reason:
             continue
         assert not report_only_reason(image.header)
         assert Agreement.UNSURE not in (correction.view, correction.laterality)
@@ -70,7 +70,7 @@ def test_the_order_in_which_images_came_plays_no_part(study: list[Seen], random)
     shuffled = study[:]
     random.shuffle(shuffled)
     here, there = compare_study(study), compare_study(shuffled)
-    decided = [{(each.sop_instance_uid, each.kind, bool(each.obstacle)) for each in corrections} for corrections, _ in (here, there)]
+    decided = [{(each.sop_instance_uid, each.kind, bool(each.blocked_reason)) for each in corrections} for corrections, _ in (here, there)]
     assert decided[0] == decided[1] and here[1].verdict is there[1].verdict
     assert find_doubts(study) == find_doubts(shuffled)
 
@@ -80,7 +80,7 @@ def test_the_order_in_which_images_came_plays_no_part(study: list[Seen], random)
 def test_a_doubted_image_has_no_correction_of_that_label_on_offer(study: list[Seen]) -> None:
     doubts = find_doubts(study)
     for correction in compare_study(study)[0]:
-        if correction.kind is None or correction.obstacle:
+        if correction.kind is None or correction.blocked_reason:
             continue
         if correction.sop_instance_uid in doubts.sides:
             assert correction.new_laterality is correction.declared_laterality
