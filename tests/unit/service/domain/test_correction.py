@@ -97,7 +97,7 @@ def test_what_is_never_automatic_is_reported_whatever_a_destination_wishes(
 ) -> None:
     image = alter(seen("1", declared, ("CC", "R")), **fields)
     correction = judge(standard_study(rcc=image))
-    eager = CorrectionPolicy(missing="auto", contradicts="auto", mirrored="auto", exchanged="auto", view_unknown="auto", film=True)
+    eager = CorrectionPolicy(missing="auto", contradicts="auto", mirrored="auto", sides_swapped="auto", view_unknown="auto", film=True)
     assert correction.kind is not None and correction.blocked_reason
     assert eager.action(correction) is Action.REPORT
 
