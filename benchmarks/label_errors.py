@@ -33,7 +33,7 @@ from benchmarks.seeded_studies import (
 )
 from models.registry import Registry
 from service.domain.findings import Agreement, CorrectionKind, InstanceState, LabelCorrection, Verdict
-from service.domain.reasoning import compare_study
+from service.domain.label_evaluation import evaluate_labels
 
 MIRRORING_MACHINE = "49"
 """The machine of RSNA-2022 on which whole studies lie against their labels, without any seeding: reported apart."""
@@ -88,7 +88,7 @@ def _measure_error(error: Error, exams: Sequence[Exam]) -> dict[str, Any]:
     """Of seeded images (or studies, where all images have the error): noticed, settled, left open, unsure, missed; and harm done."""
     truth, counted = truths(exams), dict.fromkeys(("seeded", "noticed", "settled", "open", "unsure", "missed", "named wrongly", "harm"), 0)
     for seeded in _seed_all(error, exams):
-        corrections, _ = compare_study(seeded.study)
+        corrections, *_ = evaluate_labels(seeded.study)
         counted["seeded"] += 1
         counted["harm"] += any(does_harm(correction, seeded, truth) for correction in corrections)
         targets = [correction for correction in corrections if seeded.target in (None, correction.sop_instance_uid)]
@@ -123,7 +123,7 @@ def does_harm(correction: LabelCorrection, seeded: Seeded, truth: dict[str, Labe
 def _measure_false_alarms(exams: Sequence[Exam]) -> dict[str, Any]:
     images, alarms, offers, studies, verdicts = 0, 0, 0, 0, dict.fromkeys(Verdict, 0)
     for seeded in _seed_all(Error(seed_nothing, CorrectionKind.MISSING), exams):
-        corrections, reasoning = compare_study(seeded.study)
+        corrections, reasoning, _ = evaluate_labels(seeded.study)
         images += len(seeded.study)
         alarms += sum(correction.kind is not None for correction in corrections)
         offers += sum(correction.kind is not None and not correction.blocked_reason for correction in corrections)
@@ -142,7 +142,7 @@ def _measure_unsure(exams: Sequence[Exam]) -> dict[str, Any]:
     unsure, offered = 0, 0
     for error in ERRORS.values():
         for seeded in _seed_all(error, exams):
-            for correction in compare_study(seeded.study)[0]:
+            for correction in evaluate_labels(seeded.study).corrections:
                 if Agreement.UNSURE in (correction.view, correction.laterality):
                     unsure += 1
                     offered += correction.kind is not None and not correction.blocked_reason

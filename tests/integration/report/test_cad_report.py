@@ -184,11 +184,11 @@ def test_a_contradicted_label_is_a_quality_finding_on_its_image(tmp_path: Path) 
 def test_no_certainty_is_claimed_for_a_label_that_no_witness_settles(tmp_path: Path) -> None:
     study = Study()
     unsettled = correction(study.uids[2], ("L", "MLO"), ("R", "MLO"), *LABELLED)
-    report = study.report(unsettled.model_copy(update={"blocked_reason": "no second witness", "reason": "no second witness"}))
+    report = study.report(unsettled.model_copy(update={"blocked_reason": "no second evidence", "reason": "no second evidence"}))
     check(report, study.images, tmp_path)
     (quality,) = findings(report, "111101")
     assert named(quality, "111012") == []
-    assert any("contradicts. no second witness" in str(item.TextValue) for item in named(report, "111033"))
+    assert any("contradicts. no second evidence" in str(item.TextValue) for item in named(report, "111033"))
 
 
 def test_a_mirrored_picture_with_a_wrong_view_has_a_wrong_label() -> None:

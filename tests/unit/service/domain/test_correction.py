@@ -7,22 +7,22 @@ from typing import Any
 import pytest
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
-from service.domain.correction import Seen
 from service.domain.findings import Agreement, CorrectionKind, ImageFinding, InstanceState, LabelCorrection, Reason
+from service.domain.label_evaluation import evaluate_labels
 from service.domain.policy import Action, CorrectionPolicy
-from service.domain.reasoning import compare_study
+from service.domain.study_image import StudyImage
 from tests.support.analysed_images import alter, seen, standard_study
 
 R, L = Laterality.R, Laterality.L
 ABSENT = (View.UNKNOWN, Laterality.UNKNOWN)
 
 
-def judge(study: list[Seen], uid: str = "1.2.1") -> LabelCorrection:
-    return next(each for each in compare_study(study)[0] if each.sop_instance_uid == uid)
+def judge(study: list[StudyImage], uid: str = "1.2.1") -> LabelCorrection:
+    return next(each for each in evaluate_labels(study).corrections if each.sop_instance_uid == uid)
 
 
 def test_right_labels_need_nothing() -> None:
-    corrections, reasoning = compare_study(standard_study())
+    corrections, reasoning, _ = evaluate_labels(standard_study())
     for correction in corrections:
         assert (correction.view, correction.laterality, correction.kind) == (Agreement.AGREE, Agreement.AGREE, None)
         assert (correction.blocked_reason, correction.evidence, correction.confidence) == ("", (), 0.0)
@@ -70,7 +70,7 @@ def test_a_label_below_confidence_contradicts_nothing() -> None:
 def test_a_view_that_the_networks_do_not_know_is_a_kind_of_its_own(view: View) -> None:
     correction = judge(standard_study(rcc=seen("1", (view, R), ("MLO", "R"))))
     assert (correction.kind, correction.new_view) == (CorrectionKind.VIEW_UNKNOWN, view)
-    assert "none that the networks know" in correction.blocked_reason
+    assert "not trained on the declared view" in correction.blocked_reason
 
 
 NEVER: dict[str, dict[str, Any]] = {
@@ -111,5 +111,5 @@ def test_an_image_type_is_read_at_its_third_value() -> None:
 def test_an_image_that_was_not_analysed_has_no_labels_to_compare() -> None:
     refused = ImageFinding(sop_instance_uid="1.2.1", state=InstanceState.SKIPPED, reason=Reason(code="spot", text="a spot view"))
     study = standard_study()
-    corrections, _ = compare_study([Seen(study[0].header, refused), *study[1:]])
+    corrections, *_ = evaluate_labels([StudyImage(study[0].header, refused), *study[1:]])
     assert [each.sop_instance_uid for each in corrections] == ["1.2.2", "1.2.3", "1.2.4"]

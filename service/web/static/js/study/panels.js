@@ -146,7 +146,7 @@ export function showModels(study) {
 
 export function showLeftOut(study, hanging) {
   const images = new Map(study.instances.map((image) => [image.sop_instance_uid, image]));
-  const out = hanging.left_out || [];
+  const out = hanging.not_hung || [];
   const section = find("#left-out");
   section.hidden = !out.length;
   section.replaceChildren(h("h2", {}, "Not hung"), h("ul", {}, out.map((each) => {

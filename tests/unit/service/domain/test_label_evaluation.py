@@ -5,29 +5,29 @@ from __future__ import annotations
 import pytest
 
 from models.vocabulary import Laterality, View
-from service.domain.correction import Seen
 from service.domain.findings import Agreement, CorrectionKind, LabelCorrection, Reasoning, Verdict
-from service.domain.reasoning import compare_study
-from tests.support.analysed_images import alter, mirror, seen, standard_study, turn
+from service.domain.label_evaluation import evaluate_labels
+from service.domain.study_image import StudyImage
+from tests.support.analysed_images import alter, mirror, mislabel, seen, standard_study
 
 R, L = Laterality.R, Laterality.L
 RCC, LCC, RMLO, LMLO = standard_study()
 CONTRADICTS, MIRRORED, SIDES_SWAPPED = CorrectionKind.CONTRADICTS, CorrectionKind.MIRRORED, CorrectionKind.SIDES_SWAPPED
 
 
-def marked(image: Seen, marker: str) -> Seen:
+def marked(image: StudyImage, marker: str) -> StudyImage:
     return image._replace(
         finding=image.finding.model_copy(update={"marker": seen("0", (View.CC, R), ("CC", "R"), marker=marker).finding.marker})
     )
 
 
-def reason(*study: Seen) -> tuple[dict[str, LabelCorrection], Reasoning]:
-    corrections, reasoning = compare_study(study)
+def reason(*study: StudyImage) -> tuple[dict[str, LabelCorrection], Reasoning]:
+    corrections, reasoning, _ = evaluate_labels(study)
     return {each.sop_instance_uid: each for each in corrections if each.kind is not None}, reasoning
 
 
 def test_one_wrong_side_is_settled_by_the_contralateral_image() -> None:
-    found, reasoning = reason(turn(RCC), LCC, RMLO, LMLO)
+    found, reasoning = reason(mislabel(RCC), LCC, RMLO, LMLO)
     (correction,) = found.values()
     assert (correction.kind, correction.blocked_reason, correction.new_laterality) == (CONTRADICTS, "", R)
     assert [(each.code, each.sop_instance_uid) for each in correction.evidence] == [("contralateral", LCC.uid)]
@@ -45,17 +45,17 @@ def test_one_mirrored_picture_keeps_its_label() -> None:
 @pytest.mark.parametrize(
     "study",
     [
-        [turn(RCC)],
-        [turn(RCC), turn(RMLO)],
-        [turn(RCC), LMLO, RMLO],
-        [turn(RCC), turn(LCC), RMLO, LMLO],
-        [turn(RCC), turn(RMLO), LCC, LMLO],
-        [turn(RCC), RCC, LCC, RMLO, LMLO],
-        [turn(RCC), LCC],
+        [mislabel(RCC)],
+        [mislabel(RCC), mislabel(RMLO)],
+        [mislabel(RCC), LMLO, RMLO],
+        [mislabel(RCC), mislabel(LCC), RMLO, LMLO],
+        [mislabel(RCC), mislabel(RMLO), LCC, LMLO],
+        [mislabel(RCC), RCC, LCC, RMLO, LMLO],
+        [mislabel(RCC), LCC],
     ],
     ids=["alone", "one breast", "no other of its view", "both CC", "a whole breast", "repeated", "as many for as against"],
 )
-def test_a_side_that_no_witness_settles_is_reported_only(study: list[Seen]) -> None:
+def test_a_side_that_no_witness_settles_is_reported_only(study: list[StudyImage]) -> None:
     study = [alter(image, sop_instance_uid=f"1.2.{number}") for number, image in enumerate(study)]
     found, reasoning = reason(*study)
     turned = [each for each in found.values() if each.laterality is Agreement.CONTRADICT]
@@ -63,15 +63,15 @@ def test_a_side_that_no_witness_settles_is_reported_only(study: list[Seen]) -> N
     assert reasoning.verdict is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("change", [turn, mirror])
+@pytest.mark.parametrize("change", [mislabel, mirror])
 def test_a_whole_study_against_its_labels_is_exchanged_or_mirrored_and_looks_the_same(change) -> None:  # type: ignore[no-untyped-def]
     found, reasoning = reason(*(change(image) for image in (RCC, LCC, RMLO, LMLO)))
     assert len(found) == 4 and all(each.kind is CONTRADICTS and each.blocked_reason for each in found.values())
-    assert reasoning.verdict is Verdict.INCONCLUSIVE and "both sides exchanged or every picture mirrored" in reasoning.text
+    assert reasoning.verdict is Verdict.INCONCLUSIVE and "either the sides are swapped or every image is mirrored" in reasoning.text
 
 
 def test_one_readable_marker_tells_exchanged_sides_from_mirrored_pictures() -> None:
-    exchanged, verdict = reason(*(turn(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)))
+    exchanged, verdict = reason(*(mislabel(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)))
     assert {each.kind for each in exchanged.values()} == {SIDES_SWAPPED} and verdict.verdict is Verdict.SIDES_SWAPPED
     assert {uid: each.new_laterality for uid, each in exchanged.items()} == {RCC.uid: R, LCC.uid: L, RMLO.uid: R, LMLO.uid: L}
     mirrored, verdict = reason(*(mirror(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)))
@@ -81,59 +81,59 @@ def test_one_readable_marker_tells_exchanged_sides_from_mirrored_pictures() -> N
 
 def test_exchanged_sides_are_named_so_whatever_else_is_doubtful() -> None:
     """A destination holds the study by this verdict."""
-    study = [turn(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)]
+    study = [mislabel(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)]
     study[1] = alter(study[1], view=View.MLO, sop_instance_uid="1.2.9")
-    found, reasoning = reason(*study, turn(LCC))
+    found, reasoning = reason(*study, mislabel(LCC))
     assert found["1.2.9"].blocked_reason and reasoning.verdict is Verdict.SIDES_SWAPPED
 
 
 def test_markers_that_disagree_settle_nothing() -> None:
-    found, reasoning = reason(*(turn(image) for image in (marked(RCC, "R-CC"), marked(LCC, "R-CC"), RMLO, LMLO)))
+    found, reasoning = reason(*(mislabel(image) for image in (marked(RCC, "R-CC"), marked(LCC, "R-CC"), RMLO, LMLO)))
     assert all(each.kind is CONTRADICTS and "disagree" in each.blocked_reason for each in found.values())
     assert reasoning.verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_marker_settles_an_image_alone() -> None:
-    found, reasoning = reason(marked(turn(RCC), "R-CC"))
+    found, reasoning = reason(marked(mislabel(RCC), "R-CC"))
     assert (found[RCC.uid].kind, found[RCC.uid].blocked_reason, reasoning.verdict) == (CONTRADICTS, "", Verdict.ONE_WRONG_LABEL)
     found, reasoning = reason(marked(mirror(RCC), "R-CC"))
     assert (found[RCC.uid].kind, found[RCC.uid].blocked_reason, reasoning.verdict) == (MIRRORED, "", Verdict.MIRRORED)
 
 
 def test_a_marker_against_the_contralateral_image_leaves_it_open() -> None:
-    found, reasoning = reason(marked(turn(RCC), "L-CC"), LCC, RMLO, LMLO)
+    found, reasoning = reason(marked(mislabel(RCC), "L-CC"), LCC, RMLO, LMLO)
     assert "disagree" in found[RCC.uid].blocked_reason
     assert reasoning.verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_marker_without_a_side_says_nothing_of_the_side() -> None:
-    found, _ = reason(marked(turn(RCC), "UNKNOWN-CC"))
+    found, _ = reason(marked(mislabel(RCC), "UNKNOWN-CC"))
     assert found[RCC.uid].blocked_reason
 
 
 def test_a_detector_that_flipped_this_picture_alone_is_believed() -> None:
-    found, _ = reason(alter(turn(RCC), field_of_view_flipped=True), LCC, RMLO, LMLO)
+    found, _ = reason(alter(mislabel(RCC), field_of_view_horizontal_flip="YES"), LCC, RMLO, LMLO)
     assert "disagree" in found[RCC.uid].blocked_reason
-    found, reasoning = reason(alter(mirror(RCC), field_of_view_flipped=True))
+    found, reasoning = reason(alter(mirror(RCC), field_of_view_horizontal_flip="YES"))
     assert (found[RCC.uid].kind, reasoning.verdict) == (MIRRORED, Verdict.MIRRORED)
 
 
 def test_a_detector_that_flips_every_right_breast_says_nothing() -> None:
-    flipped = (alter(turn(RCC), field_of_view_flipped=True), LCC, alter(RMLO, field_of_view_flipped=True), LMLO)
+    flipped = (alter(mislabel(RCC), field_of_view_horizontal_flip="YES"), LCC, alter(RMLO, field_of_view_horizontal_flip="YES"), LMLO)
     assert reason(*flipped)[0][RCC.uid].blocked_reason == ""
 
 
 def test_detectors_settle_a_whole_study() -> None:
-    flipped = [alter(mirror(image), field_of_view_flipped=True, field_of_view_told=True) for image in (RCC, LCC, RMLO, LMLO)]
+    flipped = [alter(mirror(image), field_of_view_horizontal_flip="YES") for image in (RCC, LCC, RMLO, LMLO)]
     assert reason(*flipped)[1].verdict is Verdict.MIRRORED
-    untouched = [alter(turn(image), field_of_view_told=True) for image in (RCC, LCC, RMLO, LMLO)]
+    untouched = [alter(mislabel(image), field_of_view_horizontal_flip="NO") for image in (RCC, LCC, RMLO, LMLO)]
     assert reason(*untouched)[1].verdict is Verdict.SIDES_SWAPPED
-    assert reason(*untouched[:3], turn(LMLO))[1].verdict is Verdict.INCONCLUSIVE
+    assert reason(*untouched[:3], mislabel(LMLO))[1].verdict is Verdict.INCONCLUSIVE
 
 
 def test_in_a_mirrored_study_the_wrong_label_is_not_taken_for_the_right_one() -> None:
     """The one image with a wrong label is the only one whose label and picture agree: it must not bear witness against the others."""
-    found, reasoning = reason(mirror(RCC), turn(mirror(LCC)), mirror(RMLO), mirror(LMLO))
+    found, reasoning = reason(mirror(RCC), mislabel(mirror(LCC)), mirror(RMLO), mirror(LMLO))
     assert LCC.uid not in found
     assert all(each.blocked_reason for each in found.values())
     assert reasoning.verdict is Verdict.INCONCLUSIVE
@@ -179,14 +179,14 @@ def test_a_view_that_no_witness_bears_out_is_reported_only() -> None:
     for study in ([wrong], [wrong, alter(RCC, sop_instance_uid="1.2.8"), RMLO, LCC, LMLO]):
         found, reasoning = reason(*study)
         assert (found[RCC.uid].kind, reasoning.verdict) == (CONTRADICTS, Verdict.INCONCLUSIVE)
-        assert "no second witness" in found[RCC.uid].blocked_reason
+        assert "no second evidence" in found[RCC.uid].blocked_reason
 
 
 def test_a_mirrored_sibling_still_counts_for_its_breast() -> None:
     """Else the misread image would seem to be the one that completes the breast."""
     misread = seen("9", (View.MLO, R), ("CC", "R"))
     found, _ = reason(RCC, mirror(RMLO), misread, LCC, LMLO)
-    assert "no second witness" in found["1.2.9"].blocked_reason
+    assert "no second evidence" in found["1.2.9"].blocked_reason
 
 
 def test_a_marker_bears_a_view_out() -> None:
@@ -197,7 +197,7 @@ def test_a_marker_bears_a_view_out() -> None:
 def test_one_of_four_views_in_a_study_of_one_breast_is_not_taken_for_a_repeated_one() -> None:
     """A second image of a breast is nothing odd there: neither reading completes the four views."""
     repeated = alter(RMLO, sop_instance_uid="1.2.7")
-    for wrong in (turn(RMLO), mirror(RMLO), turn(RCC), mirror(RCC)):
+    for wrong in (mislabel(RMLO), mirror(RMLO), mislabel(RCC), mirror(RCC)):
         others = [image for image in (RCC, RMLO, repeated) if image.uid != wrong.uid]
         found, reasoning = reason(wrong, *others)
         assert found[wrong.uid].blocked_reason and reasoning.verdict is Verdict.INCONCLUSIVE
@@ -209,7 +209,7 @@ def test_a_marker_that_names_the_declared_view_speaks_against_the_pixels() -> No
 
 
 def test_side_and_view_may_both_be_wrong() -> None:
-    found, reasoning = reason(alter(turn(RCC), view=View.MLO), LCC, RMLO, LMLO)
+    found, reasoning = reason(alter(mislabel(RCC), view=View.MLO), LCC, RMLO, LMLO)
     (correction,) = found.values()
     assert (correction.new_view, correction.new_laterality, correction.blocked_reason) == (View.CC, R, "")
     assert reasoning.verdict is Verdict.ONE_WRONG_LABEL
@@ -220,7 +220,7 @@ def test_a_mirrored_picture_with_another_view_is_left_to_people() -> None:
     assert (found[RCC.uid].kind, bool(found[RCC.uid].blocked_reason)) == (MIRRORED, True)
 
 
-def unlabelled(image: Seen) -> Seen:
+def unlabelled(image: StudyImage) -> StudyImage:
     return alter(image, laterality=Laterality.UNKNOWN, laterality_source="")
 
 
@@ -229,7 +229,7 @@ def test_a_missing_side_is_not_filled_in_from_a_picture_that_may_be_mirrored() -
         [unlabelled(mirror(RCC)), LCC, RMLO, LMLO],
         [unlabelled(RCC), *(mirror(image) for image in (LCC, RMLO, LMLO))],
         [marked(unlabelled(mirror(RCC)), "R-CC"), LCC, RMLO, LMLO],
-        [alter(unlabelled(mirror(RCC)), field_of_view_flipped=True)],
+        [alter(unlabelled(mirror(RCC)), field_of_view_horizontal_flip="YES")],
     ):
         assert reason(*study)[0][RCC.uid].blocked_reason
     assert reason(unlabelled(RCC), LCC, RMLO, LMLO)[0][RCC.uid].blocked_reason == ""
@@ -240,6 +240,6 @@ def test_a_marker_that_bears_the_pixels_out_fills_the_side_in() -> None:
 
 
 def test_the_order_of_the_images_plays_no_part() -> None:
-    study = [turn(RCC), LCC, alter(RMLO, view=View.CC), mirror(LMLO)]
+    study = [mislabel(RCC), LCC, alter(RMLO, view=View.CC), mirror(LMLO)]
     there, back = reason(*study), reason(*reversed(study))
     assert there[0] == back[0] and there[1].verdict is back[1].verdict
