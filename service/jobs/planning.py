@@ -29,7 +29,7 @@ def plan_study(conclusion: Conclusion, destinations: Sequence[Destination]) -> P
     """
     deliveries = [planned for destination in destinations for planned in _results(conclusion, destination)]
     corrections = [PlannedCorrection(each, strongest(each, destinations)) for each in conclusion.corrections if each.changes_something]
-    hold = f"both sides are exchanged: {conclusion.reasoning.text}" if conclusion.reasoning.verdict is Verdict.SIDES_SWAPPED else ""
+    hold = f"both sides are swapped: {conclusion.reasoning.text}" if conclusion.reasoning.verdict is Verdict.SIDES_SWAPPED else ""
     return Plan(tuple(deliveries), tuple(corrections), hold)
 
 

@@ -35,7 +35,7 @@ _CORRECTION = {
 _STEP = {"at": "2026-11-02T08:14:12Z", "state": "proposed", "actor": "policy", "reason": "header and pixels contradict each other"}
 _HOLD = {
     "study_instance_uid": STUDY_INSTANCE_UID,
-    "reason": "both sides are exchanged",
+    "reason": "both sides are swapped",
     "since": "2026-11-02T08:14:12Z",
     "released_at": None,
     "released_by": None,

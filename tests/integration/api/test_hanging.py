@@ -150,7 +150,7 @@ def test_an_image_that_is_read_anew_makes_the_answer_provisional_until_it_ended(
     assert hanging(api, study_instance_uid).headers["ETag"] == before.headers["ETag"]
 
 
-def test_exchanged_sides_are_held_until_somebody_looked(tmp_path: Path) -> None:
+def test_swapped_sides_are_held_until_somebody_looked(tmp_path: Path) -> None:
     destination = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
     with serve_api(tmp_path, destinations=(destination,)) as api:
         study_instance_uid, images = receive(api, *SIDES_SWAPPED)

@@ -213,7 +213,7 @@ def test_what_the_images_say_together_about_their_labels_is_told() -> None:
     study = Study()
     reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Every image bears the label of the other side.")
     conclusion = study.conclude().model_copy(update={"reasoning": reasoning})
-    assert "Labels: exchanged. Every image bears the label of the other side." in said(build_cad_report(conclusion, study.images))
+    assert "Labels: sides-swapped. Every image bears the label of the other side." in said(build_cad_report(conclusion, study.images))
 
 
 def test_composition_stands_at_each_image_with_its_side() -> None:

@@ -239,7 +239,7 @@ def test_a_mirrored_picture_keeps_its_labels_and_gets_the_orientation_that_it_sh
 
 
 @pytest.mark.parametrize("mode", ROADS)
-def test_exchanged_sides_are_written_like_any_other_label(mode: str, tmp_path: Path) -> None:
+def test_swapped_sides_are_written_like_any_other_label(mode: str, tmp_path: Path) -> None:
     source = as_received(full_field("R", "MLO"), tmp_path)
     change = decide(source, "L", "MLO", ("R", "MLO"), (Agreement.AGREE, Agreement.CONTRADICT), CorrectionKind.SIDES_SWAPPED)
     corrected = build_corrected(change, source, mode)

@@ -149,10 +149,10 @@ def test_witnesses_blocked_reasons_and_the_marker_that_was_read_are_told(study: 
 
 def test_what_the_images_say_together_about_their_labels_is_told(study: Study) -> None:
     assert codes(groups(study.report())["Study"])["study-labels"] == "as-declared"
-    reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Both sides are exchanged.")
+    reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Both sides are swapped.")
     whole = groups(build_report(study.conclusion.model_copy(update={"reasoning": reasoning}), study.sources))["Study"]
     assert codes(whole)["study-labels"] == "sides-swapped"
-    assert "Labels, exchanged: Both sides are exchanged." in texts(whole)
+    assert "Labels, sides-swapped: Both sides are swapped." in texts(whole)
 
 
 @pytest.mark.parametrize("sop_class", DIALECTS, ids=lambda uid: uid.keyword)

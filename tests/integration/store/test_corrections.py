@@ -185,10 +185,10 @@ class TestUndo:
 
 class TestHolds:
     def test_a_held_study_sends_nothing_corrected_before_a_person_releases_it(self, ledger: Ledger) -> None:
-        conclude(ledger, (difference(), Action.AUTO), hold="both sides are exchanged")
+        conclude(ledger, (difference(), Action.AUTO), hold="both sides are swapped")
         study = ledger.study(STUDY)
         assert study is not None and study.held and ledger.deliveries() == [] and only(ledger).state is State.APPROVED
-        assert [(hold.study_instance_uid, hold.reason) for hold in ledger.holds()] == [(STUDY, "both sides are exchanged")]
+        assert [(hold.study_instance_uid, hold.reason) for hold in ledger.holds()] == [(STUDY, "both sides are swapped")]
         released = ledger.release(STUDY, "Ada", "checked with the technologist", to_both)
         assert (released.released_by, released.released_reason) == ("Ada", "checked with the technologist")
         assert len(ledger.due_deliveries()) == 2 and ledger.holds() == [] and len(ledger.holds(open_only=False)) == 1
@@ -199,13 +199,13 @@ class TestHolds:
 
     def test_what_was_planned_before_the_hold_waits_too(self, ledger: Ledger) -> None:
         conclude(ledger, (difference(), Action.AUTO))
-        conclude(ledger, (difference(), Action.AUTO), score=0.2, hold="both sides are exchanged")
+        conclude(ledger, (difference(), Action.AUTO), score=0.2, hold="both sides are swapped")
         assert ledger.due_deliveries() == [] and ledger.claim_delivery(ledger.deliveries()[0].id, 60) is None
         ledger.release(STUDY, "Ada", "checked", to_both)
         assert len(ledger.due_deliveries()) == 2
 
     def test_a_released_study_is_not_held_again(self, ledger: Ledger) -> None:
-        conclude(ledger, hold="both sides are exchanged")
+        conclude(ledger, hold="both sides are swapped")
         ledger.release(STUDY, "Ada", "checked", to_both)
-        conclude(ledger, score=0.2, hold="both sides are exchanged")
+        conclude(ledger, score=0.2, hold="both sides are swapped")
         assert ledger.holds() == [] and [event.kind for event in ledger.events()].count("study.held") == 1

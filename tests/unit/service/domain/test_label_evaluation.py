@@ -1,4 +1,4 @@
-"""The images of a study together: one label wrong, both sides exchanged, mirrored, or not settled; and who must bear witness."""
+"""The images of a study together: one label wrong, both sides swapped, mirrored, or not settled; and who must bear witness."""
 
 from __future__ import annotations
 
@@ -64,22 +64,22 @@ def test_a_side_that_no_witness_settles_is_reported_only(study: list[StudyImage]
 
 
 @pytest.mark.parametrize("change", [mislabel, mirror])
-def test_a_whole_study_against_its_labels_is_exchanged_or_mirrored_and_looks_the_same(change) -> None:  # type: ignore[no-untyped-def]
+def test_a_whole_study_against_its_labels_is_swapped_or_mirrored_and_looks_the_same(change) -> None:  # type: ignore[no-untyped-def]
     found, reasoning = reason(*(change(image) for image in (RCC, LCC, RMLO, LMLO)))
     assert len(found) == 4 and all(each.kind is CONTRADICTS and each.blocked_reason for each in found.values())
     assert reasoning.verdict is Verdict.INCONCLUSIVE and "either the sides are swapped or every image is mirrored" in reasoning.text
 
 
-def test_one_readable_marker_tells_exchanged_sides_from_mirrored_pictures() -> None:
-    exchanged, verdict = reason(*(mislabel(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)))
-    assert {each.kind for each in exchanged.values()} == {SIDES_SWAPPED} and verdict.verdict is Verdict.SIDES_SWAPPED
-    assert {uid: each.new_laterality for uid, each in exchanged.items()} == {RCC.uid: R, LCC.uid: L, RMLO.uid: R, LMLO.uid: L}
+def test_one_readable_marker_tells_swapped_sides_from_mirrored_pictures() -> None:
+    swapped, verdict = reason(*(mislabel(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)))
+    assert {each.kind for each in swapped.values()} == {SIDES_SWAPPED} and verdict.verdict is Verdict.SIDES_SWAPPED
+    assert {uid: each.new_laterality for uid, each in swapped.items()} == {RCC.uid: R, LCC.uid: L, RMLO.uid: R, LMLO.uid: L}
     mirrored, verdict = reason(*(mirror(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)))
     assert {each.kind for each in mirrored.values()} == {MIRRORED} and verdict.verdict is Verdict.MIRRORED
-    assert not any(each.blocked_reason for each in (*exchanged.values(), *mirrored.values()))
+    assert not any(each.blocked_reason for each in (*swapped.values(), *mirrored.values()))
 
 
-def test_exchanged_sides_are_named_so_whatever_else_is_doubtful() -> None:
+def test_swapped_sides_are_named_so_whatever_else_is_doubtful() -> None:
     """A destination holds the study by this verdict."""
     study = [mislabel(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)]
     study[1] = alter(study[1], view=View.MLO, sop_instance_uid="1.2.9")
@@ -158,7 +158,7 @@ def test_a_wrong_view_is_borne_out_by_the_other_view_of_the_breast() -> None:
     assert reasoning.verdict is Verdict.ONE_WRONG_LABEL
 
 
-def test_views_exchanged_within_a_breast_bear_each_other_out() -> None:
+def test_views_swapped_within_a_breast_bear_each_other_out() -> None:
     found, reasoning = reason(alter(RCC, view=View.MLO), LCC, alter(RMLO, view=View.CC), LMLO)
     assert {uid: (each.new_view, each.blocked_reason) for uid, each in found.items()} == {RCC.uid: (View.CC, ""), RMLO.uid: (View.MLO, "")}
     assert reasoning.verdict is Verdict.ONE_WRONG_LABEL

@@ -60,8 +60,8 @@ def test_nothing_is_on_offer_without_what_it_takes(study: list[StudyImage]) -> N
             assert correction.new_laterality is image.header.laterality
         assert correction.new_laterality in (Laterality.R, Laterality.L) and correction.new_view in (View.CC, View.MLO)
         assert correction.confidence >= 0.85
-    exchanged = [each for each in corrections if each.kind is CorrectionKind.SIDES_SWAPPED]
-    assert not exchanged or reasoning.verdict is Verdict.SIDES_SWAPPED, "a study with exchanged sides that nobody would hold"
+    swapped = [each for each in corrections if each.kind is CorrectionKind.SIDES_SWAPPED]
+    assert not swapped or reasoning.verdict is Verdict.SIDES_SWAPPED, "a study with swapped sides that nobody would hold"
 
 
 @settings(max_examples=200, deadline=None)

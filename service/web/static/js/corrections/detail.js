@@ -5,7 +5,7 @@ import { day, moment, personName } from "../format.js";
 import { table } from "../tables.js";
 
 const VERDICTS = {
-  "one-wrong-label": "One label is wrong.", "sides-swapped": "Both sides are exchanged.", mirrored: "The pictures are mirrored.",
+  "one-wrong-label": "One label is wrong.", "sides-swapped": "Both sides are swapped.", mirrored: "The pictures are mirrored.",
   inconclusive: "Something differs, and the images together do not settle what.",
 };
 
