@@ -12,9 +12,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import BaseModel
-from service.domain.correction import Seen
 from sqlalchemy import Engine, func, inspect, select, text
 
+from service.domain.correction import Seen
 from service.domain.findings import (
     Agreement,
     Conclusion,
@@ -56,6 +56,12 @@ JSON_COLUMNS: tuple[tuple[Any, str, type[BaseModel]], ...] = (
     (corrections_table, "correction", LabelCorrection),
     (conclusions, "conclusion", Conclusion),
 )
+
+
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """Migrations begin with no tables."""
+    return empty_database_url
 
 
 def test_the_migrated_schema_is_the_modelled_one(database_url: str) -> None:

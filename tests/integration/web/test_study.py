@@ -305,8 +305,8 @@ def test_a_reader_says_what_is_right_and_may_change_their_mind(open_page: OpenPa
     row.get_by_label("note").fill("very dense")
     row.get_by_role("button", name="Save").click()
     expect(row.get_by_text("you: wrong, D")).to_be_visible()
-    (said,) = [each for each in site.ledger.feedback(current.study_instance_uid) if each.label == "density"]
-    assert (said.said, said.corrected_value, said.note, said.actor) == ("B", "D", "very dense", "vera")
+    (opinion,) = [each for each in site.ledger.feedback(current.study_instance_uid) if each.label == "density"]
+    assert (opinion.predicted_value, opinion.corrected_value, opinion.note, opinion.actor) == ("B", "D", "very dense", "vera")
 
 
 def test_an_image_that_was_not_analysed_says_why_and_a_study_in_work_comes_by_itself(
@@ -327,16 +327,15 @@ def test_an_image_that_was_not_analysed_says_why_and_a_study_in_work_comes_by_it
 
 
 def test_the_geometry_turns_pictures_as_the_hanging_api_says(open_page: OpenPage, current: Exhibit) -> None:
-    """First the rotation clockwise, then the flip: every stored pixel is found where numpy puts it."""
+    """First the flip, then the rotation clockwise: every stored pixel is found where numpy puts it."""
     page = open_page(f"/studies/{current.study_instance_uid}")
     stored = np.arange(6).reshape(2, 3)
     for flip, degrees in product((False, True), (0, 90, 180, 270)):
-        rotated = np.rot90(stored, -degrees // 90)
-        hung = rotated[:, ::-1] if flip else rotated
+        hung = np.rot90(stored[:, ::-1] if flip else stored, -degrees // 90)
         found = page.evaluate(
             """async ({ flip, degrees, rows, columns }) => {
                 const { fromHung, apply } = await import("/static/js/study/geometry.js");
-                const map = fromHung({ image_rotation: degrees, image_horizontal_flip: flip });
+                const map = fromHung({ flip_horizontal: flip, rotate_degrees: degrees });
                 return Array.from({ length: rows }, (_, y) => Array.from({ length: columns }, (_, x) => {
                     const [u, v] = apply(map, (x + 0.5) / columns, (y + 0.5) / rows);
                     return Math.floor(v * 2) * 3 + Math.floor(u * 3);
