@@ -37,9 +37,9 @@ from benchmarks.load import spread, summarise
 from service.api.auth import issue_key
 from service.demo.run import CASES, DemoSettings, prepare_case
 from service.domain.access import Scope
-from service.domain.correction import Seen
 from service.domain.findings import InstanceState, Priority
 from service.domain.study_conclusion import conclude
+from service.domain.study_image import StudyImage
 from service.jobs.queues import Publisher
 from service.settings import Settings
 from service.stack import Stack, free_port
@@ -86,7 +86,7 @@ def fill(ledger: Ledger, like: list[str], count: int) -> list[str]:
     entered = []
     for number in range(count):
         study_instance_uid, series_instance_uid = str(generate_uid()), str(generate_uid())
-        seen = []
+        images = []
         for row in models[number % len(models)]:
             assert row.finding is not None
             sop_instance_uid = str(generate_uid())
@@ -97,9 +97,10 @@ def fill(ledger: Ledger, like: list[str], count: int) -> list[str]:
             }
             header = row.header.model_copy(update=named)
             ledger.add_instance(header, uuid.uuid4().hex * 2, row.path, row.size, row.calling_ae)
-            seen.append(Seen(header, row.finding.model_copy(update={"sop_instance_uid": sop_instance_uid})))
-            ledger.record_finding(seen[-1].finding)
-        if ledger.record_conclusion(conclude(seen, None, now())) is None:
+            finding = row.finding.model_copy(update={"sop_instance_uid": sop_instance_uid})
+            images.append(StudyImage(header, finding))
+            ledger.record_finding(finding)
+        if ledger.record_conclusion(conclude(images, None, now())) is None:
             raise SystemExit("a finished study could not be entered")
         entered.append(study_instance_uid)
     return entered

@@ -33,7 +33,7 @@ from benchmarks.seeded_studies import (
 )
 from models.registry import Registry
 from service.domain.findings import Agreement, CorrectionKind, InstanceState, LabelCorrection, Verdict
-from service.domain.reasoning import compare_study
+from service.domain.label_evaluation import evaluate_labels
 
 MIRRORING_MACHINE = "49"
 """The machine of RSNA-2022 on which whole studies lie against their labels, without any seeding: reported apart."""
@@ -88,7 +88,7 @@ def _measure_error(error: Error, exams: Sequence[Exam]) -> dict[str, Any]:
     """Of seeded images (or studies, where all images have the error): noticed, settled, left open, unsure, missed; and harm done."""
     truth, counted = truths(exams), dict.fromkeys(("seeded", "noticed", "settled", "open", "unsure", "missed", "named wrongly", "harm"), 0)
     for seeded in _seed_all(error, exams):
-        corrections, _ = compare_study(seeded.study)
+        corrections, *_ = evaluate_labels(seeded.study)
         counted["seeded"] += 1
         counted["harm"] += any(does_harm(correction, seeded, truth) for correction in corrections)
         targets = [correction for correction in corrections if seeded.target in (None, correction.sop_instance_uid)]
@@ -97,7 +97,7 @@ def _measure_error(error: Error, exams: Sequence[Exam]) -> dict[str, Any]:
             counted["unsure" if unsure else "missed"] += 1
             continue
         counted["noticed"] += 1
-        offered = [correction for correction in targets if correction.kind and not correction.obstacle]
+        offered = [correction for correction in targets if correction.kind and not correction.blocked_reason]
         right = all(correction.kind is error.kind and not does_harm(correction, seeded, truth) for correction in offered)
         counted["open" if not offered else "settled" if right else "named wrongly"] += 1
     total = counted.pop("seeded")
@@ -112,7 +112,7 @@ def _seed_all(error: Error, exams: Iterable[Exam]) -> Iterator[Seeded]:
 def does_harm(correction: LabelCorrection, seeded: Seeded, truth: dict[str, Labels]) -> bool:
     """Tell whether a person could be led to write something wrong: an offered label that is not the true one, or an orientation
     written because a picture was taken for mirrored that is not."""
-    if correction.kind is None or correction.obstacle:
+    if correction.kind is None or correction.blocked_reason:
         return False
     right = truth[correction.sop_instance_uid]
     if correction.kind is CorrectionKind.MIRRORED:
@@ -123,10 +123,10 @@ def does_harm(correction: LabelCorrection, seeded: Seeded, truth: dict[str, Labe
 def _measure_false_alarms(exams: Sequence[Exam]) -> dict[str, Any]:
     images, alarms, offers, studies, verdicts = 0, 0, 0, 0, dict.fromkeys(Verdict, 0)
     for seeded in _seed_all(Error(seed_nothing, CorrectionKind.MISSING), exams):
-        corrections, reasoning = compare_study(seeded.study)
+        corrections, reasoning, _ = evaluate_labels(seeded.study)
         images += len(seeded.study)
         alarms += sum(correction.kind is not None for correction in corrections)
-        offers += sum(correction.kind is not None and not correction.obstacle for correction in corrections)
+        offers += sum(correction.kind is not None and not correction.blocked_reason for correction in corrections)
         studies += 1
         verdicts[reasoning.verdict] += 1
     return {
@@ -142,10 +142,10 @@ def _measure_unsure(exams: Sequence[Exam]) -> dict[str, Any]:
     unsure, offered = 0, 0
     for error in ERRORS.values():
         for seeded in _seed_all(error, exams):
-            for correction in compare_study(seeded.study)[0]:
+            for correction in evaluate_labels(seeded.study).corrections:
                 if Agreement.UNSURE in (correction.view, correction.laterality):
                     unsure += 1
-                    offered += correction.kind is not None and not correction.obstacle
+                    offered += correction.kind is not None and not correction.blocked_reason
     return {"answers with a label below confidence": unsure, "of these with a correction on offer": offered}
 
 

@@ -23,7 +23,7 @@ _INTRODUCTION = """\
 _ABOUT_49 = """\
 On machine 49, 27 of 62 studies lie wholly against their labels in the data set itself before anything is seeded, and several images that
 the set calls CC show the whole pectoral muscle, as exaggerated views do, and are read as MLO. There, an error seeded into a mirrored study
-can make it look ordinary (missed): no reading of a side from the lie of the breast can do better. Read these rows as what a full_stack
+can make it look ordinary (missed): no reading of a side from the lie of the breast can do better. Read these rows as what a hospital
 with such a machine would see.
 """
 _ABOUT_CHECK = """\

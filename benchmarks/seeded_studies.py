@@ -24,9 +24,9 @@ from models.registry import Registry
 from models.vocabulary import VIEW_CODES, ImageKind, Laterality, View
 from service.analyse.markers import read_marker
 from service.analyse.network import Network
-from service.domain.correction import Seen
 from service.domain.findings import ImageFinding, InstanceState, Reason
 from service.domain.header import read_header
+from service.domain.study_image import StudyImage
 from training.data.index import read_index
 from training.data.splits import read_split
 from training.data.table import Row
@@ -68,7 +68,7 @@ class Seeded(NamedTuple):
     """A study with an error in it, and the image that has it; None where it is in all of them, or in none."""
 
     exam: Exam
-    study: tuple[Seen, ...]
+    study: tuple[StudyImage, ...]
     target: str | None
 
 
@@ -173,8 +173,8 @@ def _uid_of(row: Row) -> str:
     return str(generate_uid(entropy_srcs=[row.patient, row.image]))
 
 
-def _show(exam: Exam, shot: Shot, labels: Labels, mirrored: bool = False, flip: str = "") -> Seen:
-    return Seen(read_header(as_dicom(shot.uid, exam.uid, labels, flip=flip)), shot.mirrored if mirrored else shot.plain)
+def _show(exam: Exam, shot: Shot, labels: Labels, mirrored: bool = False, flip: str = "") -> StudyImage:
+    return StudyImage(read_header(as_dicom(shot.uid, exam.uid, labels, flip=flip)), shot.mirrored if mirrored else shot.plain)
 
 
 def _turn(labels: Labels) -> Labels:

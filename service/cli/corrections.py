@@ -106,7 +106,7 @@ def _print_whole(context: Context, row: CorrectionRow, as_json: bool) -> None:
     print_rows([whole], _COLUMNS, as_json)
     if as_json:
         return
-    for text in (f"image {whole.sop_instance_uid}", f"study {whole.study_instance_uid}", whole.reason, whole.obstacle):
+    for text in (f"image {whole.sop_instance_uid}", f"study {whole.study_instance_uid}", whole.reason, whole.blocked_reason):
         if text:
             out.print(text, markup=False, highlight=False)
     for witness in whole.evidence:

@@ -1,69 +1,88 @@
-"""What is wrong in each image of a study, the label or the picture: witnesses weighed over all images together."""
+"""What is wrong in each image of a study, the label or the image: the evidence of all images is weighed together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from service.domain.correction import Seen
-from service.domain.evidence import SIDES, Cause, SideEvidence, detector_flipped_nothing, hear_view, is_turned, side_evidence, trusted_side
+from service.domain.evidence import (
+    SIDES,
+    Cause,
+    CauseEvidence,
+    agreed_side,
+    contradicts_side,
+    detector_flipped_none,
+    side_evidence,
+    view_evidence,
+)
 from service.domain.findings import Agreement, Evidence
+from service.domain.study_image import StudyImage
 
-WRONG = (Agreement.MISSING, Agreement.CONTRADICT)
+DIFFERS = (Agreement.MISSING, Agreement.CONTRADICT)
 
 
-class Ruling(NamedTuple):
-    """What is wrong in one image: the label, the picture, or (None) that is not settled."""
+class Adjudication(NamedTuple):
+    """What is wrong in one image: its label, the image itself, or None where the evidence does not decide."""
 
     cause: Cause | None
     evidence: tuple[Evidence, ...] = ()
     text: str = ""
 
 
-class Rulings(NamedTuple):
-    """By SOP Instance UID: sides that contradict, views that contradict or are missing; and whether both breasts are exchanged."""
+class StudyAdjudication(NamedTuple):
+    """Adjudications by SOP Instance UID.
 
-    sides: Mapping[str, Ruling]
-    views: Mapping[str, Ruling]
-    exchanged: bool
+    Parameters
+    ----------
+    sides
+        Of images whose pixels contradict the declared side.
+    views
+        Of images whose view is missing in the header, or contradicted by the pixels.
+    sides_swapped
+        Both breasts of the study have the label of the other one.
+    """
+
+    sides: Mapping[str, Adjudication]
+    views: Mapping[str, Adjudication]
+    sides_swapped: bool
 
 
-def rule(study: Sequence[Seen]) -> Rulings:
-    """Weigh every contradicted side, and every view that contradicts or is missing.
+def adjudicate(study: Sequence[StudyImage]) -> StudyAdjudication:
+    """Weigh the evidence on every contradicted side, and on every view that is missing or contradicted.
 
     Parameters
     ----------
     study
         The analysed images of one study.
     """
-    turned = [image for image in study if is_turned(image)]
-    whole = len({image.pixel_laterality for image in turned}) == 2 and not any(trusted_side(image) in SIDES for image in study)
-    if whole:
-        shared = _rule_on_whole_study(turned)
-        sides = {image.uid: shared for image in turned}
+    contradicted = [image for image in study if contradicts_side(image)]
+    whole_study = len({image.pixel_laterality for image in contradicted}) == 2 and not any(agreed_side(image) in SIDES for image in study)
+    if whole_study:
+        shared = _adjudicate_whole_study(contradicted)
+        sides = {image.uid: shared for image in contradicted}
     else:
-        sides = {image.uid: _weigh(side_evidence(image, study)) for image in turned}
-    views = {image.uid: _weigh(hear_view(image, study)) for image in study if image.view in WRONG}
-    return Rulings(sides, views, whole and shared.cause is Cause.LABEL)
+        sides = {image.uid: _weigh(side_evidence(image, study)) for image in contradicted}
+    views = {image.uid: _weigh(view_evidence(image, study)) for image in study if image.view_agreement in DIFFERS}
+    return StudyAdjudication(sides, views, sides_swapped=whole_study and shared.cause is Cause.LABEL)
 
 
-def _rule_on_whole_study(turned: Sequence[Seen]) -> Ruling:
-    """Every picture of both breasts lies against its label: exchanged sides and mirrored pictures look the same.
+def _adjudicate_whole_study(contradicted: Sequence[StudyImage]) -> Adjudication:
+    """Every image of both breasts contradicts its declared side: swapped labels and mirrored images look the same.
 
-    Markers settle it, or the detectors of all pictures. Whole studies do come mirrored (27 of 62 held-back studies of one machine in
-    RSNA-2022), so without a witness nothing is believed.
+    Markers decide, or the flip flags of all detectors. Whole studies do come mirrored (27 of 62 held-back studies of one machine in
+    RSNA-2022), so without evidence the question stays open.
     """
-    ruling = _weigh([testimony for image in turned for testimony in side_evidence(image, turned)])
-    if not ruling.evidence and detector_flipped_nothing(turned):
-        told = Evidence(code="detector", text="the header of every picture says that the detector did not flip it")
-        return Ruling(Cause.LABEL, (told,), told.text)
-    return ruling
+    adjudication = _weigh([found for image in contradicted for found in side_evidence(image, contradicted)])
+    if not adjudication.evidence and detector_flipped_none(contradicted):
+        evidence = Evidence(code="detector", text="the header of every image says that the detector did not flip it")
+        return Adjudication(Cause.LABEL, (evidence,), evidence.text)
+    return adjudication
 
 
-def _weigh(heard: Sequence[SideEvidence]) -> Ruling:
-    """Witnesses that agree settle a question; none, or two that disagree, leave it open."""
-    causes, evidence = {testimony.cause for testimony in heard}, tuple(dict.fromkeys(testimony.evidence for testimony in heard))
-    said = "; ".join(dict.fromkeys(each.text for each in evidence))
+def _weigh(found: Sequence[CauseEvidence]) -> Adjudication:
+    """Evidence that agrees decides a question; without evidence, or where two pieces disagree, the question stays open."""
+    causes, evidence = {each.cause for each in found}, tuple(dict.fromkeys(each.evidence for each in found))
+    text = "; ".join(dict.fromkeys(each.text for each in evidence))
     if len(causes) == 1:
-        return Ruling(causes.pop(), evidence, said)
-    return Ruling(None, evidence, f"the witnesses disagree: {said}" if said else "")
+        return Adjudication(causes.pop(), evidence, text)
+    return Adjudication(None, evidence, f"the evidence disagrees: {text}" if text else "")

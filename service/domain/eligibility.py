@@ -1,28 +1,29 @@
-"""Eligibility: an image that the networks were not made for is named, with a reason, before a pixel is read."""
+"""Which images the networks may analyse: an ineligible image gets a reason from its header, before a pixel is read."""
 
 from __future__ import annotations
 
 import re
 
-from pydicom.uid import (
-    DigitalMammographyXRayImageStorageForProcessing,
-)
+from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from models.vocabulary import ImageKind, View, ViewModifier
 from service.domain.findings import InstanceHeader, Reason
 from service.domain.header import BREAST_PROJECTIONS
 
 MAGNIFIED = 1.4
-"""Contact mammography has a factor near 1.1 at most, magnification views 1.5 and more."""
+"""Estimated Radiographic Magnification Factor: contact mammography has about 1.1 at most, magnification views 1.5 and more."""
+
+BIOPSY_IMAGE_TYPES = ("STEREO", "PREFIRE", "POSTFIRE")
+"""How value 3 of Image Type begins for images of a stereotactic biopsy (PS3.3 C.8.11.7.1.4)."""
 
 
 def ineligible_reason(header: InstanceHeader, film_allowed: bool) -> Reason | None:
-    """Why the networks must not see this image; None where they may.
+    """Why the networks must not analyse this image; None for an eligible one.
 
     Parameters
     ----------
     film_allowed
-        The site analyses digitised film (secondary captures) too.
+        The site also analyses digitised film (secondary captures).
     """
     found = _find_object_reason(header) or _find_acquisition_reason(header)
     if not found and header.kind is ImageKind.FILM and not film_allowed:
@@ -31,7 +32,7 @@ def ineligible_reason(header: InstanceHeader, film_allowed: bool) -> Reason | No
 
 
 def _find_object_reason(header: InstanceHeader) -> tuple[str, str] | None:
-    """What kind of object it is."""
+    """Reasons in the kind of object."""
     if header.sop_class_uid in BREAST_PROJECTIONS:
         return "breast-projection", "a projection of a tomosynthesis acquisition"
     if header.kind is ImageKind.TOMOSYNTHESIS:
@@ -50,10 +51,10 @@ def _find_object_reason(header: InstanceHeader) -> tuple[str, str] | None:
 
 
 def _find_acquisition_reason(header: InstanceHeader) -> tuple[str, str] | None:
-    """How the picture was taken (ImageType value 3: PS3.3 C.8.11.7.1.4)."""
+    """Reasons in the acquisition."""
     if header.quality_control:
         return "quality-control", "a quality control image"
-    if any(value.startswith(("STEREO", "PREFIRE", "POSTFIRE")) for value in header.image_type[2:]):
+    if any(value.startswith(BIOPSY_IMAGE_TYPES) for value in header.image_type[2:]):
         return "stereo", "an image of a stereotactic procedure"
     if header.view is View.SPECIMEN:
         return "specimen", "a specimen, not a breast"
@@ -67,5 +68,5 @@ def _find_acquisition_reason(header: InstanceHeader) -> tuple[str, str] | None:
 
 
 def _plain(modality: str) -> str:
-    """A modality as a word of two letters or so: an odd value may be anything, a name too."""
+    """A modality of two to four letters as it is. Any other value stays out of the message: it can be anything, even a name."""
     return modality if re.fullmatch("[A-Z]{2,4}", modality) else "unknown"

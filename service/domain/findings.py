@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -70,9 +71,13 @@ class InstanceHeader(_Value):
     implant: bool = False
     quality_control: bool = False
     lossy: bool = False
-    field_of_view_flipped: bool = False
-    field_of_view_told: bool = Field(False, description="the header says YES or NO on FieldOfViewHorizontalFlip")
+    field_of_view_horizontal_flip: Literal["YES", "NO"] | None = Field(None, description="FieldOfViewHorizontalFlip; null where absent")
     orientation: tuple[str, ...] = Field((), description="PatientOrientation: directions of a row and of a column")
+
+    @property
+    def detector_flipped(self) -> bool:
+        """The header declares that the detector flipped the image left to right."""
+        return self.field_of_view_horizontal_flip == "YES"
 
 
 class ModelIdentity(_Value):
@@ -192,7 +197,7 @@ class LabelCorrection(_Value):
     confidence: float = Field(0.0, description="of the least sure label that would be written")
     evidence: tuple[Evidence, ...] = ()
     film: bool = Field(False, description="digitised film, which a destination must opt in for")
-    obstacle: str = Field(
+    blocked_reason: str = Field(
         "", description="why this image is reported only, whatever policy or a person says; '' where nothing stands in the way"
     )
     reason: str = ""

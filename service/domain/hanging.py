@@ -6,30 +6,23 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
-from service.domain.correction import Seen
-from service.domain.display_orientation import LabelSource, Turn, find_turn
+from service.domain.display_orientation import DisplayOrientation, LabelSource, find_display_orientation
 from service.domain.eligibility import ineligible_reason
-from service.domain.findings import ImageFinding, InstanceHeader, InstanceState, Reason
-from service.domain.reasoning import find_doubts
+from service.domain.findings import InstanceHeader, Reason
+from service.domain.label_evaluation import evaluate_labels
+from service.domain.study_image import StudyImage
 
 SLOTS = ("R-CC", "L-CC", "R-MLO", "L-MLO")
 """In the order in which a screening protocol shows them."""
 
-_HUNG_UNREAD = frozenset({"magnification", "spot", "implant-displaced"})
-"""Mammograms that the networks were not made for (`service.domain.eligibility`): they hang beside the four, by their headers."""
+_HUNG_THOUGH_INELIGIBLE = frozenset({"magnification", "spot", "implant-displaced"})
+"""Mammograms that the networks do not analyse (`service.domain.eligibility`): they hang beside the four slots, by their headers."""
 
 
-class Candidate(NamedTuple):
-    """An image of the study; the finding is None until it is analysed."""
+class HungImage(NamedTuple):
+    """An image with the labels that it hangs by."""
 
-    header: InstanceHeader
-    finding: ImageFinding | None
-
-
-class Hung(NamedTuple):
-    """An image with the labels it hangs by."""
-
-    candidate: Candidate
+    image: StudyImage
     view: View
     view_source: LabelSource
     laterality: Laterality
@@ -42,91 +35,98 @@ class Hung(NamedTuple):
 
     @property
     def is_standard(self) -> bool:
-        """False for a special view, such as a magnified or rolled one, which has no place among the four."""
-        return not set(self.candidate.header.view_modifiers) - {ViewModifier.UNKNOWN}
+        """False for a special view, such as a magnified or rolled one, which does not belong into the four slots."""
+        return not set(self.image.header.view_modifiers) - {ViewModifier.UNKNOWN}
 
     @property
-    def certainty(self) -> tuple[bool, bool, bool, float]:
-        """Pixels before header, the whole breast before a part of it, an exposure before a picture computed of several, then the weaker
-        of the two confidences."""
-        header, finding = self.candidate
+    def preference(self) -> tuple[bool, bool, bool, float]:
+        """Sort key, best last: pixels before header, the whole breast before a part of it, an exposure before an image computed from
+        a tomosynthesis, then the lower of the two confidences."""
+        header, finding = self.image
         from_pixels = {self.view_source, self.laterality_source} == {LabelSource.PIXELS}
         labels = [label.confidence for label in (finding.view, finding.laterality) if label] if finding else []
         return from_pixels, not header.partial_view, header.kind is not ImageKind.SYNTHESISED, min(labels, default=0.0)
 
     @property
-    def turn(self) -> Turn:
-        """What brings the stored pixels into the place's lie."""
-        header, finding = self.candidate
-        return find_turn(header, self.view, self.laterality, finding.chest_wall_right if finding else None)
+    def orientation(self) -> DisplayOrientation:
+        """How the stored pixels are rotated and flipped for display."""
+        return find_display_orientation(self.image.header, self.view, self.laterality, self.image.chest_wall_right)
 
 
-class LeftOut(NamedTuple):
-    """An object of the study that hangs nowhere."""
+class NotHung(NamedTuple):
+    """An object of the study that hangs nowhere, and why."""
 
     header: InstanceHeader
     reason: Reason
 
 
 class Hanging(NamedTuple):
-    """The best image of each slot, the others that claim the same slot, what belongs to no slot, and what is no picture to hang.
+    """Every object of the study, in exactly one of the four fields.
 
-    Every object of the study is in exactly one of them.
+    Parameters
+    ----------
+    slots
+        The best image for each slot.
+    repeated
+        Further images for a slot, best first.
+    extras
+        Images for none of the four slots.
+    not_hung
+        Objects that are no image to hang.
     """
 
-    slots: dict[str, Hung | None]
-    repeated: dict[str, list[Hung]]
-    extras: list[Hung]
-    left_out: list[LeftOut]
+    slots: dict[str, HungImage | None]
+    repeated: dict[str, list[HungImage]]
+    extras: list[HungImage]
+    not_hung: list[NotHung]
 
     @property
     def missing(self) -> list[str]:
+        """Slots without an image."""
         return [slot for slot, hung in self.slots.items() if hung is None]
 
 
-def hang(study: Sequence[Candidate]) -> Hanging:
+def hang(study: Sequence[StudyImage]) -> Hanging:
     """Assign the images of one study to the four slots.
 
-    An image hangs by the labels of its pixels; where those are not (yet) known, by its header, and also where header and pixels contradict
-    each other and the images of the study do not bear the pixels out: a mirrored left breast hangs at the left. Of several images for one
-    slot the surest is chosen, the smaller SOP Instance UID where two are equally sure, so that the order of arrival plays no part.
-    Special views (with a modifier) hang beside the four; tomosynthesis, raw data and what is no mammogram hang nowhere.
+    An image hangs by the labels of its pixels. It hangs by its header before it is analysed, and where header and pixels contradict each
+    other without evidence for the pixels: a mirrored left breast hangs as a left breast. Of several images for one slot the best is
+    chosen (`HungImage.preference`); of two equal ones that with the smaller SOP Instance UID, so that the order of arrival plays no part.
+    Special views (with a modifier) hang beside the four slots. Tomosynthesis, raw data and objects that are no mammogram hang nowhere.
     """
-    doubts = find_doubts(
-        [Seen(each.header, each.finding) for each in study if each.finding and each.finding.state is InstanceState.ANALYSED]
-    )
-    in_order = sorted(study, key=lambda each: each.header.sop_instance_uid)
-    left_out = [LeftOut(each.header, reason) for each in in_order if (reason := _why_left_out(each.header))]
-    nowhere = {each.header.sop_instance_uid for each in left_out}
-    ordered = [
-        _label(each, each.header.sop_instance_uid in doubts.views, each.header.sop_instance_uid in doubts.sides)
-        for each in in_order
-        if each.header.sop_instance_uid not in nowhere
-    ]
-    slots: dict[str, Hung | None] = dict.fromkeys(SLOTS)
-    repeated: dict[str, list[Hung]] = {}
+    doubts = evaluate_labels(study).doubts
+    hung_images: list[HungImage] = []
+    not_hung: list[NotHung] = []
+    for image in sorted(study, key=lambda each: each.uid):
+        reason = _not_hung_reason(image.header)
+        if reason:
+            not_hung.append(NotHung(image.header, reason))
+        else:
+            hung_images.append(_label(image, image.uid in doubts.views, image.uid in doubts.sides))
+    slots: dict[str, HungImage | None] = dict.fromkeys(SLOTS)
+    repeated: dict[str, list[HungImage]] = {}
     for slot in SLOTS:
-        claimants = [hung for hung in ordered if hung.slot == slot and hung.is_standard]
-        claimants.sort(key=lambda hung: hung.certainty, reverse=True)
-        if claimants:
-            slots[slot] = claimants[0]
-        if claimants[1:]:
-            repeated[slot] = claimants[1:]
-    return Hanging(slots, repeated, [hung for hung in ordered if hung.slot not in SLOTS or not hung.is_standard], left_out)
+        fitting = [hung for hung in hung_images if hung.slot == slot and hung.is_standard]
+        fitting.sort(key=lambda hung: hung.preference, reverse=True)
+        if fitting:
+            slots[slot] = fitting[0]
+        if fitting[1:]:
+            repeated[slot] = fitting[1:]
+    return Hanging(slots, repeated, [hung for hung in hung_images if hung.slot not in SLOTS or not hung.is_standard], not_hung)
 
 
-def _why_left_out(header: InstanceHeader) -> Reason | None:
-    """Asked of the header, so that an image which is still to be read is left out already."""
+def _not_hung_reason(header: InstanceHeader) -> Reason | None:
+    """Decided by the header, so that the answer is the same before and after the analysis."""
     reason = ineligible_reason(header, film_allowed=True)
-    return reason if reason and reason.code not in _HUNG_UNREAD else None
+    return reason if reason and reason.code not in _HUNG_THOUGH_INELIGIBLE else None
 
 
-def _label(candidate: Candidate, view_doubted: bool, side_doubted: bool) -> Hung:
-    header, finding = candidate
+def _label(image: StudyImage, view_doubted: bool, side_doubted: bool) -> HungImage:
+    header = image.header
     view, view_source = header.view, LabelSource.HEADER if header.view is not View.UNKNOWN else LabelSource.NONE
     side, side_source = header.laterality, LabelSource.HEADER if header.laterality is not Laterality.UNKNOWN else LabelSource.NONE
-    if finding and finding.view and finding.view.value != View.UNKNOWN and not view_doubted:
-        view, view_source = View(finding.view.value), LabelSource.PIXELS
-    if finding and finding.laterality and finding.laterality.value != Laterality.UNKNOWN and not side_doubted:
-        side, side_source = Laterality(finding.laterality.value), LabelSource.PIXELS
-    return Hung(candidate, view, view_source, side, side_source)
+    if image.pixel_view is not View.UNKNOWN and not view_doubted:
+        view, view_source = image.pixel_view, LabelSource.PIXELS
+    if image.pixel_laterality is not Laterality.UNKNOWN and not side_doubted:
+        side, side_source = image.pixel_laterality, LabelSource.PIXELS
+    return HungImage(image, view, view_source, side, side_source)

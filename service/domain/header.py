@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 from pydicom.dataset import Dataset
 from pydicom.uid import (
@@ -97,10 +98,18 @@ def read_header(dataset: Dataset) -> InstanceHeader:
         implant=read_term(dataset, "BreastImplantPresent") == "YES",
         quality_control=read_term(dataset, "QualityControlImage") == "YES",
         lossy=read_text(dataset, "LossyImageCompression") == "01" or syntax in _ALWAYS_LOSSY,
-        field_of_view_flipped=read_term(dataset, "FieldOfViewHorizontalFlip") == "YES",
-        field_of_view_told=read_term(dataset, "FieldOfViewHorizontalFlip") in ("YES", "NO"),
+        field_of_view_horizontal_flip=_read_flip(dataset),
         orientation=read_terms(dataset, "PatientOrientation"),
     )
+
+
+def _read_flip(dataset: Dataset) -> Literal["YES", "NO"] | None:
+    match read_term(dataset, "FieldOfViewHorizontalFlip"):
+        case "YES":
+            return "YES"
+        case "NO":
+            return "NO"
+    return None
 
 
 def _read_kind(dataset: Dataset, view: View) -> ImageKind:

@@ -45,12 +45,12 @@ class CorrectionPolicy(BaseModel):
         if correction.kind is None:
             return Action.OFF
         chosen: Action = getattr(self, correction.kind.value.replace("-", "_"))
-        return weaker(chosen, Action.REPORT) if self.obstacle(correction) else chosen
+        return weaker(chosen, Action.REPORT) if self.blocked_reason(correction) else chosen
 
-    def obstacle(self, correction: LabelCorrection) -> str:
+    def blocked_reason(self, correction: LabelCorrection) -> str:
         """Why this destination cannot be given the correction, whoever approves it; empty where nothing stands in the way."""
-        if correction.obstacle:
-            return correction.obstacle
+        if correction.blocked_reason:
+            return correction.blocked_reason
         if correction.kind is CorrectionKind.VIEW_UNKNOWN:
             return "the networks do not know the declared view"
         if correction.film and not self.film:

@@ -1,5 +1,7 @@
-"""From images to a study: the view set, the breasts, the score and the flag. Arithmetic is `models.combine`'s, so that the
-served score is the evaluated one."""
+"""From the images of a study to its conclusion: view set, breasts, score, flag and corrections.
+
+The arithmetic is in `models.combine`, so that the served score is the evaluated score.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,9 @@ from datetime import datetime
 
 from models.combine import breast_score, study_density, study_score
 from models.vocabulary import Density, Laterality
-from service.domain.correction import Seen
-from service.domain.findings import BreastFinding, Conclusion, ImageFinding, InstanceState, ModelIdentity
-from service.domain.reasoning import compare_study, find_doubts
+from service.domain.findings import BreastFinding, Conclusion, ImageFinding, ModelIdentity
+from service.domain.label_evaluation import evaluate_labels
+from service.domain.study_image import StudyImage
 from service.domain.triage import flag_for
 
 FULL_VIEW_SET = frozenset({("CC", "R"), ("CC", "L"), ("MLO", "R"), ("MLO", "L")})
@@ -23,8 +25,8 @@ def has_full_view_set(findings: Sequence[ImageFinding]) -> bool:
     return shown >= FULL_VIEW_SET
 
 
-def conclude(study: Sequence[Seen], threshold: float | None, now: datetime) -> Conclusion:
-    """Draw the study's answer from the answers of its images.
+def conclude(study: Sequence[StudyImage], threshold: float | None, now: datetime) -> Conclusion:
+    """Conclude a study from the findings of its images.
 
     Parameters
     ----------
@@ -35,15 +37,14 @@ def conclude(study: Sequence[Seen], threshold: float | None, now: datetime) -> C
 
     Returns
     -------
-    A conclusion of version 0: the ledger gives the number.
+    A conclusion of version 0; the ledger numbers it.
     """
     ordered = sorted(study, key=lambda image: image.header.sop_instance_uid)
-    analysed = [image for image in ordered if image.finding.state is InstanceState.ANALYSED]
-    findings = tuple(image.finding for image in ordered)
+    analysed = [image for image in ordered if image.is_analysed]
+    findings = tuple(image.finding for image in ordered if image.finding)
     models = {model.name: model for finding in findings for model in finding.models}
-    corrections, reasoning = compare_study(analysed)
-    doubted = find_doubts(analysed).sides
-    sides = {image.uid: side_of(image, image.uid in doubted) for image in analysed}
+    corrections, reasoning, doubts = evaluate_labels(analysed)
+    sides = {image.uid: breast_of(image, image.uid in doubts.sides) for image in analysed}
     breasts = tuple(
         _breast(side, images)
         for side in (Laterality.R, Laterality.L)
@@ -54,7 +55,7 @@ def conclude(study: Sequence[Seen], threshold: float | None, now: datetime) -> C
     return Conclusion(
         study_instance_uid=ordered[0].header.study_instance_uid,
         version=0,
-        fingerprint=fingerprint(ordered, tuple(models.values())),
+        fingerprint=fingerprint(findings, tuple(models.values())),
         concluded_at=now,
         complete=has_full_view_set(findings),
         images=findings,
@@ -69,31 +70,31 @@ def conclude(study: Sequence[Seen], threshold: float | None, now: datetime) -> C
     )
 
 
-def fingerprint(study: Sequence[Seen], models: Sequence[ModelIdentity]) -> str:
-    """sha256 over what the answer depends on: which images ended how, under which models. Times are not part of it."""
-    parts = [f"{image.header.sop_instance_uid} {image.finding.state}" for image in study]
+def fingerprint(findings: Sequence[ImageFinding], models: Sequence[ModelIdentity]) -> str:
+    """sha256 over what the conclusion depends on: the state of each image and the models. Times are not part of it."""
+    parts = [f"{finding.sop_instance_uid} {finding.state}" for finding in findings]
     parts += [f"{model.name} {model.version} {model.sha256}" for model in models]
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()
 
 
-def side_of(image: Seen, doubted: bool) -> Laterality:
-    """The breast an image belongs to: as its pixels say, else as declared; as declared where the pixels are doubted.
+def breast_of(image: StudyImage, side_doubted: bool) -> Laterality:
+    """The breast that an image counts for: the side of its pixels where there is one and it is not doubted, else the declared side.
 
-    A mirrored picture of the left breast must not count for the right one (`service.domain.reasoning.find_doubts`).
+    A mirrored image of the left breast must not count for the right one (`service.domain.label_evaluation.Doubts`).
     """
-    return image.pixel_laterality if image.pixel_laterality is not Laterality.UNKNOWN and not doubted else image.header.laterality
+    return image.header.laterality if side_doubted or image.pixel_laterality is Laterality.UNKNOWN else image.pixel_laterality
 
 
-def _breast(side: Laterality, images: Sequence[Seen]) -> BreastFinding:
-    scores = [image.finding.cancer_score for image in images if image.finding.cancer_score is not None]
+def _breast(side: Laterality, images: Sequence[StudyImage]) -> BreastFinding:
+    scores = [image.finding.cancer_score for image in images if image.finding and image.finding.cancer_score is not None]
     return BreastFinding(
         laterality=side,
         score=breast_score(scores) if scores else None,
         density=_density(images),
-        images=tuple(image.header.sop_instance_uid for image in images),
+        images=tuple(image.uid for image in images),
     )
 
 
-def _density(images: Sequence[Seen]) -> Density:
-    probabilities = [image.finding.density.probabilities for image in images if image.finding.density]
+def _density(images: Sequence[StudyImage]) -> Density:
+    probabilities = [image.finding.density.probabilities for image in images if image.finding and image.finding.density]
     return study_density(probabilities)[0] if probabilities else Density.UNKNOWN

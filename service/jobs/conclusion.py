@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-from service.domain.correction import Seen
 from service.domain.study_conclusion import conclude, has_full_view_set
+from service.domain.study_image import StudyImage
 from service.jobs.context import Context
 from service.jobs.corrections import queue_deliveries
 from service.jobs.planning import plan_correction, plan_study, silence
@@ -31,7 +31,7 @@ def conclude_study(context: Context, study_instance_uid: str) -> None:
     if not rows or any(row.finding is None for row in rows):
         return
     destinations = context.route(study_instance_uid)
-    study = [Seen(row.header, row.finding) for row in rows if row.finding]
+    study = [StudyImage(row.header, row.finding) for row in rows]
     conclusion = silence(conclude(study, context.analyser.threshold, datetime.now(UTC).replace(microsecond=0)), destinations)
     recorded = context.ledger.record_conclusion(
         conclusion, lambda numbered: plan_study(numbered, destinations), lambda row: plan_correction(row, destinations)

@@ -29,7 +29,7 @@ def plan_study(conclusion: Conclusion, destinations: Sequence[Destination]) -> P
     """
     deliveries = [planned for destination in destinations for planned in _results(conclusion, destination)]
     corrections = [PlannedCorrection(each, strongest(each, destinations)) for each in conclusion.corrections if each.changes_something]
-    hold = f"both sides are exchanged: {conclusion.reasoning.text}" if conclusion.reasoning.verdict is Verdict.SIDES_SWAPPED else ""
+    hold = f"both sides are swapped: {conclusion.reasoning.text}" if conclusion.reasoning.verdict is Verdict.SIDES_SWAPPED else ""
     return Plan(tuple(deliveries), tuple(corrections), hold)
 
 
@@ -58,7 +58,7 @@ def plan_correction(row: CorrectionRow, destinations: Sequence[Destination]) -> 
 
 def _applies(policy: CorrectionPolicy, row: CorrectionRow) -> bool:
     action = policy.action(row.correction)
-    return not policy.obstacle(row.correction) and action is not Action.OFF and (action is Action.AUTO or row.by_person)
+    return not policy.blocked_reason(row.correction) and action is not Action.OFF and (action is Action.AUTO or row.by_person)
 
 
 def strongest(correction: LabelCorrection, destinations: Sequence[Destination]) -> Action:

@@ -140,7 +140,7 @@ def _wrong_label(conclusion: Conclusion, image: ImageFinding, correction: LabelC
         concepts.PRESENTATION_REQUIRED,
         _tracking(conclusion, image, "label", f"Labels, {name}"),
         find_algorithm(image.models, "labeler"),
-        NO_CERTAINTY if correction.obstacle else correction.confidence,
+        NO_CERTAINTY if correction.blocked_reason else correction.confidence,
         [
             make_reference(INFERRED_FROM, position),
             make_code(HAS_PROPERTIES, concepts.QUALITY_FINDING, concepts.MARKER_INCORRECT),

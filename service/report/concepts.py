@@ -119,14 +119,14 @@ DIFFERENCE_VALUES = {
     CorrectionKind.MISSING: CodedConcept("missing", CODING_SCHEME, "Label missing"),
     CorrectionKind.CONTRADICTS: CodedConcept("contradict", CODING_SCHEME, "Contradict"),
     CorrectionKind.MIRRORED: CodedConcept("mirrored", CODING_SCHEME, "Whole image mirrored"),
-    CorrectionKind.SIDES_SWAPPED: CodedConcept("sides-swapped", CODING_SCHEME, "Sides of the study exchanged"),
+    CorrectionKind.SIDES_SWAPPED: CodedConcept("sides-swapped", CODING_SCHEME, "Sides of the study swapped"),
     CorrectionKind.VIEW_UNKNOWN: CodedConcept("view-unknown", CODING_SCHEME, "Declared view not known to the networks"),
 }
 STUDY_LABELS = CodedConcept("study-labels", CODING_SCHEME, "Labels of the whole study")
 VERDICT_VALUES = {
     Verdict.AS_DECLARED: CodedConcept("as-declared", CODING_SCHEME, "As declared"),
     Verdict.ONE_WRONG_LABEL: CodedConcept("one-wrong-label", CODING_SCHEME, "One image labelled wrongly"),
-    Verdict.SIDES_SWAPPED: CodedConcept("sides-swapped", CODING_SCHEME, "Sides of the study exchanged"),
+    Verdict.SIDES_SWAPPED: CodedConcept("sides-swapped", CODING_SCHEME, "Sides of the study swapped"),
     Verdict.MIRRORED: CodedConcept("mirrored", CODING_SCHEME, "Whole image mirrored"),
     Verdict.INCONCLUSIVE: CodedConcept("inconclusive", CODING_SCHEME, "Differences not settled"),
 }

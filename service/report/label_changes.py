@@ -146,8 +146,8 @@ def new_labels(change: Change, source: Dataset) -> Mapping[str, Value]:
     # Reading a value decodes it in place.
     source = shallow_copy(source)
     correction = change.correction
-    if correction.obstacle:
-        raise NothingToCorrect(f"reported only: {correction.obstacle}")
+    if correction.blocked_reason:
+        raise NothingToCorrect(f"reported only: {correction.blocked_reason}")
     if correction.kind in (None, CorrectionKind.VIEW_UNKNOWN):
         raise NothingToCorrect(f"nothing can be written for {correction.kind or 'labels that agree'}")
     values: dict[str, Value] = {}

@@ -159,8 +159,8 @@ def _describe_correction(correction: LabelCorrection) -> list[str]:
     seen = f"{correction.pixel_laterality} {correction.pixel_view}"
     sentences = [f"Declared {declared}, pixels show {seen}; {correction.kind or 'no difference'}: {correction.reason}"]
     sentences += [f"Witness, {witness.code}: {witness.text}" for witness in correction.evidence]
-    if correction.kind is not None and correction.obstacle:
-        sentences.append(f"Reported only: {correction.obstacle}")
+    if correction.kind is not None and correction.blocked_reason:
+        sentences.append(f"Reported only: {correction.blocked_reason}")
     return sentences
 
 

@@ -42,8 +42,8 @@ class Decisions(Outbox):
             if row.state not in UNDECIDED:
                 raise DecisionRefused(f"correction {correction_id} is {row.state}: it can no longer be approved")
             found = as_correction(row)
-            if found.correction.obstacle:
-                raise DecisionRefused(f"correction {correction_id} is reported only: {found.correction.obstacle}")
+            if found.correction.blocked_reason:
+                raise DecisionRefused(f"correction {correction_id} is reported only: {found.correction.blocked_reason}")
             decided = self._decide(connection, found, CorrectionState.APPROVED, actor, reason)
             if not list(plan(decided)):
                 raise DecisionRefused(f"correction {correction_id}: no destination takes it, see corrections.mode of the destinations")

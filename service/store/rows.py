@@ -125,7 +125,7 @@ class StudyRow:
     delivery_state: StudyDelivery | None
     """Of what the current conclusion owes to anybody; None where that is nothing."""
     held: bool
-    """Both sides are exchanged: nothing corrected leaves before a named person releases the study."""
+    """Both sides are swapped: nothing corrected leaves before a named person releases the study."""
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
-from service.domain.correction import Seen
 from service.domain.findings import ImageFinding, InstanceHeader, InstanceState, Label, Marker, ModelIdentity
+from service.domain.study_image import StudyImage
 
 MODEL = ModelIdentity(name="mammotriage-labeler", version="1.0.0", sha256="a" * 64, task="labeler")
 
@@ -25,7 +25,7 @@ def seen(
     modifiers: tuple[ViewModifier, ...] = (),
     marker: str = "",
     **more: Any,
-) -> Seen:
+) -> StudyImage:
     """An analysed image: what its header declares, what its pixels show, and ``R-CC`` or so of a burned-in marker.
 
     `more` are further fields of the header.
@@ -55,10 +55,10 @@ def seen(
         marker=Marker(text=marker, laterality=Laterality(side), view=View(marked_view or "UNKNOWN"), confidence=0.9) if marker else None,
         models=(MODEL,),
     )
-    return Seen(header, finding)
+    return StudyImage(header, finding)
 
 
-def standard_study(**changed: Seen) -> list[Seen]:
+def standard_study(**changed: StudyImage) -> list[StudyImage]:
     """R-CC, L-CC, R-MLO, L-MLO with right labels; `changed` replaces one by its name (rcc, lcc, rmlo, lmlo)."""
     study = {
         f"{side.lower()}{view.lower()}": seen(str(number), (view, side), (view, side))
@@ -69,19 +69,19 @@ def standard_study(**changed: Seen) -> list[Seen]:
     return list({**study, **changed}.values())
 
 
-def turn(image: Seen) -> Seen:
+def mislabel(image: StudyImage) -> StudyImage:
     """The same image with the other side declared."""
     other = Laterality.L if image.header.laterality is Laterality.R else Laterality.R
     return image._replace(header=image.header.model_copy(update={"laterality": other}))
 
 
-def mirror(image: Seen) -> Seen:
+def mirror(image: StudyImage) -> StudyImage:
     """The same image, its picture mirrored: the networks take it for the other side."""
     assert image.finding.laterality is not None
     other = "L" if image.finding.laterality.value == "R" else "R"
     return image._replace(finding=image.finding.model_copy(update={"laterality": label(other, "L", "R")}))
 
 
-def alter(image: Seen, **fields: Any) -> Seen:
+def alter(image: StudyImage, **fields: Any) -> StudyImage:
     """The same image with other fields in its header."""
     return image._replace(header=image.header.model_copy(update=fields))

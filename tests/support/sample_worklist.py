@@ -45,7 +45,7 @@ def one_view_wrong(true: Labels) -> Labels:
     return ("L", "CC") if true == ("L", "MLO") else true
 
 
-def sides_exchanged(true: Labels) -> Labels:
+def sides_swapped(true: Labels) -> Labels:
     return ("L" if true[0] == "R" else "R", true[1])
 
 
@@ -57,8 +57,8 @@ SAMPLE_STUDIES = (
     SampleStudy(BENIGN, "Curie^Marie", "T-1001", "20241104", rightly),
     SampleStudy(MALIGNANT, "Curie^Marie", "T-1001", "20261121", one_view_wrong),
     SampleStudy(BENIGN, "Noether^Emmy", "T-1002", "20261121", not_at_all, "MAMMO2", "Vendor B", "7.0.3", "19720323"),
-    # The detector says that it flipped nothing: the witness by which exchanged labels are told from a mirrored picture.
-    SampleStudy(MALIGNANT, "Hopper^Grace", "T-1003", "20261121", sides_exchanged, "MAMMO2", attributes={"FieldOfViewHorizontalFlip": "NO"}),
+    # The detector says that it flipped nothing: the witness by which swapped labels are told from a mirrored picture.
+    SampleStudy(MALIGNANT, "Hopper^Grace", "T-1003", "20261121", sides_swapped, "MAMMO2", attributes={"FieldOfViewHorizontalFlip": "NO"}),
     SampleStudy(BENIGN, "Franklin^Rosalind", "T-1004", "20261121", without_right_mlo, birth_date="19700725"),
     SampleStudy(MALIGNANT, "Meitner^Lise", "T-1005", "20261121", rightly, "MAMMO3", "Vendor A", "2.0", "19581107"),
     SampleStudy(BENIGN, "Germain^Sophie", "T-1006", "20261121", one_view_wrong, "MAMMO3", "Vendor A", "2.0", "19760401"),

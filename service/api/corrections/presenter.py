@@ -26,7 +26,7 @@ def show_correction(row: CorrectionRow) -> CorrectionOut:
         proposed=Labels(view=found.new_view, laterality=found.new_laterality),
         confidence=found.confidence,
         reason=found.reason,
-        obstacle=found.obstacle,
+        blocked_reason=found.blocked_reason,
         evidence=list(found.evidence),
         film=found.film,
         decided_by=row.decided_by,

@@ -22,7 +22,7 @@ _CORRECTION = {
     "proposed": {"view": "MLO", "laterality": "L"},
     "confidence": 0.9987,
     "reason": "header and pixels contradict each other: waits for approval",
-    "obstacle": "",
+    "blocked_reason": "",
     "evidence": [],
     "film": False,
     "decided_by": None,
@@ -35,7 +35,7 @@ _CORRECTION = {
 _STEP = {"at": "2026-11-02T08:14:12Z", "state": "proposed", "actor": "policy", "reason": "header and pixels contradict each other"}
 _HOLD = {
     "study_instance_uid": STUDY_INSTANCE_UID,
-    "reason": "both sides are exchanged",
+    "reason": "both sides are swapped",
     "since": "2026-11-02T08:14:12Z",
     "released_at": None,
     "released_by": None,
@@ -88,7 +88,7 @@ class CorrectionOut(BaseModel):
     proposed: Labels = Field(description="the labels after the correction")
     confidence: float = Field(description="of the least sure label that would be written")
     reason: str
-    obstacle: str = Field(description="why it is reported only, whoever approves it; empty where nothing stands in the way")
+    blocked_reason: str = Field(description="why it is reported only, whoever approves it; empty where nothing stands in the way")
     evidence: list[Evidence] = Field(description="witnesses for and against")
     film: bool
     decided_by: str | None = Field(description="a person's name, or `policy`")

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from service.api.hanging.schemas import HangingOut, HungOut, LeftOutOut
+from service.api.hanging.schemas import HangingOut, HungOut, NotHungOut
 from service.api.studies.schemas import DeclaredLabels, PixelLabels
 from service.domain.findings import InstanceState
-from service.domain.hanging import Candidate, Hung, hang
+from service.domain.hanging import HungImage, hang
+from service.domain.study_image import StudyImage
 from service.store.rows import InstanceRow
 from service.store.study_progress import StudyProgress
 
 
 def show_hanging(standing: StudyProgress, instances: Sequence[InstanceRow]) -> HangingOut:
     """What hangs where."""
-    hanging = hang([Candidate(each.header, each.finding) for each in instances])
+    hanging = hang([StudyImage(each.header, each.finding) for each in instances])
     return HangingOut(
         study_instance_uid=standing.study_instance_uid,
         status="final" if standing.settled else "provisional",
@@ -25,18 +26,18 @@ def show_hanging(standing: StudyProgress, instances: Sequence[InstanceRow]) -> H
         missing=hanging.missing,
         repeated={slot: [_show(hung) for hung in more] for slot, more in hanging.repeated.items()},
         extras=[_show(hung) for hung in hanging.extras],
-        left_out=[
-            LeftOutOut(
+        not_hung=[
+            NotHungOut(
                 sop_instance_uid=each.header.sop_instance_uid, series_instance_uid=each.header.series_instance_uid, reason=each.reason
             )
-            for each in hanging.left_out
+            for each in hanging.not_hung
         ],
     )
 
 
-def _show(hung: Hung) -> HungOut:
-    header, finding = hung.candidate
-    turn = hung.turn
+def _show(hung: HungImage) -> HungOut:
+    header, finding = hung.image
+    orientation = hung.orientation
     return HungOut(
         sop_instance_uid=header.sop_instance_uid,
         series_instance_uid=header.series_instance_uid,
@@ -52,7 +53,7 @@ def _show(hung: Hung) -> HungOut:
             laterality=finding.laterality.value if finding and finding.laterality else None,
         ),
         view_modifiers=list(header.view_modifiers),
-        flip_horizontal=turn.flip_horizontal,
-        rotate_degrees=turn.rotate_degrees,
-        turn_source=turn.source,
+        image_rotation=orientation.image_rotation,
+        image_horizontal_flip=orientation.image_horizontal_flip,
+        orientation_source=orientation.source,
     )

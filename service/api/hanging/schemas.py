@@ -27,9 +27,9 @@ _HUNG = {
     "declared": {"view": "CC", "laterality": "L"},
     "pixels": {"view": "MLO", "laterality": "L"},
     "view_modifiers": [],
-    "flip_horizontal": False,
-    "rotate_degrees": 0,
-    "turn_source": "pixels",
+    "image_rotation": 0,
+    "image_horizontal_flip": False,
+    "orientation_source": "pixels",
 }
 HANGING = {
     "study_instance_uid": STUDY_INSTANCE_UID,
@@ -41,12 +41,12 @@ HANGING = {
     "missing": ["R-CC", "L-CC", "R-MLO"],
     "repeated": {},
     "extras": [],
-    "left_out": [],
+    "not_hung": [],
 }
 
 
 class HungOut(BaseModel):
-    """One image, the labels it hangs by, and how its stored pixels must be turned."""
+    """One image, the labels it hangs by, and how its stored pixels must be rotated and flipped."""
 
     model_config = example(_HUNG)
 
@@ -56,17 +56,21 @@ class HungOut(BaseModel):
     kind: ImageKind
     view: View = Field(description="the image hangs by this view")
     laterality: Laterality = Field(description="and by this side")
-    view_source: LabelSource = Field(description="whose word the view is")
-    laterality_source: LabelSource = Field(description="whose word the side is")
+    view_source: LabelSource = Field(description="where the view comes from")
+    laterality_source: LabelSource = Field(description="where the side comes from")
     declared: DeclaredLabels
     pixels: PixelLabels
     view_modifiers: list[ViewModifier] = Field(description="as declared (PS3.16 CID 4015): magnified, rolled and so on")
-    flip_horizontal: bool = Field(description="first swap left and right of the stored pixels")
-    rotate_degrees: Literal[0, 90, 180, 270] = Field(description="then rotate clockwise")
-    turn_source: LabelSource = Field(description="whose word the side of the chest wall is; none: nothing told it, taken to lie as usual")
+    image_rotation: Literal[0, 90, 180, 270] = Field(
+        description="first rotate the stored pixels clockwise by so many degrees (Image Rotation, 0070,0042)"
+    )
+    image_horizontal_flip: bool = Field(description="then swap left and right (Image Horizontal Flip, 0070,0041)")
+    orientation_source: LabelSource = Field(
+        description="where the side of the chest wall comes from; none: from nowhere, and the image is taken to be stored as usual"
+    )
 
 
-class LeftOutOut(BaseModel):
+class NotHungOut(BaseModel):
     """An object of the study that hangs nowhere, and why."""
 
     sop_instance_uid: str
@@ -75,7 +79,7 @@ class LeftOutOut(BaseModel):
 
 
 class HangingOut(BaseModel):
-    """What hangs where. Every object of the study stands in exactly one of `slots`, `repeated`, `extras` and `left_out`."""
+    """What hangs where. Every object of the study is in exactly one of `slots`, `repeated`, `extras` and `not_hung`."""
 
     model_config = example(HANGING)
 
@@ -85,12 +89,12 @@ class HangingOut(BaseModel):
     )
     version: int = Field(description="of the current conclusion; 0 before the first")
     complete: bool = Field(description="the four slots are filled")
-    held: bool = Field(description="the two sides seem exchanged in the whole study: a person has to look before anything is corrected")
+    held: bool = Field(description="the sides of the whole study seem swapped: a person must look before anything is corrected")
     slots: dict[str, HungOut | None] = Field(description="R-CC, L-CC, R-MLO, L-MLO")
     missing: list[str] = Field(description="slots that no image fills")
-    repeated: dict[str, list[HungOut]] = Field(description="further images for a slot that is filled, the surest first")
+    repeated: dict[str, list[HungOut]] = Field(description="further images for a filled slot, best first")
     extras: list[HungOut] = Field(description="images for none of the four slots")
-    left_out: list[LeftOutOut] = Field(description="objects that are no picture to hang")
+    not_hung: list[NotHungOut] = Field(description="objects that are no image to hang")
 
 
 class HangingPage(BaseModel):

@@ -213,7 +213,7 @@ class StudySummary(BaseModel):
     finished_images: int
     version: int = Field(description="of the current conclusion; 0 before the first")
     delivery: StudyDelivery | None = Field(description="how far what the current conclusion owes has come")
-    held: bool = Field(description="both sides are exchanged: nothing corrected leaves before a named person releases the study")
+    held: bool = Field(description="both sides are swapped: nothing corrected leaves before a named person releases the study")
     first_received_at: datetime
     last_received_at: datetime
     links: StudyLinks

@@ -130,7 +130,7 @@ def describe_entities() -> str:
         "commitment where the peer offers it; read it back and compare. Identity "
         f"({', '.join(IDENTITY)}), of images {', '.join(IMAGE)} and the pixel data, of reports {', '.join(REPORT)} must "
         "be as sent. Nothing is "
-        "sent twice that is proved to be there. Corrected images and their rejection notes of a study whose sides are exchanged are not "
+        "sent twice that is proved to be there. Corrected images and their rejection notes of a study whose sides are swapped are not "
         "sent before a named person releases the study.",
         "Table 4.3-1. How a delivery ends, and what it is called on the way",
         table(("State", "Meaning"), [(state, OUTCOMES[state]) for state in DeliveryState]),

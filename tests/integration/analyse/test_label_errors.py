@@ -14,7 +14,7 @@ from benchmarks.label_errors_page import render
 from benchmarks.seeded_studies import Exam, read_exams, seed_nothing, seed_side, truths
 from models.vocabulary import Laterality
 from service.domain.findings import CorrectionKind
-from service.domain.reasoning import compare_study
+from service.domain.label_evaluation import evaluate_labels
 
 RESULTS = Path(__file__).parents[3] / "docs" / "results"
 PATIENTS = 8
@@ -65,12 +65,12 @@ def test_harm_is_seen_where_it_is_done(exams: list[Exam]) -> None:
     exam = next(exam for exam in exams if exam.four_views and exam.machine != "49" and len(exam.shots) == 4)
     truth = truths([exam])
     (quiet,), wrong = seed_nothing(exam), next(seed_side(exam))
-    offered = next(each for each in compare_study(wrong.study)[0] if each.sop_instance_uid == wrong.target)
-    assert offered.kind is CorrectionKind.CONTRADICTS and not offered.obstacle and not does_harm(offered, wrong, truth)
+    offered = next(each for each in evaluate_labels(wrong.study).corrections if each.sop_instance_uid == wrong.target)
+    assert offered.kind is CorrectionKind.CONTRADICTS and not offered.blocked_reason and not does_harm(offered, wrong, truth)
     other = Laterality.L if offered.pixel_laterality is Laterality.R else Laterality.R
     assert does_harm(offered.model_copy(update={"pixel_laterality": other}), wrong, truth)
     assert does_harm(offered.model_copy(update={"kind": CorrectionKind.MIRRORED}), wrong, truth)
-    assert not any(does_harm(each, quiet, truth) for each in compare_study(quiet.study)[0])
+    assert not any(does_harm(each, quiet, truth) for each in evaluate_labels(quiet.study).corrections)
 
 
 def test_what_was_read_is_kept_for_the_next_seeding(data_folder: Path, tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_what_is_decided_is_not_decided_again(api: Served) -> None:
 
 
 def test_what_nobody_may_apply_is_refused_with_the_reason(api: Served) -> None:
-    refused = decide(api, add_contradicted_study(api, obstacle="the breast has an implant"), "approve")
+    refused = decide(api, add_contradicted_study(api, blocked_reason="the breast has an implant"), "approve")
     assert refused.status_code == 409
     assert "implant" in refused.json()["detail"]
 
@@ -203,13 +203,13 @@ def test_a_wrong_filter_is_a_problem_that_repeats_nothing(api: Served) -> None:
             assert "Doe" not in answer.text
 
 
-def test_a_study_with_exchanged_sides_is_held_until_a_named_person_releases_it(tmp_path: Path) -> None:
+def test_a_study_with_swapped_sides_is_held_until_a_named_person_releases_it(tmp_path: Path) -> None:
     approving = PACS.model_copy(update={"corrections": CorrectionPolicy(sides_swapped="approve")})
     with serve_api(tmp_path, destinations=(approving,)) as api:
         study_instance_uid = add_swapped_study(api)
         (hold,) = api.client.get("/api/v1/holds").json()["holds"]
         assert (hold["study_instance_uid"], hold["released_at"]) == (study_instance_uid, None)
-        assert "sides-swapped" in hold["reason"]
+        assert "swapped" in hold["reason"]
         assert api.client.get(f"/api/v1/studies/{study_instance_uid}").json()["held"] is True
         for row in api.ledger.corrections(study_instance_uid=study_instance_uid):
             approved = decide(api, row.id, "approve").json()

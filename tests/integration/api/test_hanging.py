@@ -18,8 +18,8 @@ from pydicom.uid import generate_uid
 from models.vocabulary import Laterality
 from service.destinations import Destination
 from service.domain import study_conclusion as assembly
-from service.domain.correction import Seen
 from service.domain.findings import Conclusion, Marker
+from service.domain.study_image import StudyImage
 from service.jobs.planning import plan_correction, plan_study
 from service.store.database import now
 from service.store.ledger import Ledger
@@ -63,7 +63,7 @@ def read(api: Served, images: list[Dataset], *views: tuple[str, str], markers: b
 
 def conclude(api: Served, study_instance_uid: str) -> Conclusion | None:
     """As a worker does, by the rules of the house."""
-    study = [Seen(row.header, row.finding) for row in api.ledger.instances_of(study_instance_uid) if row.finding]
+    study = [StudyImage(row.header, row.finding) for row in api.ledger.instances_of(study_instance_uid) if row.finding]
     destinations = api.settings.destinations
     return api.ledger.record_conclusion(
         assembly.conclude(study, None, now()),
@@ -111,7 +111,7 @@ def test_a_concluded_study_hangs_by_its_pixels(api: Served) -> None:
         {"view": "MLO", "laterality": "L"},
         "pixels",
     )
-    assert {(shown["slots"][slot]["flip_horizontal"], shown["slots"][slot]["rotate_degrees"]) for slot in CORNERS} == {(False, 0)}
+    assert {(shown["slots"][slot]["image_horizontal_flip"], shown["slots"][slot]["image_rotation"]) for slot in CORNERS} == {(False, 0)}
 
 
 def test_a_partial_study_is_final_and_names_what_is_missing_and_repeated(api: Served) -> None:
@@ -150,7 +150,7 @@ def test_an_image_that_is_read_anew_makes_the_answer_provisional_until_it_ended(
     assert hanging(api, study_instance_uid).headers["ETag"] == before.headers["ETag"]
 
 
-def test_exchanged_sides_are_held_until_somebody_looked(tmp_path: Path) -> None:
+def test_swapped_sides_are_held_until_somebody_looked(tmp_path: Path) -> None:
     destination = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104)
     with serve_api(tmp_path, destinations=(destination,)) as api:
         study_instance_uid, images = receive(api, *SIDES_SWAPPED)
@@ -171,7 +171,7 @@ def test_sides_that_nothing_settles_hang_as_they_are_declared_with_chest_walls_t
     conclude(api, study_instance_uid)
     shown = hanging(api, study_instance_uid).json()
     assert [shown["slots"][slot]["laterality_source"] for slot in CORNERS] == ["header"] * 4
-    assert [shown["slots"][slot]["flip_horizontal"] for slot in CORNERS] == [True] * 4
+    assert [shown["slots"][slot]["image_horizontal_flip"] for slot in CORNERS] == [True] * 4
 
 
 def test_a_mirrored_picture_is_flipped_back_in_its_declared_place(api: Served) -> None:
@@ -180,10 +180,10 @@ def test_a_mirrored_picture_is_flipped_back_in_its_declared_place(api: Served) -
     conclude(api, study_instance_uid)
     mirrored = hanging(api, study_instance_uid).json()["slots"]["R-CC"]
     assert mirrored["sop_instance_uid"] == images[0].SOPInstanceUID
-    assert (mirrored["laterality_source"], mirrored["flip_horizontal"], mirrored["turn_source"]) == ("header", True, "pixels")
+    assert (mirrored["laterality_source"], mirrored["image_horizontal_flip"], mirrored["orientation_source"]) == ("header", True, "pixels")
 
 
-def test_objects_that_are_no_mammograms_are_left_out_with_their_reason(api: Served) -> None:
+def test_objects_that_are_no_mammograms_do_not_hang_and_have_their_reason(api: Served) -> None:
     study_instance_uid = generate_uid()
     raw = full_field("R", "CC", study_instance_uid=study_instance_uid)
     raw.PresentationIntentType = "FOR PROCESSING"
@@ -192,7 +192,7 @@ def test_objects_that_are_no_mammograms_are_left_out_with_their_reason(api: Serv
     conclude(api, study_instance_uid)
     shown = hanging(api, study_instance_uid).json()
     assert shown["status"] == "final"
-    assert [(each["sop_instance_uid"], each["reason"]["code"]) for each in shown["left_out"]] == [(raw.SOPInstanceUID, "for-processing")]
+    assert [(each["sop_instance_uid"], each["reason"]["code"]) for each in shown["not_hung"]] == [(raw.SOPInstanceUID, "for-processing")]
 
 
 def test_who_holds_the_answer_is_spared_it(api: Served) -> None:

@@ -249,7 +249,7 @@ def test_a_conclusion_of_the_former_version_is_still_read() -> None:
     now = concluded("1.2.3", [finding], [correction("1.2.3.4", ("R", "CC"), ("R", "CC"))], complete=False).model_dump(mode="json")
     now.pop("reasoning")
     (former,) = now["corrections"]
-    for name in ("kind", "confidence", "evidence", "film", "obstacle"):
+    for name in ("kind", "confidence", "evidence", "film", "blocked_reason"):
         former.pop(name)
     former["state"] = "report-only"
     assert Conclusion.model_validate(now).corrections[0].kind is None

@@ -184,11 +184,11 @@ def test_a_contradicted_label_is_a_quality_finding_on_its_image(tmp_path: Path) 
 def test_no_certainty_is_claimed_for_a_label_that_no_witness_settles(tmp_path: Path) -> None:
     study = Study()
     unsettled = correction(study.uids[2], ("L", "MLO"), ("R", "MLO"), *LABELLED)
-    report = study.report(unsettled.model_copy(update={"obstacle": "no second witness", "reason": "no second witness"}))
+    report = study.report(unsettled.model_copy(update={"blocked_reason": "no second evidence", "reason": "no second evidence"}))
     check(report, study.images, tmp_path)
     (quality,) = findings(report, "111101")
     assert named(quality, "111012") == []
-    assert any("contradicts. no second witness" in str(item.TextValue) for item in named(report, "111033"))
+    assert any("contradicts. no second evidence" in str(item.TextValue) for item in named(report, "111033"))
 
 
 def test_a_mirrored_picture_with_a_wrong_view_has_a_wrong_label() -> None:
@@ -213,7 +213,7 @@ def test_what_the_images_say_together_about_their_labels_is_told() -> None:
     study = Study()
     reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Every image bears the label of the other side.")
     conclusion = study.conclude().model_copy(update={"reasoning": reasoning})
-    assert "Labels: exchanged. Every image bears the label of the other side." in said(build_cad_report(conclusion, study.images))
+    assert "Labels: sides-swapped. Every image bears the label of the other side." in said(build_cad_report(conclusion, study.images))
 
 
 def test_composition_stands_at_each_image_with_its_side() -> None:

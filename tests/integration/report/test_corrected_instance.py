@@ -220,7 +220,7 @@ def test_an_image_that_says_what_its_pixels_show_is_not_built(tmp_path: Path) ->
 def test_what_nobody_may_correct_is_not_written(mode: str) -> None:
     source = full_field("L", "MLO")
     change = decide(source, "R", "CC", ("L", "MLO"), BOTH_WRONG)
-    for refused in ({"obstacle": "partial view"}, {"kind": None}, {"kind": CorrectionKind.VIEW_UNKNOWN}):
+    for refused in ({"blocked_reason": "partial view"}, {"kind": None}, {"kind": CorrectionKind.VIEW_UNKNOWN}):
         correction = change.correction.model_copy(update=refused)
         with pytest.raises(NothingToCorrect):
             build_corrected(Change(correction, "x", "y", CONCLUDED_AT, (), True), source, mode)
@@ -239,7 +239,7 @@ def test_a_mirrored_picture_keeps_its_labels_and_gets_the_orientation_that_it_sh
 
 
 @pytest.mark.parametrize("mode", ROADS)
-def test_exchanged_sides_are_written_like_any_other_label(mode: str, tmp_path: Path) -> None:
+def test_swapped_sides_are_written_like_any_other_label(mode: str, tmp_path: Path) -> None:
     source = as_received(full_field("R", "MLO"), tmp_path)
     change = decide(source, "L", "MLO", ("R", "MLO"), (Agreement.AGREE, Agreement.CONTRADICT), CorrectionKind.SIDES_SWAPPED)
     corrected = build_corrected(change, source, mode)

@@ -10,11 +10,11 @@ import pydicom
 import pytest
 from pydicom.dataset import Dataset
 
-from service.domain.correction import Seen
 from service.domain.findings import CorrectionKind, LabelCorrection, Verdict
 from service.domain.header import read_header
+from service.domain.label_evaluation import evaluate_labels
 from service.domain.policy import Action, CorrectionPolicy
-from service.domain.reasoning import compare_study
+from service.domain.study_image import StudyImage
 from service.report.coding import code_item
 from service.report.corrected_instance import CorrectionRoute, build_corrected
 from service.report.label_changes import NothingToCorrect
@@ -25,10 +25,10 @@ EAGER = CorrectionPolicy(missing="auto", contradicts="auto", mirrored="auto", si
 """A site that would have everything corrected without asking."""
 
 
-def compare(source: Dataset, side: str, view: str) -> tuple[Seen, LabelCorrection]:
+def compare(source: Dataset, side: str, view: str) -> tuple[StudyImage, LabelCorrection]:
     """What follows from an image alone whose pixels show a side and a view."""
-    seen = Seen(read_header(source), analysed(source.SOPInstanceUID, side, view))
-    ((correction,), _) = compare_study([seen])
+    seen = StudyImage(read_header(source), analysed(source.SOPInstanceUID, side, view))
+    ((correction,), *_) = evaluate_labels([seen])
     return seen, correction
 
 
@@ -47,7 +47,7 @@ def with_other_view(image: Dataset) -> None:
     image.ViewPosition = "XCCL"
 
 
-OBSTACLES: dict[str, Callable[[Dataset], object]] = {
+REPORT_ONLY: dict[str, Callable[[Dataset], object]] = {
     "modifier": with_modifier,
     "another view": with_other_view,
     "partial view": lambda image: setattr(image, "PartialView", "YES"),
@@ -65,10 +65,10 @@ def test_an_unlabelled_image_is_filled_in_by_default() -> None:
     assert correct(source, "R", "CC").ImageLaterality == "R"
 
 
-@pytest.mark.parametrize("obstacle", OBSTACLES)
-def test_what_is_never_automatic_is_not_written_even_if_a_destination_wishes_it(obstacle: str) -> None:
+@pytest.mark.parametrize("case", REPORT_ONLY)
+def test_what_is_never_automatic_is_not_written_even_if_a_destination_wishes_it(case: str) -> None:
     image = full_field(labelled=False)
-    OBSTACLES[obstacle](image)
+    REPORT_ONLY[case](image)
     assert EAGER.action(compare(image, "R", "CC")[1]) is Action.REPORT
     with pytest.raises(NothingToCorrect, match="reported only"):
         correct(image, "R", "CC")
@@ -76,24 +76,24 @@ def test_what_is_never_automatic_is_not_written_even_if_a_destination_wishes_it(
 
 def test_a_contradicted_view_waits_for_a_person_and_without_a_witness_not_even_that() -> None:
     wrong, sibling = compare(full_field("R", "CC"), "R", "MLO")[0], compare(full_field("R", "CC"), "R", "CC")[0]
-    correction = compare_study([wrong, sibling])[0][0]
+    correction = evaluate_labels([wrong, sibling]).corrections[0]
     assert (correction.kind, CorrectionPolicy().action(correction)) == (CorrectionKind.CONTRADICTS, Action.APPROVE)
-    assert EAGER.action(compare_study([wrong])[0][0]) is Action.REPORT
+    assert EAGER.action(evaluate_labels([wrong]).corrections[0]) is Action.REPORT
 
 
 def test_a_contradicted_side_without_a_witness_is_not_written() -> None:
     source = full_field("R", "CC")
     assert EAGER.action(compare(source, "L", "CC")[1]) is Action.REPORT
-    with pytest.raises(NothingToCorrect, match="no second witness"):
+    with pytest.raises(NothingToCorrect, match="no second evidence"):
         correct(source, "L", "CC")
 
 
 SHOWN = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
 
 
-def see(images: list[Dataset]) -> list[Seen]:
+def see(images: list[Dataset]) -> list[StudyImage]:
     """A study whose pixels show the four views."""
-    return [Seen(read_header(image), analysed(str(image.SOPInstanceUID), *shown)) for image, shown in zip(images, SHOWN, strict=True)]
+    return [StudyImage(read_header(image), analysed(str(image.SOPInstanceUID), *shown)) for image, shown in zip(images, SHOWN, strict=True)]
 
 
 @pytest.mark.parametrize("wrong", [("L", "CC"), ("R", "MLO"), ("L", "MLO")], ids=["side", "view", "both"])
@@ -101,24 +101,24 @@ def see(images: list[Dataset]) -> list[Seen]:
 def test_a_wrong_label_that_the_study_bears_out_is_right_after_the_correction(wrong: tuple[str, str], mode: CorrectionRoute) -> None:
     images = [full_field(*wrong), *(full_field(*shown) for shown in SHOWN[1:])]
     study = see(images)
-    corrections, reasoning = compare_study(study)
+    corrections, reasoning, _ = evaluate_labels(study)
     assert reasoning.verdict is Verdict.ONE_WRONG_LABEL
     assert CorrectionPolicy().action(corrections[0]) is Action.APPROVE
     images[0] = build_corrected(decided(corrections[0], study[0].finding), images[0], mode)
     assert images[0].PatientOrientation[0] == "P" and "L" in images[0].PatientOrientation[1]
-    assert [each.kind for each in compare_study(see(images))[0]] == [None] * 4
+    assert [each.kind for each in evaluate_labels(see(images)).corrections] == [None] * 4
 
 
 def test_a_mirrored_picture_keeps_its_labels_and_gets_the_orientation_that_explains_it() -> None:
     images = [full_field(*shown) for shown in SHOWN]
     study = see(images)
     study[0] = study[0]._replace(finding=analysed(str(images[0].SOPInstanceUID), "L", "CC"))
-    correction = compare_study(study)[0][0]
+    correction = evaluate_labels(study).corrections[0]
     assert correction.kind is CorrectionKind.MIRRORED
     images[0] = build_corrected(decided(correction, study[0].finding), images[0], "overwrite")
     assert (images[0].ImageLaterality, images[0].ViewPosition, list(images[0].PatientOrientation)) == ("R", "CC", ["A", "L"])
     again = study[0]._replace(header=read_header(images[0]))
-    assert compare_study([again, *study[1:]])[0][0].kind is None
+    assert evaluate_labels([again, *study[1:]]).corrections[0].kind is None
 
 
 def test_a_side_that_patient_orientation_explains_is_no_difference() -> None:

@@ -12,10 +12,10 @@ from pydicom.dataset import Dataset
 
 from service.analyse.heatmap import decode_png
 from service.analyse.runner import Analyser, Analysis
-from service.domain.correction import Seen
 from service.domain.findings import Conclusion
 from service.domain.header import read_header
 from service.domain.study_conclusion import conclude
+from service.domain.study_image import StudyImage
 from service.report.cad_report import build_cad_report
 from service.report.marks import is_marked
 from service.report.presentation_state import build_marks
@@ -39,7 +39,7 @@ class Study:
             image.StudyInstanceUID = images[0].StudyInstanceUID
         self.sources: dict[str, Dataset] = {str(image.SOPInstanceUID): image for image in images}
         self.analyses: dict[str, Analysis] = {uid: analyser.analyse_dataset(image, True) for uid, image in self.sources.items()}
-        seen = [Seen(read_header(image), self.analyses[uid].finding) for uid, image in self.sources.items()]
+        seen = [StudyImage(read_header(image), self.analyses[uid].finding) for uid, image in self.sources.items()]
         self.conclusion: Conclusion = conclude(seen, 0.05, datetime(2026, 3, 5, 14, 30, tzinfo=UTC))
 
 

@@ -136,9 +136,9 @@ def test_a_mirrored_image_has_no_wrong_label_but_another_difference(study: Study
     assert codes(image)["difference"] == "mirrored" and "111052" not in codes(image)
 
 
-def test_witnesses_obstacles_and_the_marker_that_was_read_are_told(study: Study) -> None:
+def test_witnesses_blocked_reasons_and_the_marker_that_was_read_are_told(study: Study) -> None:
     witness = Evidence(code="contralateral", text="the other breast's image agrees")
-    image = with_correction(study, evidence=[witness], obstacle="a view with a modifier")["Image 3"]
+    image = with_correction(study, evidence=[witness], blocked_reason="a view with a modifier")["Image 3"]
     assert "Witness, contralateral: the other breast's image agrees" in texts(image)
     assert "Reported only: a view with a modifier" in texts(image)
     marked = study.conclusion.images[2].model_copy(update={"marker": Marker(text="R MLO", confidence=0.9)})
@@ -149,10 +149,10 @@ def test_witnesses_obstacles_and_the_marker_that_was_read_are_told(study: Study)
 
 def test_what_the_images_say_together_about_their_labels_is_told(study: Study) -> None:
     assert codes(groups(study.report())["Study"])["study-labels"] == "as-declared"
-    reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Both sides are exchanged.")
+    reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Both sides are swapped.")
     whole = groups(build_report(study.conclusion.model_copy(update={"reasoning": reasoning}), study.sources))["Study"]
     assert codes(whole)["study-labels"] == "sides-swapped"
-    assert "Labels, exchanged: Both sides are exchanged." in texts(whole)
+    assert "Labels, sides-swapped: Both sides are swapped." in texts(whole)
 
 
 @pytest.mark.parametrize("sop_class", DIALECTS, ids=lambda uid: uid.keyword)

@@ -12,9 +12,9 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import BaseModel
+from service.domain.correction import Seen
 from sqlalchemy import Engine, func, inspect, select, text
 
-from service.domain.correction import Seen
 from service.domain.findings import (
     Agreement,
     Conclusion,

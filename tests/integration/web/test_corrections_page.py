@@ -29,8 +29,8 @@ def draw(site: Served, study_instance_uid: str) -> None:
             site.store.write_result(row.sop_instance_uid, name, picture())
 
 
-def waiting(site: Served, evidence: tuple[Evidence, ...] = (), obstacle: str = "") -> int:
-    number = add_contradicted_study(site, evidence=evidence, obstacle=obstacle)
+def waiting(site: Served, evidence: tuple[Evidence, ...] = (), blocked_reason: str = "") -> int:
+    number = add_contradicted_study(site, evidence=evidence, blocked_reason=blocked_reason)
     draw(site, row_of(site, number).study_instance_uid)
     return number
 
@@ -100,8 +100,8 @@ def test_who_may_only_look_has_no_buttons(site: Served, open_page: OpenPage) -> 
 
 
 def test_what_nobody_may_apply_can_only_be_rejected_and_says_why(site: Served, open_page: OpenPage) -> None:
-    page = open_page(f"/corrections#{waiting(site, obstacle='the breast has an implant')}", role="approver")
-    expect(page.locator(".obstacle")).to_contain_text("the breast has an implant")
+    page = open_page(f"/corrections#{waiting(site, blocked_reason='the breast has an implant')}", role="approver")
+    expect(page.locator(".blocked-reason")).to_contain_text("the breast has an implant")
     expect(page.get_by_role("button", name="Reject")).to_be_visible()
     expect(page.get_by_role("button", name="Approve")).to_have_count(0)
 

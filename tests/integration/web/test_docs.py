@@ -29,5 +29,5 @@ def test_an_operation_opens_by_keyboard_and_shows_parameters_and_examples(open_p
     opened = page.locator(".operation[open]")
     expect(opened).to_contain_text("wait=N")
     assert '"status": "provisional"' in opened.inner_text()
-    assert "flip_horizontal" in opened.inner_text()
+    assert "image_horizontal_flip" in opened.inner_text()
     assert "urn:mammotriage:problem:unknown-study" in opened.inner_text()

@@ -327,15 +327,16 @@ def test_an_image_that_was_not_analysed_says_why_and_a_study_in_work_comes_by_it
 
 
 def test_the_geometry_turns_pictures_as_the_hanging_api_says(open_page: OpenPage, current: Exhibit) -> None:
-    """First the flip, then the rotation clockwise: every stored pixel is found where numpy puts it."""
+    """First the rotation clockwise, then the flip: every stored pixel is found where numpy puts it."""
     page = open_page(f"/studies/{current.study_instance_uid}")
     stored = np.arange(6).reshape(2, 3)
     for flip, degrees in product((False, True), (0, 90, 180, 270)):
-        hung = np.rot90(stored[:, ::-1] if flip else stored, -degrees // 90)
+        rotated = np.rot90(stored, -degrees // 90)
+        hung = rotated[:, ::-1] if flip else rotated
         found = page.evaluate(
             """async ({ flip, degrees, rows, columns }) => {
                 const { fromHung, apply } = await import("/static/js/study/geometry.js");
-                const map = fromHung({ flip_horizontal: flip, rotate_degrees: degrees });
+                const map = fromHung({ image_rotation: degrees, image_horizontal_flip: flip });
                 return Array.from({ length: rows }, (_, y) => Array.from({ length: columns }, (_, x) => {
                     const [u, v] = apply(map, (x + 0.5) / columns, (y + 0.5) / rows);
                     return Math.floor(v * 2) * 3 + Math.floor(u * 3);

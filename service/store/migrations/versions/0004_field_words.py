@@ -72,7 +72,7 @@ WORDS_OF = {
 JSON_FIELDS: dict[str, dict[str, str]] = {
     "header": {},
     "finding": {},
-    "correction": {},
+    "correction": {"obstacle": "blocked_reason"},
     "reasoning": {},
     "conclusion": {},
     "event": {"who": "actor"},
@@ -86,6 +86,10 @@ JSON_WORDS: dict[str, dict[str, dict[str, str]]] = {
     "event": {"state": CORRECTION_STATES, "kind": OBJECT_KINDS},
 }
 """By kind of JSON object and new name of a field: old word > new word."""
+
+FLIP_OLD = ("field_of_view_flipped", "field_of_view_told")
+FLIP_NEW = "field_of_view_horizontal_flip"
+"""Of a header: two truth values became one of YES, NO and null."""
 
 JSON_PARTS = {"conclusion": {"images": "finding", "corrections": "correction", "reasoning": "reasoning"}}
 """By kind of JSON object and new name of a field: the kind of the object, or of each object of the list, in that field."""
@@ -191,6 +195,9 @@ def _convert(kind: str, value: Any) -> Any:
     for name, of_part in parts.items():
         if name in new:
             new[name] = _convert(of_part, new[name])
+    if kind == "header":
+        flipped, declared = (new.pop(name, False) for name in FLIP_OLD)
+        new.setdefault(FLIP_NEW, "YES" if flipped else "NO" if declared else None)
     if kind == "conclusion" and value["fingerprint"] == _fingerprint(value):
         new["fingerprint"] = _fingerprint(new)
     return new

@@ -7,44 +7,44 @@ from typing import Any
 import pytest
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
-from service.domain.correction import Seen
 from service.domain.findings import Agreement, CorrectionKind, ImageFinding, InstanceState, LabelCorrection, Reason
+from service.domain.label_evaluation import evaluate_labels
 from service.domain.policy import Action, CorrectionPolicy
-from service.domain.reasoning import compare_study
+from service.domain.study_image import StudyImage
 from tests.support.analysed_images import alter, seen, standard_study
 
 R, L = Laterality.R, Laterality.L
 ABSENT = (View.UNKNOWN, Laterality.UNKNOWN)
 
 
-def judge(study: list[Seen], uid: str = "1.2.1") -> LabelCorrection:
-    return next(each for each in compare_study(study)[0] if each.sop_instance_uid == uid)
+def judge(study: list[StudyImage], uid: str = "1.2.1") -> LabelCorrection:
+    return next(each for each in evaluate_labels(study).corrections if each.sop_instance_uid == uid)
 
 
 def test_right_labels_need_nothing() -> None:
-    corrections, reasoning = compare_study(standard_study())
+    corrections, reasoning, _ = evaluate_labels(standard_study())
     for correction in corrections:
         assert (correction.view, correction.laterality, correction.kind) == (Agreement.AGREE, Agreement.AGREE, None)
-        assert (correction.obstacle, correction.evidence, correction.confidence) == ("", (), 0.0)
+        assert (correction.blocked_reason, correction.evidence, correction.confidence) == ("", (), 0.0)
     assert reasoning.verdict == "as-declared"
 
 
 def test_missing_labels_are_filled_from_the_pixels_with_the_lesser_confidence() -> None:
     correction = judge(standard_study(rcc=seen("1", ABSENT, ("CC", "R"))))
     assert (correction.kind, correction.new_view, correction.new_laterality) == (CorrectionKind.MISSING, View.CC, R)
-    assert (correction.obstacle, correction.confidence) == ("", 0.97)
+    assert (correction.blocked_reason, correction.confidence) == ("", 0.97)
     assert CorrectionPolicy().action(correction) is Action.AUTO
 
 
 def test_an_image_alone_may_be_filled_in() -> None:
-    assert judge([seen("1", ABSENT, ("CC", "R"))]).obstacle == ""
+    assert judge([seen("1", ABSENT, ("CC", "R"))]).blocked_reason == ""
 
 
 def test_a_label_outside_its_standard_attribute_counts_as_missing() -> None:
     film = seen("1", (View.CC, R), ("CC", "R"), sources=("PatientOrientation", "Laterality"), kind=ImageKind.FILM)
     correction = judge(standard_study(rcc=film))
     assert (correction.view, correction.laterality) == (Agreement.MISSING, Agreement.MISSING)
-    assert (correction.kind, correction.obstacle, correction.film) == (CorrectionKind.MISSING, "", True)
+    assert (correction.kind, correction.blocked_reason, correction.film) == (CorrectionKind.MISSING, "", True)
 
 
 def test_film_waits_for_the_destination_to_opt_in() -> None:
@@ -58,7 +58,7 @@ def test_film_waits_for_the_destination_to_opt_in() -> None:
 def test_below_confidence_the_answer_is_unsure_and_nothing_is_written(pixels: tuple[str, str], declared: tuple[View, Laterality]) -> None:
     correction = judge(standard_study(rcc=seen("1", declared, pixels)))
     assert Agreement.UNSURE in (correction.view, correction.laterality)
-    assert correction.kind is None or correction.obstacle
+    assert correction.kind is None or correction.blocked_reason
 
 
 def test_a_label_below_confidence_contradicts_nothing() -> None:
@@ -70,7 +70,7 @@ def test_a_label_below_confidence_contradicts_nothing() -> None:
 def test_a_view_that_the_networks_do_not_know_is_a_kind_of_its_own(view: View) -> None:
     correction = judge(standard_study(rcc=seen("1", (view, R), ("MLO", "R"))))
     assert (correction.kind, correction.new_view) == (CorrectionKind.VIEW_UNKNOWN, view)
-    assert "none that the networks know" in correction.obstacle
+    assert "not trained on the declared view" in correction.blocked_reason
 
 
 NEVER: dict[str, dict[str, Any]] = {
@@ -98,18 +98,18 @@ def test_what_is_never_automatic_is_reported_whatever_a_destination_wishes(
     image = alter(seen("1", declared, ("CC", "R")), **fields)
     correction = judge(standard_study(rcc=image))
     eager = CorrectionPolicy(missing="auto", contradicts="auto", mirrored="auto", sides_swapped="auto", view_unknown="auto", film=True)
-    assert correction.kind is not None and correction.obstacle
+    assert correction.kind is not None and correction.blocked_reason
     assert eager.action(correction) is Action.REPORT
 
 
 def test_an_image_type_is_read_at_its_third_value() -> None:
     image = seen("1", ABSENT, ("CC", "R"), image_type=("ORIGINAL", "PRIMARY", "", "STEREO"))
-    assert judge([image]).obstacle
-    assert judge([alter(image, image_type=("STEREO", "PRIMARY"))]).obstacle == ""
+    assert judge([image]).blocked_reason
+    assert judge([alter(image, image_type=("STEREO", "PRIMARY"))]).blocked_reason == ""
 
 
 def test_an_image_that_was_not_analysed_has_no_labels_to_compare() -> None:
     refused = ImageFinding(sop_instance_uid="1.2.1", state=InstanceState.SKIPPED, reason=Reason(code="spot", text="a spot view"))
     study = standard_study()
-    corrections, _ = compare_study([Seen(study[0].header, refused), *study[1:]])
+    corrections, *_ = evaluate_labels([StudyImage(study[0].header, refused), *study[1:]])
     assert [each.sop_instance_uid for each in corrections] == ["1.2.2", "1.2.3", "1.2.4"]

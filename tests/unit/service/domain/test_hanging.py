@@ -8,15 +8,15 @@ import pytest
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
 from service.domain.display_orientation import LabelSource
-from service.domain.hanging import SLOTS, Candidate, hang
-from tests.support.analysed_images import mirror, seen, standard_study, turn
+from service.domain.hanging import SLOTS, StudyImage, hang
+from tests.support.analysed_images import mirror, mislabel, seen, standard_study
 
 RIGHT_CC = (View.CC, Laterality.R)
 NOTHING = (View.UNKNOWN, Laterality.UNKNOWN)
 
 
-def candidates(*images: object) -> list[Candidate]:
-    return [Candidate(image.header, image.finding) for image in images]  # type: ignore[attr-defined]
+def candidates(*images: object) -> list[StudyImage]:
+    return [StudyImage(image.header, image.finding) for image in images]  # type: ignore[attr-defined]
 
 
 def test_a_standard_study_fills_the_four_slots() -> None:
@@ -30,7 +30,7 @@ def test_pixels_outrank_the_header_on_the_view_where_the_other_images_bear_them_
     hanging = hang(candidates(*standard_study(rcc=seen("1", declared=(View.MLO, Laterality.R), pixels=("CC", "R")))))
     hung = hanging.slots["R-CC"]
     assert hung is not None
-    assert (hung.candidate.header.view, hung.view_source) == (View.MLO, LabelSource.PIXELS)
+    assert (hung.image.header.view, hung.view_source) == (View.MLO, LabelSource.PIXELS)
     assert hanging.repeated == {}
 
 
@@ -41,10 +41,10 @@ def test_an_image_without_labels_hangs_by_its_pixels() -> None:
 
 
 def test_pixels_outrank_the_header_on_the_side_where_the_other_images_bear_them_out() -> None:
-    hanging = hang(candidates(*standard_study(rcc=turn(standard_study()[0]))))
+    hanging = hang(candidates(*standard_study(rcc=mislabel(standard_study()[0]))))
     hung = hanging.slots["R-CC"]
     assert hung is not None
-    assert (hung.candidate.header.laterality, hung.laterality_source) == (Laterality.L, LabelSource.PIXELS)
+    assert (hung.image.header.laterality, hung.laterality_source) == (Laterality.L, LabelSource.PIXELS)
     assert hanging.repeated == {}
 
 
@@ -58,9 +58,9 @@ def test_a_mirrored_picture_hangs_as_it_is_declared() -> None:
 
 def test_what_nothing_settles_hangs_as_it_is_declared() -> None:
     alone = seen("1", declared=RIGHT_CC, pixels=("MLO", "L"))
-    for study in ([alone], [turn(standard_study()[0])], [turn(image) for image in standard_study()]):
+    for study in ([alone], [mislabel(standard_study()[0])], [mislabel(image) for image in standard_study()]):
         for slot, hung in hang(candidates(*study)).slots.items():
-            assert hung is None or f"{hung.candidate.header.laterality}-{hung.candidate.header.view}" == slot
+            assert hung is None or f"{hung.image.header.laterality}-{hung.image.header.view}" == slot
 
 
 def test_a_view_that_the_other_images_of_the_breast_speak_against_hangs_as_declared() -> None:
@@ -70,7 +70,7 @@ def test_a_view_that_the_other_images_of_the_breast_speak_against_hangs_as_decla
 
 def test_the_header_serves_until_the_pixels_are_read() -> None:
     image = seen("1", declared=RIGHT_CC, pixels=("CC", "R"))
-    hung = hang([Candidate(image.header, None)]).slots["R-CC"]
+    hung = hang([StudyImage(image.header, None)]).slots["R-CC"]
     assert hung is not None
     assert (hung.view_source, hung.laterality_source) == (LabelSource.HEADER, LabelSource.HEADER)
 
@@ -85,16 +85,16 @@ def test_a_repeated_view_is_named_and_arrival_order_plays_no_part() -> None:
     first, second = (seen(name, declared=NOTHING, pixels=("CC", "R")) for name in ("1", "2"))
     there, back = hang(candidates(first, second)), hang(candidates(second, first))
     assert there.slots == back.slots
-    assert [hung.candidate.header.sop_instance_uid for hung in there.repeated["R-CC"]] == ["1.2.2"]
+    assert [hung.image.header.sop_instance_uid for hung in there.repeated["R-CC"]] == ["1.2.2"]
 
 
 def test_an_image_read_from_pixels_is_chosen_over_one_that_only_declares() -> None:
     read = seen("2", declared=NOTHING, pixels=("CC", "R"))
     declared = seen("1", declared=RIGHT_CC, pixels=("CC", "R"))
-    hanging = hang([Candidate(declared.header, None), Candidate(read.header, read.finding)])
+    hanging = hang([StudyImage(declared.header, None), StudyImage(read.header, read.finding)])
     hung = hanging.slots["R-CC"]
     assert hung is not None
-    assert hung.candidate.header.sop_instance_uid == "1.2.2"
+    assert hung.image.header.sop_instance_uid == "1.2.2"
 
 
 def test_what_fits_no_slot_is_an_extra() -> None:
@@ -107,15 +107,15 @@ def test_what_fits_no_slot_is_an_extra() -> None:
 def test_a_special_view_hangs_beside_the_four_whatever_its_pixels_show() -> None:
     rolled = seen("1", RIGHT_CC, ("CC", "R"), modifiers=(ViewModifier.RL,))
     hanging = hang(candidates(*standard_study(), rolled._replace(header=rolled.header.model_copy(update={"sop_instance_uid": "1.2.0"}))))
-    assert [hung.candidate.header.sop_instance_uid for hung in hanging.extras] == ["1.2.0"]
+    assert [hung.image.header.sop_instance_uid for hung in hanging.extras] == ["1.2.0"]
     assert (hanging.missing, hanging.repeated) == ([], {})
 
 
 def test_a_magnified_view_hangs_though_the_networks_do_not_read_it() -> None:
     magnified = seen("9", RIGHT_CC, ("CC", "R"), modifiers=(ViewModifier.M,))
-    hanging = hang([Candidate(magnified.header, None)])
+    hanging = hang([StudyImage(magnified.header, None)])
     assert [hung.slot for hung in hanging.extras] == ["R-CC"]
-    assert hanging.left_out == []
+    assert hanging.not_hung == []
 
 
 @pytest.mark.parametrize(
@@ -128,8 +128,8 @@ def test_a_magnified_view_hangs_though_the_networks_do_not_read_it() -> None:
 )
 def test_what_is_no_picture_to_hang_is_named_with_its_reason_before_it_is_read(field: dict[str, object], code: str) -> None:
     image = seen("1", RIGHT_CC, ("CC", "R"), **field)
-    hanging = hang([Candidate(image.header, None)])
-    assert [(each.header.sop_instance_uid, each.reason.code) for each in hanging.left_out] == [(image.uid, code)]
+    hanging = hang([StudyImage(image.header, None)])
+    assert [(each.header.sop_instance_uid, each.reason.code) for each in hanging.not_hung] == [(image.uid, code)]
     assert hanging.missing == list(SLOTS)
 
 
@@ -139,8 +139,8 @@ def test_an_exposure_comes_before_a_picture_computed_from_a_tomosynthesis() -> N
     hanging = hang(candidates(computed, exposed))
     hung = hanging.slots["R-CC"]
     assert hung is not None
-    assert hung.candidate.header.sop_instance_uid == exposed.uid
-    assert [each.candidate.header.sop_instance_uid for each in hanging.repeated["R-CC"]] == [computed.uid]
+    assert hung.image.header.sop_instance_uid == exposed.uid
+    assert [each.image.header.sop_instance_uid for each in hanging.repeated["R-CC"]] == [computed.uid]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -159,5 +159,5 @@ def test_every_image_has_exactly_one_place(seed: int) -> None:
     hanging = hang(candidates(*study))
     placed = [hung for hung in hanging.slots.values() if hung]
     placed += [hung for more in hanging.repeated.values() for hung in more] + hanging.extras
-    uids = [hung.candidate.header.sop_instance_uid for hung in placed] + [each.header.sop_instance_uid for each in hanging.left_out]
+    uids = [hung.image.header.sop_instance_uid for hung in placed] + [each.header.sop_instance_uid for each in hanging.not_hung]
     assert sorted(uids) == sorted(image.uid for image in study)

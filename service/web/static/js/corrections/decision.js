@@ -15,7 +15,7 @@ let whenDone = () => {};
 
 /** What a person may do with a correction in its state. */
 export function actionsFor(correction) {
-  if (UNDECIDED.includes(correction.state)) return correction.obstacle ? ["reject"] : ["approve", "reject"];
+  if (UNDECIDED.includes(correction.state)) return correction.blocked_reason ? ["reject"] : ["approve", "reject"];
   return FOLLOWED.includes(correction.state) ? ["undo"] : [];
 }
 

@@ -5,7 +5,7 @@ import { day, moment, personName } from "../format.js";
 import { table } from "../tables.js";
 
 const VERDICTS = {
-  "one-wrong-label": "One label is wrong.", "sides-swapped": "Both sides are exchanged.", mirrored: "The pictures are mirrored.",
+  "one-wrong-label": "One label is wrong.", "sides-swapped": "Both sides are swapped.", mirrored: "The pictures are mirrored.",
   inconclusive: "Something differs, and the images together do not settle what.",
 };
 
@@ -56,7 +56,7 @@ function showEvidence(correction, study) {
   const witnesses = correction.evidence.map((each) => h("li", {}, each.text, named(each.sop_instance_uid)));
   return h("section", { class: "panel" }, h("h2", {}, "Evidence"), h("p", {}, correction.reason),
     witnesses.length ? h("ul", {}, witnesses) : h("p", { class: "faint" }, "No second witness: neither a marker nor another image of the study speaks of it."),
-    correction.obstacle && h("p", { class: "obstacle" }, h("strong", {}, "Reported only: "), correction.obstacle),
+    correction.blocked_reason && h("p", { class: "blocked-reason" }, h("strong", {}, "Reported only: "), correction.blocked_reason),
     correction.film && h("p", { class: "faint" }, "Digitised film: a destination takes corrections of film only where its settings say so."));
 }
 

@@ -15,19 +15,19 @@ export function invert([a, b, c, d, e, f]) {
 }
 
 /**
- * From the hung picture (x to the right, y down, 0 to 1) to the stored pixel matrix (the same).
- * The hanging API's order: first the flip left to right, then the rotation clockwise. This undoes both.
+ * From the displayed image (x to the right, y down, 0 to 1) to the stored pixel matrix (the same).
+ * DICOM's order (PS3.3 C.10.6): first the rotation clockwise, then the horizontal flip. This undoes both.
  */
-export function fromHung({ flip_horizontal: flip = false, rotate_degrees: degrees = 0 } = {}) {
+export function fromHung({ image_rotation: degrees = 0, image_horizontal_flip: flip = false } = {}) {
   const unrotate = { 0: [1, 0, 0, 0, 1, 0], 90: [0, 1, 0, -1, 0, 1], 180: [-1, 0, 1, 0, -1, 1], 270: [0, -1, 1, 1, 0, 0] }[degrees];
-  return flip ? compose([-1, 0, 1, 0, 1, 0], unrotate) : unrotate;
+  return flip ? compose(unrotate, [-1, 0, 1, 0, 1, 0]) : unrotate;
 }
 
 /** Width and height of the hung picture: in mm where the spacing is known, else in pixels of the source. */
-export function hungSize(layout, turn = {}) {
+export function hungSize(layout, orientation = {}) {
   const [row_mm, column_mm] = layout.spacing_mm || [1, 1];
   const stored = [layout.source_columns * column_mm, layout.source_rows * row_mm];
-  const [width, height] = (turn.rotate_degrees || 0) % 180 ? [stored[1], stored[0]] : stored;
+  const [width, height] = (orientation.image_rotation || 0) % 180 ? [stored[1], stored[0]] : stored;
   return { width, height };
 }
 
@@ -56,8 +56,8 @@ export function place(size, content, wall, scale, tile, look) {
 }
 
 /** From pixels of the tile to the stored matrix (0 to 1). */
-export const fromTile = (rectangle, turn) =>
-  compose(fromHung(turn), [1 / rectangle.width, 0, -rectangle.left / rectangle.width, 0, 1 / rectangle.height, -rectangle.top / rectangle.height]);
+export const fromTile = (rectangle, orientation) =>
+  compose(fromHung(orientation), [1 / rectangle.width, 0, -rectangle.left / rectangle.width, 0, 1 / rectangle.height, -rectangle.top / rectangle.height]);
 
 /** Move so that the point under the cursor stays where it is while the zoom changes. */
 export function zoomAt(look, factor, point, tile, wall, limits = [0.5, 40]) {

@@ -21,7 +21,7 @@ const feedback = new Feedback(uid, root.dataset.me, () => showLabels(study, feed
 const viewer = new Viewer(find("#stage"), find("#below"), showControls);
 
 const byUid = (instances) => new Map(instances.map((image) => [image.sop_instance_uid, image]));
-const pick = (hung) => hung && [hung.sop_instance_uid, hung.flip_horizontal, hung.rotate_degrees, hung.state];
+const pick = (hung) => hung && [hung.sop_instance_uid, hung.image_horizontal_flip, hung.image_rotation, hung.state];
 const places = ({ version, slots, repeated, extras }) => JSON.stringify([version, Object.values(slots).map(pick), Object.values(repeated).flat().map(pick), extras.map(pick)]);
 
 async function load() {

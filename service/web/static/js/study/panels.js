@@ -9,7 +9,7 @@ const AGREEMENTS = { agree: ["good", "agrees"], missing: ["warn", "missing"], co
 const HEADERS = { agree: "header agrees", missing: "header lacks labels", contradict: "header contradicts pixels", unsure: "header: not sure" };
 const STATES = { "skipped": "not analysed", failed: "failed", received: "in work" };
 const VERDICTS = {
-  "as-declared": "No label contradicts the pixels.", "one-wrong-label": "One label is wrong.", "sides-swapped": "Both sides are exchanged.", mirrored: "Pictures are mirrored.",
+  "as-declared": "No label contradicts the pixels.", "one-wrong-label": "One label is wrong.", "sides-swapped": "Both sides are swapped.", mirrored: "Pictures are mirrored.",
   inconclusive: "Something differs, and the images do not settle what.",
 };
 
@@ -146,7 +146,7 @@ export function showModels(study) {
 
 export function showLeftOut(study, hanging) {
   const images = new Map(study.instances.map((image) => [image.sop_instance_uid, image]));
-  const out = hanging.left_out || [];
+  const out = hanging.not_hung || [];
   const section = find("#left-out");
   section.hidden = !out.length;
   section.replaceChildren(h("h2", {}, "Not hung"), h("ul", {}, out.map((each) => {

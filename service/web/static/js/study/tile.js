@@ -127,7 +127,7 @@ export class Tile {
   /** Zoom at which a pixel of the source is a pixel of the screen. */
   fullZoom() {
     const width = this.rectangle({ ...this.look, zoom: 1, away: 0, down: 0 }).width * devicePixelRatio;
-    const turned = (this.hung.rotate_degrees || 0) % 180;
+    const turned = (this.hung.image_rotation || 0) % 180;
     return (turned ? this.frame.source_rows : this.frame.source_columns) / width;
   }
 
@@ -149,7 +149,7 @@ export class Tile {
     if (mode === "contour" && this.heat) this.#drawLines(invert(map), ratio, opacity);
     if (frame.isPreview) { this.numbers.textContent = "preview, loading"; return; }
     const { slope, intercept } = this.frame;
-    const percent = Math.round((100 * scaled.width) / ((this.hung.rotate_degrees || 0) % 180 ? this.frame.source_rows : this.frame.source_columns));
+    const percent = Math.round((100 * scaled.width) / ((this.hung.image_rotation || 0) % 180 ? this.frame.source_rows : this.frame.source_columns));
     this.numbers.textContent = `${frame === this.full ? "full · " : ""}${percent} %  W ${inUnits(window.width * slope)}  L ${inUnits(window.centre * slope + intercept)}`;
     this.figure.dataset.ready = "1";
     this.figure.dataset.resolution = frame === this.full ? "full" : SMALL;

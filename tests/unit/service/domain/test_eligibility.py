@@ -235,20 +235,15 @@ def test_lossy_pictures_and_flags_are_noted() -> None:
     dataset = mammogram(PartialView="YES", FieldOfViewHorizontalFlip="YES", BreastImplantPresent="NO", AccessionNumber="aB1")
     dataset.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
     header = read_header(dataset)
-    assert (header.lossy, header.partial_view, header.field_of_view_flipped, header.implant) == (True, True, True, False)
+    assert (header.lossy, header.partial_view, header.detector_flipped, header.implant) == (True, True, True, False)
     assert header.accession_number == "aB1"
     assert read_header(mammogram(LossyImageCompression="01")).lossy
 
 
-def test_what_the_detector_did_is_told_or_not() -> None:
-    told = [read_header(mammogram(FieldOfViewHorizontalFlip=value)) for value in ("YES", "NO", "", None, "MAYBE")]
-    assert [(header.field_of_view_flipped, header.field_of_view_told) for header in told] == [
-        (True, True),
-        (False, True),
-        (False, False),
-        (False, False),
-        (False, False),
-    ]
+def test_the_flip_of_the_detector_is_read_where_the_header_declares_it() -> None:
+    headers = [read_header(mammogram(FieldOfViewHorizontalFlip=value)) for value in ("YES", "NO", "", None, "MAYBE")]
+    assert [header.field_of_view_horizontal_flip for header in headers] == ["YES", "NO", None, None, None]
+    assert [header.detector_flipped for header in headers] == [True, False, False, False, False]
     assert read_header(mammogram(PatientOrientation=["P", "FL"])).orientation == ("P", "FL")
     assert read_header(mammogram(PatientOrientation=None)).orientation == ()
 

@@ -6,16 +6,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
-from service.domain.correction import Seen, report_only_reason
 from service.domain.findings import Agreement, CorrectionKind, Verdict
-from service.domain.reasoning import compare_study, find_doubts
+from service.domain.label_evaluation import evaluate_labels
+from service.domain.report_only import report_only_reason
+from service.domain.study_image import StudyImage
 from tests.support.analysed_images import seen
 
 MARKERS = ("", "R-CC", "L-CC", "R-MLO", "L-MLO", "R-UNKNOWN", "UNKNOWN-MLO")
 
 
 @some.composite
-def images(draw: some.DrawFn) -> Seen:
+def images(draw: some.DrawFn) -> StudyImage:
     return seen(
         "0",
         (draw(some.sampled_from((View.CC, View.MLO, View.UNKNOWN, View.ML))), draw(some.sampled_from(Laterality))),
@@ -23,8 +24,7 @@ def images(draw: some.DrawFn) -> Seen:
         sources=draw(some.sampled_from((("ViewCodeSequence", "ImageLaterality"), ("PatientOrientation", "Laterality")))),
         modifiers=draw(some.sampled_from(((), (), (ViewModifier.RL,)))),
         marker=draw(some.sampled_from(MARKERS)),
-        field_of_view_flipped=draw(some.booleans()),
-        field_of_view_told=draw(some.booleans()),
+        field_of_view_horizontal_flip=draw(some.sampled_from((None, "YES", "NO"))),
         orientation=draw(some.sampled_from(((), ("P", "L"), ("P", "R"), ("A", "FR"), ("A", "FL")))),
         partial_view=draw(some.sampled_from((False, False, True))),
         kind=draw(some.sampled_from((ImageKind.FULL_FIELD, ImageKind.FILM))),
@@ -32,10 +32,10 @@ def images(draw: some.DrawFn) -> Seen:
 
 
 @some.composite
-def studies(draw: some.DrawFn) -> list[Seen]:
+def studies(draw: some.DrawFn) -> list[StudyImage]:
     drawn = draw(some.lists(images(), min_size=1, max_size=7))
     return [
-        Seen(
+        StudyImage(
             image.header.model_copy(update={"sop_instance_uid": f"1.2.{number}"}),
             image.finding.model_copy(update={"sop_instance_uid": f"1.2.{number}"}),
         )
@@ -45,11 +45,11 @@ def studies(draw: some.DrawFn) -> list[Seen]:
 
 @settings(max_examples=400, deadline=None)
 @given(studies())
-def test_nothing_is_on_offer_without_what_it_takes(study: list[Seen]) -> None:
-    corrections, reasoning = compare_study(study)
+def test_nothing_is_on_offer_without_what_it_takes(study: list[StudyImage]) -> None:
+    corrections, reasoning, _ = evaluate_labels(study)
     assert [each.sop_instance_uid for each in corrections] == [image.uid for image in study]
     for image, correction in zip(study, corrections, strict=True):
-        if correction.kind is None or correction.obstacle:
+        if correction.kind is None or correction.blocked_reason:
             continue
         assert not report_only_reason(image.header)
         assert Agreement.UNSURE not in (correction.view, correction.laterality)
@@ -60,27 +60,27 @@ def test_nothing_is_on_offer_without_what_it_takes(study: list[Seen]) -> None:
             assert correction.new_laterality is image.header.laterality
         assert correction.new_laterality in (Laterality.R, Laterality.L) and correction.new_view in (View.CC, View.MLO)
         assert correction.confidence >= 0.85
-    exchanged = [each for each in corrections if each.kind is CorrectionKind.SIDES_SWAPPED]
-    assert not exchanged or reasoning.verdict is Verdict.SIDES_SWAPPED, "a study with exchanged sides that nobody would hold"
+    swapped = [each for each in corrections if each.kind is CorrectionKind.SIDES_SWAPPED]
+    assert not swapped or reasoning.verdict is Verdict.SIDES_SWAPPED, "a study with swapped sides that nobody would hold"
 
 
 @settings(max_examples=200, deadline=None)
 @given(studies(), some.randoms())
-def test_the_order_in_which_images_came_plays_no_part(study: list[Seen], random) -> None:  # type: ignore[no-untyped-def]
+def test_the_order_in_which_images_came_plays_no_part(study: list[StudyImage], random) -> None:  # type: ignore[no-untyped-def]
     shuffled = study[:]
     random.shuffle(shuffled)
-    here, there = compare_study(study), compare_study(shuffled)
-    decided = [{(each.sop_instance_uid, each.kind, bool(each.obstacle)) for each in corrections} for corrections, _ in (here, there)]
+    here, there = evaluate_labels(study), evaluate_labels(shuffled)
+    decided = [{(each.sop_instance_uid, each.kind, bool(each.blocked_reason)) for each in corrections} for corrections, *_ in (here, there)]
     assert decided[0] == decided[1] and here[1].verdict is there[1].verdict
-    assert find_doubts(study) == find_doubts(shuffled)
+    assert evaluate_labels(study).doubts == evaluate_labels(shuffled).doubts
 
 
 @settings(max_examples=200, deadline=None)
 @given(studies())
-def test_a_doubted_image_has_no_correction_of_that_label_on_offer(study: list[Seen]) -> None:
-    doubts = find_doubts(study)
-    for correction in compare_study(study)[0]:
-        if correction.kind is None or correction.obstacle:
+def test_a_doubted_image_has_no_correction_of_that_label_on_offer(study: list[StudyImage]) -> None:
+    doubts = evaluate_labels(study).doubts
+    for correction in evaluate_labels(study).corrections:
+        if correction.kind is None or correction.blocked_reason:
             continue
         if correction.sop_instance_uid in doubts.sides:
             assert correction.new_laterality is correction.declared_laterality

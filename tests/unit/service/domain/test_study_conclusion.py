@@ -5,16 +5,16 @@ from datetime import UTC, datetime
 import pytest
 
 from models.vocabulary import Density, Laterality, View
-from service.domain.correction import Seen
 from service.domain.findings import Conclusion, ImageFinding, InstanceState, Reason, TriageFlag, Verdict
 from service.domain.study_conclusion import conclude, has_full_view_set
-from tests.support.analysed_images import mirror, seen, standard_study, turn
+from service.domain.study_image import StudyImage
+from tests.support.analysed_images import mirror, mislabel, seen, standard_study
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
 R, L = Laterality.R, Laterality.L
 
 
-def answer(study: list[Seen], threshold: float | None = 0.5) -> Conclusion:
+def answer(study: list[StudyImage], threshold: float | None = 0.5) -> Conclusion:
     return conclude(study, threshold, NOW)
 
 
@@ -46,14 +46,14 @@ def test_an_image_that_was_not_analysed_stays_in_the_answer_with_its_reason() ->
     refused = seen("9", (View.CC, R), ("CC", "R"))
     reason = Reason(code="magnification", text="magnification view")
     finding = ImageFinding(sop_instance_uid="1.2.9", state=InstanceState.SKIPPED, reason=reason)
-    conclusion = answer([*standard_study(), Seen(refused.header, finding)])
+    conclusion = answer([*standard_study(), StudyImage(refused.header, finding)])
     assert conclusion.images[-1].reason == reason
     assert len(conclusion.images) == 5 and len(conclusion.corrections) == 4
 
 
 def test_a_study_of_which_nothing_could_be_analysed_is_concluded_without_a_score() -> None:
     finding = ImageFinding(sop_instance_uid="1.2.9", state=InstanceState.SKIPPED, reason=Reason(code="not-mammography", text="CT"))
-    conclusion = answer([Seen(seen("9", (View.UNKNOWN, R), ("CC", "R")).header, finding)])
+    conclusion = answer([StudyImage(seen("9", (View.UNKNOWN, R), ("CC", "R")).header, finding)])
     assert (conclusion.score, conclusion.density, conclusion.flag) == (None, Density.UNKNOWN, TriageFlag.NOT_SCORED)
 
 
@@ -72,14 +72,14 @@ def test_a_mirrored_picture_counts_for_the_breast_that_it_is_declared_to_be() ->
 
 
 def test_a_wrong_side_counts_for_the_breast_that_its_pixels_show() -> None:
-    left = turn(seen("2", (View.CC, L), ("CC", "L"), score=0.9))
+    left = mislabel(seen("2", (View.CC, L), ("CC", "L"), score=0.9))
     conclusion = answer(standard_study(lcc=left))
     assert {breast.laterality: breast.score for breast in conclusion.breasts} == {R: pytest.approx(0.1), L: pytest.approx(0.5)}
     assert conclusion.reasoning.verdict is Verdict.ONE_WRONG_LABEL
 
 
 def test_a_study_that_nothing_settles_keeps_its_declared_breasts() -> None:
-    study = [turn(image) for image in standard_study()]
+    study = [mislabel(image) for image in standard_study()]
     conclusion = answer(study)
     declared = {breast.laterality: set(breast.images) for breast in conclusion.breasts}
     assert declared == {side: {image.uid for image in study if image.header.laterality is side} for side in (R, L)}

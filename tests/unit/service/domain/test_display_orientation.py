@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 from models.vocabulary import Laterality, View
-from service.domain.display_orientation import LabelSource, Turn, find_turn
-from service.domain.hanging import Candidate, hang
+from service.domain.display_orientation import DisplayOrientation, LabelSource, find_display_orientation
+from service.domain.hanging import StudyImage, hang
 from tests.support.analysed_images import mirror, seen, standard_study
 
 RIGHT, LEFT = Laterality.R, Laterality.L
@@ -31,10 +31,10 @@ def orientation_of(picture: NDArray[np.str_]) -> tuple[str, str]:
     return row, column
 
 
-def apply(turn: Turn, picture: NDArray[np.str_]) -> NDArray[np.str_]:
-    """First the flip, then the rotation, clockwise."""
-    flipped = np.fliplr(picture) if turn.flip_horizontal else picture
-    return np.rot90(flipped, -turn.rotate_degrees // 90)
+def apply(orientation: DisplayOrientation, stored: NDArray[np.str_]) -> NDArray[np.str_]:
+    """First the rotation, clockwise, then the flip (PS3.3 C.10.6)."""
+    rotated = np.rot90(stored, -orientation.image_rotation // 90)
+    return np.fliplr(rotated) if orientation.image_horizontal_flip else rotated
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,9 @@ def test_however_a_picture_lies_it_is_turned_upright_with_its_chest_wall_inside(
     wanted = as_it_hangs(side, upper)
     stored = np.rot90(np.fliplr(wanted) if flipped else wanted, quarters)
     header = seen("1", (view, side), ("CC", "R"), orientation=orientation_of(stored)).header
-    turn = find_turn(header, view, side, chest_wall_right=None)
-    assert apply(turn, stored).tolist() == wanted.tolist()
-    assert turn.source is LabelSource.HEADER
+    orientation = find_display_orientation(header, view, side, chest_wall_right=None)
+    assert apply(orientation, stored).tolist() == wanted.tolist()
+    assert orientation.source is LabelSource.HEADER
 
 
 @pytest.mark.parametrize(
@@ -57,33 +57,37 @@ def test_however_a_picture_lies_it_is_turned_upright_with_its_chest_wall_inside(
 )
 def test_without_an_orientation_the_pixels_say_where_the_chest_wall_is(side: Laterality, chest_wall_right: bool, flipped: bool) -> None:
     header = seen("1", (View.CC, side), ("CC", side)).header
-    assert find_turn(header, View.CC, side, chest_wall_right) == Turn(flipped, 0, LabelSource.PIXELS)
+    assert find_display_orientation(header, View.CC, side, chest_wall_right) == DisplayOrientation(flipped, 0, LabelSource.PIXELS)
 
 
 def test_pixels_outrank_an_orientation_that_puts_the_chest_wall_at_the_other_side() -> None:
     header = seen("1", (View.MLO, LEFT), ("MLO", "R"), orientation=("A", "FR")).header
-    assert find_turn(header, View.MLO, LEFT, chest_wall_right=True) == Turn(True, 0, LabelSource.PIXELS)
+    assert find_display_orientation(header, View.MLO, LEFT, chest_wall_right=True) == DisplayOrientation(True, 0, LabelSource.PIXELS)
 
 
 def test_an_upside_down_picture_is_rotated_and_not_mirrored() -> None:
     header = seen("1", (View.MLO, RIGHT), ("MLO", "R"), orientation=("A", "H")).header
-    assert find_turn(header, View.MLO, RIGHT, chest_wall_right=False) == Turn(False, 180, LabelSource.PIXELS)
+    assert find_display_orientation(header, View.MLO, RIGHT, chest_wall_right=False) == DisplayOrientation(False, 180, LabelSource.PIXELS)
 
 
 @pytest.mark.parametrize("orientation", [(), ("CC",), ("P", "A"), ("", "L"), ("L", "F"), ("P",)])
 def test_an_orientation_that_tells_no_lie_turns_nothing(orientation: tuple[str, ...]) -> None:
     header = seen("1", (View.CC, RIGHT), ("CC", "R"), orientation=orientation).header
-    assert find_turn(header, View.CC, RIGHT, None) == Turn(False, 0, LabelSource.NONE)
+    assert find_display_orientation(header, View.CC, RIGHT, None) == DisplayOrientation(False, 0, LabelSource.NONE)
 
 
 def test_a_picture_of_unknown_side_stays_as_it_is() -> None:
     header = seen("1", (View.CC, Laterality.UNKNOWN), ("CC", "UNKNOWN"), orientation=("P", "L")).header
-    assert find_turn(header, View.CC, Laterality.UNKNOWN, True) == Turn()
+    assert find_display_orientation(header, View.CC, Laterality.UNKNOWN, True) == DisplayOrientation()
 
 
 def test_a_mirrored_picture_is_flipped_back_in_its_declared_place() -> None:
     mirrored = mirror(standard_study()[0])
     lying = mirrored._replace(finding=mirrored.finding.model_copy(update={"chest_wall_right": False}))
-    hung = hang([Candidate(*each) for each in standard_study(rcc=lying)]).slots["R-CC"]
+    hung = hang([StudyImage(*each) for each in standard_study(rcc=lying)]).slots["R-CC"]
     assert hung is not None
-    assert (hung.candidate.header.sop_instance_uid, hung.turn.flip_horizontal, hung.turn.rotate_degrees) == (lying.uid, True, 0)
+    assert (hung.image.header.sop_instance_uid, hung.orientation.image_horizontal_flip, hung.orientation.image_rotation) == (
+        lying.uid,
+        True,
+        0,
+    )

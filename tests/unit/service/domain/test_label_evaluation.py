@@ -1,35 +1,35 @@
-"""The images of a study together: one label wrong, both sides exchanged, mirrored, or not settled; and who must bear witness."""
+"""The images of a study together: one label wrong, both sides swapped, mirrored, or not settled; and who must bear witness."""
 
 from __future__ import annotations
 
 import pytest
 
 from models.vocabulary import Laterality, View
-from service.domain.correction import Seen
 from service.domain.findings import Agreement, CorrectionKind, LabelCorrection, Reasoning, Verdict
-from service.domain.reasoning import compare_study
-from tests.support.analysed_images import alter, mirror, seen, standard_study, turn
+from service.domain.label_evaluation import evaluate_labels
+from service.domain.study_image import StudyImage
+from tests.support.analysed_images import alter, mirror, mislabel, seen, standard_study
 
 R, L = Laterality.R, Laterality.L
 RCC, LCC, RMLO, LMLO = standard_study()
 CONTRADICTS, MIRRORED, SIDES_SWAPPED = CorrectionKind.CONTRADICTS, CorrectionKind.MIRRORED, CorrectionKind.SIDES_SWAPPED
 
 
-def marked(image: Seen, marker: str) -> Seen:
+def marked(image: StudyImage, marker: str) -> StudyImage:
     return image._replace(
         finding=image.finding.model_copy(update={"marker": seen("0", (View.CC, R), ("CC", "R"), marker=marker).finding.marker})
     )
 
 
-def reason(*study: Seen) -> tuple[dict[str, LabelCorrection], Reasoning]:
-    corrections, reasoning = compare_study(study)
+def reason(*study: StudyImage) -> tuple[dict[str, LabelCorrection], Reasoning]:
+    corrections, reasoning, _ = evaluate_labels(study)
     return {each.sop_instance_uid: each for each in corrections if each.kind is not None}, reasoning
 
 
 def test_one_wrong_side_is_settled_by_the_contralateral_image() -> None:
-    found, reasoning = reason(turn(RCC), LCC, RMLO, LMLO)
+    found, reasoning = reason(mislabel(RCC), LCC, RMLO, LMLO)
     (correction,) = found.values()
-    assert (correction.kind, correction.obstacle, correction.new_laterality) == (CONTRADICTS, "", R)
+    assert (correction.kind, correction.blocked_reason, correction.new_laterality) == (CONTRADICTS, "", R)
     assert [(each.code, each.sop_instance_uid) for each in correction.evidence] == [("contralateral", LCC.uid)]
     assert reasoning.verdict is Verdict.ONE_WRONG_LABEL and "1 of 4" in reasoning.text
 
@@ -37,7 +37,7 @@ def test_one_wrong_side_is_settled_by_the_contralateral_image() -> None:
 def test_one_mirrored_picture_keeps_its_label() -> None:
     found, reasoning = reason(mirror(RCC), LCC, RMLO, LMLO)
     (correction,) = found.values()
-    assert (correction.kind, correction.obstacle) == (MIRRORED, "")
+    assert (correction.kind, correction.blocked_reason) == (MIRRORED, "")
     assert (correction.new_view, correction.new_laterality) == (View.CC, R)
     assert reasoning.verdict is Verdict.MIRRORED
 
@@ -45,97 +45,97 @@ def test_one_mirrored_picture_keeps_its_label() -> None:
 @pytest.mark.parametrize(
     "study",
     [
-        [turn(RCC)],
-        [turn(RCC), turn(RMLO)],
-        [turn(RCC), LMLO, RMLO],
-        [turn(RCC), turn(LCC), RMLO, LMLO],
-        [turn(RCC), turn(RMLO), LCC, LMLO],
-        [turn(RCC), RCC, LCC, RMLO, LMLO],
-        [turn(RCC), LCC],
+        [mislabel(RCC)],
+        [mislabel(RCC), mislabel(RMLO)],
+        [mislabel(RCC), LMLO, RMLO],
+        [mislabel(RCC), mislabel(LCC), RMLO, LMLO],
+        [mislabel(RCC), mislabel(RMLO), LCC, LMLO],
+        [mislabel(RCC), RCC, LCC, RMLO, LMLO],
+        [mislabel(RCC), LCC],
     ],
     ids=["alone", "one breast", "no other of its view", "both CC", "a whole breast", "repeated", "as many for as against"],
 )
-def test_a_side_that_no_witness_settles_is_reported_only(study: list[Seen]) -> None:
+def test_a_side_that_no_witness_settles_is_reported_only(study: list[StudyImage]) -> None:
     study = [alter(image, sop_instance_uid=f"1.2.{number}") for number, image in enumerate(study)]
     found, reasoning = reason(*study)
     turned = [each for each in found.values() if each.laterality is Agreement.CONTRADICT]
-    assert turned and all(each.kind is CONTRADICTS and each.obstacle for each in turned)
+    assert turned and all(each.kind is CONTRADICTS and each.blocked_reason for each in turned)
     assert reasoning.verdict is Verdict.INCONCLUSIVE
 
 
-@pytest.mark.parametrize("change", [turn, mirror])
-def test_a_whole_study_against_its_labels_is_exchanged_or_mirrored_and_looks_the_same(change) -> None:  # type: ignore[no-untyped-def]
+@pytest.mark.parametrize("change", [mislabel, mirror])
+def test_a_whole_study_against_its_labels_is_swapped_or_mirrored_and_looks_the_same(change) -> None:  # type: ignore[no-untyped-def]
     found, reasoning = reason(*(change(image) for image in (RCC, LCC, RMLO, LMLO)))
-    assert len(found) == 4 and all(each.kind is CONTRADICTS and each.obstacle for each in found.values())
-    assert reasoning.verdict is Verdict.INCONCLUSIVE and "both sides exchanged or every picture mirrored" in reasoning.text
+    assert len(found) == 4 and all(each.kind is CONTRADICTS and each.blocked_reason for each in found.values())
+    assert reasoning.verdict is Verdict.INCONCLUSIVE and "either the sides are swapped or every image is mirrored" in reasoning.text
 
 
-def test_one_readable_marker_tells_exchanged_sides_from_mirrored_pictures() -> None:
-    exchanged, verdict = reason(*(turn(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)))
-    assert {each.kind for each in exchanged.values()} == {SIDES_SWAPPED} and verdict.verdict is Verdict.SIDES_SWAPPED
-    assert {uid: each.new_laterality for uid, each in exchanged.items()} == {RCC.uid: R, LCC.uid: L, RMLO.uid: R, LMLO.uid: L}
+def test_one_readable_marker_tells_swapped_sides_from_mirrored_pictures() -> None:
+    swapped, verdict = reason(*(mislabel(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)))
+    assert {each.kind for each in swapped.values()} == {SIDES_SWAPPED} and verdict.verdict is Verdict.SIDES_SWAPPED
+    assert {uid: each.new_laterality for uid, each in swapped.items()} == {RCC.uid: R, LCC.uid: L, RMLO.uid: R, LMLO.uid: L}
     mirrored, verdict = reason(*(mirror(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)))
     assert {each.kind for each in mirrored.values()} == {MIRRORED} and verdict.verdict is Verdict.MIRRORED
-    assert not any(each.obstacle for each in (*exchanged.values(), *mirrored.values()))
+    assert not any(each.blocked_reason for each in (*swapped.values(), *mirrored.values()))
 
 
-def test_exchanged_sides_are_named_so_whatever_else_is_doubtful() -> None:
+def test_swapped_sides_are_named_so_whatever_else_is_doubtful() -> None:
     """A destination holds the study by this verdict."""
-    study = [turn(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)]
+    study = [mislabel(image) for image in (marked(RCC, "R-CC"), LCC, RMLO, LMLO)]
     study[1] = alter(study[1], view=View.MLO, sop_instance_uid="1.2.9")
-    found, reasoning = reason(*study, turn(LCC))
-    assert found["1.2.9"].obstacle and reasoning.verdict is Verdict.SIDES_SWAPPED
+    found, reasoning = reason(*study, mislabel(LCC))
+    assert found["1.2.9"].blocked_reason and reasoning.verdict is Verdict.SIDES_SWAPPED
 
 
 def test_markers_that_disagree_settle_nothing() -> None:
-    found, reasoning = reason(*(turn(image) for image in (marked(RCC, "R-CC"), marked(LCC, "R-CC"), RMLO, LMLO)))
-    assert all(each.kind is CONTRADICTS and "disagree" in each.obstacle for each in found.values())
+    found, reasoning = reason(*(mislabel(image) for image in (marked(RCC, "R-CC"), marked(LCC, "R-CC"), RMLO, LMLO)))
+    assert all(each.kind is CONTRADICTS and "disagree" in each.blocked_reason for each in found.values())
     assert reasoning.verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_marker_settles_an_image_alone() -> None:
-    found, reasoning = reason(marked(turn(RCC), "R-CC"))
-    assert (found[RCC.uid].kind, found[RCC.uid].obstacle, reasoning.verdict) == (CONTRADICTS, "", Verdict.ONE_WRONG_LABEL)
+    found, reasoning = reason(marked(mislabel(RCC), "R-CC"))
+    assert (found[RCC.uid].kind, found[RCC.uid].blocked_reason, reasoning.verdict) == (CONTRADICTS, "", Verdict.ONE_WRONG_LABEL)
     found, reasoning = reason(marked(mirror(RCC), "R-CC"))
-    assert (found[RCC.uid].kind, found[RCC.uid].obstacle, reasoning.verdict) == (MIRRORED, "", Verdict.MIRRORED)
+    assert (found[RCC.uid].kind, found[RCC.uid].blocked_reason, reasoning.verdict) == (MIRRORED, "", Verdict.MIRRORED)
 
 
 def test_a_marker_against_the_contralateral_image_leaves_it_open() -> None:
-    found, reasoning = reason(marked(turn(RCC), "L-CC"), LCC, RMLO, LMLO)
-    assert "disagree" in found[RCC.uid].obstacle
+    found, reasoning = reason(marked(mislabel(RCC), "L-CC"), LCC, RMLO, LMLO)
+    assert "disagree" in found[RCC.uid].blocked_reason
     assert reasoning.verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_marker_without_a_side_says_nothing_of_the_side() -> None:
-    found, _ = reason(marked(turn(RCC), "UNKNOWN-CC"))
-    assert found[RCC.uid].obstacle
+    found, _ = reason(marked(mislabel(RCC), "UNKNOWN-CC"))
+    assert found[RCC.uid].blocked_reason
 
 
 def test_a_detector_that_flipped_this_picture_alone_is_believed() -> None:
-    found, _ = reason(alter(turn(RCC), field_of_view_flipped=True), LCC, RMLO, LMLO)
-    assert "disagree" in found[RCC.uid].obstacle
-    found, reasoning = reason(alter(mirror(RCC), field_of_view_flipped=True))
+    found, _ = reason(alter(mislabel(RCC), field_of_view_horizontal_flip="YES"), LCC, RMLO, LMLO)
+    assert "disagree" in found[RCC.uid].blocked_reason
+    found, reasoning = reason(alter(mirror(RCC), field_of_view_horizontal_flip="YES"))
     assert (found[RCC.uid].kind, reasoning.verdict) == (MIRRORED, Verdict.MIRRORED)
 
 
 def test_a_detector_that_flips_every_right_breast_says_nothing() -> None:
-    flipped = (alter(turn(RCC), field_of_view_flipped=True), LCC, alter(RMLO, field_of_view_flipped=True), LMLO)
-    assert reason(*flipped)[0][RCC.uid].obstacle == ""
+    flipped = (alter(mislabel(RCC), field_of_view_horizontal_flip="YES"), LCC, alter(RMLO, field_of_view_horizontal_flip="YES"), LMLO)
+    assert reason(*flipped)[0][RCC.uid].blocked_reason == ""
 
 
 def test_detectors_settle_a_whole_study() -> None:
-    flipped = [alter(mirror(image), field_of_view_flipped=True, field_of_view_told=True) for image in (RCC, LCC, RMLO, LMLO)]
+    flipped = [alter(mirror(image), field_of_view_horizontal_flip="YES") for image in (RCC, LCC, RMLO, LMLO)]
     assert reason(*flipped)[1].verdict is Verdict.MIRRORED
-    untouched = [alter(turn(image), field_of_view_told=True) for image in (RCC, LCC, RMLO, LMLO)]
+    untouched = [alter(mislabel(image), field_of_view_horizontal_flip="NO") for image in (RCC, LCC, RMLO, LMLO)]
     assert reason(*untouched)[1].verdict is Verdict.SIDES_SWAPPED
-    assert reason(*untouched[:3], turn(LMLO))[1].verdict is Verdict.INCONCLUSIVE
+    assert reason(*untouched[:3], mislabel(LMLO))[1].verdict is Verdict.INCONCLUSIVE
 
 
 def test_in_a_mirrored_study_the_wrong_label_is_not_taken_for_the_right_one() -> None:
     """The one image with a wrong label is the only one whose label and picture agree: it must not bear witness against the others."""
-    found, reasoning = reason(mirror(RCC), turn(mirror(LCC)), mirror(RMLO), mirror(LMLO))
+    found, reasoning = reason(mirror(RCC), mislabel(mirror(LCC)), mirror(RMLO), mirror(LMLO))
     assert LCC.uid not in found
-    assert all(each.obstacle for each in found.values())
+    assert all(each.blocked_reason for each in found.values())
     assert reasoning.verdict is Verdict.INCONCLUSIVE
 
 
@@ -147,20 +147,20 @@ def test_a_header_that_knows_how_the_picture_lies_contradicts_nothing(orientatio
 
 @pytest.mark.parametrize("orientation", [("A", "R"), ("P", "L"), ("P", "F"), ("P",), ()])
 def test_an_orientation_that_does_not_explain_the_picture_explains_nothing(orientation: tuple[str, ...]) -> None:
-    assert reason(alter(mirror(LCC), orientation=orientation))[0][LCC.uid].obstacle
+    assert reason(alter(mirror(LCC), orientation=orientation))[0][LCC.uid].blocked_reason
 
 
 def test_a_wrong_view_is_borne_out_by_the_other_view_of_the_breast() -> None:
     found, reasoning = reason(alter(RCC, view=View.MLO), LCC, RMLO, LMLO)
     (correction,) = found.values()
-    assert (correction.kind, correction.obstacle, correction.new_view) == (CONTRADICTS, "", View.CC)
+    assert (correction.kind, correction.blocked_reason, correction.new_view) == (CONTRADICTS, "", View.CC)
     assert [(each.code, each.sop_instance_uid) for each in correction.evidence] == [("siblings", RMLO.uid)]
     assert reasoning.verdict is Verdict.ONE_WRONG_LABEL
 
 
-def test_views_exchanged_within_a_breast_bear_each_other_out() -> None:
+def test_views_swapped_within_a_breast_bear_each_other_out() -> None:
     found, reasoning = reason(alter(RCC, view=View.MLO), LCC, alter(RMLO, view=View.CC), LMLO)
-    assert {uid: (each.new_view, each.obstacle) for uid, each in found.items()} == {RCC.uid: (View.CC, ""), RMLO.uid: (View.MLO, "")}
+    assert {uid: (each.new_view, each.blocked_reason) for uid, each in found.items()} == {RCC.uid: (View.CC, ""), RMLO.uid: (View.MLO, "")}
     assert reasoning.verdict is Verdict.ONE_WRONG_LABEL
 
 
@@ -168,9 +168,9 @@ def test_a_misread_view_that_would_leave_a_hole_is_reported_only() -> None:
     misread = seen("1", (View.CC, R), ("MLO", "R"))
     found, reasoning = reason(misread, LCC, RMLO, LMLO)
     assert (found["1.2.1"].kind, reasoning.verdict) == (CONTRADICTS, Verdict.INCONCLUSIVE)
-    assert "never as CC" in found["1.2.1"].obstacle
+    assert "never as CC" in found["1.2.1"].blocked_reason
     nameless = alter(misread, view=View.UNKNOWN, view_source="")
-    assert "never as CC" in reason(nameless, LCC, RMLO, LMLO)[0]["1.2.1"].obstacle
+    assert "never as CC" in reason(nameless, LCC, RMLO, LMLO)[0]["1.2.1"].blocked_reason
 
 
 def test_a_view_that_no_witness_bears_out_is_reported_only() -> None:
@@ -179,48 +179,48 @@ def test_a_view_that_no_witness_bears_out_is_reported_only() -> None:
     for study in ([wrong], [wrong, alter(RCC, sop_instance_uid="1.2.8"), RMLO, LCC, LMLO]):
         found, reasoning = reason(*study)
         assert (found[RCC.uid].kind, reasoning.verdict) == (CONTRADICTS, Verdict.INCONCLUSIVE)
-        assert "no second witness" in found[RCC.uid].obstacle
+        assert "no second evidence" in found[RCC.uid].blocked_reason
 
 
 def test_a_mirrored_sibling_still_counts_for_its_breast() -> None:
     """Else the misread image would seem to be the one that completes the breast."""
     misread = seen("9", (View.MLO, R), ("CC", "R"))
     found, _ = reason(RCC, mirror(RMLO), misread, LCC, LMLO)
-    assert "no second witness" in found["1.2.9"].obstacle
+    assert "no second evidence" in found["1.2.9"].blocked_reason
 
 
 def test_a_marker_bears_a_view_out() -> None:
     found, reasoning = reason(marked(alter(RCC, view=View.MLO), "R-CC"))
-    assert (found[RCC.uid].obstacle, found[RCC.uid].new_view, reasoning.verdict) == ("", View.CC, Verdict.ONE_WRONG_LABEL)
+    assert (found[RCC.uid].blocked_reason, found[RCC.uid].new_view, reasoning.verdict) == ("", View.CC, Verdict.ONE_WRONG_LABEL)
 
 
 def test_one_of_four_views_in_a_study_of_one_breast_is_not_taken_for_a_repeated_one() -> None:
     """A second image of a breast is nothing odd there: neither reading completes the four views."""
     repeated = alter(RMLO, sop_instance_uid="1.2.7")
-    for wrong in (turn(RMLO), mirror(RMLO), turn(RCC), mirror(RCC)):
+    for wrong in (mislabel(RMLO), mirror(RMLO), mislabel(RCC), mirror(RCC)):
         others = [image for image in (RCC, RMLO, repeated) if image.uid != wrong.uid]
         found, reasoning = reason(wrong, *others)
-        assert found[wrong.uid].obstacle and reasoning.verdict is Verdict.INCONCLUSIVE
+        assert found[wrong.uid].blocked_reason and reasoning.verdict is Verdict.INCONCLUSIVE
 
 
 def test_a_marker_that_names_the_declared_view_speaks_against_the_pixels() -> None:
     found, _ = reason(marked(alter(RCC, view=View.MLO), "R-MLO"))
-    assert "the burned-in marker says MLO" in found[RCC.uid].obstacle
+    assert "the burned-in marker says MLO" in found[RCC.uid].blocked_reason
 
 
 def test_side_and_view_may_both_be_wrong() -> None:
-    found, reasoning = reason(alter(turn(RCC), view=View.MLO), LCC, RMLO, LMLO)
+    found, reasoning = reason(alter(mislabel(RCC), view=View.MLO), LCC, RMLO, LMLO)
     (correction,) = found.values()
-    assert (correction.new_view, correction.new_laterality, correction.obstacle) == (View.CC, R, "")
+    assert (correction.new_view, correction.new_laterality, correction.blocked_reason) == (View.CC, R, "")
     assert reasoning.verdict is Verdict.ONE_WRONG_LABEL
 
 
 def test_a_mirrored_picture_with_another_view_is_left_to_people() -> None:
     found, _ = reason(marked(alter(mirror(RCC), view=View.MLO), "R-CC"))
-    assert (found[RCC.uid].kind, bool(found[RCC.uid].obstacle)) == (MIRRORED, True)
+    assert (found[RCC.uid].kind, bool(found[RCC.uid].blocked_reason)) == (MIRRORED, True)
 
 
-def unlabelled(image: Seen) -> Seen:
+def unlabelled(image: StudyImage) -> StudyImage:
     return alter(image, laterality=Laterality.UNKNOWN, laterality_source="")
 
 
@@ -229,17 +229,17 @@ def test_a_missing_side_is_not_filled_in_from_a_picture_that_may_be_mirrored() -
         [unlabelled(mirror(RCC)), LCC, RMLO, LMLO],
         [unlabelled(RCC), *(mirror(image) for image in (LCC, RMLO, LMLO))],
         [marked(unlabelled(mirror(RCC)), "R-CC"), LCC, RMLO, LMLO],
-        [alter(unlabelled(mirror(RCC)), field_of_view_flipped=True)],
+        [alter(unlabelled(mirror(RCC)), field_of_view_horizontal_flip="YES")],
     ):
-        assert reason(*study)[0][RCC.uid].obstacle
-    assert reason(unlabelled(RCC), LCC, RMLO, LMLO)[0][RCC.uid].obstacle == ""
+        assert reason(*study)[0][RCC.uid].blocked_reason
+    assert reason(unlabelled(RCC), LCC, RMLO, LMLO)[0][RCC.uid].blocked_reason == ""
 
 
 def test_a_marker_that_bears_the_pixels_out_fills_the_side_in() -> None:
-    assert reason(marked(unlabelled(alter(RCC, sop_instance_uid="1.2.9")), "R-CC"), RCC, RMLO)[0]["1.2.9"].obstacle == ""
+    assert reason(marked(unlabelled(alter(RCC, sop_instance_uid="1.2.9")), "R-CC"), RCC, RMLO)[0]["1.2.9"].blocked_reason == ""
 
 
 def test_the_order_of_the_images_plays_no_part() -> None:
-    study = [turn(RCC), LCC, alter(RMLO, view=View.CC), mirror(LMLO)]
+    study = [mislabel(RCC), LCC, alter(RMLO, view=View.CC), mirror(LMLO)]
     there, back = reason(*study), reason(*reversed(study))
     assert there[0] == back[0] and there[1].verdict is back[1].verdict
