@@ -31,7 +31,7 @@ serve: .venv/.done ## the whole stack in the foreground, with embedded Redis and
 
 check: .venv-test/.done $(NODE_TOOLS) ## everything but the tests: format, style, types, imports, dead code, container files, JavaScript
 	@$(MAKE) --no-print-directory --jobs $(CHECK_PROCESSES) --keep-going --output-sync=target \
-	    lint typecheck imports dead-code containers-lint
+	    typecheck typecheck-js dead-code lint-js lint test-js imports containers-lint
 
 # Every part of check prints one line, or all that its tool says where it fails.
 part = @start=$$(date +%s); if output=$$($(2) 2>&1); then echo "ok      $(1) ($$(( $$(date +%s) - start )) s)"; \

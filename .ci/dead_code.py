@@ -31,6 +31,7 @@ DECORATORS = [
 FRAMEWORK_NAMES = {
     "alembic": {"down_revision", "branch_labels", "depends_on", "downgrade"},
     "http.server": {"do_GET", "do_POST", "do_PUT", "log_message", "protocol_version", "close_connection", "daemon_threads"},
+    "inspect and typer": {"__signature__", "__annotations__"},
     "logging, requests, uvicorn": {"stack_info", "trust_env", "should_exit"},
     "onnxruntime": {"get_next", "intra_op_num_threads", "log_severity_level"},
     "pydantic": {"model_config", "settings_customise_sources", "settings_cls", "env_settings", "dotenv_settings", "file_secret_settings"},

@@ -136,7 +136,7 @@ def read_night(settings: Settings) -> LastReconciliation | None:
         studies=report.studies,
         missing=results.count(Result.MISSING),
         changed=results.count(Result.CHANGED),
-        unproven=results.count(Result.UNVERIFIED),
+        unverified=results.count(Result.UNVERIFIED),
     )
 
 

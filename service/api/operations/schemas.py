@@ -152,7 +152,7 @@ class LastReconciliation(BaseModel):
     studies: int
     missing: int
     changed: int
-    unproven: int
+    unverified: int
 
 
 Points = list[tuple[datetime, float]]

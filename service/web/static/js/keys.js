@@ -1,31 +1,38 @@
-// Keys of a page, and the list of them behind "?". A key never takes what a field or a button needs for itself.
+// @ts-check
+// Keyboard shortcuts of a page, and the list of them behind "?". A shortcut never takes a key that a field or a button needs.
 import { find, h } from "./dom.js";
 
+/** @typedef {{ keys: string[], help: string, run: (event: KeyboardEvent) => unknown }} Shortcut */
+
+/** @type {Record<string, string>} */
 const NAMES = { ArrowDown: "↓", ArrowUp: "↑", ArrowLeft: "←", ArrowRight: "→", " ": "Space", Escape: "Esc" };
 const TYPING = "textarea, select, input:not([type=checkbox], [type=radio], [type=range], [type=button], [type=submit])";
 const MOVING = /^(Arrow|Home|End|Page)/;
 
+/** @type {Shortcut[]} */
 let bound = [];
+/** @type {HTMLDialogElement | null} */
 let list = null;
 
+/** Whether the browser or a field needs the key. @param {KeyboardEvent} event */
 function isTaken(event) {
   const { target, key } = event;
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return true;
   if (!(target instanceof Element)) return false;
-  if (target.matches(TYPING) || target.isContentEditable) return true;
+  if (target.matches(TYPING) || (target instanceof HTMLElement && target.isContentEditable)) return true;
   if (target.matches("input") && (MOVING.test(key) || key === " ")) return true;
   return (key === "Enter" || key === " ") && target.closest("a, button, summary, label") !== null;
 }
 
 document.addEventListener("keydown", (event) => {
   if (isTaken(event)) return;
-  const meant = bound.find(({ keys }) => keys.includes(event.key));
-  if (!meant) return;
+  const shortcut = bound.find(({ keys }) => keys.includes(event.key));
+  if (!shortcut) return;
   event.preventDefault();
-  meant.run(event);
+  shortcut.run(event);
 });
 
-/** Bind [{ keys: ["j", "ArrowDown"], help: "next study", run: (event) => {} }]; returns a function that lets them go. */
+/** Bind shortcuts; returns a function that releases them. @param {Shortcut[]} wanted */
 export function bindKeys(wanted) {
   bound = [...bound, ...wanted];
   return () => { bound = bound.filter((each) => !wanted.includes(each)); };

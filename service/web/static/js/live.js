@@ -1,11 +1,15 @@
-// Live updates: the ledger's events as they happen, in one stream for a page. A page that nobody sees holds no connection, because
-// browsers open six to one host and no more.
-import { call } from "./api.js";
+// @ts-check
+// Live updates: the ledger's events as they happen, in one stream per page. A hidden page closes its connection, because a browser opens
+// at most six to one host.
+import { getInBackground } from "./api.js";
 import { find } from "./dom.js";
 
 const RETRY_MS = 5000;
 const LONG_AWAY_MS = 300_000;
 
+/** @typedef {{ id: number, type: string, timestamp: string, data: any }} LedgerEvent */
+
+/** Show the state of the connection. @param {string} text @param {string} title */
 function say(text, title) {
   const shown = find("#live");
   if (!shown) return;
@@ -14,12 +18,21 @@ function say(text, title) {
 }
 
 /**
- * Follow events of these kinds (patterns with commas between them), of one study or of all. onOpen is called when the stream stands.
- * onEvent gets { id, type, timestamp, data }. onReset is called where events may have been missed: load everything anew.
- * Returns a function that ends it.
+ * Follow events.
+ * @param {{ kinds?: string, study?: string, onOpen?: (value?: unknown) => void }} options kinds: patterns with commas between them;
+ *   study: of this study only; onOpen: called when the stream is open
+ * @param {(event: LedgerEvent) => void} onEvent
+ * @param {() => void} onReset called where events may have been missed: the page loads everything anew
+ * @returns {() => void} ends it
  */
 export function follow({ kinds = "", study = "", onOpen = () => {} }, onEvent, onReset = () => {}) {
-  let source = null, lastId = null, timer = null, hiddenAt = 0, ended = false;
+  /** @type {EventSource | null} */
+  let source = null;
+  /** @type {string | null} */
+  let lastId = null;
+  /** @type {number | undefined} */
+  let timer;
+  let hiddenAt = 0, ended = false;
 
   function open() {
     clearTimeout(timer);
@@ -27,7 +40,7 @@ export function follow({ kinds = "", study = "", onOpen = () => {} }, onEvent, o
     const query = new URLSearchParams({ kinds });
     if (study) query.set("study", study);
     if (lastId !== null) query.set("after", lastId);
-    source = new EventSource(`/api/v1/events?${query}`);
+    const opened = source = new EventSource(`/api/v1/events?${query}`);
     source.addEventListener("open", () => {
       say("● live", "Changes appear by themselves");
       onOpen();
@@ -37,11 +50,11 @@ export function follow({ kinds = "", study = "", onOpen = () => {} }, onEvent, o
       onEvent(JSON.parse(message.data));
     });
     source.addEventListener("error", () => {
-      say("○ reconnecting", "The page does not hear of changes; it tries again");
-      if (source.readyState === EventSource.CLOSED) {
-        // An answer that is no stream. Where the session ended, this question leads to the sign-in.
+      say("○ reconnecting", "The page gets no changes; it tries again");
+      if (opened.readyState === EventSource.CLOSED) {
+        // The answer was no stream. Where the session has ended, this request leads to the sign-in page.
         close();
-        timer = setTimeout(() => call("GET", "/api/v1/studies?limit=1", undefined, { background: true }).catch(() => {}).finally(open), RETRY_MS);
+        timer = setTimeout(() => getInBackground("/api/v1/studies?limit=1").catch(() => {}).finally(open), RETRY_MS);
       }
     });
   }

@@ -1,9 +1,10 @@
-// Plain script in the head: the theme stands before anything is drawn.
+// @ts-check
+// A plain script in the head: it sets the theme before the browser draws anything.
 (() => {
   const stored = localStorage.getItem("theme");
   if (stored) document.documentElement.dataset.theme = stored;
   addEventListener("DOMContentLoaded", () => {
-    const button = document.getElementById("theme");
+    const button = /** @type {HTMLButtonElement} */ (document.getElementById("theme"));
     const name = () => { button.textContent = document.documentElement.dataset.theme === "dark" ? "Light" : "Dark"; };
     name();
     button.addEventListener("click", () => {

@@ -1,26 +1,35 @@
-// People, keys of software, and who did what.
+// @ts-check
+// Accounts, API keys, and the audit log.
 import { call, get, post } from "../api.js";
-import { find, h, notice } from "../dom.js";
+import { find, h, messageOf, notice } from "../dom.js";
 import { moment } from "../format.js";
+
+/** @import { ApiKey, Audit, NewApiKey, User, UserChange } from "api-types" */
 
 const ACCESS = "/api/v1/access";
 const ROLES = ["viewer", "approver", "admin"];
 
-/** Do something that the server may refuse; the table is as the ledger says afterwards, whichever it was. */
+/**
+ * Do something that the server may refuse; afterwards the tables show what the ledger has.
+ * @param {() => Promise<any>} action @param {...(() => Promise<void>)} refresh
+ */
 async function attempt(action, ...refresh) {
   let answer = null;
   try {
     answer = await action();
   } catch (problem) {
-    notice(problem.message);
+    notice(messageOf(problem));
   }
   await Promise.all([...refresh, showAudit].map((show) => show()));
   return answer;
 }
 
+/** @param {User} user */
 const userPath = (user) => `${ACCESS}/users/${encodeURIComponent(user.name)}`;
+/** @param {User} user @param {UserChange} change */
 const changeUser = (user, change) => attempt(() => call("PATCH", userPath(user), change), showPeople);
 
+/** @param {User} user */
 function roleOf(user) {
   if (user.signs_in === "directory") return user.role;
   const choice = h("select", { "aria-label": `Role of ${user.name}`, onchange: (event) => changeUser(user, { role: event.target.value }) });
@@ -28,9 +37,11 @@ function roleOf(user) {
   return choice;
 }
 
+/** @param {User} user */
 function passwordOf(user) {
   if (user.signs_in === "directory") return "–";
   const field = h("input", { type: "password", minlength: 12, maxlength: 256, required: true, autocomplete: "new-password", "aria-label": `New password of ${user.name}` });
+  /** @param {SubmitEvent} event */
   const submit = (event) => {
     event.preventDefault();
     attempt(() => call("PUT", `${userPath(user)}/password`, { password: field.value }), showPeople);
@@ -39,6 +50,7 @@ function passwordOf(user) {
 }
 
 async function showPeople() {
+  /** @type {{ users: User[] }} */
   const { users } = await get(`${ACCESS}/users`);
   find("#people").replaceChildren(...users.map((user) => h("tr", {},
     h("td", {}, user.name),
@@ -53,17 +65,19 @@ async function showPeople() {
   )));
 }
 
+/** @param {ApiKey} key */
 function stateOf(key) {
   if (key.revoked_at) return h("span", { class: "badge warn" }, "revoked");
-  if (key.expires_at && new Date(key.expires_at) <= Date.now()) return h("span", { class: "badge warn" }, "expired");
+  if (key.expires_at && Date.parse(key.expires_at) <= Date.now()) return h("span", { class: "badge warn" }, "expired");
   const revoke = () => {
-    if (confirm(`Revoke ${key.name}? Software that holds it is shut out at once, for good.`))
-      attempt(() => call("DELETE", `${ACCESS}/keys/${encodeURIComponent(key.name)}`), showKeys);
+    if (!confirm(`Revoke ${key.name}? Software that holds it is shut out at once, for good.`)) return;
+    attempt(() => call("DELETE", `${ACCESS}/keys/${encodeURIComponent(key.name)}`), showKeys);
   };
   return h("button", { type: "button", class: "quiet", "aria-label": `Revoke the key ${key.name}`, onclick: revoke }, "Revoke");
 }
 
 async function showKeys() {
+  /** @type {{ keys: ApiKey[] }} */
   const { keys } = await get(`${ACCESS}/keys`);
   find("#keys").replaceChildren(...keys.map((key) => h("tr", {},
     h("td", {}, key.name),
@@ -75,12 +89,17 @@ async function showKeys() {
   )));
 }
 
+/** @type {string | null} */
 let cursor = null;
+
+/** @param {string} selector @returns {HTMLFormElement} */
+const formOf = (selector) => find(selector);
 
 async function showAudit(older = false) {
   const query = new URLSearchParams();
-  for (const [name, value] of new FormData(find("#audit-filter"))) if (value) query.set(name, value);
-  if (older) query.set("cursor", cursor);
+  for (const [name, value] of new FormData(formOf("#audit-filter"))) if (value) query.set(name, String(value));
+  if (older && cursor) query.set("cursor", cursor);
+  /** @type {Audit} */
   const page = await get(`${ACCESS}/audit?${query}`);
   cursor = page.next_cursor;
   const rows = page.entries.map((entry) => h("tr", {},
@@ -92,18 +111,19 @@ async function showAudit(older = false) {
 
 find("#add-user").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const form = event.target;
-  const said = Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
-  if (await attempt(() => post(`${ACCESS}/users`, said), showPeople)) form.reset();
+  const form = formOf("#add-user");
+  const user = Object.fromEntries([...new FormData(form)].filter(([, value]) => value));
+  if (await attempt(() => post(`${ACCESS}/users`, user), showPeople)) form.reset();
 });
 
 find("#make-key").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const form = event.target;
-  const said = new FormData(form);
-  const days = said.get("days");
-  const wanted = { name: said.get("name"), scopes: said.getAll("scopes"), ...(days ? { expires_in_days: Number(days) } : {}) };
+  const form = formOf("#make-key");
+  const values = new FormData(form);
+  const days = values.get("days");
+  const wanted = { name: values.get("name"), scopes: values.getAll("scopes"), ...(days ? { expires_in_days: Number(days) } : {}) };
   if (!wanted.scopes.length) return notice("Choose at least one scope.");
+  /** @type {NewApiKey | null} */
   const made = await attempt(() => post(`${ACCESS}/keys`, wanted), showKeys);
   if (!made) return;
   form.reset();
@@ -118,4 +138,4 @@ find("#audit-filter").addEventListener("submit", (event) => {
 });
 find("#older").addEventListener("click", () => showAudit(true));
 
-Promise.all([showPeople(), showKeys(), showAudit()]).catch((problem) => notice(problem.message));
+Promise.all([showPeople(), showKeys(), showAudit()]).catch((problem) => notice(messageOf(problem)));

@@ -1,15 +1,17 @@
-// Somebody's own account: another password, after which they sign in again.
+// @ts-check
+// The account page: change the password; the account then signs in again.
 import { post } from "../api.js";
-import { find, notice } from "../dom.js";
+import { field, find, messageOf, notice } from "../dom.js";
 
 find("#password-form")?.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const value = (id) => find(`#${id}`).value;
+  /** @param {string} id */
+  const value = (id) => field(`#${id}`).value;
   if (value("new-password") !== value("again")) return notice("The two new passwords differ.");
   try {
     await post("/api/v1/access/me/password", { password: value("password"), new_password: value("new-password") });
     location.assign("/sign-in?next=/account");
   } catch (problem) {
-    notice(problem.message);
+    notice(messageOf(problem));
   }
 });

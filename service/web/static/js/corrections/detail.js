@@ -1,21 +1,27 @@
-// One difference between header and pixels, with all that speaks for and against it.
+// @ts-check
+// One correction: the difference between header and pixels, and the evidence for and against it.
 import { h } from "../dom.js";
 import { KINDS, deliveryBadge, label, labels, objectName, percent, stateBadge, stateName } from "./wording.js";
 import { day, moment, personName } from "../format.js";
 import { table } from "../tables.js";
 
+/** @import { CorrectionDetail, Hold, Instance, Study } from "api-types" */
+/** @typedef {import("../dom.js").Child} Child */
+
+/** @type {Record<string, string>} by `Verdict` */
 const VERDICTS = {
-  "one-wrong-label": "One label is wrong.", "sides-swapped": "Both sides are swapped.", mirrored: "The pictures are mirrored.",
+  "one-wrong-label": "One label is wrong.", "sides-swapped": "Both sides are swapped.", mirrored: "The images are mirrored.",
   inconclusive: "Something differs, and the images together do not settle what.",
 };
 
+/** @param {string} source @param {string} text */
 function image(source, text) {
   const shown = h("img", { src: source, alt: text, decoding: "async" });
   shown.addEventListener("error", () => shown.replaceWith("no picture"));
   return shown;
 }
 
-/** Whose study it is, with the way to its page. */
+/** Patient and study, with a link to the study's page. @param {Study} study @param {Child[]} badges */
 export function showWhose(study, badges) {
   const { patient } = study;
   const facts = [patient.patient_id, patient.age_years !== null && `${patient.age_years} years`, study.study_date && `study of ${day(study.study_date)}`,
@@ -24,18 +30,19 @@ export function showWhose(study, badges) {
     h("span", { class: "spacer" }), h("a", { href: `/studies/${study.study_instance_uid}` }, "Open in the viewer"));
 }
 
-/** The picture, plain or with what the cancer network looked at. */
-function showPicture(shown, heat, turnHeat) {
-  const what = `${labels(shown.pixels)} as its pixels show it`;
-  const frame = shown.links
-    ? image(heat ? shown.links.heatmap : shown.links.preview, heat ? `${what}, with the heatmap over it` : what)
-    : "no picture";
+/** The image, with the heatmap or without. @param {CorrectionDetail} correction @param {Instance | undefined} instance @param {boolean} heat @param {() => void} toggleHeat */
+function showPicture(correction, instance, heat, toggleHeat) {
+  const what = `${labels(correction.pixels)} as its pixels show it`;
+  const links = instance?.links, marker = instance?.marker;
+  const frame = links ? image(heat ? links.heatmap : links.preview, heat ? `${what}, with the heatmap over it` : what) : "no picture";
   return h("figure", { class: "picture panel" }, h("div", { class: "frame" }, frame), h("figcaption", {},
-    h("button", { type: "button", class: "quiet", "aria-pressed": String(heat), onclick: turnHeat, disabled: !shown.links }, "Heatmap"),
-    h("span", { class: "faint" }, [shown.film && "digitised film", shown.marker ? `marker in the picture: ${shown.marker.text}, ${percent(shown.marker.confidence)} sure` : "no marker read"].filter(Boolean).join(" · "))));
+    h("button", { type: "button", class: "quiet", "aria-pressed": String(heat), onclick: toggleHeat, disabled: !links }, "Heatmap"),
+    h("span", { class: "faint" }, [correction.film && "digitised film", marker ? `marker in the picture: ${marker.text}, ${percent(marker.confidence)} sure` : "no marker read"].filter(Boolean).join(" · "))));
 }
 
+/** @param {CorrectionDetail} correction @param {Instance | undefined} instance */
 function showLabels(correction, instance) {
+  /** @param {string} name @param {"view" | "laterality"} key */
   const row = (name, key) => {
     const { declared, pixels, proposed } = correction;
     const differs = label(declared[key]) !== label(proposed[key]);
@@ -51,7 +58,9 @@ function showLabels(correction, instance) {
   h("p", { class: "faint" }, `Confidence ${percent(correction.confidence)}: of the least sure label that would be written.`));
 }
 
+/** @param {CorrectionDetail} correction @param {Study} study */
 function showEvidence(correction, study) {
+  /** @param {string | null | undefined} uid */
   const named = (uid) => { const found = study.instances.find((each) => each.sop_instance_uid === uid); return found?.view ? ` (${pixelLabels(found)})` : ""; };
   const witnesses = correction.evidence.map((each) => h("li", {}, each.text, named(each.sop_instance_uid)));
   return h("section", { class: "panel" }, h("h2", {}, "Evidence"), h("p", {}, correction.reason),
@@ -60,38 +69,42 @@ function showEvidence(correction, study) {
     correction.film && h("p", { class: "faint" }, "Digitised film: a destination takes corrections of film only where its settings say so."));
 }
 
+/** @param {Instance} instance */
 const pixelLabels = (instance) => labels({ laterality: instance.laterality?.value, view: instance.view?.value });
 
 const HANGING = ["R CC", "L CC", "R MLO", "L MLO"];
+/** @param {Instance} instance */
 const place = (instance) => (HANGING.indexOf(pixelLabels(instance)) + 5) % 5;
 
-/** What all images of the study say together, with each of them. */
+/** The conclusion from all images of the study, and each image. @param {Study} study @param {string} currentUid SOP Instance UID */
 export function showStudy(study, currentUid) {
   const { reasoning } = study;
   const pictures = [...study.instances].sort((one, other) => place(one) - place(other)).map((each) => {
-    const agrees = !each.agreement?.kind;
+    const { agreement } = each;
+    const agrees = !agreement?.kind;
     const words = each.view ? `header ${labels(each.declared)}, pixels ${pixelLabels(each)}` : `header ${labels(each.declared)}, ${each.reason?.text || "not analysed yet"}`;
     const drawn = each.links ? image(each.links.preview, words) : "no picture";
-    const other = each.agreement?.correction_id && each.sop_instance_uid !== currentUid;
+    const other = agreement?.correction_id && each.sop_instance_uid !== currentUid;
     return h("figure", { class: each.sop_instance_uid === currentUid ? "this" : "" },
-      other ? h("a", { class: "frame", href: `#${each.agreement.correction_id}` }, drawn) : h("div", { class: "frame" }, drawn),
+      other ? h("a", { class: "frame", href: `#${agreement.correction_id}` }, drawn) : h("div", { class: "frame" }, drawn),
       h("figcaption", {}, h("span", { class: agrees ? "" : "bad" }, labels(each.declared), !agrees && each.view && ` → ${pixelLabels(each)}`),
-        h("br"), h("span", { class: "faint" }, each.sop_instance_uid === currentUid ? "this image" : agrees ? (each.view ? "agrees" : "") : KINDS[each.agreement.kind] || "")));
+        h("br"), h("span", { class: "faint" }, each.sop_instance_uid === currentUid ? "this image" : agreement?.kind ? KINDS[agreement.kind] : each.view ? "agrees" : "")));
   });
   return h("section", { class: "panel" }, h("h2", {}, "The study together"),
     reasoning ? h("p", {}, h("strong", {}, VERDICTS[reasoning.verdict] || ""), " ", reasoning.text || "Every label is as declared.") : h("p", { class: "faint" }, "Not concluded yet."),
     h("div", { class: "strip" }, pictures));
 }
 
-export function showCorrection(correction, study, heat, turnHeat) {
+/** @param {CorrectionDetail} correction @param {Study} study @param {boolean} heat @param {() => void} toggleHeat */
+export function showCorrection(correction, study, heat, toggleHeat) {
   const instance = study.instances.find((each) => each.sop_instance_uid === correction.sop_instance_uid);
   const badges = [h("span", { class: "badge" }, KINDS[correction.kind]), stateBadge(correction.state), correction.held && h("a", { class: "badge bad", href: `#held=${study.study_instance_uid}` }, "study held")];
   return [showWhose(study, badges), h("div", { class: "evidence-desk" },
-    showPicture({ ...correction, links: instance?.links, marker: instance?.marker }, heat, turnHeat),
+    showPicture(correction, instance, heat, toggleHeat),
     h("div", { class: "case" }, showLabels(correction, instance), showEvidence(correction, study), showStudy(study, correction.sop_instance_uid)))];
 }
 
-/** What became of it: every step, and where it went. */
+/** The correction's history, and its deliveries. @param {CorrectionDetail} correction */
 export function showRecord(correction) {
   const steps = correction.history.map((step) => h("tr", {}, h("td", {}, moment(step.at)), h("td", {}, stateName(step.state)), h("td", {}, step.actor), h("td", {}, step.reason)));
   const history = h("section", { class: "panel" }, h("h2", {}, "History"), table(["When", "State", "Who", "Why"], steps));
@@ -101,6 +114,7 @@ export function showRecord(correction) {
   return [history, h("section", { class: "panel" }, h("h2", {}, "Deliveries"), table(["Destination", "What", "State", "Tries#", "Said", "When"], rows))];
 }
 
+/** @param {Hold} hold @param {Study} study */
 export function showHold(hold, study) {
   const known = study.corrections.map((each) => h("tr", {}, h("td", {}, h("a", { href: `#${each.id}` }, `${labels(each.declared)} → ${labels(each.proposed)}`)),
     h("td", {}, KINDS[each.kind]), h("td", {}, stateBadge(each.state))));

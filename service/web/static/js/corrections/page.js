@@ -1,41 +1,54 @@
-// The corrections page: a queue, one difference at a time, and the decision about it.
-import { call } from "../api.js";
+// @ts-check
+// The corrections page: a queue, one correction at a time, and the decision on it.
+import { call, getInBackground, Problem } from "../api.js";
 import { showCorrection, showHold, showRecord } from "./detail.js";
 import { KINDS, labels, stateBadge } from "./wording.js";
 import { actionsFor, choose, offer } from "./decision.js";
-import { find, h, notice } from "../dom.js";
+import { choice, find, h, messageOf, notice } from "../dom.js";
 import { ago, personName } from "../format.js";
 import { bindKeys } from "../keys.js";
 import { follow } from "../live.js";
 
-const PAGE = 50, SETTLE_MS = 400, MOST_AT_ONCE = 500, MOST_NAMES = 200;
-const names = new Map();
-const stateField = find("#state"), kindField = find("#kind"), list = find("#queue"), more = find("#more"), count = find("#count");
+/** @import { Correction, CorrectionDetail, Hold, Study, StudySummary } from "api-types" */
+/** @typedef {Correction | Hold} Row */
+/** @typedef {{ found: Correction[], ended: boolean }} Page */
+/** @typedef {{ filters: Record<string, string>, wanted?: (row: Correction) => boolean }} Question */
 
+const PAGE = 50, SETTLE_MS = 400, MOST_AT_ONCE = 500, MOST_NAMES = 200;
+/** @type {Map<string, string>} patient names by Study Instance UID */
+const names = new Map();
+const stateField = choice("#state"), kindField = choice("#kind"), list = find("#queue"), more = find("#more"), count = find("#count");
+
+/** @type {Row[]} */
 let rows = [];
+/** @type {(() => Promise<Page>) | null} */
 let loadNext = null;
 let ofStudy = "";
 let current = "";
 let heat = false;
 let asked = 0;
+/** @type {string | null} Study Instance UID */
 let shownFor = null;
-let waitsForNews = null;
+/** @type {{ detail: boolean, queue: boolean, timer: number } | null} */
+let waiting = null;
 
 // -- the queue
 
+/** @param {Record<string, string>} filters @param {string} cursor @param {number} limit */
 function pathOf(filters, cursor, limit) {
-  const query = new URLSearchParams({ limit });
+  const query = new URLSearchParams({ limit: String(limit) });
   for (const [name, value] of Object.entries({ kind: kindField.value, study: ofStudy, cursor, ...filters })) if (value) query.set(name, value);
   return `/api/v1/corrections?${query}`;
 }
 
-/** Pages of one or several questions in turn: a function that answers { found, ended }. */
+/** Pages of one or several questions in turn. @param {Question[]} questions @param {number} limit @returns {() => Promise<Page>} */
 function pages(questions, limit) {
-  let [index, cursor] = [0, ""];
+  let index = 0, cursor = "";
   return async () => {
     while (index < questions.length) {
       const { filters, wanted } = questions[index];
-      const page = await call("GET", pathOf(filters, cursor, limit), undefined, { background: true });
+      /** @type {{ corrections: Correction[], next_cursor: string | null }} */
+      const page = await getInBackground(pathOf(filters, cursor, limit));
       cursor = page.next_cursor || "";
       if (!cursor) index += 1;
       const found = page.corrections.filter(wanted || (() => true));
@@ -45,35 +58,40 @@ function pages(questions, limit) {
   };
 }
 
-function questions() {
+/** @returns {Question[]} */
+function currentQuestions() {
   const state = stateField.value;
   if (state === "proposed" || state === "reported") return [{ filters: { state } }];
   if (state) return [{ filters: { state, order: "newest" } }];
   return [{ filters: { state: "proposed" } }, { filters: { order: "newest" }, wanted: (row) => row.state !== "proposed" }];
 }
 
-/** Whose they are: asked for in one go, and remembered while the page is open. */
+/** Patient names of the rows: asked for in one request, and kept while the page is open. @param {Row[]} found */
 async function learnNames(found) {
   const unknown = [...new Set(found.map((row) => row.study_instance_uid))].filter((uid) => !names.has(uid));
   for (let at = 0; at < unknown.length; at += MOST_NAMES) {
     const few = unknown.slice(at, at + MOST_NAMES);
+    /** @type {{ studies: StudySummary[] }} */
     const { studies } = await call("POST", "/api/v1/studies/search", { study_instance_uids: few, limit: MOST_NAMES }, { background: true });
     for (const study of studies) names.set(study.study_instance_uid, personName(study.patient.name));
   }
 }
 
-const keyOf = (row) => (row.id ? String(row.id) : `held=${row.study_instance_uid}`);
+/** @param {Row} row */
+const keyOf = (row) => ("id" in row ? String(row.id) : `held=${row.study_instance_uid}`);
 
-/** Load as much as is shown now, or the first page; the selection stays. */
+/** Load as much as is shown now, or the first page; the selection stays. @param {number} least */
 async function load(least = PAGE) {
   const mine = ++asked;
   try {
     if (stateField.value === "held") {
-      const { holds } = await call("GET", "/api/v1/holds", undefined, { background: true });
+      /** @type {{ holds: Hold[] }} */
+      const { holds } = await getInBackground("/api/v1/holds");
       if (mine !== asked) return;
       [rows, loadNext] = [holds.filter((hold) => !ofStudy || hold.study_instance_uid === ofStudy), null];
     } else {
-      const next = pages(questions(), Math.min(Math.max(least, PAGE), MOST_AT_ONCE));
+      const next = pages(currentQuestions(), Math.min(Math.max(least, PAGE), MOST_AT_ONCE));
+      /** @type {Correction[]} */
       const found = [];
       let ended = false;
       while (!ended && found.length < least) {
@@ -87,7 +105,7 @@ async function load(least = PAGE) {
     await learnNames(rows);
     if (mine === asked) draw();
   } catch (problem) {
-    if (mine === asked) count.textContent = `The queue cannot be loaded: ${problem.message}`;
+    if (mine === asked) count.textContent = `The queue cannot be loaded: ${messageOf(problem)}`;
   }
 }
 
@@ -102,18 +120,20 @@ async function loadMore() {
   draw();
 }
 
+/** @param {Row} row */
 function item(row) {
   const key = keyOf(row);
+  /** @param {...string} text */
   const small = (...text) => h("span", { class: "small" }, ...text);
   const whose = h("span", { class: "small wide" }, names.get(row.study_instance_uid) || "");
-  const content = row.id
+  const content = "id" in row
     ? [h("span", { class: "change" }, `${labels(row.declared)} → ${labels(row.proposed)}`), small(`${ago(row.created_at)} ago`), whose, small(KINDS[row.kind]), stateField.value === "proposed" ? null : stateBadge(row.state)]
     : [h("span", { class: "change" }, "Held study"), small(`${ago(row.since)} ago`), whose, small(row.reason)];
   return h("li", {}, h("a", { class: "item", href: `#${key}`, "aria-current": key === current ? "true" : null }, content));
 }
 
 function draw() {
-  const focused = list.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+  const focused = list.contains(document.activeElement) ? document.activeElement?.getAttribute("href") : null;
   list.replaceChildren(...rows.map(item));
   if (focused) find(`a[href="${focused}"]`, list)?.focus();
   more.hidden = !loadNext;
@@ -125,6 +145,7 @@ function draw() {
 }
 
 function showNothing() {
+  /** @type {Record<string, string>} */
   const texts = { proposed: "Nothing waits for a decision.", held: "No study is held." };
   find("#detail").replaceChildren(h("p", { class: "nothing" }, texts[stateField.value] || "No correction like this."));
   find("#record").replaceChildren();
@@ -133,6 +154,7 @@ function showNothing() {
 
 // -- one of them
 
+/** @param {string} key */
 function select(key) {
   current = key;
   for (const link of list.querySelectorAll("a")) {
@@ -154,50 +176,56 @@ async function show() {
     else await showDifference(key);
   } catch (problem) {
     if (key !== current) return;
-    find("#detail").replaceChildren(h("p", { class: "nothing" }, problem.status === 404 ? "It does not exist." : `It cannot be shown: ${problem.message}`));
+    find("#detail").replaceChildren(h("p", { class: "nothing" }, problem instanceof Problem && problem.status === 404 ? "It does not exist." : `It cannot be shown: ${messageOf(problem)}`));
     find("#record").replaceChildren();
     offer(null, [], () => {});
   }
 }
 
-const ask = (path) => call("GET", path, undefined, { background: true });
-
+/** @param {string} key */
 async function showDifference(key) {
-  const correction = await ask(`/api/v1/corrections/${key}`);
-  const study = await ask(`/api/v1/studies/${correction.study_instance_uid}`);
+  /** @type {CorrectionDetail} */
+  const correction = await getInBackground(`/api/v1/corrections/${key}`);
+  /** @type {Study} */
+  const study = await getInBackground(`/api/v1/studies/${correction.study_instance_uid}`);
   if (key !== current) return;
   shownFor = study.study_instance_uid;
-  const turnHeat = () => { heat = !heat; redraw(); };
-  const redraw = () => find("#detail").replaceChildren(...showCorrection(correction, study, heat, () => { turnHeat(); find(".picture button").focus(); }));
-  turn = turnHeat;
+  const redrawHeat = () => { heat = !heat; redraw(); };
+  const redraw = () => find("#detail").replaceChildren(...showCorrection(correction, study, heat, () => { redrawHeat(); find(".picture button").focus(); }));
+  toggleHeat = redrawHeat;
   redraw();
   find("#record").replaceChildren(...showRecord(correction));
   offer({ key, path: `/api/v1/corrections/${key}`, name: `Correction ${labels(correction.declared)} → ${labels(correction.proposed)}` }, actionsFor(correction), decided);
 }
 
+/** @param {string} key @param {string} studyUid */
 async function showHeld(key, studyUid) {
-  const [{ holds }, study] = await Promise.all([ask("/api/v1/holds?released=true"), ask(`/api/v1/studies/${studyUid}`)]);
+  /** @type {[{ holds: Hold[] }, Study]} */
+  const [{ holds }, study] = await Promise.all([getInBackground("/api/v1/holds?released=true"), getInBackground(`/api/v1/studies/${studyUid}`)]);
   if (key !== current) return;
   const hold = holds.find((each) => each.study_instance_uid === studyUid);
-  if (!hold) throw Object.assign(new Error("not held"), { status: 404 });
+  if (!hold) throw new Problem(404, { detail: "not held" });
   shownFor = studyUid;
-  turn = () => {};
+  toggleHeat = () => {};
   find("#detail").replaceChildren(...showHold(hold, study));
   find("#record").replaceChildren();
   offer({ key, path: `/api/v1/studies/${studyUid}`, name: "Study" }, hold.released_at ? [] : ["release"], decided);
 }
 
-let turn = () => {};
+let toggleHeat = () => {};
 
 const DONE = { approve: "approved", reject: "rejected", undo: "is being reverted", release: "released" };
 
-/** After a decision the next one comes up, where the queue shows what waits; elsewhere one sees what became of it. */
+/**
+ * After a decision show the next correction, where the queue lists undecided ones; else show the decided one anew.
+ * @param {"approve" | "reject" | "undo" | "release"} action @param {unknown} _answer @param {string} name
+ */
 async function decided(action, _answer, name) {
   notice(`${name} ${DONE[action]}.`);
   const index = rows.findIndex((row) => keyOf(row) === current);
   const next = rows[index + 1] || rows[index - 1];
   const leaves = stateField.value === "held" ? action === "release" : stateField.value === "proposed" && action !== "undo";
-  // An answer that is still on its way does not know of the decision yet.
+  // An answer that is still on its way was made before the decision.
   asked += 1;
   if (leaves && index >= 0) {
     rows.splice(index, 1);
@@ -209,6 +237,7 @@ async function decided(action, _answer, name) {
   load(Math.max(rows.length, PAGE));
 }
 
+/** @param {number} by */
 function step(by) {
   if (!rows.length) return;
   const index = rows.findIndex((row) => keyOf(row) === current);
@@ -251,26 +280,26 @@ for (const field of [stateField, kindField]) {
     load();
   });
 }
-more.addEventListener("click", () => loadMore().catch((problem) => notice(problem.message)));
+more.addEventListener("click", () => loadMore().catch((problem) => notice(messageOf(problem))));
 
 bindKeys([
   { keys: ["j", "ArrowDown"], help: "next in the queue", run: () => step(1) },
   { keys: ["k", "ArrowUp"], help: "former in the queue", run: () => step(-1) },
-  { keys: ["h"], help: "heatmap on and off", run: () => turn() },
+  { keys: ["h"], help: "heatmap on and off", run: () => toggleHeat() },
   { keys: ["a"], help: "approve, or release a held study", run: () => { choose("approve"); choose("release"); } },
   { keys: ["x"], help: "reject", run: () => choose("reject") },
   { keys: ["u"], help: "undo", run: () => choose("undo") },
   { keys: ["o"], help: "open the study in the viewer", run: () => { if (shownFor) location.assign(`/studies/${shownFor}`); } },
 ]);
 
-// News come in swarms: one study moves several corrections and deliveries.
+// Events come in groups: one study changes several corrections and deliveries.
 follow({ kinds: "correction.*,study.held,study.released,delivery.*" }, (event) => {
   const concerned = event.data.study_instance_uid === shownFor;
-  clearTimeout(waitsForNews?.timer);
-  const detail = concerned || waitsForNews?.detail || false;
-  const queue = !event.type.startsWith("delivery.") || waitsForNews?.queue || false;
-  waitsForNews = { detail, queue, timer: setTimeout(() => {
-    waitsForNews = null;
+  clearTimeout(waiting?.timer);
+  const detail = concerned || waiting?.detail || false;
+  const queue = !event.type.startsWith("delivery.") || waiting?.queue || false;
+  waiting = { detail, queue, timer: setTimeout(() => {
+    waiting = null;
     if (queue) load(Math.max(rows.length, PAGE));
     if (detail) show();
   }, SETTLE_MS) };

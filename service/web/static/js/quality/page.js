@@ -1,45 +1,61 @@
-// The page quality: what is asked stands in the URL's fragment, what is answered in one JSON.
+// @ts-check
+// The quality page: the form's values are in the URL's fragment, and one request answers them.
 
 import { call } from "../api.js";
-import { find, h } from "../dom.js";
+import { find, h, messageOf } from "../dom.js";
 import { showGroups, showReasons, showSummary, showTimes } from "./rates.js";
-import { showReaders, showSpreads } from "./distributions.js";
+import { showDistributions, showReaders } from "./distributions.js";
 
-const form = find("#asked"), figures = find("#figures"), said = find("#said");
+/** @import { Quality } from "api-types" */
+
+/** @type {HTMLFormElement} */
+const form = find("#asked");
+const figures = find("#figures"), summary = find("#said");
+/** @type {Record<Quality["by"], string>} */
 const NAMES = { station: "By station", manufacturer: "By manufacturer", model: "By machine", software: "By software version" };
-const NOT_TOLD = "\u2400"; // An option's value for the group whose headers say nothing; the empty one means all.
+const NOT_STATED = "\u2400"; // The option of images whose headers lack the value; the empty option means all.
+/** @type {AbortController | null} */
 let running = null;
 
-/** What the form asks, as query parameters; what is left empty is the server's to fill. */
+/** @param {string} name @returns {any} the form's field of this name */
+const control = (name) => form.elements.namedItem(name);
+
+/** The form's values as query parameters; the server has defaults for empty ones. */
 function asked() {
   const parameters = new URLSearchParams();
-  for (const [name, value] of new FormData(form)) if (value) parameters.set(name, value === NOT_TOLD ? "" : value);
+  for (const [name, value] of new FormData(form)) if (value) parameters.set(name, value === NOT_STATED ? "" : String(value));
   return parameters;
 }
 
+/** @param {URLSearchParams} parameters */
 function fill(parameters) {
   for (const [name, value] of parameters) {
-    const control = form.elements[name];
-    if (!control) continue;
+    const field = control(name);
+    if (!field) continue;
     // A group that is not listed yet: the answer lists it.
-    if (name === "only") control.append(option(value));
-    control.value = name === "only" && value === "" ? NOT_TOLD : value;
+    if (name === "only") field.append(option(value));
+    field.value = name === "only" && value === "" ? NOT_STATED : value;
   }
 }
 
-const option = (group) => h("option", { value: group || NOT_TOLD }, group || "not told");
+/** @param {string | null} group */
+const option = (group) => h("option", { value: group || NOT_STATED }, group || "not stated");
 
-/** What is plainly wrong with the days; the server is not asked then. */
+/** What is wrong with the days, before the page asks the server; "" where nothing is. @param {URLSearchParams} parameters */
 function mistake(parameters) {
-  const today = new Date().toISOString().slice(0, 10), day = (name) => parameters.get(name);
+  const today = new Date().toISOString().slice(0, 10);
+  /** @param {string} name */
+  const day = (name) => parameters.get(name);
+  /** @param {string | null} first @param {string | null} last */
   const turned = (first, last) => first && last && first > last;
-  return turned(day("from"), day("to") || today) || turned(day("reference_from"), day("reference_to") || day("from")) ? "the first day of a period must not lie behind its last" : "";
+  return turned(day("from"), day("to") || today) || turned(day("reference_from"), day("reference_to") || day("from")) ? "the first day of a period must not be after its last" : "";
 }
 
-function refuse(why) {
+/** @param {string} reason */
+function refuse(reason) {
   figures.hidden = true;
-  said.className = "bad";
-  said.textContent = `The figures are not there: ${why}`;
+  summary.className = "bad";
+  summary.textContent = `The figures cannot be shown: ${reason}`;
 }
 
 async function load() {
@@ -52,45 +68,46 @@ async function load() {
     return;
   }
   history.replaceState(null, "", parameters.size ? `#${parameters}` : location.pathname);
-  find("#rates-csv").href = `/api/v1/quality.csv?${parameters}`;
+  /** @type {HTMLAnchorElement} */ (find("#rates-csv")).href = `/api/v1/quality.csv?${parameters}`;
   figures.setAttribute("aria-busy", "true");
   try {
     show(await call("GET", `/api/v1/quality?${parameters}`, undefined, { signal: mine.signal }));
   } catch (error) {
-    if (error.name === "AbortError") return;
-    refuse(error.message);
+    if (error instanceof Error && error.name === "AbortError") return;
+    refuse(messageOf(error));
   } finally {
     if (running === mine) figures.removeAttribute("aria-busy");
   }
 }
 
+/** @param {Quality} answer */
 function show(answer) {
   const { period, reference, total } = answer;
   figures.hidden = false;
-  said.className = "faint";
+  summary.className = "faint";
   const images = total.images === 1 ? "1 image" : `${total.images.toLocaleString("en")} images`;
-  said.textContent = `${images} ended from ${period.first} to ${period.last} (UTC), compared with ${reference.first} to ${reference.last}.`;
+  summary.textContent = `${images} ended from ${period.first} to ${period.last} (UTC), compared with ${reference.first} to ${reference.last}.`;
   find("#groups-name").textContent = NAMES[answer.by];
-  const only = form.elements.only;
+  const only = control("only");
   only.replaceChildren(h("option", { value: "" }, "all"), ...answer.groups.map(({ group }) => option(group)));
   if (answer.only !== null && !answer.groups.some(({ group }) => group === answer.only)) only.append(option(answer.only));
-  only.value = answer.only === null ? "" : answer.only || NOT_TOLD;
+  only.value = answer.only === null ? "" : answer.only || NOT_STATED;
   showSummary(find("#summary"), answer);
   showTimes(answer);
-  const groups = find("#groups"), focused = groups.contains(document.activeElement) ? document.activeElement.dataset.group : undefined;
+  const groups = find("#groups"), focused = groups.contains(document.activeElement) ? /** @type {HTMLElement} */ (document.activeElement).dataset.group : undefined;
   showGroups(groups, answer, (group) => {
-    only.value = only.value === (group || NOT_TOLD) ? "" : group || NOT_TOLD;
+    only.value = only.value === (group || NOT_STATED) ? "" : group || NOT_STATED;
     load();
   });
-  // The table is new: who works it by keyboard stays where they were.
-  [...groups.querySelectorAll("[data-group]")].find((each) => each.dataset.group === focused)?.focus();
-  showSpreads(answer);
+  // The table is new: the keyboard's focus returns to where it was.
+  [.../** @type {NodeListOf<HTMLElement>} */ (groups.querySelectorAll("[data-group]"))].find((each) => each.dataset.group === focused)?.focus();
+  showDistributions(answer);
   showReaders(answer);
   showReasons(find("#reasons"), answer);
 }
 
 form.addEventListener("change", (event) => {
-  if (event.target.name === "by") form.elements.only.value = "";
+  if (event.target === control("by")) control("only").value = "";
   load();
 });
 form.addEventListener("submit", (event) => { event.preventDefault(); load(); });

@@ -1,18 +1,31 @@
-// Draws images on a plain canvas, for browsers without WebGL 2: the same picture, more slowly.
+// @ts-check
+// Draws images on a 2D canvas, for browsers without WebGL 2: the same picture, more slowly.
 
 import { shade } from "./pixels.js";
 
-export class PlainPainter {
-  constructor() { this.name = "canvas"; }
+/** @import { Frame, Shading } from "./pixels.js" */
+/** @import { Heat } from "./contour.js" */
+/**
+ * @typedef {{ frame: Frame, heat: Heat | null, map: import("./geometry.js").Affine, shading: Shading, opacity: number }} Picture what to draw;
+ *   map: from pixels of the tile to the stored matrix; opacity of the heat map
+ */
+
+export class CanvasPainter {
+  constructor() {
+    this.name = "canvas";
+    /** @type {(() => void) | undefined} */
+    this.onrestored = undefined;
+  }
 
   canHold() { return true; }
 
   forget() {}
 
-  paint(target, { frame, heat, map, window, opacity }) {
+  /** @param {CanvasRenderingContext2D} target @param {Picture} picture */
+  paint(target, { frame, heat, map, shading, opacity }) {
     const { width, height } = target.canvas;
     const shown = target.createImageData(width, height);
-    const table = Uint8ClampedArray.from({ length: 65536 }, (_, value) => Math.round(255 * shade(value, window)));
+    const table = Uint8ClampedArray.from({ length: 65536 }, (_, value) => Math.round(255 * shade(value, shading)));
     const pixels = new Uint32Array(shown.data.buffer);
     const [a, b, c, d, e, f] = map;
     const { rows, columns, values } = frame;
@@ -28,6 +41,7 @@ export class PlainPainter {
           const h = heat.values[Math.floor(v * heat.rows) * heat.columns + Math.floor(u * heat.columns)] / 255;
           const strength = opacity * Math.min(1, Math.max(0, (h - 0.3) / 0.4));
           if (strength > 0) {
+            /** @param {number} middle */
             const hot = (middle) => 255 * Math.min(1, Math.max(0, 1.5 - Math.abs(4 * h - middle)));
             [r, g, l] = [hot(3), hot(2), hot(1)].map((each) => grey + (each - grey) * strength);
           }
@@ -39,10 +53,12 @@ export class PlainPainter {
   }
 }
 
+/** Bilinear. @param {Uint16Array} values @param {number} rows @param {number} columns @param {number} u @param {number} v */
 function between(values, rows, columns, u, v) {
   const x = u * columns - 0.5;
   const y = v * rows - 0.5;
   const [left, top] = [Math.floor(x), Math.floor(y)];
+  /** @param {number} j @param {number} i */
   const at = (j, i) => values[Math.min(rows - 1, Math.max(0, j)) * columns + Math.min(columns - 1, Math.max(0, i))];
   const upper = at(top, left) + (at(top, left + 1) - at(top, left)) * (x - left);
   const lower = at(top + 1, left) + (at(top + 1, left + 1) - at(top + 1, left)) * (x - left);

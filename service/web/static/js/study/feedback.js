@@ -1,35 +1,51 @@
-// A reader's say on the labels: agree, or wrong and what is right. The last word of each reader counts.
+// @ts-check
+// A reader's feedback on the labels: agree, or wrong and which value is right. The last answer of each reader counts.
 
 import { get, may, post } from "../api.js";
-import { h, notice } from "../dom.js";
+import { find, h, messageOf, notice } from "../dom.js";
 
+/** @import { Feedback as Answer, FeedbackLabel, FeedbackVerdict, Instance } from "api-types" */
+
+/** @type {Record<FeedbackLabel, string[]>} */
 const VALUES = {
   view: ["CC", "MLO", "ML", "LM", "LMO", "FB", "SIO", "ISO", "XCCL", "XCCM", "SPECIMEN"],
   laterality: ["R", "L"],
   density: ["A", "B", "C", "D"],
   cancer: ["malignant", "benign", "normal", "negative"],
 };
+/** @type {Record<FeedbackLabel, string>} */
 const NAMES = { view: "view", laterality: "side", density: "density", cancer: "finding" };
 const LONGEST_NOTE = 500;
 
 export class Feedback {
-  /** me: the account's name; onchange: called after a word was taken. */
-  constructor(studyUid, me, onchange) { Object.assign(this, { studyUid, me, onchange, said: [], open: null }); }
-
-  async load() {
-    this.said = (await get(`/api/v1/feedback?study=${this.studyUid}&limit=500`)).feedback;
+  /** @param {string} studyUid @param {string} me the account's name @param {() => void} onchange called after an answer was saved */
+  constructor(studyUid, me, onchange) {
+    this.studyUid = studyUid;
+    this.me = me;
+    this.onchange = onchange;
+    /** @type {Answer[]} */
+    this.answers = [];
+    /** @type {string | null} SOP Instance UID and label of the open form */
+    this.open = null;
   }
 
-  /** Buttons for one label of one image, and what readers said of it. */
+  async load() {
+    this.answers = (await get(`/api/v1/feedback?study=${this.studyUid}&limit=500`)).feedback;
+  }
+
+  /** What the network found for a label; "" for cancer, whose scores are numbers. @param {Instance} image @param {FeedbackLabel} label */
+  static #found(image, label) { return label === "cancer" ? "" : image[label]?.value; }
+
+  /** Buttons for one label of one image, and readers' answers. @param {Instance} image @param {FeedbackLabel} label */
   draw(image, label) {
-    const words = this.said.filter((each) => each.sop_instance_uid === image.sop_instance_uid && each.label === label);
-    const mine = words.find((each) => each.actor === this.me);
-    const others = words.filter((each) => each !== mine);
-    const lines = [mine, ...others].filter(Boolean).map((each) =>
+    const answers = this.answers.filter((each) => each.sop_instance_uid === image.sop_instance_uid && each.label === label);
+    const mine = answers.find((each) => each.actor === this.me);
+    const others = answers.filter((each) => each !== mine);
+    const lines = [...(mine ? [mine] : []), ...others].map((each) =>
       h("span", { class: `said ${each.verdict === "wrong" ? "bad" : "good"}`, title: each.note || null }, `${each === mine ? "you" : each.actor}: ${each.verdict === "wrong" ? `wrong, ${each.corrected_value}` : `agree${each.corrected_value ? `, ${each.corrected_value}` : ""}`}`));
     if (!may("feedback")) return h("div", {}, lines);
     const key = `${image.sop_instance_uid} ${label}`;
-    const unsure = label !== "cancer" && image[label]?.value === "UNKNOWN";
+    const unsure = Feedback.#found(image, label) === "UNKNOWN";
     return h("div", {},
       unsure ? null : h("button", { type: "button", class: "quiet", "aria-pressed": String(mine?.verdict === "agree"), "aria-label": `${NAMES[label]} is right`, title: "agree", onclick: () => this.#give(image, label, "agree") }, "✓"),
       " ",
@@ -37,21 +53,23 @@ export class Feedback {
       lines);
   }
 
-  /** Where a reader says what is right; null where nothing of this image is open. */
+  /** The form for the right value; null where none of this image is open. @param {Instance} image */
   form(image) {
-    const [uid, label] = (this.open || " ").split(" ");
+    const [uid, label] = /** @type {[string, FeedbackLabel]} */ ((this.open || " ").split(" "));
     return uid === image.sop_instance_uid ? this.#form(image, label) : null;
   }
 
+  /** @param {string | null} key */
   #ask(key) {
     this.open = this.open === key ? null : key;
     this.onchange();
-    document.querySelector(".wrong select")?.focus();
+    find(".wrong select")?.focus();
   }
 
+  /** @param {Instance} image @param {FeedbackLabel} label */
   #form(image, label) {
-    const said = label === "cancer" ? "" : image[label]?.value;
-    const value = h("select", { "aria-label": `right ${NAMES[label]}` }, VALUES[label].filter((each) => each !== said).map((each) => h("option", {}, each)));
+    const found = Feedback.#found(image, label);
+    const value = h("select", { "aria-label": `right ${NAMES[label]}` }, VALUES[label].filter((each) => each !== found).map((each) => h("option", {}, each)));
     const note = h("input", { "aria-label": "note", placeholder: "note (nothing of the patient)", maxlength: LONGEST_NOTE });
     const form = h("form", { class: "wrong" }, h("span", {}, `The right ${NAMES[label]}:`), value, note, h("button", { type: "submit" }, "Save"));
     form.addEventListener("submit", (event) => { event.preventDefault(); this.#give(image, label, "wrong", value.value, note.value); });
@@ -59,12 +77,13 @@ export class Feedback {
     return form;
   }
 
+  /** @param {Instance} image @param {FeedbackLabel} label @param {FeedbackVerdict} verdict @param {string} corrected_value @param {string} note */
   async #give(image, label, verdict, corrected_value = "", note = "") {
     try {
       await post("/api/v1/feedback", { sop_instance_uid: image.sop_instance_uid, label, verdict, corrected_value, note });
       this.open = null;
       await this.load();
-    } catch (error) { notice(error.message); }
+    } catch (error) { notice(messageOf(error)); }
     this.onchange();
   }
 }

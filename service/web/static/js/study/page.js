@@ -1,7 +1,8 @@
-// The study page: what was found beside the light box, kept current while the study is in work.
+// @ts-check
+// The study page: findings beside the viewer, kept current while the study is analysed.
 
 import { get } from "../api.js";
-import { find, h, notice } from "../dom.js";
+import { choice, field, find, h, messageOf, notice } from "../dom.js";
 import { day, score as hundred } from "../format.js";
 import { bindKeys, showKeys } from "../keys.js";
 import { follow } from "../live.js";
@@ -10,32 +11,40 @@ import { Feedback } from "./feedback.js";
 import { showTimeline } from "./timeline.js";
 import { Viewer } from "./viewer.js";
 
+/** @import { Hanging, HungImage, Instance, Study, Timeline } from "api-types" */
+
 const root = find("#study");
-const uid = root.dataset.study;
+const uid = root.dataset.study ?? "";
 const here = `/api/v1/studies/${uid}`;
 const SETTLE_MS = 300;
 
-let study = null;
+/** @type {Study} */
+let study;
 let hung = "";
-const feedback = new Feedback(uid, root.dataset.me, () => showLabels(study, feedback));
+const toolButtons = /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-tool]"));
+const feedback = new Feedback(uid, root.dataset.me ?? "", () => showLabels(study, feedback));
 const viewer = new Viewer(find("#stage"), find("#below"), showControls);
 
+/** @param {Instance[]} instances */
 const byUid = (instances) => new Map(instances.map((image) => [image.sop_instance_uid, image]));
-const pick = (hung) => hung && [hung.sop_instance_uid, hung.image_horizontal_flip, hung.image_rotation, hung.state];
+/** @param {HungImage | null} image */
+const pick = (image) => image && [image.sop_instance_uid, image.image_horizontal_flip, image.image_rotation, image.state];
+/** What hangs where, as text to compare. @param {Hanging} hanging */
 const places = ({ version, slots, repeated, extras }) => JSON.stringify([version, Object.values(slots).map(pick), Object.values(repeated).flat().map(pick), extras.map(pick)]);
 
 async function load() {
+  /** @type {[Study, Hanging, Timeline, void]} */
   const [found, hanging, timeline] = await Promise.all([get(here), get(`${here}/hanging`), get(`${here}/timeline`), feedback.load()]);
   study = found;
   showWhose(study);
   showScores(study);
-  // What a reader is just writing stays.
+  // A form that a reader is filling in stays.
   if (!feedback.open) feedback.onchange();
   showReasoning(study);
   showModels(study);
   showTimeline(timeline);
   showLeftOut(study, hanging);
-  // Pictures are hung anew only where something hangs elsewhere: a reader's zoom and window stay.
+  // Images are hung anew only where one hangs in another place: a reader's zoom and window stay.
   if (places(hanging) !== hung) {
     hung = places(hanging);
     viewer.hang("current", hanging, byUid(study.instances), `This study, ${day(study.study_date)}`);
@@ -44,39 +53,47 @@ async function load() {
 }
 
 async function loadPriors() {
+  /** @type {{ priors: import("api-types").Prior[] }} */
   const { priors } = await get(`${here}/priors`);
   find("#priors-label").hidden = !priors.length;
   find("#prior").append(...priors.map((prior) => h("option", { value: prior.study_instance_uid }, `${day(prior.study_date)} · ${hundred(prior.score)}`)));
 }
 
+/** Whether a study was made after another; false where a date is missing. @param {Study} one @param {Study} other */
+const isLater = (one, other) => Boolean(one.study_date && other.study_date && one.study_date > other.study_date);
+
+/** @param {string} prior Study Instance UID; none takes the prior down */
 async function showPrior(prior) {
   if (!prior) { viewer.take("prior"); return; }
   try {
+    /** @type {[Study, Hanging]} */
     const [found, hanging] = await Promise.all([get(`/api/v1/studies/${prior}`), get(`/api/v1/studies/${prior}/hanging`)]);
-    viewer.hang("prior", hanging, byUid(found.instances), `${found.study_date > study.study_date ? "Later" : "Prior"}, ${day(found.study_date)}`);
-  } catch (error) { notice(error.message); }
+    viewer.hang("prior", hanging, byUid(found.instances), `${isLater(found, study) ? "Later" : "Prior"}, ${day(found.study_date)}`);
+  } catch (error) { notice(messageOf(error)); }
 }
 
 function showControls() {
+  /** @param {string} id @param {boolean} on */
   const press = (id, on) => find(id).setAttribute("aria-pressed", String(on));
   press("#invert", viewer.look.invert);
   press("#linked", viewer.linked);
   press("#heat", viewer.overlay.mode === "colour");
   find("#ramp").hidden = viewer.overlay.mode !== "colour";
   press("#contour", viewer.overlay.mode === "contour");
-  for (const button of document.querySelectorAll("[data-tool]")) button.setAttribute("aria-pressed", String(button.dataset.tool === viewer.tool));
-  const names = viewer.tiles.find((tile) => tile.frame)?.frame.windows.map((each, place) => each.name || `window ${place + 1}`) || [];
+  for (const button of toolButtons) button.setAttribute("aria-pressed", String(button.dataset.tool === viewer.tool));
+  const names = viewer.tiles.find((tile) => tile.frame)?.frame?.windows.map((each, place) => each.name || `window ${place + 1}`) || [];
   find("#preset-label").hidden = names.length < 2;
-  if (find("#preset").options.length !== names.length) find("#preset").replaceChildren(...names.map((name, place) => h("option", { value: place }, name)));
+  if (choice("#preset").options.length !== names.length) choice("#preset").replaceChildren(...names.map((name, place) => h("option", { value: place }, name)));
 }
 
+/** @param {"colour" | "contour"} mode */
 const overlay = (mode) => viewer.setOverlay({ mode: viewer.overlay.mode === mode ? "off" : mode });
 const toggleInvert = () => viewer.change((look) => { look.invert = !look.invert; });
 
 function nextPrior() {
-  const choice = find("#prior");
-  choice.selectedIndex = (choice.selectedIndex + 1) % choice.options.length;
-  showPrior(choice.value);
+  const priors = choice("#prior");
+  priors.selectedIndex = (priors.selectedIndex + 1) % priors.options.length;
+  showPrior(priors.value);
 }
 
 bindKeys([
@@ -102,22 +119,26 @@ find("#linked").addEventListener("click", () => viewer.link(!viewer.linked));
 find("#heat").addEventListener("click", () => overlay("colour"));
 find("#contour").addEventListener("click", () => overlay("contour"));
 find("#help").addEventListener("click", showKeys);
-find("#opacity").addEventListener("input", (event) => viewer.setOverlay({ opacity: event.target.value / 100 }));
-find("#layout").addEventListener("change", (event) => { localStorage.setItem("layout", event.target.value); viewer.set({ layout: event.target.value }); });
-find("#preset").addEventListener("change", (event) => viewer.change((look) => Object.assign(look, { preset: Number(event.target.value), shift: 0, stretch: 1 })));
-find("#prior").addEventListener("change", (event) => showPrior(event.target.value));
-for (const button of document.querySelectorAll("[data-tool]")) button.addEventListener("click", () => viewer.set({ tool: button.dataset.tool }));
+find("#opacity").addEventListener("input", () => viewer.setOverlay({ opacity: Number(field("#opacity").value) / 100 }));
+find("#layout").addEventListener("change", () => {
+  const { value } = choice("#layout");
+  localStorage.setItem("layout", value);
+  viewer.set({ layout: value });
+});
+find("#preset").addEventListener("change", () => viewer.change((look) => Object.assign(look, { preset: Number(choice("#preset").value), shift: 0, stretch: 1 })));
+find("#prior").addEventListener("change", () => showPrior(choice("#prior").value));
+for (const button of toolButtons) button.addEventListener("click", () => viewer.set({ tool: button.dataset.tool }));
 
 let waiting = 0;
 
-/** Several events come at once: one look serves them all. */
+/** Several events come at once: one request answers them all. */
 function loadSoon() {
   clearTimeout(waiting);
   waiting = setTimeout(() => load().catch((error) => notice(error.message)), SETTLE_MS);
 }
 
 const layout = localStorage.getItem("layout");
-if (layout) { find("#layout").value = layout; viewer.layout = layout; }
+if (layout) { choice("#layout").value = layout; viewer.layout = layout; }
 load().then(() => { follow({ study: uid }, loadSoon, loadSoon); return loadPriors(); }).catch((error) => {
   find("#whose").textContent = error.message;
   find("#stage").hidden = true;

@@ -1,19 +1,28 @@
-// What happened to the study, oldest first; steps of one kind in one breath are one line.
+// @ts-check
+// What happened to the study, oldest first; steps of one kind within a minute are one line.
 
 import { find, h } from "../dom.js";
 
-const OBJECTS = { "cad-sr": "CAD report", sr: "report", sc: "heatmap", gsps: "marks", corrected: "corrected image", reverted: "former labels", kos: "rejection note" };
-const TONES = { verified: "good", failed: "bad", rejected: "bad", "mismatch": "bad", "skipped": "warn", complete: "good", partial: "warn", proposed: "warn" };
-const BREATH_MS = 60_000;
+/** @import { Timeline, TimelineEntry } from "api-types" */
 
+/** @type {Record<string, string>} by `ObjectKind` */
+const OBJECTS = { "cad-sr": "CAD report", sr: "report", sc: "heatmap", gsps: "marks", corrected: "corrected image", reverted: "former labels", kos: "rejection note" };
+/** @type {Record<string, string>} */
+const TONES = { verified: "good", failed: "bad", rejected: "bad", mismatch: "bad", skipped: "warn", complete: "good", partial: "warn", proposed: "warn" };
+const TOGETHER_MS = 60_000;
+
+/** @param {number} count @param {string} word */
 const plural = (count, word) => `${count} ${word}${count === 1 ? "" : "s"}`;
 
+/** @param {TimelineEntry[]} entries */
 function objects(entries) {
+  /** @type {Map<string, number>} */
   const counts = new Map();
-  for (const { kind } of entries) counts.set(kind, (counts.get(kind) || 0) + 1);
+  for (const { kind } of entries) counts.set(kind ?? "", (counts.get(kind ?? "") || 0) + 1);
   return [...counts].map(([kind, count]) => (count === 1 ? OBJECTS[kind] || kind : plural(count, OBJECTS[kind] || kind))).join(", ");
 }
 
+/** @type {Record<TimelineEntry["step"], (entries: TimelineEntry[]) => string>} */
 const SENTENCES = {
   received: (entries) => `${plural(entries.length, "image")} received`,
   analysed: (entries) => [`${plural(entries.length, "image")} ${entries[0].state}`, entries[0].text].filter(Boolean).join(": "),
@@ -25,19 +34,22 @@ const SENTENCES = {
   released: ([entry]) => `released by ${entry.actor}: ${entry.text}`,
 };
 
-/** Neighbours that say the same, as one. */
+/** Successive entries that say the same, as one group. @param {TimelineEntry[]} entries */
 export function group(entries) {
+  /** @type {TimelineEntry[][]} */
   const groups = [];
+  /** @param {TimelineEntry} entry */
   const key = ({ step, state, text, actor, destination, version }) =>
     JSON.stringify([step, state, actor, destination, actor === "policy" ? "" : text, step === "concluded" ? version : ""]);
   for (const entry of entries) {
     const known = groups.findLast((each) => key(each[0]) === key(entry));
-    if (known && new Date(entry.at) - new Date(known.at(-1).at) < BREATH_MS) known.push(entry);
+    if (known && Date.parse(entry.at) - Date.parse(known[known.length - 1].at) < TOGETHER_MS) known.push(entry);
     else groups.push([entry]);
   }
   return groups;
 }
 
+/** @param {Timeline} timeline */
 export function showTimeline({ entries }) {
   let date = "";
   const lines = group(entries).flatMap((each) => {

@@ -1,11 +1,16 @@
-// The page worklist.
+// @ts-check
+// The worklist.
 import { call, get } from "../api.js";
-import { find, h } from "../dom.js";
+import { choice, field, find, h, messageOf } from "../dom.js";
 import { bindKeys } from "../keys.js";
 import { follow } from "../live.js";
 import { fragmentOf, isNarrowed, offerStations, queryOf, restore } from "./filters.js";
-import { News } from "./updates.js";
+import { Updates } from "./updates.js";
 import { StudyTable } from "./table.js";
+
+/** @import { StudySummary } from "api-types" */
+/** @import { Query } from "./filters.js" */
+/** @typedef {{ fragment: string, count: number, top: number, uid: string | null }} Position where the reader was in the list */
 
 const PAGE = 100;
 const AHEAD = 50;
@@ -15,42 +20,49 @@ const TYPING_MS = 250;
 const PROGRESS_MS = 10_000;
 const PLACE = "worklist-place";
 
+/** @type {HTMLFormElement} */
 const form = find("#filters");
+const searchText = field("#filters [name=text]"), order = choice("#filters [name=order]");
 const message = find("#message");
 const table = new StudyTable(find("#scroller"), (left) => { if (left < AHEAD) loadMore(); });
-const news = new News(table, find("#news"), () => queryOf(form), showCount);
+const updates = new Updates(table, find("#news"), () => queryOf(form), showCount);
 
-let query = null;
+/** @type {Query} */
+let query = {};
+/** @type {string | null} */
 let cursor = null;
+/** @type {AbortController | null} */
 let loading = null;
 
+/** @param {Query} body @param {AbortSignal} signal @returns {Promise<{ studies: StudySummary[], next_cursor: string | null }>} */
 const ask = (body, signal) => call("POST", "/api/v1/studies/search", body, { signal });
 
 function showCount() {
   const count = table.studies.length;
   const studies = count === 1 ? "study" : "studies";
   find("#count").textContent = loading && !count ? "reading…" : cursor ? `${count} ${studies} loaded, more below` : `${count} ${studies}`;
-  table.table.setAttribute("aria-busy", loading !== null);
+  table.table.setAttribute("aria-busy", String(loading !== null));
   if (count || loading) return message.replaceChildren();
   message.replaceChildren(...isNarrowed(query)
     ? [h("p", {}, "No study fits these filters."), h("div", { class: "row" }, h("button", { type: "button", class: "quiet", onclick: () => form.reset() }, "Show all studies"))]
     : [h("p", {}, "No studies yet. They appear here as soon as the first image comes, by C-STORE or over HTTP.")]);
 }
 
+/** @param {unknown} error @param {() => unknown} again */
 function fail(error, again) {
-  if (error.name === "AbortError") return;
+  if (error instanceof Error && error.name === "AbortError") return;
   find("#count").textContent = "";
   message.replaceChildren(
-    h("p", { class: "bad" }, `The worklist could not be read: ${error.message}`),
+    h("p", { class: "bad" }, `The worklist could not be read: ${messageOf(error)}`),
     h("div", { class: "row" }, h("button", { type: "button", onclick: again }, "Try again")));
 }
 
-/** Read the list from its top. place: how much was loaded and where the reader was, on the way back from a study. */
+/** Read the list from its top. @param {Position | null} place where the reader was, on the way back from a study */
 async function load(place = null) {
   loading?.abort();
   const own = loading = new AbortController();
   query = queryOf(form);
-  news.clear();
+  updates.clear();
   showCount();
   try {
     const page = await ask({ ...query, limit: Math.min(Math.max(PAGE, place?.count ?? 0), LONGEST_PAGE) }, own.signal);
@@ -90,27 +102,32 @@ function change() {
   load();
 }
 
-let typing = null;
+/** @type {number | undefined} */
+let typing;
 form.addEventListener("input", (event) => {
   clearTimeout(typing);
-  typing = setTimeout(change, event.target.name === "text" ? TYPING_MS : 0);
+  typing = setTimeout(change, event.target === searchText ? TYPING_MS : 0);
 });
 form.addEventListener("submit", (event) => { event.preventDefault(); clearTimeout(typing); change(); });
 form.addEventListener("reset", () => setTimeout(change, 0));
 addEventListener("hashchange", () => { restore(form, location.hash); load(); });
 
+/** The row that an event happened in. @param {Event} event @returns {HTMLTableRowElement | null} */
+const rowOf = (event) => (event.target instanceof Element ? event.target.closest("tr[data-uid]") : null);
+
 table.body.addEventListener("click", (event) => {
-  const line = event.target.closest("tr[data-uid]");
-  if (!line || event.target.closest("a") || getSelection().type === "Range") return;
+  const line = rowOf(event);
+  if (!line?.dataset.uid || (event.target instanceof Element && event.target.closest("a")) || getSelection()?.type === "Range") return;
   table.active = line.dataset.uid;
   if (event.ctrlKey || event.metaKey) open(`/studies/${line.dataset.uid}`, "_blank", "noopener");
   else location.assign(`/studies/${line.dataset.uid}`);
 });
 table.body.addEventListener("focusin", (event) => {
-  const line = event.target.closest("tr[data-uid]");
-  if (line && line.dataset.uid !== table.active) { table.active = line.dataset.uid; table.draw(); }
+  const line = rowOf(event);
+  if (line?.dataset.uid && line.dataset.uid !== table.active) { table.active = line.dataset.uid; table.draw(); }
 });
 
+/** @param {number} by */
 const step = (by) => () => table.choose(table.index < 0 ? 0 : table.index + by);
 bindKeys([
   { keys: ["j", "ArrowDown"], help: "next study", run: step(1) },
@@ -118,12 +135,12 @@ bindKeys([
   { keys: ["Enter", "o"], help: "open the study", run: () => { if (table.active) location.assign(`/studies/${table.active}`); } },
   { keys: ["Home"], help: "first study", run: () => table.choose(0) },
   { keys: ["End"], help: "last study that is loaded", run: () => table.choose(table.studies.length - 1) },
-  { keys: ["/"], help: "search", run: () => form.elements.text.select() },
-  { keys: ["t"], help: "suspicious first, or newest first", run: () => { const { order } = form.elements; order.value = order.value === "triage" ? "received" : "triage"; change(); } },
-  { keys: ["n"], help: "show what is new", run: () => news.settle(true) },
+  { keys: ["/"], help: "search", run: () => searchText.select() },
+  { keys: ["t"], help: "suspicious first, or newest first", run: () => { order.value = order.value === "triage" ? "received" : "triage"; change(); } },
+  { keys: ["n"], help: "show what is new", run: () => updates.settle(true) },
   { keys: ["x"], help: "all studies: no filter", run: () => form.reset() },
 ]);
-form.elements.text.addEventListener("keydown", (event) => {
+searchText.addEventListener("keydown", (event) => {
   if (event.key === "Escape" || event.key === "ArrowDown") { event.preventDefault(); table.choose(Math.max(table.index, 0)); }
 });
 
@@ -131,21 +148,22 @@ form.elements.text.addEventListener("keydown", (event) => {
 addEventListener("pagehide", () => {
   sessionStorage.setItem(PLACE, JSON.stringify({ fragment: location.hash, count: table.studies.length, top: table.scroller.scrollTop, uid: table.active }));
 });
+/** @returns {Position | null} */
 function recall() {
   const place = JSON.parse(sessionStorage.getItem(PLACE) || "null");
-  const [entry] = performance.getEntriesByType("navigation");
+  const [entry] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
   return place && place.fragment === location.hash && entry?.type !== "navigate" ? place : null;
 }
 
 restore(form, location.hash);
-// First the stream, then the list, so that nothing happens in between unheard of; a list without a stream is better than none.
+// First the stream, then the list, so that no event between them is missed; a list without a stream is better than none.
 const opened = new Promise((onOpen) => {
-  follow({ kinds: "study.*,delivery.*,label.*", onOpen }, (event) => news.hear(event.data.study_instance_uid), () => load());
+  follow({ kinds: "study.*,delivery.*,label.*", onOpen }, (event) => updates.hear(event.data.study_instance_uid), () => load());
 });
 Promise.race([opened, new Promise((resolve) => { setTimeout(resolve, STREAM_MS); })]).then(() => load(recall()));
 get("/api/v1/stations").then(({ stations }) => offerStations(form, stations)).catch(() => {});
 setInterval(() => table.tick(), 30_000);
-// No event tells of a single image.
+// No event is sent for a single image.
 setInterval(() => {
-  if (!document.hidden) table.drawn().filter((study) => study.finished_images < study.images).forEach((study) => news.hear(study.study_instance_uid));
+  if (!document.hidden) table.drawn().filter((study) => study.finished_images < study.images).forEach((study) => updates.hear(study.study_instance_uid));
 }, PROGRESS_MS);

@@ -1,5 +1,6 @@
-// What happens while the list is open. Lines change where they stand; nothing moves under a reader's hand: what is new or belongs
-// elsewhere waits behind a button, or until nobody has touched the page for a while.
+// @ts-check
+// Changes while the list is open. A row changes in its place; nothing moves while a reader works: new studies and rows that belong
+// elsewhere wait for a button, or until the page has been untouched for a while.
 import { call } from "../api.js";
 import { ORDERS } from "./row.js";
 import { isNarrowed } from "./filters.js";
@@ -8,13 +9,27 @@ const TOGETHER_MS = 700;
 const UNTOUCHED_MS = 10_000;
 const AT_ONCE = 500;
 
-export class News {
-  /** query: what the list shows now. */
+/** @import { StudySummary } from "api-types" */
+/** @import { Query } from "./filters.js" */
+
+export class Updates {
+  /**
+   * @param {import("./table.js").StudyTable} table
+   * @param {HTMLElement} button
+   * @param {() => Query} query what the list shows now
+   * @param {() => void} onChange
+   */
   constructor(table, button, query, onChange) {
-    Object.assign(this, { table, button, query, onChange });
+    this.table = table;
+    this.button = button;
+    this.query = query;
+    this.onChange = onChange;
+    /** @type {Set<string>} */
     this.waiting = new Set();
+    /** @type {Map<string, StudySummary>} */
     this.fresh = new Map();
     this.moved = false;
+    /** @type {number | null} */
     this.asking = null;
     this.touchedAt = 0;
     this.list = 0;
@@ -25,7 +40,7 @@ export class News {
     setInterval(() => { if (Date.now() - this.touchedAt > UNTOUCHED_MS) this.settle(); }, 1000);
   }
 
-  /** Another list is shown: what waited belonged to the former one. */
+  /** Another list is shown: waiting changes belonged to the former one. */
   clear() {
     this.list += 1;
     this.waiting.clear();
@@ -34,7 +49,7 @@ export class News {
     this.show();
   }
 
-  /** Something happened to a study. */
+  /** Something happened to a study. @param {string} uid */
   hear(uid) {
     this.waiting.add(uid);
     this.asking ??= setTimeout(() => this.ask(), TOGETHER_MS);
@@ -53,17 +68,19 @@ export class News {
       uids.filter((uid) => !fits.has(uid)).forEach((uid) => this.fresh.delete(uid));
       this.take(fitting, gone);
     } catch {
-      // Asked for again in a while; the stream says so where the server is away.
+      // The page asks again in a while; the stream's sign shows that the server is away.
       uids.forEach((uid) => this.waiting.add(uid));
     } finally {
       this.asking = this.waiting.size ? setTimeout(() => this.ask(), 5 * TOGETHER_MS) : null;
     }
   }
 
+  /** @param {Query} query @returns {Promise<StudySummary[]>} */
   async search(query) {
     return (await call("POST", "/api/v1/studies/search", { ...query, limit: AT_ONCE }, { background: true })).studies;
   }
 
+  /** @param {StudySummary[]} fitting @param {StudySummary[]} gone */
   take(fitting, gone) {
     for (const study of fitting) {
       if (this.table.has(study.study_instance_uid)) this.table.update(study);
@@ -76,24 +93,26 @@ export class News {
     this.onChange();
   }
 
-  /** Behind the last loaded line others may lie that are not loaded: such a study comes with its page. */
+  /** Whether a study's place is among the loaded rows: one behind the last of them comes with its page. @param {StudySummary} study */
   belongs(study) {
     const { studies, complete } = this.table;
-    return complete || !studies.length || ORDERS[this.query().order](study, studies.at(-1)) < 0;
+    return complete || !studies.length || this.compare(study, studies[studies.length - 1]) < 0;
   }
+
+  get compare() { return ORDERS[this.query().order ?? "triage"]; }
 
   inOrder() {
     const { studies } = this.table;
-    const compare = ORDERS[this.query().order];
+    const { compare } = this;
     return studies.every((study, index) => !study.gone && (index === 0 || compare(studies[index - 1], study) <= 0));
   }
 
-  /** Put everything where it belongs. */
+  /** Put every study into its place. @param {boolean} bring whether to choose the first new one */
   settle(bring = false) {
     if (!this.fresh.size && !this.moved) return;
     const first = this.fresh.values().next().value;
     const all = [...this.table.studies.filter((study) => !study.gone && !this.fresh.has(study.study_instance_uid)), ...this.fresh.values()];
-    all.sort(ORDERS[this.query().order]);
+    all.sort(this.compare);
     this.fresh.clear();
     this.moved = false;
     this.table.rearrange(all);
