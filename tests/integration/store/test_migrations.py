@@ -12,7 +12,6 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from pydantic import BaseModel
-from service.domain.correction import Seen
 from sqlalchemy import Engine, func, inspect, select, text
 
 from service.domain.findings import (
@@ -188,8 +187,8 @@ def test_what_an_older_version_knew_is_not_concluded_proposed_or_sent_a_second_t
     ledger = Ledger(database_url)
     assert all(row.change == change_key(row.correction) for row in changes(ledger))
     conclusion = ledger.conclusions(older_ledger.STUDY)[-1]
-    seen = [Seen(row.header, row.finding) for row in ledger.instances_of(older_ledger.STUDY) if row.finding]
-    assert conclusion.fingerprint == fingerprint(seen, conclusion.models) != older_ledger.OLD_FINGERPRINT
+    findings = [row.finding for row in ledger.instances_of(older_ledger.STUDY) if row.finding]
+    assert conclusion.fingerprint == fingerprint(findings, conclusion.models) != older_ledger.OLD_FINGERPRINT
     assert ledger.record_conclusion(conclusion) is None
     for row in ledger.deliveries()[:4]:
         again = ledger.plan_delivery(row.study_instance_uid, 2, row.kind, row.source_sop_instance_uid, row.destination, row.object_uid)
