@@ -25,7 +25,7 @@ from service.domain.findings import InstanceState
 from service.store.database import open_engine
 from service.store.tables import deliveries, instances, metric_samples
 from tests.support.api_server import serve_api
-from tests.support.postgres import find_binaries, find_owner, new_database, run_cluster
+from tests.support.postgres import find_binaries, find_owner, run_cluster
 
 QUESTIONS = {
     "overview of a day": "operations?hours=24",
@@ -100,7 +100,7 @@ def main() -> None:
         binaries, owner = find_binaries(), find_owner()
         if binaries and owner:
             cluster = stack.enter_context(run_cluster(binaries, owner))
-            databases["postgresql"] = stack.enter_context(new_database(cluster, "operations"))
+            databases["postgresql"] = stack.enter_context(cluster.new_database())
         for name, url in databases.items():
             print(name, flush=True)
             figures["milliseconds"][name] = measure(url, folder / name, arguments.studies, arguments.rounds)

@@ -45,7 +45,7 @@ from service.store.rows import StudyState
 from service.store.study_order import triage_columns
 from service.store.tables import feedback, instances, studies
 from tests.support.api_server import serve_api
-from tests.support.postgres import find_binaries, find_owner, new_database, run_cluster
+from tests.support.postgres import find_binaries, find_owner, run_cluster
 
 DAYS, STEP = 365, 20_000
 MACHINES = [
@@ -201,7 +201,7 @@ def main() -> None:
         binaries, owner = find_binaries(), find_owner()
         if binaries and owner:
             cluster = stack.enter_context(run_cluster(binaries, owner))
-            url = stack.enter_context(new_database(cluster, "quality"))
+            url = stack.enter_context(cluster.new_database())
             figures["postgresql"] = measure(url, folder / "postgresql", arguments.images, arguments.rounds)
     print(json.dumps(figures, indent=2))
     if arguments.json:

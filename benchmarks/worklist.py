@@ -44,7 +44,7 @@ from service.store.migrate import migrate
 from service.store.rows import StudyState
 from service.store.study_order import triage_columns
 from service.store.tables import deliveries, instances, studies, study_holds
-from tests.support.postgres import find_binaries, find_owner, new_database, run_cluster
+from tests.support.postgres import find_binaries, find_owner, run_cluster
 
 PAGE, STEP, DAYS = 100, 5000, 365
 FAMILIES = ("Smith", "Jones", "Garcia", "Müller", "Nguyen", "Kowalska", "Rossi", "Silva", "Okafor", "Yamada", "Larsen", "Novak")
@@ -267,7 +267,7 @@ def main() -> None:
         places = {"sqlite": f"sqlite:///{folder}/ledger.sqlite"}
         binaries, owner = find_binaries(), find_owner()
         if binaries and owner:
-            places["postgresql"] = stack.enter_context(new_database(stack.enter_context(run_cluster(binaries, owner)), "worklist"))
+            places["postgresql"] = stack.enter_context(stack.enter_context(run_cluster(binaries, owner)).new_database())
         for name, url in places.items():
             data = Path(folder) / name
             data.mkdir()

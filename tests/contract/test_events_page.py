@@ -12,7 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.domain.findings import CorrectionState, DeliveryState
 from service.jobs.reconcile import Reconciliation
 from service.metrics import build_registry
-from service.store.ledger import Ledger, migrate
+from service.store.ledger import Ledger
+from tests.support.databases import prepare_ledger
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
@@ -20,7 +21,7 @@ PAGE = (ROOT / "docs" / "events.md").read_text(encoding="utf-8")
 
 def test_the_page_names_the_metrics_that_there_are(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
-    migrate(url)
+    prepare_ledger(url)
     ledger = Ledger(url)
     night = Reconciliation(started_at=datetime.now(UTC), finished_at=datetime.now(UTC), complete=True)
     (tmp_path / "reconcile-2026-11-21.json").write_text(night.model_dump_json())

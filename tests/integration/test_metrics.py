@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from service.deliver.webhook import tell
 from service.domain.findings import DeliveryState, ObjectKind
 from service.metrics import build_registry
-from service.store.ledger import Ledger, migrate
+from service.store.ledger import Ledger
 from tests.support.ledger_values import Clock, header
 from tests.support.webhook_receiver import Receiver
 
@@ -22,7 +22,6 @@ Samples = dict[tuple[str, ...], float]
 
 @pytest.fixture
 def ledger(database_url: str) -> Iterator[Ledger]:
-    migrate(database_url)
     ledger = Ledger(database_url, Clock())
     yield ledger
     ledger.close()

@@ -24,11 +24,12 @@ from service.jobs.context import Context
 from service.jobs.planning import plan_correction, plan_study
 from service.jobs.queues import ANALYSE, DELIVER, Publisher
 from service.settings import Settings
-from service.stack import free_port
 from service.store.files import FileStore
-from service.store.ledger import Ledger, migrate
+from service.store.ledger import Ledger
 from service.web.server import SiteServer
 from service.web.site import create_site
+from tests.support.databases import prepare_ledger
+from tests.support.ports import free_port
 from tests.support.sample_findings import analysed, concluded
 
 PEOPLE = {Role.VIEWER: ("vera", "Vera Viewer"), Role.APPROVER: ("anna", "Anna Approver"), Role.ADMIN: ("ada", "Ada Admin")}
@@ -141,7 +142,7 @@ def as_bytes(image: Dataset | bytes) -> bytes:
 @contextmanager
 def serve_api(folder: Path, **changed: object) -> Iterator[Served]:
     settings = Settings(**{"data_dir": folder, "disk_free_min_bytes": 0, "http_port": free_port(), **changed})  # type: ignore[arg-type]
-    migrate(settings.ledger_url)
+    prepare_ledger(settings.ledger_url)
     ledger, store = Ledger(settings.ledger_url), FileStore(folder)
     publisher = RecordingPublisher(settings.redis_url)
     broken: dict[str, str | None] = {"ledger": None, "broker": None, "listener": None}

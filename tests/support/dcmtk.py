@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from service.destinations import Destination
-from service.stack import free_port
+from tests.support.ports import free_port
 
 START_TIMEOUT_S = 20.0
 

@@ -24,8 +24,8 @@ from service.report.secondary_capture import build_heatmap
 from service.report.structured_report import build_report
 from service.settings import Settings
 from service.store.ledger import Ledger
-from service.store.migrate import migrate
 from service.store.rows import DeliveryRow
+from tests.support.databases import prepare_ledger
 from tests.support.ledger_values import header
 from tests.support.sample_findings import CONCLUDED_AT, analysed, as_received, concluded, correction, decided, full_field
 
@@ -37,7 +37,7 @@ class DeliveryFixture:
     """A ledger and settings, and the way from an object to the end of one delivery try."""
 
     def __init__(self, url: str, data_dir: Path, **settings: Any) -> None:
-        migrate(url)
+        prepare_ledger(url)
         self.ledger = Ledger(url)
         self.settings = Settings(**{"data_dir": data_dir, "delivery_backoff_seconds": 0.1, "delivery_max_attempts": 3, **settings})
 

@@ -17,12 +17,13 @@ from pydicom.uid import MammographyCADSRStorage, generate_uid
 
 from service.demo.run import DemoSettings, open_client
 from service.settings import Settings
-from service.stack import Stack, free_port
+from service.stack import Stack
 from service.storage_scu import Peer, Sent, send_files
 from tests.support.orthanc import Orthanc, running
+from tests.support.ports import free_port
 
 PATIENCE_S = 90.0
-TERMINAL = {"verified", "mismatch", "refused", "failed", "unsupported"}
+TERMINAL = {"verified", "mismatch", "rejected", "failed", "unsupported"}
 
 
 @dataclass

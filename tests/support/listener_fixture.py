@@ -17,9 +17,10 @@ from pynetdicom.association import Association
 from service.receive.accept import ReceiveContext
 from service.receive.listener import Listener
 from service.settings import Settings
-from service.stack import free_port
 from service.store.files import FileStore
-from service.store.ledger import Ledger, migrate
+from service.store.ledger import Ledger
+from tests.support.databases import prepare_ledger
+from tests.support.ports import free_port
 
 VERIFICATION = "1.2.840.10008.1.1"
 EXPLICIT = "1.2.840.10008.1.2.1"
@@ -31,7 +32,7 @@ class ListenerFixture:
     def __init__(self, data_dir: Path, **settings: object) -> None:
         values = {"data_dir": data_dir, "dicom_port": free_port(), "disk_free_min_bytes": 0, **settings}
         self.settings = Settings.model_validate(values)
-        migrate(self.settings.ledger_url)
+        prepare_ledger(self.settings.ledger_url)
         self.store, self.ledger = FileStore(data_dir), Ledger(self.settings.ledger_url)
         self.published: list[str] = []
         self.context = ReceiveContext(self.store, self.ledger, self.settings, lambda uid, _priority: self.published.append(uid))

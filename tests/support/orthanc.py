@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from service.destinations import Destination
-from service.stack import free_port
+from tests.support.ports import free_port
 
 START_TIMEOUT_S = 30.0
 

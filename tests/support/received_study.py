@@ -19,9 +19,10 @@ from service.jobs.delivery import deliver_object
 from service.jobs.planning import plan_correction, plan_study
 from service.receive.accept import ReceiveContext, accept
 from service.settings import Settings
-from service.stack import free_port
-from service.store.ledger import Ledger, migrate
+from service.store.ledger import Ledger
 from service.store.rows import DeliveryRow
+from tests.support.databases import prepare_ledger
+from tests.support.ports import free_port
 from tests.support.sample_findings import analysed, concluded, correction, full_field
 
 FULL_SET = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
@@ -47,7 +48,7 @@ class ReceivedStudies:
         self.settings = Settings(**values)
         if not (folder / "ledger.sqlite").exists():
             folder.mkdir(parents=True, exist_ok=True)
-            migrate(self.settings.ledger_url)
+            prepare_ledger(self.settings.ledger_url)
         self.context: Context = open_context(self.settings)
 
     @property

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from service.destinations import Webhook
-from service.stack import free_port
+from tests.support.ports import free_port
 
 
 @dataclass(frozen=True)

@@ -132,7 +132,7 @@ def _parameters(keys: Iterable[str]) -> dict[str, inspect.Parameter]:
     for key in FLAGS:
         if key in keys:
             annotated[key] = (Annotated[str | None, typer.Option(help=KEYS[key]["help"], metavar=KEYS[key]["kind"])], None)
-    annotated["changes"] = (Annotated[list[str] | None, typer.Option("--set", help=SET_HELP, metavar="KEY=VALUE")], None)
+    annotated["set"] = (Annotated[list[str] | None, typer.Option("--set", help=SET_HELP, metavar="KEY=VALUE")], None)
     return {
         name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
         for name, (annotation, default) in annotated.items()
@@ -140,7 +140,7 @@ def _parameters(keys: Iterable[str]) -> dict[str, inspect.Parameter]:
 
 
 def _choose(given: dict[str, Any], keys: Iterable[str]) -> Chosen:
-    values = read_options(given["changes"] or (), keys)
+    values = read_options(given["set"] or (), keys)
     for key in FLAGS:
         if (text := given.get(key)) is None:
             continue

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +13,6 @@ from pydicom.uid import generate_uid
 
 from tests.support.api_server import FOUR_VIEWS, Served, serve_api
 from tests.support.dicomweb_viewer import stow
-from tests.support.postgres import new_database
 from tests.support.sample_findings import full_field
 
 STUDIES = "/dicom-web/studies"
@@ -26,7 +24,7 @@ def api(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
     with ExitStack() as stack:
         folder, url = tmp_path_factory.mktemp("search"), None
         if request.param == "postgresql":
-            url = stack.enter_context(new_database(request.getfixturevalue("postgresql_sockets"), f"search_{uuid.uuid4().hex}"))
+            url = stack.enter_context(request.getfixturevalue("postgresql").new_ledger())
         served = stack.enter_context(serve_api(folder, database_url=url))
         yield served
 

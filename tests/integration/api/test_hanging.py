@@ -22,7 +22,7 @@ from service.domain.findings import Conclusion, Marker
 from service.domain.study_image import StudyImage
 from service.jobs.planning import plan_correction, plan_study
 from service.store.database import now
-from service.store.ledger import Ledger, migrate
+from service.store.ledger import Ledger
 from tests.support.api_server import FOUR_VIEWS, Served, serve_api
 from tests.support.ledger_values import header
 from tests.support.sample_findings import analysed, full_field, skipped
@@ -313,7 +313,6 @@ def test_a_wrong_question_for_a_day_is_a_problem(api: Served, asked: dict[str, s
 
 
 def test_both_databases_know_how_far_a_study_is(database_url: str) -> None:
-    migrate(database_url)
     ledger = Ledger(database_url)
     try:
         assert ledger.study_progress(["1.2.3"]) == {}

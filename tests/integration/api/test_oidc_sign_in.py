@@ -20,9 +20,9 @@ import pytest
 from service.accounts.oidc import IssuerRefused, find_claim
 from service.accounts.oidc_sign_in import find_role
 from service.domain.access import Role
-from service.stack import free_port
 from tests.support.api_server import Served, serve_api
 from tests.support.oidc_issuer import running_issuer
+from tests.support.ports import free_port
 
 ROLES = {"radiologists": "approver", "pacs-team": "admin", "everybody": "viewer"}
 

@@ -10,10 +10,12 @@ from service.health import NotReady, check_part, make_probe
 from service.receive.accept import ReceiveContext
 from service.receive.listener import Listener
 from service.settings import Settings
-from service.stack import EmbeddedRedis, free_port
+from service.stack import EmbeddedRedis
 from service.store.files import FileStore
-from service.store.ledger import Ledger, migrate
+from service.store.ledger import Ledger
 from tests.support.api_server import serve_api
+from tests.support.databases import prepare_ledger
+from tests.support.ports import free_port
 from tests.support.sample_findings import full_field
 
 
@@ -45,7 +47,7 @@ def test_the_probe_speaks_each_parts_own_protocol(tmp_path: Path) -> None:
     settings = Settings(
         data_dir=tmp_path, dicom_port=free_port(), redis_url=broker.url, calling_ae_titles=("PACS",), require_called_ae=True
     )
-    migrate(settings.ledger_url)
+    prepare_ledger(settings.ledger_url)
     ledger = Ledger(settings.ledger_url)
     probe = make_probe(settings, ledger)
     assert probe() == {"ledger": None, "broker": "ConnectionError", "listener": "no association with the listener"}

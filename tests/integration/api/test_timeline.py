@@ -61,7 +61,7 @@ def test_a_study_tells_its_way_from_the_first_image_to_the_proof(api: Served) ->
     (concluded,) = [entry for entry in entries if entry["step"] == "concluded"]
     assert (concluded["version"], concluded["state"]) == (1, "complete")
     (delivered,) = [entry for entry in entries if entry["step"] == "delivered"]
-    assert (delivered["delivery"], delivered["state"], delivered["destination"]) == (delivery.id, "refused", "archive")
+    assert (delivered["delivery"], delivered["state"], delivered["destination"]) == (delivery.id, "rejected", "archive")
     assert delivered["text"] == "0x0122 SOP class not supported"
     assert any(entry["step"] == "correction" and entry["actor"] == "policy" for entry in entries)
     assert steps.index("received") < steps.index("analysed") < steps.index("planned") < steps.index("delivered")

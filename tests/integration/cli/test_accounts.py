@@ -17,7 +17,8 @@ from service.accounts.tokens import digest
 from service.cli import app
 from service.domain.errors import ServiceError
 from service.settings import Settings
-from service.store.ledger import Ledger, migrate
+from service.store.ledger import Ledger
+from tests.support.databases import prepare_ledger
 
 PASSWORD = "radium and polonium"
 ME = f"cli:{getpass.getuser()}"
@@ -27,7 +28,7 @@ ME = f"cli:{getpass.getuser()}"
 def ledger(clean_environment: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Ledger]:
     clean_environment.setenv("MAMMOTRIAGE_DATA_DIR", str(tmp_path))
     clean_environment.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
-    migrate(Settings().ledger_url)
+    prepare_ledger(Settings().ledger_url)
     opened = Ledger(Settings().ledger_url)
     yield opened
     opened.close()

@@ -10,10 +10,10 @@ from pydicom.uid import ComprehensiveSRStorage, MammographyCADSRStorage, Seconda
 
 from service.cli.checkup import FIND, GET, check_destination
 from service.destinations import Destination
-from service.stack import free_port
 from tests.integration.cli.test_settings import run_cli
 from tests.support.faulty_scp import Fault, FaultyScp, running_scp
 from tests.support.orthanc import Orthanc, running
+from tests.support.ports import free_port
 
 US = "MAMMOTRIAGE"
 

@@ -21,7 +21,6 @@ from service.destinations import ArchiveApi, Destination, Tls, WebService
 from service.domain.findings import DeliveryState, ObjectKind
 from service.report.corrected_instance import build_corrected, build_undone
 from service.report.label_changes import label_changes, undo_changes
-from service.stack import free_port
 from tests.support.api_server import as_bytes
 from tests.support.certificates import make_certificate
 from tests.support.dcmtk import run_dcmqrscp, run_storescp
@@ -29,6 +28,7 @@ from tests.support.delivery_fixture import UNDO, DeliveryFixture, mislabelled, p
 from tests.support.dicomweb_peer import Dcm4cheeLike, Request, Response, dicomweb_peer, failed
 from tests.support.listener_fixture import ListenerFixture, listener_process
 from tests.support.orthanc import Orthanc, running
+from tests.support.ports import free_port
 from tests.support.sample_findings import full_field
 
 US = "MAMMOTRIAGE"

@@ -25,7 +25,7 @@ from service.domain.policy import CorrectionPolicy
 from service.jobs.analysis import analyse_instance
 from service.jobs.background import run_in_background
 from service.jobs.conclusion import conclude_study
-from service.store.ledger import Ledger, migrate
+from service.store.ledger import Ledger
 from service.store.tables import webhook_cursors
 from tests.support.kill_at_step import Task, choose, count_steps, kill_at
 from tests.support.ledger_values import Clock, header
@@ -37,7 +37,6 @@ STUDY = "1.2.3"
 
 @pytest.fixture
 def ledger(database_url: str) -> Iterator[Ledger]:
-    migrate(database_url)
     ledger = Ledger(database_url)
     ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
     yield ledger
@@ -101,7 +100,6 @@ def test_a_receiver_that_was_down_gets_every_event_once_and_in_order(ledger: Led
 
 
 def test_no_answer_of_a_receiver_lets_an_event_be_passed_over(database_url: str) -> None:
-    migrate(database_url)
     clock = Clock()
     ledger = Ledger(database_url, clock)
     ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
@@ -158,7 +156,6 @@ def test_two_tellers_tell_nothing_twice(ledger: Ledger) -> None:
 
 
 def test_an_event_of_a_teller_that_died_is_anothers_when_its_lease_ends(database_url: str) -> None:
-    migrate(database_url)
     clock = Clock()
     ledger = Ledger(database_url, clock)
     ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")

@@ -21,8 +21,9 @@ from service.jobs.queues import Publisher
 from service.jobs.sweeper import sweep
 from service.receive.accept import Receipt, ReceiveContext, accept
 from service.settings import Settings
-from service.stack import EmbeddedRedis, free_port
-from service.store.ledger import migrate
+from service.stack import EmbeddedRedis
+from tests.support.databases import prepare_ledger
+from tests.support.ports import free_port
 
 PACS = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104, corrections=CorrectionPolicy(film=True))
 
@@ -43,7 +44,7 @@ def context(tmp_path: Path, analyser: Analyser, clean_environment: pytest.Monkey
         destinations=(PACS,),
     )
     settings.data_dir.mkdir()
-    migrate(settings.ledger_url)
+    prepare_ledger(settings.ledger_url)
     opened = open_context(settings)
     opened.analyser = analyser  # loaded once for all tests, as a worker loads it once for all images
     return opened

@@ -213,10 +213,10 @@ def test_a_kind_that_is_off_everywhere_counts_as_not_compared(archive: SmallPacs
     assert quiet.view is quiet.laterality is Agreement.UNSURE and quiet.kind is None and plan_study(silent, (off,)).corrections == ()
 
 
-def test_a_ledger_of_the_former_schema_keeps_what_it_owes(database_url: str) -> None:
+def test_a_ledger_of_the_former_schema_keeps_what_it_owes(empty_database_url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    engine = open_engine(database_url)
+    engine = open_engine(empty_database_url)
     with engine.connect().execution_options(writes=True) as connection, connection.begin():
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
@@ -236,8 +236,8 @@ def test_a_ledger_of_the_former_schema_keeps_what_it_owes(database_url: str) -> 
             {"at": at},
         )
     engine.dispose()
-    migrate(database_url)
-    ledger = Ledger(database_url)
+    migrate(empty_database_url)
+    ledger = Ledger(empty_database_url)
     (row,) = ledger.due_deliveries()
     assert (row.object_uid, row.tries, row.correction_id, row.status) == ("2.25.1", 2, None, None)
     assert not ledger.plan_delivery("1.2.3", 1, ObjectKind.REPORT, None, "pacs", "2.25.1"), "it is still owed once"

@@ -12,7 +12,8 @@ from kombu import Consumer, Queue
 from service.domain.errors import BrokerDown
 from service.domain.findings import Priority
 from service.jobs.queues import QUEUES, Publisher
-from service.stack import EmbeddedRedis, free_port
+from service.stack import EmbeddedRedis
+from tests.support.ports import free_port
 
 
 @pytest.fixture

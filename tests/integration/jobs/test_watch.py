@@ -15,16 +15,17 @@ from service.jobs.context import Context, open_context
 from service.jobs.heartbeat import Heartbeat
 from service.jobs.sampling import SAMPLED, keep_sampling, take_samples
 from service.settings import Settings
-from service.stack import EmbeddedRedis, free_port
-from service.store.ledger import migrate
+from service.stack import EmbeddedRedis
+from tests.support.databases import prepare_ledger
 from tests.support.ledger_values import header
+from tests.support.ports import free_port
 
 
 @pytest.fixture
 def context(tmp_path: Path, clean_environment: pytest.MonkeyPatch) -> Iterator[Context]:
     settings = Settings(data_dir=tmp_path / "data", redis_url=f"redis://127.0.0.1:{free_port()}/0")
     settings.data_dir.mkdir()
-    migrate(settings.ledger_url)
+    prepare_ledger(settings.ledger_url)
     opened = open_context(settings)
     yield opened
     opened.ledger.close()

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -21,10 +20,11 @@ import pytest
 
 from service.demo.run import DemoSettings, open_client
 from service.settings import Settings
-from service.stack import EmbeddedRedis, free_port
+from service.stack import EmbeddedRedis
 from tests.support.api_server import as_bytes
 from tests.support.compose_file import ROOT, our_services, read_compose, read_env_file
-from tests.support.postgres import new_database
+from tests.support.ports import free_port
+from tests.support.postgres import Cluster
 from tests.support.sample_findings import full_field
 
 GPU, CPU = ("docker-compose.yml",), ("docker-compose.yml", "docker-compose.cpu.yml")
@@ -117,10 +117,10 @@ class Processes:
 
 
 @pytest.fixture
-def processes(tmp_path: Path, postgresql_sockets: Path) -> Iterator[Processes]:
+def processes(tmp_path: Path, postgresql: Cluster) -> Iterator[Processes]:
     broker = EmbeddedRedis(tmp_path / "redis")
     broker.start()
-    with new_database(postgresql_sockets, f"compose_{uuid.uuid4().hex}") as database_url:
+    with postgresql.new_database() as database_url:
         started = Processes(
             tmp_path,
             {

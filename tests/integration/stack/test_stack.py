@@ -17,8 +17,9 @@ import redis
 from service.demo.run import open_client
 from service.destinations import Destination
 from service.settings import Settings
-from service.stack import PARTS, EmbeddedRedis, NotStarted, Stack, as_environment, free_port
+from service.stack import PARTS, EmbeddedRedis, NotStarted, Stack, as_environment
 from service.store.ledger import Ledger
+from tests.support.ports import free_port
 from tests.support.sample_findings import full_field
 
 

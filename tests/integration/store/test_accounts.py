@@ -10,7 +10,7 @@ import pytest
 
 from service.domain.access import Role, Scope
 from service.store.accounts.users import AccountRefused
-from service.store.ledger import Ledger, migrate
+from service.store.ledger import Ledger
 
 START = datetime(2026, 11, 21, 9, tzinfo=UTC)
 IDLE, LASTS = timedelta(minutes=30), timedelta(hours=8)
@@ -34,7 +34,6 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ledger(database_url: str, clock: Clock) -> Iterator[Ledger]:
-    migrate(database_url)
     opened = Ledger(database_url, clock)
     yield opened
     opened.close()

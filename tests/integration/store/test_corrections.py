@@ -11,7 +11,7 @@ from models.vocabulary import Laterality, View
 from service.domain.errors import DecisionRefused
 from service.domain.findings import Agreement, CorrectionKind, CorrectionState, DeliveryState, LabelCorrection, ObjectKind
 from service.domain.policy import Action
-from service.store.ledger import Ledger, migrate
+from service.store.ledger import Ledger
 from service.store.rows import POLICY, CorrectionRow, Plan, PlannedCorrection, PlannedDelivery
 from tests.support.ledger_values import Clock, analysed, conclusion_of, header
 
@@ -21,7 +21,6 @@ State = CorrectionState
 
 @pytest.fixture
 def ledger(database_url: str) -> Iterator[Ledger]:
-    migrate(database_url)
     ledger = Ledger(database_url, Clock())
     yield ledger
     ledger.close()

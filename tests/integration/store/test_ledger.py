@@ -25,7 +25,6 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ledger(database_url: str, clock: Clock) -> Iterator[Ledger]:
-    migrate(database_url)
     ledger = Ledger(database_url, clock)
     yield ledger
     ledger.close()
@@ -386,11 +385,11 @@ def test_counts_name_every_state(ledger: Ledger) -> None:
     assert ledger.oldest_unfinished_at() is None
 
 
-def test_ping_answers_only_where_the_tables_are(database_url: str) -> None:
-    ledger = Ledger(database_url)
+def test_ping_answers_only_where_the_tables_are(empty_database_url: str) -> None:
+    ledger = Ledger(empty_database_url)
     with pytest.raises(SQLAlchemyError):
         ledger.ping()
-    migrate(database_url)
+    migrate(empty_database_url)
     ledger.ping()
     ledger.close()
 

@@ -57,6 +57,12 @@ JSON_COLUMNS: tuple[tuple[Any, str, type[BaseModel]], ...] = (
 )
 
 
+@pytest.fixture
+def database_url(empty_database_url: str) -> str:
+    """Migrations begin with no tables."""
+    return empty_database_url
+
+
 def test_the_migrated_schema_is_the_modelled_one(database_url: str) -> None:
     migrate(database_url)
     engine = open_engine(database_url)

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from service.domain.findings import ObjectKind
-from service.store.ledger import Accepted, Ledger, migrate
+from service.store.ledger import Accepted, Ledger
 from tests.support.ledger_values import analysed, conclusion_of, header
 
 STUDY = "1.2.3"
@@ -24,15 +24,16 @@ Answer = TypeVar("Answer")
 
 @pytest.fixture
 def ledger(database_url: str) -> Iterator[Ledger]:
-    migrate(database_url)
     ledger = Ledger(database_url)
     yield ledger
     ledger.close()
 
 
 def run_together(work: Callable[[str, int], Answer], database_url: str) -> list[Answer]:
-    with ProcessPoolExecutor(WRITERS, mp_context=multiprocessing.get_context("spawn")) as processes:
-        return [future.result(timeout=120) for future in [processes.submit(work, database_url, number) for number in range(WRITERS)]]
+    together = multiprocessing.get_context("forkserver")
+    together.set_forkserver_preload(["service.store.ledger"])
+    with ProcessPoolExecutor(WRITERS, mp_context=together) as processes:
+        return [future.result() for future in [processes.submit(work, database_url, number) for number in range(WRITERS)]]
 
 
 def receive_the_same(database_url: str, _number: int) -> list[Accepted]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from service.domain.findings import DeliveryState, InstanceState, ObjectKind
-from service.store.ledger import Ledger, migrate
+from service.store.ledger import Ledger
 from service.store.workers import FORGOTTEN_AFTER, SAMPLES_KEPT
 from tests.support.ledger_values import Clock, header
 from tests.support.sample_findings import CANCER, LABELER, analysed, concluded, skipped
@@ -27,7 +27,6 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ledger(database_url: str, clock: Clock) -> Iterator[Ledger]:
-    migrate(database_url)
     opened = Ledger(database_url, clock)
     yield opened
     opened.close()

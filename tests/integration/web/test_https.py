@@ -15,9 +15,10 @@ import pytest
 
 from service.health import ask_api
 from service.settings import Settings
-from service.stack import as_environment, free_port
-from service.store.migrate import migrate
+from service.stack import as_environment
 from tests.support.certificates import make_certificate
+from tests.support.databases import prepare_ledger
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def encrypted(tmp_path: Path, clean_environment: pytest.MonkeyPatch) -> Iterator
     certificate, key = make_certificate(tmp_path, "api")
     settings = Settings(data_dir=tmp_path / "data", http_port=free_port(), http_tls_cert=certificate, http_tls_key=key)
     settings.data_dir.mkdir()
-    migrate(settings.ledger_url)
+    prepare_ledger(settings.ledger_url)
     process = subprocess.Popen([sys.executable, "-m", "service.cli", "api"], env=os.environ | as_environment(settings))
     try:
         yield settings

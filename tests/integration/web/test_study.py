@@ -305,8 +305,8 @@ def test_a_reader_says_what_is_right_and_may_change_their_mind(open_page: OpenPa
     row.get_by_label("note").fill("very dense")
     row.get_by_role("button", name="Save").click()
     expect(row.get_by_text("you: wrong, D")).to_be_visible()
-    (said,) = [each for each in site.ledger.feedback(current.study_instance_uid) if each.label == "density"]
-    assert (said.said, said.corrected_value, said.note, said.actor) == ("B", "D", "very dense", "vera")
+    (opinion,) = [each for each in site.ledger.feedback(current.study_instance_uid) if each.label == "density"]
+    assert (opinion.predicted_value, opinion.corrected_value, opinion.note, opinion.actor) == ("B", "D", "very dense", "vera")
 
 
 def test_an_image_that_was_not_analysed_says_why_and_a_study_in_work_comes_by_itself(
