@@ -112,7 +112,7 @@ class Outbox(Corrections):
             The peer's last answer, a DIMSE or HTTP status, where it gave one.
         """
         if state in ON_THE_WAY:
-            raise ValueError("a delivery ends verified, mismatch, refused, failed or left-out")
+            raise ValueError("a delivery ends verified, mismatch, rejected, failed or unsupported")
         end = update(deliveries).values(state=state, error=_plain(error), status=status, leased_until=None, finished_at=self._now())
         return self._change_delivery(delivery_id, end)
 

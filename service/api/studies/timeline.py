@@ -34,7 +34,7 @@ class Step(StrEnum):
     PLANNED = "planned"
     """An object is owed to a destination."""
     DELIVERED = "delivered"
-    """A delivery came to its end: verified, mismatch, refused, failed or left-out."""
+    """A delivery came to its end: verified, mismatch, rejected, failed or unsupported."""
 
 
 _ORDER = list(Step)
