@@ -98,12 +98,12 @@ def _through_the_stack(settings: Settings, cases: list[Path], folder: Path, roun
 
 
 def _own(ledger: Ledger, study: str) -> list[DeliveryRow]:
-    return ledger.deliveries(study_instance_uid=study, destination="pacs")
+    return ledger.deliveries.find(study_instance_uid=study, destination="pacs")
 
 
 def _from_conclusion(ledger: Ledger, study: str) -> tuple[float, float]:
     """Seconds from the event that tells of the conclusion to the first and to the last verified object."""
-    concluded = next(event.at for event in ledger.events(study_instance_uid=study) if event.kind == "study.concluded")
+    concluded = next(event.at for event in ledger.events.find(study_instance_uid=study) if event.kind == "study.concluded")
     ends = [(row.finished_at - concluded).total_seconds() for row in _own(ledger, study) if row.finished_at]
     return min(ends), max(ends)
 
@@ -111,7 +111,9 @@ def _from_conclusion(ledger: Ledger, study: str) -> tuple[float, float]:
 def _burst(ledger: Ledger, studies: list[str]) -> dict[str, Any]:
     """Objects a second while images are analysed beside, from the first conclusion to the last proof."""
     rows = [row for study in studies for row in _own(ledger, study) if row.finished_at]
-    starts = [next(event.at for event in ledger.events(study_instance_uid=study) if event.kind == "study.concluded") for study in studies]
+    starts = [
+        next(event.at for event in ledger.events.find(study_instance_uid=study) if event.kind == "study.concluded") for study in studies
+    ]
     seconds = (max(row.finished_at for row in rows if row.finished_at) - min(starts)).total_seconds()
     return {"studies": len(studies), "objects": len(rows), "objects_verified_a_second": round(len(rows) / seconds, 2)}
 
@@ -131,12 +133,12 @@ def _one_worker(context: Context, studies: list[str]) -> dict[str, Any]:
             build_ms[row.kind].append(1000 * (time.perf_counter() - started))
             if row.correction_id is not None:
                 continue  # who corrects what is decided by policy or a person, not planned by hand
-            ledger.plan_delivery(study, row.version, row.kind, row.source_sop_instance_uid, destination.name, row.object_uid)
-    for row in ledger.due_deliveries():
+            ledger.deliveries.plan(study, row.version, row.kind, row.source_sop_instance_uid, destination.name, row.object_uid)
+    for row in ledger.deliveries.due():
         started = time.perf_counter()
         deliver_object(context, row.id)
         deliver_ms[row.kind].append(1000 * (time.perf_counter() - started))
-        ended = ledger.delivery(row.id)
+        ended = ledger.deliveries.get(row.id)
         if ended is None or ended.state is not DeliveryState.VERIFIED:
             raise SystemExit(f"delivery {row.id} did not end verified: {ended and ended.error}")
     return {

@@ -68,7 +68,7 @@ class Backlog(threading.Thread):
     def run(self) -> None:
         known: dict[str, datetime | None] = {}
         while not self.done.wait(0.5):
-            rows = [row for uid in self._study_uids for row in self._ledger.instances_of(uid)]
+            rows = [row for uid in self._study_uids for row in self._ledger.instances.of_study(uid)]
             # Nobody else takes an answer back, so each new time of ending is one analysis.
             self.analysed += sum(row.finished_at not in (None, known.get(row.sop_instance_uid, row.finished_at)) for row in rows)
             known |= {row.sop_instance_uid: row.finished_at for row in rows if row.finished_at}
@@ -76,13 +76,13 @@ class Backlog(threading.Thread):
             self.fewest = min(self.fewest, waiting)
             if waiting < FEWEST_WAITING:
                 for row in rows:
-                    if row.state is not InstanceState.RECEIVED and self._ledger.reopen(row.sop_instance_uid):
+                    if row.state is not InstanceState.RECEIVED and self._ledger.instances.reopen(row.sop_instance_uid):
                         self._publisher.analyse(row.sop_instance_uid, Priority.ROUTINE)
 
 
 def fill(ledger: Ledger, like: list[str], count: int) -> list[str]:
     """Enter finished studies with the headers and answers of real ones under new UIDs."""
-    models = [ledger.instances_of(uid) for uid in like]
+    models = [ledger.instances.of_study(uid) for uid in like]
     entered = []
     for number in range(count):
         study_instance_uid, series_instance_uid = str(generate_uid()), str(generate_uid())
@@ -96,11 +96,11 @@ def fill(ledger: Ledger, like: list[str], count: int) -> list[str]:
                 "series_instance_uid": series_instance_uid,
             }
             header = row.header.model_copy(update=named)
-            ledger.add_instance(header, uuid.uuid4().hex * 2, row.path, row.size, row.calling_ae)
+            ledger.instances.add(header, uuid.uuid4().hex * 2, row.path, row.size, row.calling_ae)
             finding = row.finding.model_copy(update={"sop_instance_uid": sop_instance_uid})
             images.append(StudyImage(header, finding))
-            ledger.record_finding(finding)
-        if ledger.record_conclusion(conclude(images, None, now())) is None:
+            ledger.instances.record_finding(finding)
+        if ledger.record_conclusion(conclude(images, None, now()), ledger.instances.of_study(study_instance_uid)) is None:
             raise SystemExit("a finished study could not be entered")
         entered.append(study_instance_uid)
     return entered
@@ -187,7 +187,7 @@ def _ask(port: int, studies: list[str], secret: str, seconds: float, rate: float
 
 def _wait_until_concluded(ledger: Ledger, study_instance_uids: list[str]) -> None:
     deadline = time.monotonic() + PATIENCE_S
-    while not all(ledger.study_progress(study_instance_uids)[uid].settled for uid in study_instance_uids):
+    while not all(ledger.study_progress.of_studies(study_instance_uids)[uid].settled for uid in study_instance_uids):
         if time.monotonic() > deadline:
             raise SystemExit("the studies to copy were never concluded")
         time.sleep(0.2)

@@ -36,9 +36,9 @@ class Backlog(Protocol):
 
 
 class Numbers(Protocol):
-    """What the ledger must be able to count; `service.store.ledger.Ledger` can."""
+    """What the ledger must be able to count; `service.store.counts.Counts` can."""
 
-    def counts(self) -> Mapping[str, Mapping[str, int]]: ...
+    def by_state(self) -> Mapping[str, Mapping[str, int]]: ...
     def oldest_unfinished_at(self) -> datetime | None: ...
     def deliveries_by_destination(self) -> Mapping[tuple[str, str], int]: ...
     def corrections_by_kind(self) -> Mapping[tuple[str, str], int]: ...
@@ -61,9 +61,9 @@ class LedgerCollector(Collector):
     """
 
     def __init__(
-        self, ledger: Numbers, destinations: Iterable[str] = (), webhooks: Iterable[str] = (), reports: Path | None = None
+        self, numbers: Numbers, destinations: Iterable[str] = (), webhooks: Iterable[str] = (), reports: Path | None = None
     ) -> None:
-        self._ledger = ledger
+        self._numbers = numbers
         self._reports = reports
         self._destinations = tuple(destinations)
         self._webhooks = tuple(webhooks)
@@ -73,25 +73,25 @@ class LedgerCollector(Collector):
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
-        counts = self._ledger.counts()
+        counts = self._numbers.by_state()
         for subject, help_text in _BY_STATE.items():
             yield _gauge(subject, help_text, ("state",), (((state,), count) for state, count in counts.get(subject, {}).items()))
-        deliveries = self._ledger.deliveries_by_destination()
+        deliveries = self._numbers.deliveries_by_destination()
         yield _gauge("deliveries", "Objects to deliver, by destination and state", ("destination", "state"), deliveries.items())
-        yield _gauge("corrections", "Corrections, by kind and state", ("kind", "state"), self._ledger.corrections_by_kind().items())
-        oldest = self._ledger.oldest_unfinished_at()
+        yield _gauge("corrections", "Corrections, by kind and state", ("kind", "state"), self._numbers.corrections_by_kind().items())
+        oldest = self._numbers.oldest_unfinished_at()
         age_s = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
         yield _single("oldest_unfinished_seconds", "Age of the instance that waits longest", age_s)
-        yield _single("oldest_delivery_seconds", "Age of the delivery that is longest on its way", self._ledger.oldest_delivery_age_s())
-        yield _single("held_studies", "Studies whose corrections wait for a person's release", self._ledger.held_studies())
-        breakers = self._ledger.breakers()
+        yield _single("oldest_delivery_seconds", "Age of the delivery that is longest on its way", self._numbers.oldest_delivery_age_s())
+        yield _single("held_studies", "Studies whose corrections wait for a person's release", self._numbers.held_studies())
+        breakers = self._numbers.breakers()
         states = [((name,), int(breakers.get(name, False))) for name in self._destinations]
         yield _gauge("open_breaker", "1 while a destination that did not answer is left alone", ("destination",), states)
         yield from self._webhook_gauges()
         yield from self._night_gauges()
 
     def _webhook_gauges(self) -> Iterator[Metric]:
-        behind = {name: self._ledger.webhook_backlog(name) for name in self._webhooks}
+        behind = {name: self._numbers.webhook_backlog(name) for name in self._webhooks}
         events = [((name,), each.events) for name, each in behind.items()]
         yield _gauge("webhook_lag_events", "Events that a webhook has not been told", ("webhook",), events)
         ages = [((name,), each.age_s) for name, each in behind.items()]
@@ -114,11 +114,11 @@ class LedgerCollector(Collector):
 
 
 def build_registry(
-    ledger: Numbers, destinations: Iterable[str] = (), webhooks: Iterable[str] = (), reports: Path | None = None
+    numbers: Numbers, destinations: Iterable[str] = (), webhooks: Iterable[str] = (), reports: Path | None = None
 ) -> CollectorRegistry:
     """A registry of its own (none is global), for `prometheus_client.generate_latest`; parameters as for `LedgerCollector`."""
     registry = CollectorRegistry()
-    registry.register(LedgerCollector(ledger, destinations, webhooks, reports))
+    registry.register(LedgerCollector(numbers, destinations, webhooks, reports))
     return registry
 
 

@@ -26,19 +26,19 @@ def sign_in_from_directory(ledger: Ledger, settings: Settings, claims: Mapping[s
         None of their groups has a role here, or the account is disabled.
     """
     subject = f"{settings.oidc_issuer} {claims['sub']}".replace("\0", "")
-    user = ledger.user_of_subject(subject)
+    user = ledger.users.get_by_subject(subject)
     role = find_role(find_claim(claims, settings.oidc_role_claim), settings.oidc_roles)
     if role is None or (user is not None and user.disabled):
         known = user.name if user else "unknown"
-        ledger.write_audit(known, "sign-in failed", user.name if user else "", address)
+        ledger.audit_log.append(known, "sign-in failed", user.name if user else "", address)
         raise IssuerRefused("you may not use this service: ask its administrator")
     shown = str(claims.get("name") or claims.get(settings.oidc_name_claim) or claims["sub"]).replace("\0", "")[:64]
     if user is None:
         user = _enter(ledger, settings, claims, subject, shown, role)
     elif (user.role, user.display_name) != (role, shown):
-        user = ledger.set_role(user.name, role, shown, keep_an_admin=False)
+        user = ledger.users.set_role(user.name, role, shown, keep_an_admin=False)
     opened = open_session(ledger, settings, user.name)
-    ledger.write_audit(user.name, "sign-in", user.name, f"{address} {settings.oidc_issuer}")
+    ledger.audit_log.append(user.name, "sign-in", user.name, f"{address} {settings.oidc_issuer}")
     return opened
 
 
@@ -53,8 +53,8 @@ def _enter(ledger: Ledger, settings: Settings, claims: Mapping[str, Any], subjec
     """Make the account. A name that is somebody's already is never taken over: this one gets a suffix."""
     wanted = str(find_claim(claims, settings.oidc_name_claim) or claims["sub"]).lower()
     name = re.sub(r"[^a-z0-9._@-]", "-", wanted).lstrip("._@-")[:50] or "user"
-    if ledger.user(name) is not None:
+    if ledger.users.get(name) is not None:
         name = f"{name}-{hashlib.sha256(subject.encode()).hexdigest()[:8]}"
-    row = ledger.add_user(name, shown, role, subject=subject)
-    ledger.write_audit(name, "account made", name, str(settings.oidc_issuer))
+    row = ledger.users.add(name, shown, role, subject=subject)
+    ledger.audit_log.append(name, "account made", name, str(settings.oidc_issuer))
     return row

@@ -56,22 +56,22 @@ def sign_in(ledger: Ledger, settings: Settings, name: str, password: str, addres
         user = "-"
     prove(ledger, user, password, address)
     opened = open_session(ledger, settings, user)
-    ledger.write_audit(user, "sign-in", user, address)
+    ledger.audit_log.append(user, "sign-in", user, address)
     return opened
 
 
 def prove(ledger: Ledger, user: str, password: str, address: str) -> None:
     """Let through who knows the password; raises as `sign_in` does."""
     of_user, of_address = _key("user", user), _key("address", address)
-    blocked = ledger.begin_sign_in({of_user: FREE_TRIES_OF_USER, of_address: FREE_TRIES_OF_ADDRESS})
+    blocked = ledger.sessions.begin_sign_in({of_user: FREE_TRIES_OF_USER, of_address: FREE_TRIES_OF_ADDRESS})
     if blocked is not None:
         raise TooManyTries(blocked)
     if not is_password(ledger, user, password):
         # A name that is none of ours is not written down: people type passwords into the wrong field.
-        known = user if ledger.user(user) else "unknown"
-        ledger.write_audit(known, "sign-in failed", known if known == user else "", address)
+        known = user if ledger.users.get(user) else "unknown"
+        ledger.audit_log.append(known, "sign-in failed", known if known == user else "", address)
         raise SignInRefused("name or password is wrong")
-    ledger.end_sign_in(of_user, [of_address])
+    ledger.sessions.end_sign_in(of_user, [of_address])
 
 
 def _key(kind: str, value: str) -> str:

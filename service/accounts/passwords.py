@@ -54,7 +54,7 @@ def check_new_password(name: str, password: str) -> str:
 
 def is_password(ledger: Ledger, name: str, password: str) -> bool:
     """Whether somebody may sign in so. A hash of older parameters is made anew while the password is at hand."""
-    kept = ledger.password_hash(name)
+    kept = ledger.users.password_hash(name)
     tried = _normal(password[:LONGEST])
     with _TOGETHER:
         try:
@@ -64,7 +64,7 @@ def is_password(ledger: Ledger, name: str, password: str) -> bool:
     if kept is None:
         return False
     if _HASHER.check_needs_rehash(kept):
-        ledger.set_password(name, hash_password(password), keep_sessions=True)
+        ledger.users.set_password(name, hash_password(password), keep_sessions=True)
     return True
 
 

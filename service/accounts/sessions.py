@@ -32,5 +32,5 @@ class OpenedSession:
 def open_session(ledger: Ledger, settings: Settings, user_name: str) -> OpenedSession:
     """Begin a session of somebody who has proved to be this user. Always a new token: one that was planted before is worth nothing."""
     opened = OpenedSession(make_token(), make_token())
-    ledger.open_session(digest(opened.token), user_name, opened.csrf_token, lifetime(settings), idle_time(settings))
+    ledger.sessions.open(digest(opened.token), user_name, opened.csrf_token, lifetime(settings), idle_time(settings))
     return opened

@@ -55,4 +55,4 @@ def issue_key(
     if not scopes:
         raise AccountRefused("a key without scopes opens nothing: name at least one")
     secret = KEY_PREFIX + make_token()
-    return secret, ledger.add_key(check_name(name), digest(secret), scopes, created_by, expires_at)
+    return secret, ledger.api_keys.add(check_name(name), digest(secret), scopes, created_by, expires_at)

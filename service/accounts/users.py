@@ -19,7 +19,7 @@ def make_user(ledger: Ledger, name: str, display_name: str, role: Role, password
         The name is taken or cannot be one, or the password is a bad one.
     """
     lower = check_name(name)
-    return ledger.add_user(lower, display_name.strip() or lower, role, check_new_password(lower, password))
+    return ledger.users.add(lower, display_name.strip() or lower, role, check_new_password(lower, password))
 
 
 def set_password_of(ledger: Ledger, name: str, password: str) -> UserRow:
@@ -32,9 +32,9 @@ def set_password_of(ledger: Ledger, name: str, password: str) -> UserRow:
     AccountRefused
         The password is a bad one, or the account signs in elsewhere.
     """
-    user = ledger.user(name)
+    user = ledger.users.get(name)
     if user is None:
         raise LookupError(name)
     if user.is_from_directory:
         raise AccountRefused("this account signs in with OpenID Connect: its password is not ours")
-    return ledger.set_password(name, check_new_password(name, password))
+    return ledger.users.set_password(name, check_new_password(name, password))

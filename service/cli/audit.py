@@ -26,7 +26,7 @@ def list_entries(by: By = None, action: Action = None, limit: Limit = 100, as_js
     from service.api.accounts.schemas import show_entry
 
     with opened() as context:
-        print_rows([show_entry(row) for row in context.ledger.audit(None, limit, by, action)], _COLUMNS, as_json)
+        print_rows([show_entry(row) for row in context.ledger.audit_log.find(None, limit, by, action)], _COLUMNS, as_json)
 
 
 @app.command()

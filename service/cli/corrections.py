@@ -30,7 +30,7 @@ def list_corrections(state: State = None, study: Study = None, after: After = 0,
     from service.api.corrections.presenter import show_correction
 
     with opened() as context:
-        rows = context.ledger.corrections(state=state, study_instance_uid=study, after_id=after, limit=limit)
+        rows = context.ledger.corrections.find(state=state, study_instance_uid=study, after_id=after, limit=limit)
         print_rows([show_correction(row) for row in rows], _COLUMNS, as_json, limit)
 
 
@@ -38,7 +38,7 @@ def list_corrections(state: State = None, study: Study = None, after: After = 0,
 def show(number: Number, as_json: AsJson = False) -> None:
     """One correction: its labels, its life so far, and where it went."""
     with opened() as context:
-        row = context.ledger.correction(number)
+        row = context.ledger.corrections.get(number)
         if row is None:
             raise NotFound(f"there is no correction {number}")
         _print_whole(context, row, as_json)

@@ -27,7 +27,7 @@ def list_deliveries(
     from service.api.deliveries.presenter import show_delivery
 
     with opened() as context:
-        rows = context.ledger.deliveries(state=state, study_instance_uid=study, destination=destination, after_id=after, limit=limit)
+        rows = context.ledger.deliveries.find(state=state, study_instance_uid=study, destination=destination, after_id=after, limit=limit)
         print_rows([show_delivery(row) for row in rows], _COLUMNS, as_json, limit)
 
 
@@ -48,7 +48,7 @@ def retry(
     person = sign(SignedRetry, actor=actor).actor
     with opened() as context:
         if failed_to is not None:
-            numbers = [row.id for row in context.ledger.deliveries(state=DeliveryState.FAILED, destination=failed_to)]
+            numbers = [row.id for row in context.ledger.deliveries.find(state=DeliveryState.FAILED, destination=failed_to)]
         rows = []
         for each in numbers or ():
             rows.append(ask(lambda each=each: retry_delivery(context, each, person), f"delivery {each}"))  # type: ignore[misc]

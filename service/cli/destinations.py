@@ -27,7 +27,7 @@ def list_destinations(as_json: AsJson = False) -> None:
     from service.api.deliveries.presenter import show_destination
 
     with opened() as context:
-        known = {row.name: row for row in context.ledger.destination_health()}
+        known = {row.name: row for row in context.ledger.destinations.all()}
         rows = [show_destination(each, known.get(each.name)) for each in context.settings.destinations]
         print_rows(rows, _COLUMNS, as_json)
 

@@ -23,7 +23,7 @@ def list_holds(
     from service.api.corrections.presenter import show_hold
 
     with opened() as context:
-        print_rows([show_hold(row) for row in context.ledger.holds(open_only=not everything)], _COLUMNS, as_json)
+        print_rows([show_hold(row) for row in context.ledger.holds.find(open_only=not everything)], _COLUMNS, as_json)
 
 
 @app.command()

@@ -46,7 +46,7 @@ def list_keys(as_json: AsJson = False) -> None:
     from service.api.accounts.schemas import show_key
 
     with opened() as context:
-        print_rows([show_key(row) for row in context.ledger.api_keys()], _COLUMNS, as_json)
+        print_rows([show_key(row) for row in context.ledger.api_keys.all()], _COLUMNS, as_json)
 
 
 @app.command()
@@ -55,7 +55,7 @@ def revoke(name: Name, as_json: AsJson = False) -> None:
     from service.api.accounts.schemas import show_key
 
     with opened() as context:
-        row = ask(lambda: context.ledger.revoke_key(name), "key of this name")
+        row = ask(lambda: context.ledger.api_keys.revoke(name), "key of this name")
         write_down(context.ledger, "keys revoke", name)
         print_rows([show_key(row)], _COLUMNS, as_json)
 

@@ -97,7 +97,7 @@ def ask(question: Callable[[], Answer], what: str) -> Answer:
 
 def write_down(ledger: Ledger, action: str, subject: str, detail: str = "") -> None:
     """Write into the audit trail what was done on the command line, and as whom of the machine."""
-    ledger.write_audit(f"cli:{getpass.getuser()}", action, subject, detail)
+    ledger.audit_log.append(f"cli:{getpass.getuser()}", action, subject, detail)
 
 
 def print_rows(rows: Sequence[BaseModel], columns: dict[str, Callable[[Any], object]], as_json: bool, limit: int | None = None) -> None:

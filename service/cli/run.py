@@ -46,7 +46,7 @@ def tell_how_to_sign_in(settings: Settings) -> None:
         out.print("sign-in is off: whoever reaches the port may do everything", style="bold")
         return
     ledger = Ledger(settings.ledger_url)
-    if settings.oidc_issuer is None and not any(user.role is Role.ADMIN and not user.disabled for user in ledger.users()):
+    if settings.oidc_issuer is None and not any(user.role is Role.ADMIN and not user.disabled for user in ledger.users.all()):
         out.print("nobody can sign in yet: mammotriage users add NAME --role admin", style="bold")
     ledger.close()
 

@@ -43,7 +43,7 @@ def add(
 def list_users(as_json: AsJson = False) -> None:
     """Everybody, by name."""
     with opened() as context:
-        _show(context.ledger.users(), as_json)
+        _show(context.ledger.users.all(), as_json)
 
 
 @app.command("role")
@@ -54,7 +54,7 @@ def set_role(
 ) -> None:
     """Give somebody another role; their sessions go on with it."""
     with opened() as context:
-        row = ask(lambda: context.ledger.set_role(name, role), "user of this name")
+        row = ask(lambda: context.ledger.users.set_role(name, role), "user of this name")
         write_down(context.ledger, "users role", name, role)
         _show([row], as_json)
 
@@ -85,7 +85,7 @@ def enable(name: Name, as_json: AsJson = False) -> None:
 
 def _disable(name: str, disabled: bool, as_json: bool) -> None:
     with opened() as context:
-        row = ask(lambda: context.ledger.set_disabled(name, disabled), "user of this name")
+        row = ask(lambda: context.ledger.users.set_disabled(name, disabled), "user of this name")
         write_down(context.ledger, "users disable" if disabled else "users enable", name)
         _show([row], as_json)
 

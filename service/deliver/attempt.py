@@ -101,7 +101,7 @@ class DeliveryAttempt:
             if isinstance(proof, Missing) and not isinstance(self.payload, Dataset):
                 return self._retry(f"{self.name} does not hold the image that it is to change")
             status = self._send()
-            if not self.ledger.mark_sent(self.delivery.id):
+            if not self.ledger.deliveries.mark_sent(self.delivery.id):
                 # Another worker had the lease meanwhile, and brought it to an end.
                 return self._ended()
             self.state = DeliveryState.SENT
@@ -111,7 +111,7 @@ class DeliveryAttempt:
         commitment = request_commitment(seek(self.payload), self.destination, self.settings.ae_title, self.desk) if worth_it else None
         if isinstance(commitment, Silent | NotOffered):
             # So that not every object pays for the question.
-            self.ledger.record_capabilities(self.name, {StorageCommitmentPushModel: False})
+            self.ledger.destinations.record_capabilities(self.name, {StorageCommitmentPushModel: False})
         return self._conclude(proof, commitment, status)
 
     def _look(self) -> Proof:
@@ -130,7 +130,7 @@ class DeliveryAttempt:
         """Storage commitment is for objects sent over DIMSE to a peer that wants to be asked and is known to answer."""
         if not (self.destination.commitment and self.destination.ae_title and isinstance(self.payload, Dataset)):
             return False
-        known = self.ledger.destination_state(self.name)
+        known = self.ledger.destinations.health(self.name)
         if known is None or known.asked_at is None or (known.capabilities or {}).get(StorageCommitmentPushModel, True):
             return True
         return datetime.now(UTC) - known.asked_at > ASK_AGAIN
@@ -160,7 +160,7 @@ class DeliveryAttempt:
 
     def _leave_out(self, error: NotTaken) -> DeliveryState:
         self._answered()
-        self.ledger.record_capabilities(self.name, {error.sop_class_uid: False})
+        self.ledger.destinations.record_capabilities(self.name, {error.sop_class_uid: False})
         if self.delivery.kind in OWED:
             return self._finish(DeliveryState.REJECTED, str(error), error.status)
         log.warning(
@@ -175,21 +175,21 @@ class DeliveryAttempt:
         if tries >= self.settings.delivery_max_attempts:
             return self._finish(at_last, f"{error} (given up after {tries} tries)", status)
         pause = timedelta(seconds=backoff_s(tries, self.settings.delivery_backoff_seconds))
-        if not self.ledger.retry_delivery(self.delivery.id, error, datetime.now(UTC) + pause):
+        if not self.ledger.deliveries.retry_later(self.delivery.id, error, datetime.now(UTC) + pause):
             return self._ended()
         return self.state
 
     def _finish(self, state: DeliveryState, error: str | None = None, status: int | None = None) -> DeliveryState:
-        return state if self.ledger.finish_delivery(self.delivery.id, state, error, status) else self._ended()
+        return state if self.ledger.deliveries.finish(self.delivery.id, state, error, status) else self._ended()
 
     def _ended(self) -> DeliveryState:
         """How somebody else ended it."""
-        row = self.ledger.delivery(self.delivery.id)
+        row = self.ledger.deliveries.get(self.delivery.id)
         return row.state if row else self.state
 
     def _answered(self) -> None:
-        self.ledger.destination_answered(self.name)
+        self.ledger.destinations.record_answer(self.name)
 
     def _failed(self, error: str) -> None:
-        if self.ledger.destination_failed(self.name, error, self.destination.breaker_after, self.destination.breaker_seconds):
+        if self.ledger.destinations.record_failure(self.name, error, self.destination.breaker_after, self.destination.breaker_seconds):
             log.warning("left alone for a while", extra={"destination": self.name, "seconds": self.destination.breaker_seconds})

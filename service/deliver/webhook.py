@@ -58,7 +58,7 @@ def tell(webhook: Webhook, ledger: Ledger, client: httpx.Client | None = None, s
             return tell(webhook, ledger, opened, stop)
     taken = 0
     while not (stop and stop.is_set()) and _is_behind(webhook, ledger):
-        known = ledger.claim_webhook(webhook.name, LEASE_S)
+        known = ledger.webhooks.claim(webhook.name, LEASE_S)
         if known is None:
             break
         event = _next_event(webhook, ledger, known)
@@ -67,10 +67,10 @@ def tell(webhook: Webhook, ledger: Ledger, client: httpx.Client | None = None, s
         try:
             post_event(webhook, event, client)
         except WebhookRejected as error:
-            _, failures, _ = ledger.webhooks()[webhook.name]
-            ledger.webhook_failed(webhook.name, str(error), datetime.now(UTC) + pause(failures + 1))
+            _, failures, _ = ledger.webhooks.all()[webhook.name]
+            ledger.webhooks.record_failure(webhook.name, str(error), datetime.now(UTC) + pause(failures + 1))
             break
-        ledger.webhook_done(webhook.name, event.id)
+        ledger.webhooks.record_success(webhook.name, event.id)
         taken += 1
     return taken
 
@@ -136,16 +136,16 @@ def open_client() -> httpx.Client:
 
 def _is_behind(webhook: Webhook, ledger: Ledger) -> bool:
     """A look without a lock: most looks find nothing new."""
-    known = ledger.webhooks().get(webhook.name)
-    return ledger.last_event_id() > (known[0] if known else 0)
+    known = ledger.webhooks.all().get(webhook.name)
+    return ledger.events.last_id() > (known[0] if known else 0)
 
 
 def _next_event(webhook: Webhook, ledger: Ledger, known: int) -> EventRow | None:
     """The next event that the receiver wants; None, and the webhook given back, where none of the next ones is."""
-    ahead = ledger.events(after_id=known, limit=READ_AT_ONCE)
+    ahead = ledger.events.find(after_id=known, limit=READ_AT_ONCE)
     wanted = next((event for event in ahead if wants(webhook, event.kind)), None)
     if wanted is None:
-        ledger.webhook_done(webhook.name, ahead[-1].id if ahead else known)
+        ledger.webhooks.record_success(webhook.name, ahead[-1].id if ahead else known)
     return wanted
 
 

@@ -149,7 +149,7 @@ def open_client(settings: Settings) -> Iterator[httpx.Client]:
         url, headers = f"http://127.0.0.1:{settings.http_port}", {"Authorization": f"Bearer {secret}"}
         with httpx.Client(base_url=url, timeout=30, trust_env=False, headers=headers) as client:
             yield client
-        ledger.revoke_key(row.name)
+        ledger.api_keys.revoke(row.name)
     finally:
         ledger.close()
 

@@ -296,3 +296,8 @@ class DeliveryState(StrEnum):
     """It could not be brought to an end: unreachable or unproven through every try."""
     UNSUPPORTED = "unsupported"
     """The destination does not take objects of this class; by agreement, so nothing is wrong."""
+
+    @property
+    def is_open(self) -> bool:
+        """A worker still has something to do."""
+        return self in (DeliveryState.PENDING, DeliveryState.SENT)

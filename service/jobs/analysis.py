@@ -23,10 +23,10 @@ PICTURES = {"heatmap.png": "heatmap_png", "preview.png": "preview_png", "heatmap
 
 def analyse_instance(context: Context, sop_instance_uid: str) -> None:
     """Bring one received instance to its terminal state. Running it twice, or for an unknown id, does no harm."""
-    row = context.ledger.instance(sop_instance_uid)
+    row = context.ledger.instances.get(sop_instance_uid)
     if row is None or row.state is not InstanceState.RECEIVED:
         return
-    tries = context.ledger.count_try(sop_instance_uid)
+    tries = context.ledger.instances.count_attempt(sop_instance_uid)
     if tries > MOST_TRIES:
         reason = Reason(
             code="gave-up", text=f"analysis ended without an answer {MOST_TRIES} times: the process was killed or ran out of memory"
@@ -38,7 +38,7 @@ def analyse_instance(context: Context, sop_instance_uid: str) -> None:
         for name, attribute in PICTURES.items():
             if data := getattr(analysis, attribute):
                 context.store.write_result(sop_instance_uid, name, data)
-    if context.ledger.record_finding(finding):
+    if context.ledger.instances.record_finding(finding):
         log.info(
             "instance ended",
             extra={"sop_instance_uid": sop_instance_uid, "state": finding.state, "reason": finding.reason and finding.reason.code},

@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 def is_ready(context: Context, study_instance_uid: str) -> bool:
     """Tell whether a study need not wait for the quiet timer: everything received has ended, and the pixels show a full view set."""
-    rows = context.ledger.instances_of(study_instance_uid)
+    rows = context.ledger.instances.of_study(study_instance_uid)
     findings = [row.finding for row in rows if row.finding]
     return len(findings) == len(rows) and has_full_view_set(findings)
 
@@ -27,14 +27,14 @@ def conclude_study(context: Context, study_instance_uid: str) -> None:
     The deliveries that follow from a conclusion are entered with it, in one transaction: a worker killed at any point leaves
     either no conclusion or one whose deliveries the sweeper finds.
     """
-    rows = context.ledger.instances_of(study_instance_uid)
+    rows = context.ledger.instances.of_study(study_instance_uid)
     if not rows or any(row.finding is None for row in rows):
         return
-    destinations = context.route(study_instance_uid)
+    destinations = context.route(rows)
     study = [StudyImage(row.header, row.finding) for row in rows]
     conclusion = silence(conclude(study, context.analyser.threshold, datetime.now(UTC).replace(microsecond=0)), destinations)
     recorded = context.ledger.record_conclusion(
-        conclusion, lambda numbered: plan_study(numbered, destinations), lambda row: plan_correction(row, destinations)
+        conclusion, rows, lambda numbered: plan_study(numbered, destinations), lambda row: plan_correction(row, destinations)
     )
     if recorded is None:
         return

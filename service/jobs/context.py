@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from service.jobs.queues import Publisher
 from service.settings import Settings
 from service.store.files import FileStore
 from service.store.ledger import Ledger
+from service.store.rows import InstanceRow
 
 if TYPE_CHECKING:
     from service.analyse.runner import Analyser
@@ -44,11 +46,10 @@ class Context:
             max_pixels=self.settings.max_pixels,
         )
 
-    def route(self, study_instance_uid: str) -> tuple[Destination, ...]:
-        """The destinations that the rules choose for a study."""
-        rows = self.ledger.instances_of(study_instance_uid)
-        calling_ae = rows[0].calling_ae if rows else ""
-        return route(self.settings.rules, [row.header for row in rows], calling_ae, self.settings.destinations)
+    def route(self, images: Sequence[InstanceRow]) -> tuple[Destination, ...]:
+        """The destinations that the rules choose for a study, by the images that it has."""
+        calling_ae = images[0].calling_ae if images else ""
+        return route(self.settings.rules, [image.header for image in images], calling_ae, self.settings.destinations)
 
     def destination(self, name: str) -> Destination | None:
         """A configured destination by its name."""

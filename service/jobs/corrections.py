@@ -24,42 +24,41 @@ def approve_correction(context: Context, correction_id: int, actor: str, reason:
     DecisionRefused
         Its state does not allow it, or name or reason are missing. As for the other decisions here.
     """
-    row = context.ledger.approve(correction_id, *_signed(actor, reason), _planner(context, correction_id))
+    row = context.ledger.decisions.approve(correction_id, *_signed(actor, reason), _planner(context))
     queue_deliveries(context, row.study_instance_uid)
     return row
 
 
 def reject_correction(context: Context, correction_id: int, actor: str, reason: str) -> CorrectionRow:
     """Leave the labels as they are."""
-    return context.ledger.reject(correction_id, *_signed(actor, reason))
+    return context.ledger.decisions.reject(correction_id, *_signed(actor, reason))
 
 
 def undo_correction(context: Context, correction_id: int, actor: str, reason: str) -> CorrectionRow:
     """Have the former labels written back by the road that the correction took."""
-    row = context.ledger.undo(correction_id, *_signed(actor, reason), _planner(context, correction_id))
+    row = context.ledger.decisions.undo(correction_id, *_signed(actor, reason), _planner(context))
     queue_deliveries(context, row.study_instance_uid)
     return row
 
 
 def release_study(context: Context, study_instance_uid: str, actor: str, reason: str) -> HoldRow:
     """Let the corrections of a held study go."""
-    destinations = context.route(study_instance_uid)
-    hold = context.ledger.release(study_instance_uid, *_signed(actor, reason), lambda row: plan_correction(row, destinations))
+    hold = context.ledger.decisions.release(study_instance_uid, *_signed(actor, reason), _planner(context))
     queue_deliveries(context, study_instance_uid)
     return hold
 
 
 def retry_delivery(context: Context, delivery_id: int, actor: str) -> DeliveryRow:
     """Try a delivery again that ended without proof."""
-    row = context.ledger.retry(delivery_id, _signed(actor, "-")[0])
+    row = context.ledger.decisions.retry(delivery_id, _signed(actor, "-")[0])
     queue_deliveries(context, row.study_instance_uid)
     return row
 
 
 def queue_deliveries(context: Context, study_instance_uid: str) -> None:
     """Put a study's due deliveries on the queue at once, instead of waiting for the sweeper."""
-    study = context.ledger.study(study_instance_uid)
-    for delivery in context.ledger.due_deliveries(study_instance_uid=study_instance_uid):
+    study = context.ledger.studies.get(study_instance_uid)
+    for delivery in context.ledger.deliveries.due(study_instance_uid=study_instance_uid):
         try:
             context.publisher.deliver(delivery.id, study.priority if study else Priority.ROUTINE)
         except BrokerDown:
@@ -67,11 +66,9 @@ def queue_deliveries(context: Context, study_instance_uid: str) -> None:
             return
 
 
-def _planner(context: Context, correction_id: int) -> Planner:
-    """Where a correction goes, by the rules for its study; asked before the transaction begins."""
-    row = context.ledger.correction(correction_id)
-    destinations = context.route(row.study_instance_uid) if row else ()
-    return lambda decided: plan_correction(decided, destinations)
+def _planner(context: Context) -> Planner:
+    """Where a correction goes, by the rules for its study."""
+    return lambda row, images: plan_correction(row, context.route(images))
 
 
 def _signed(actor: str, reason: str) -> tuple[str, str]:

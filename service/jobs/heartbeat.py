@@ -44,7 +44,7 @@ class Heartbeat:
         self._stop.set()
         self._thread.join(5)
         try:
-            self._context.ledger.deregister_worker(self.name)
+            self._context.ledger.workers.deregister(self.name)
         except SQLAlchemyError as error:
             log.warning("worker not dismissed", extra={"cause": type(error).__name__})
 
@@ -52,7 +52,7 @@ class Heartbeat:
         known = False
         while not self._stop.is_set():
             try:
-                known = (known and self._context.ledger.heartbeat_worker(self.name)) or self._greet()
+                known = (known and self._context.ledger.workers.heartbeat(self.name)) or self._greet()
             except SQLAlchemyError as error:
                 log.warning("no sign of life written", extra={"cause": type(error).__name__})
             self._stop.wait(self._beat_s)
@@ -60,5 +60,5 @@ class Heartbeat:
     def _greet(self) -> bool:
         analyser = self._context.analyser
         models = (analyser.labeler.identity, analyser.cancer.identity)
-        self._context.ledger.register_worker(self.name, self._host, self._pid, analyser.cancer.provider, models)
+        self._context.ledger.workers.register(self.name, self._host, self._pid, analyser.cancer.provider, models)
         return True

@@ -47,15 +47,13 @@ def build(context: Context, row: DeliveryRow, destination: Destination) -> Paylo
 
 
 def _build_result(context: Context, row: DeliveryRow) -> pydicom.Dataset:
-    versions = {conclusion.version: conclusion for conclusion in context.ledger.conclusions(row.study_instance_uid)}
-    if row.version not in versions:
-        raise NotBuildable(f"version {row.version} of the conclusion is gone")
-    conclusion = versions[row.version]
-    earlier = versions.get(row.version - 1)
+    conclusion = _conclusion(context, row)
     if row.kind is ObjectKind.REPORT:
+        earlier = context.ledger.conclusions.get(row.study_instance_uid, row.version - 1)
         predecessor = build_report(earlier, _sources(context, earlier)) if earlier else None
         return build_report(conclusion, _sources(context, conclusion), predecessor)
     if row.kind is ObjectKind.CAD:
+        earlier = context.ledger.conclusions.get(row.study_instance_uid, row.version - 1)
         return build_cad_report(conclusion, _sources(context, conclusion), _cad_predecessor(context, earlier))
     assert row.source_sop_instance_uid is not None
     finding, source = _finding(conclusion, row.source_sop_instance_uid), _source(context, row.source_sop_instance_uid, pixels=False)
@@ -71,6 +69,13 @@ def _build_result(context: Context, row: DeliveryRow) -> pydicom.Dataset:
     )
 
 
+def _conclusion(context: Context, row: DeliveryRow | CorrectionRow) -> Conclusion:
+    conclusion = context.ledger.conclusions.get(row.study_instance_uid, row.version)
+    if conclusion is None:
+        raise NotBuildable(f"version {row.version} of the conclusion is gone")
+    return conclusion
+
+
 def _cad_predecessor(context: Context, earlier: Conclusion | None) -> pydicom.Dataset | None:
     """The CAD report that is superseded; a version without any picture had none."""
     try:
@@ -81,7 +86,7 @@ def _cad_predecessor(context: Context, earlier: Conclusion | None) -> pydicom.Da
 
 def _build_change(context: Context, row: DeliveryRow, destination: Destination) -> Payload:
     assert row.correction_id is not None
-    decided = context.ledger.correction(row.correction_id)
+    decided = context.ledger.corrections.get(row.correction_id)
     if decided is None or decided.decided_at is None:
         raise NotBuildable("the correction is gone, or nobody decided it")
     change, mode = _change(context, decided), destination.corrections.mode
@@ -102,15 +107,12 @@ def _build_change(context: Context, row: DeliveryRow, destination: Destination) 
 
 def _change(context: Context, row: CorrectionRow) -> Change:
     assert row.decided_at is not None
-    conclusion = next((each for each in context.ledger.conclusions(row.study_instance_uid) if each.version == row.version), None)
-    if conclusion is None:
-        raise NotBuildable(f"version {row.version} of the conclusion is gone")
-    finding = _finding(conclusion, row.sop_instance_uid)
+    finding = _finding(_conclusion(context, row), row.sop_instance_uid)
     return Change(row.correction, row.decided_by or "", row.decided_reason or "", row.decided_at, finding.models, finding.chest_wall_right)
 
 
 def _undo(context: Context, row: CorrectionRow) -> Undo:
-    asked = [step for step in context.ledger.history(row.id) if step.state is CorrectionState.REVERTING]
+    asked = [step for step in context.ledger.corrections.history(row.id) if step.state is CorrectionState.REVERTING]
     if not asked:
         raise NotBuildable("nobody asked for the undo")
     return Undo(asked[0].actor, asked[0].reason, asked[0].at)
@@ -125,7 +127,7 @@ def _sources(context: Context, conclusion: Conclusion) -> list[pydicom.Dataset]:
 
 
 def _source(context: Context, sop_instance_uid: str, pixels: bool) -> pydicom.Dataset:
-    row = context.ledger.instance(sop_instance_uid)
+    row = context.ledger.instances.get(sop_instance_uid)
     if row is None:
         raise NotBuildable("the source instance is gone")
     return pydicom.dcmread(context.store.path(row.path), stop_before_pixels=not pixels, force=True)

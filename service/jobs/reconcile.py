@@ -131,15 +131,15 @@ def check_file(path: Path, sha256: str) -> tuple[Result, str]:
 def _study_uids(context: Context) -> Iterator[str]:
     cursor: str | None = None
     while True:
-        page, cursor = context.ledger.studies(order="received", cursor=cursor, limit=STUDIES_AT_ONCE)
+        page, cursor = context.ledger.studies.find(order="received", cursor=cursor, limit=STUDIES_AT_ONCE)
         yield from (study.study_instance_uid for study in page)
         if cursor is None:
             return
 
 
 def _check_instances(context: Context, study_instance_uid: str, report: Reconciliation, stop: threading.Event) -> None:
-    received = [(row.sop_instance_uid, row.path, row.sha256) for row in context.ledger.instances_of(study_instance_uid)]
-    received += [(row.sop_instance_uid, row.path, row.sha256) for row in context.ledger.conflicts(study_instance_uid)]
+    received = [(row.sop_instance_uid, row.path, row.sha256) for row in context.ledger.instances.of_study(study_instance_uid)]
+    received += [(row.sop_instance_uid, row.path, row.sha256) for row in context.ledger.instances.conflicts(study_instance_uid)]
     for sop_instance_uid, path, sha256 in received:
         if stop.is_set():
             return
@@ -161,7 +161,7 @@ def _check_deliveries(
     context: Context, study_instance_uid: str, report: Reconciliation, failures: Counter[str], stop: threading.Event
 ) -> None:
     # Under one UID the archive holds what came last: a correction that was undone in place is rightly there no more.
-    latest = {(row.destination, row.object_uid): row for row in context.ledger.deliveries(study_instance_uid=study_instance_uid)}
+    latest = {(row.destination, row.object_uid): row for row in context.ledger.deliveries.find(study_instance_uid=study_instance_uid)}
     for row in latest.values():
         if stop.is_set():
             return

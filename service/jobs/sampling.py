@@ -23,7 +23,7 @@ def take_samples(context: Context) -> dict[str, float]:
 
     While the broker is away its queues have no value: a gap in a plot says so, a 0 would not.
     """
-    counts = context.ledger.counts()
+    counts = context.ledger.counts.by_state()
     deliveries = counts["deliveries"]
     values = {
         "disk-free-bytes": float(context.store.free_bytes()),
@@ -41,7 +41,7 @@ def keep_sampling(context: Context, stop: threading.Event) -> None:
     """Sample until told to stop; a database or disk that is away leaves a gap."""
     while not stop.is_set():
         try:
-            context.ledger.keep_samples(take_samples(context))
+            context.ledger.samples.add(take_samples(context))
         except (SQLAlchemyError, OSError) as error:
             log.warning("not sampled", extra={"cause": type(error).__name__})
         stop.wait(SAMPLE_S)

@@ -40,13 +40,13 @@ def sweep(context: Context, older_than_s: float | None = None) -> Swept:
     """
     waiting = sum(context.publisher.waiting().values())
     patience_s = 4 * context.settings.sweep_seconds if older_than_s is None else older_than_s
-    stuck = context.ledger.unfinished_instances(patience_s)
+    stuck = context.ledger.instances.take_unfinished(patience_s)
     for row in stuck:
         context.publisher.analyse(row.sop_instance_uid, row.priority)
-    quiet = context.ledger.studies_to_conclude(context.settings.study_idle_seconds)
+    quiet = context.ledger.studies.to_conclude(context.settings.study_idle_seconds)
     for study in quiet:
         context.publisher.conclude(study.study_instance_uid, study.priority)
-    due = context.ledger.due_deliveries() if waiting < MOST_WAITING else []
+    due = context.ledger.deliveries.due() if waiting < MOST_WAITING else []
     for delivery in due:
         context.publisher.deliver(delivery.id)
     return Swept(len(stuck), len(quiet), len(due))

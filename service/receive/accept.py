@@ -87,7 +87,7 @@ def _accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prio
     if RetrieveInbox(settings.data_dir).offer_object(path, header.sop_instance_uid, calling_ae):
         log.info("an archive moved to us what we asked it for", extra={"sop_instance_uid": header.sop_instance_uid})
         return Receipt(header.sop_instance_uid, header.study_instance_uid, Accepted.OWN)
-    if context.ledger.is_produced(header.sop_instance_uid):
+    if context.ledger.deliveries.is_own_object(header.sop_instance_uid):
         log.info("a result of ours came back", extra={"sop_instance_uid": header.sop_instance_uid})
         return Receipt(header.sop_instance_uid, header.study_instance_uid, Accepted.OWN)
     with NamedTemporaryFile(dir=store.spool_dir, suffix=".dcm", delete=False) as rewritten:
@@ -99,7 +99,7 @@ def _accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prio
         finally:
             Path(rewritten.name).unlink(missing_ok=True)
     priority = prioritise(settings.rules, [header], calling_ae, priority)
-    accepted = context.ledger.add_instance(header, sha256, place, size, calling_ae, priority, read_patient(part10.dataset))
+    accepted = context.ledger.instances.add(header, sha256, place, size, calling_ae, priority, read_patient(part10.dataset))
     if accepted is Accepted.NEW:
         _publish(context, header.sop_instance_uid, priority)
     elif accepted is Accepted.CONFLICT:

@@ -1,30 +1,44 @@
-"""The ledger's pages on corrections: each difference is a row with a life, and every step of it is written down."""
+"""Corrections: one row for each change of each image, and every step of it.
+
+`service.domain.correction_lifecycle` says which steps are allowed.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Row, insert, select, update
 
-from service.domain.findings import CorrectionKind, CorrectionState, DeliveryState, LabelCorrection, ObjectKind
-from service.domain.policy import Action
-from service.store.events import Chronicle
-from service.store.rows import POLICY, CorrectionRow, CorrectionStep, HoldRow, PlannedCorrection
-from service.store.tables import correction_history, corrections, deliveries, study_holds
+from service.domain.correction_lifecycle import (
+    UNDECIDED,
+    Delivered,
+    check_transition,
+    delivered_kind,
+    is_decision,
+    state_after_conclusion,
+    step_after_delivery,
+)
+from service.domain.events import CORRECTION_EVENTS
+from service.domain.findings import CorrectionKind, CorrectionState, DeliveryState, LabelCorrection
+from service.store.database import Database, Transaction
+from service.store.events import append_event
+from service.store.rows import POLICY, CorrectionRow, CorrectionStep, PlannedCorrection
+from service.store.tables import correction_history, corrections, deliveries
 
-ON_THE_WAY = (DeliveryState.PENDING, DeliveryState.SENT)
-UNDECIDED = (CorrectionState.PROPOSED, CorrectionState.REPORTED)
-FOLLOWS_DELIVERIES = (CorrectionState.APPROVED, CorrectionState.APPLIED, CorrectionState.VERIFIED, CorrectionState.MISMATCH)
 
+class Corrections:
+    """Reads corrections and their history; decisions and deliveries change them (the functions of this module)."""
 
-class Corrections(Chronicle):
-    def correction(self, correction_id: int) -> CorrectionRow | None:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, correction_id: int) -> CorrectionRow | None:
         """Look one correction up."""
-        with self._read() as connection:
-            row = connection.execute(select(corrections).where(corrections.c.id == correction_id)).one_or_none()
-        return as_correction(row) if row else None
+        with self._database.read() as tx:
+            row = tx.execute(select(corrections).where(corrections.c.id == correction_id)).one_or_none()
+        return _correction(row) if row else None
 
-    def corrections(
+    def find(
         self,
         state: CorrectionState | None = None,
         study_instance_uid: str | None = None,
@@ -33,7 +47,7 @@ class Corrections(Chronicle):
         kind: CorrectionKind | None = None,
         newest_first: bool = False,
     ) -> list[CorrectionRow]:
-        """List corrections behind one that is known, oldest or newest first."""
+        """List the corrections after a known one, oldest or newest first."""
         wanted = select(corrections).order_by(corrections.c.id.desc() if newest_first else corrections.c.id).limit(limit)
         if after_id:
             wanted = wanted.where(corrections.c.id < after_id if newest_first else corrections.c.id > after_id)
@@ -43,116 +57,114 @@ class Corrections(Chronicle):
             wanted = wanted.where(corrections.c.state == state)
         if study_instance_uid is not None:
             wanted = wanted.where(corrections.c.study_instance_uid == study_instance_uid)
-        with self._read() as connection:
-            return [as_correction(row) for row in connection.execute(wanted)]
+        with self._database.read() as tx:
+            return [_correction(row) for row in tx.execute(wanted)]
 
     def history(self, correction_id: int) -> list[CorrectionStep]:
-        """Every step of a correction's life, first to last."""
+        """Every step of a correction, first to last."""
         wanted = select(correction_history).where(correction_history.c.correction_id == correction_id).order_by(correction_history.c.id)
-        with self._read() as connection:
-            return [CorrectionStep(row.at, CorrectionState(row.state), row.actor, row.reason) for row in connection.execute(wanted)]
+        with self._database.read() as tx:
+            return [CorrectionStep(row.at, CorrectionState(row.state), row.actor, row.reason) for row in tx.execute(wanted)]
 
-    def hold(self, study_instance_uid: str) -> HoldRow | None:
-        """The hold on a study, released or not; None where there never was one."""
-        with self._read() as connection:
-            row = connection.execute(select(study_holds).where(study_holds.c.study_instance_uid == study_instance_uid)).one_or_none()
-        return as_hold(row) if row else None
 
-    def holds(self, open_only: bool = True) -> list[HoldRow]:
-        """Studies that nothing corrected may leave, oldest first."""
-        wanted = select(study_holds).order_by(study_holds.c.since, study_holds.c.study_instance_uid)
-        if open_only:
-            wanted = wanted.where(study_holds.c.released_at.is_(None))
-        with self._read() as connection:
-            return [as_hold(row) for row in connection.execute(wanted)]
+def lock_correction(tx: Transaction, correction_id: int) -> CorrectionRow:
+    """Read a correction and keep other transactions from changing it. Raises LookupError for an unknown one."""
+    row = tx.execute(select(corrections).where(corrections.c.id == correction_id).with_for_update()).one_or_none()
+    if row is None:
+        raise LookupError(f"no correction {correction_id}")
+    return _correction(row)
 
-    def _enter_correction(self, connection: Connection, study_instance_uid: str, version: int, planned: PlannedCorrection) -> None:
-        """Enter what a conclusion found. A change that is known keeps its life; one that was withdrawn begins anew."""
-        at, correction = self._now(), planned.correction
-        assert correction.kind is not None
-        found = connection.execute(
-            select(corrections)
-            .where(corrections.c.sop_instance_uid == correction.sop_instance_uid, corrections.c.change == change_key(correction))
-            .with_for_update()
-        ).one_or_none()
-        seen = {"version": version, "correction": correction.model_dump_json(), "kind": correction.kind, "updated_at": at}
-        if found is not None and found.state not in (*UNDECIDED, CorrectionState.WITHDRAWN):
-            connection.execute(update(corrections).where(corrections.c.id == found.id).values(version=version, updated_at=at))
-            return
-        state = _first_state(planned.action)
-        if found is None:
-            new = insert(corrections).values(
-                study_instance_uid=study_instance_uid,
-                sop_instance_uid=correction.sop_instance_uid,
-                change=change_key(correction),
-                state=state,
-                created_at=at,
-                **seen,
-            )
-            correction_id: int = connection.execute(new.returning(corrections.c.id)).scalar_one()
-        else:
-            correction_id = found.id
-            connection.execute(update(corrections).where(corrections.c.id == correction_id).values(**seen))
-        if found is None or found.state != state:
-            decided = (
-                {"decided_by": POLICY, "decided_at": at, "decided_reason": correction.reason} if state is CorrectionState.APPROVED else {}
-            )
-            self._step(connection, correction_id, study_instance_uid, state, POLICY, correction.reason, **decided)
 
-    def _withdraw_others(self, connection: Connection, study_instance_uid: str, version: int) -> None:
-        """End what nobody decided and the current conclusion no longer sees."""
-        stale = select(corrections.c.id).where(
-            corrections.c.study_instance_uid == study_instance_uid, corrections.c.version < version, corrections.c.state.in_(UNDECIDED)
+def lock_corrections(tx: Transaction, study_instance_uid: str) -> None:
+    """Keep other transactions from changing the corrections of a study."""
+    wanted = select(corrections.c.id).where(corrections.c.study_instance_uid == study_instance_uid).order_by(corrections.c.id)
+    tx.execute(wanted.with_for_update())
+
+
+def approved_corrections(tx: Transaction, study_instance_uid: str) -> list[CorrectionRow]:
+    """Read the approved corrections of a study, oldest first, and keep other transactions from changing them."""
+    approved = select(corrections).where(
+        corrections.c.study_instance_uid == study_instance_uid, corrections.c.state == CorrectionState.APPROVED
+    )
+    return [_correction(row) for row in tx.execute(approved.order_by(corrections.c.id).with_for_update()).all()]
+
+
+def step_correction(tx: Transaction, row: CorrectionRow, state: CorrectionState, actor: str, reason: str) -> CorrectionRow:
+    """Bring a correction into another state, and write down who did it and why."""
+    return _enter_state(tx, row.id, row.state, state, actor, reason)
+
+
+def enter_correction(tx: Transaction, study_instance_uid: str, version: int, planned: PlannedCorrection) -> None:
+    """Enter a difference that a conclusion found. A decided change stays as it is; a withdrawn one starts anew."""
+    correction = planned.correction
+    assert correction.kind is not None
+    wanted = select(corrections).where(
+        corrections.c.sop_instance_uid == correction.sop_instance_uid, corrections.c.change == change_key(correction)
+    )
+    found = tx.execute(wanted.with_for_update()).one_or_none()
+    before = CorrectionState(found.state) if found else None
+    state = state_after_conclusion(before, planned.action)
+    if found is not None and state is None:
+        tx.execute(update(corrections).where(corrections.c.id == found.id).values(version=version, updated_at=tx.now))
+        return
+    assert state is not None
+    content = {"version": version, "correction": correction.model_dump_json(), "kind": correction.kind, "updated_at": tx.now}
+    if found is None:
+        new = insert(corrections).values(
+            study_instance_uid=study_instance_uid,
+            sop_instance_uid=correction.sop_instance_uid,
+            change=change_key(correction),
+            state=state,
+            created_at=tx.now,
+            **content,
         )
-        for correction_id in connection.execute(stale).scalars().all():
-            reason = f"conclusion {version} of the study sees no such difference"
-            self._step(connection, correction_id, study_instance_uid, CorrectionState.WITHDRAWN, POLICY, reason)
+        correction_id: int = tx.execute(new.returning(corrections.c.id)).scalar_one()
+    else:
+        correction_id = found.id
+        tx.execute(update(corrections).where(corrections.c.id == correction_id).values(**content))
+    if state is not before:
+        _enter_state(tx, correction_id, before, state, POLICY, correction.reason)
 
-    def _step(
-        self,
-        connection: Connection,
-        correction_id: int,
-        study_instance_uid: str,
-        state: CorrectionState,
-        actor: str,
-        reason: str,
-        **values: Any,
-    ) -> None:
-        """Bring a correction into a state, and write down who did it and why."""
-        at = self._now()
-        connection.execute(update(corrections).where(corrections.c.id == correction_id).values(state=state, updated_at=at, **values))
-        connection.execute(insert(correction_history).values(correction_id=correction_id, at=at, state=state, actor=actor, reason=reason))
-        self._tell(connection, f"correction.{state}", study_instance_uid, correction=correction_id, state=state)
 
-    def _state_of(self, connection: Connection, correction_id: int) -> CorrectionState:
-        wanted = select(corrections.c.state).where(corrections.c.id == correction_id).with_for_update()
-        return CorrectionState(connection.execute(wanted).scalar_one())
+def withdraw_corrections(tx: Transaction, study_instance_uid: str, version: int) -> None:
+    """Withdraw what nobody has decided and conclusion `version` of the study no longer finds."""
+    stale = select(corrections).where(
+        corrections.c.study_instance_uid == study_instance_uid, corrections.c.version < version, corrections.c.state.in_(UNDECIDED)
+    )
+    for row in tx.execute(stale.with_for_update()).all():
+        reason = f"conclusion {version} of the study sees no such difference"
+        step_correction(tx, _correction(row), CorrectionState.WITHDRAWN, POLICY, reason)
 
-    def _settle(self, connection: Connection, correction_id: int) -> None:
-        """Let a correction follow its deliveries."""
-        row = connection.execute(select(corrections).where(corrections.c.id == correction_id).with_for_update()).one_or_none()
-        if row is None:
-            return
-        state = CorrectionState(row.state)
-        undoing = state is CorrectionState.REVERTING
-        if not undoing and state not in FOLLOWS_DELIVERIES:
-            return
-        kind = ObjectKind.REVERTED if undoing else ObjectKind.CORRECTED
-        wanted = select(deliveries).where(deliveries.c.correction_id == correction_id, deliveries.c.kind == kind)
-        rows = connection.execute(wanted.order_by(deliveries.c.id)).all()
-        if not rows:
-            return
-        new, reason = _undone(rows) if undoing else _carried_out(rows)
-        if new is not state:
-            self._step(connection, correction_id, row.study_instance_uid, new, POLICY, reason)
+
+def follow_deliveries(tx: Transaction, row: CorrectionRow) -> CorrectionRow:
+    """Bring a correction, whose row this transaction has locked, into the state that its deliveries ask for."""
+    kind = delivered_kind(row.state)
+    if kind is None:
+        return row
+    wanted = select(deliveries.c.destination, deliveries.c.state).where(deliveries.c.correction_id == row.id, deliveries.c.kind == kind)
+    delivered = [Delivered(destination, DeliveryState(state)) for destination, state in tx.execute(wanted.order_by(deliveries.c.id))]
+    step = step_after_delivery(row.state, delivered)
+    return step_correction(tx, row, step.state, POLICY, step.reason) if step else row
 
 
 def change_key(correction: LabelCorrection) -> str:
-    """What would be written, in a word: ``contradicts:L:MLO``."""
+    """What would be written, as one word: ``contradicts:L:MLO``."""
     return f"{correction.kind}:{correction.new_laterality}:{correction.new_view}"
 
 
-def as_correction(row: Row[Any]) -> CorrectionRow:
+def _enter_state(
+    tx: Transaction, correction_id: int, before: CorrectionState | None, state: CorrectionState, actor: str, reason: str
+) -> CorrectionRow:
+    check_transition(before, state)
+    decided = {"decided_by": actor, "decided_at": tx.now, "decided_reason": reason} if is_decision(before, state) else {}
+    step = update(corrections).where(corrections.c.id == correction_id).values(state=state, updated_at=tx.now, **decided)
+    row = _correction(tx.execute(step.returning(*corrections.c)).one())
+    tx.execute(insert(correction_history).values(correction_id=correction_id, at=tx.now, state=state, actor=actor, reason=reason))
+    append_event(tx, CORRECTION_EVENTS[state], row.study_instance_uid, correction=correction_id, state=state)
+    return row
+
+
+def _correction(row: Row[Any]) -> CorrectionRow:
     return CorrectionRow(
         id=row.id,
         study_instance_uid=row.study_instance_uid,
@@ -167,29 +179,3 @@ def as_correction(row: Row[Any]) -> CorrectionRow:
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
-
-
-def as_hold(row: Row[Any]) -> HoldRow:
-    return HoldRow(row.study_instance_uid, row.reason, row.since, row.released_at, row.released_by, row.released_reason)
-
-
-def _first_state(action: Action) -> CorrectionState:
-    states = {Action.AUTO: CorrectionState.APPROVED, Action.APPROVE: CorrectionState.PROPOSED}
-    return states.get(action, CorrectionState.REPORTED)
-
-
-def _carried_out(rows: list[Row[Any]] | Any) -> tuple[CorrectionState, str]:
-    states = [DeliveryState(row.state) for row in rows]
-    bad = [f"{row.destination}: {row.state}" for row in rows if row.state not in (*ON_THE_WAY, DeliveryState.VERIFIED)]
-    if DeliveryState.PENDING in states:
-        return CorrectionState.APPROVED, "not yet at every destination"
-    if DeliveryState.SENT in states:
-        return CorrectionState.APPLIED, "sent, not yet proved"
-    return (CorrectionState.MISMATCH, "; ".join(bad)) if bad else (CorrectionState.VERIFIED, "read back from every destination")
-
-
-def _undone(rows: list[Row[Any]] | Any) -> tuple[CorrectionState, str]:
-    bad = [f"{row.destination}: {row.state}" for row in rows if row.state not in (*ON_THE_WAY, DeliveryState.VERIFIED)]
-    if any(row.state in ON_THE_WAY for row in rows):
-        return CorrectionState.REVERTING, ""
-    return (CorrectionState.VERIFIED, f"not undone: {'; '.join(bad)}") if bad else (CorrectionState.REVERTED, "former labels read back")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVarTuple, overload
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import Connection, CursorResult, Engine, Executable, Table, create_engine, event, make_url, text
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
+from sqlalchemy.sql.selectable import TypedReturnsRows
 
 BUSY_TIMEOUT_S = 60.0
 """How long a writer waits for another one (SQLite has one writer at a time; ours hold it for milliseconds)."""
@@ -59,42 +61,74 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
+_Ts = TypeVarTuple("_Ts")
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """A running transaction: what repositories hand to each other when one step of work touches several of them."""
+
+    connection: Connection
+    now: datetime
+    """The time of everything that this transaction writes."""
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.connection.dialect.name
+
+    @overload
+    def execute(self, statement: TypedReturnsRows[*_Ts]) -> CursorResult[*_Ts]: ...
+    @overload
+    def execute(self, statement: Executable) -> CursorResult[*tuple[Any, ...]]: ...
+    def execute(self, statement: Executable) -> CursorResult[*tuple[Any, ...]]:
+        """Run one statement."""
+        return self.connection.execute(statement)
+
+    def insert_once(self, table: Table, **values: Any) -> bool:
+        """Insert a row unless its key is taken.
+
+        Returns
+        -------
+        Whether the row was inserted. Another process may insert the same row at the same moment.
+        """
+        insert = insert_postgresql if self.dialect == "postgresql" else insert_sqlite
+        once = insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key)
+        return self.execute(once).first() is not None
+
+
 class Database:
-    """Transactions on one database.
+    """Opens transactions on one database.
 
     Parameters
     ----------
     database_url
         As for `open_engine`; connections are opened when first used.
     clock
-        Tells the time; tests give their own.
+        Returns the current time; tests give their own.
     """
 
     def __init__(self, database_url: str, clock: Callable[[], datetime] = now) -> None:
-        self._engine = open_engine(database_url)
-        self._now = clock
+        self.engine = open_engine(database_url)
+        self.clock = clock
 
     def ping(self) -> None:
         """Prove that the database answers and has its tables; raises SQLAlchemyError otherwise."""
-        with self._read() as connection:
-            connection.execute(text("SELECT count(*) FROM (SELECT study_instance_uid FROM studies LIMIT 1) AS one"))
+        with self.read() as tx:
+            tx.execute(text("SELECT count(*) FROM (SELECT study_instance_uid FROM studies LIMIT 1) AS one"))
 
     def close(self) -> None:
         """Close every pooled connection; a later call opens new ones."""
-        self._engine.dispose()
+        self.engine.dispose()
 
     @contextmanager
-    def _read(self) -> Iterator[Connection]:
-        with self._engine.connect() as connection, connection.begin():
-            yield connection
+    def read(self) -> Iterator[Transaction]:
+        """Open a transaction that only reads."""
+        with self.engine.connect() as connection, connection.begin():
+            yield Transaction(connection, self.clock())
 
     @contextmanager
-    def _write(self) -> Iterator[Connection]:
-        with self._engine.connect().execution_options(writes=True) as connection, connection.begin():
-            yield connection
-
-    def _insert_once(self, connection: Connection, table: Table, **values: Any) -> bool:
-        """Insert a row unless its key is taken; tells whether it was inserted. Safe against another process doing the same."""
-        insert = insert_postgresql if connection.dialect.name == "postgresql" else insert_sqlite
-        once = insert(table).values(**values).on_conflict_do_nothing().returning(*table.primary_key)
-        return connection.execute(once).first() is not None
+    def write(self) -> Iterator[Transaction]:
+        """Open a transaction that may write. It is committed at the end of the `with` block and rolled back on an exception."""
+        with self.engine.connect().execution_options(writes=True) as connection, connection.begin():
+            yield Transaction(connection, self.clock())

@@ -1,24 +1,33 @@
-"""The ledger's pages on deliveries: what goes where, who is at it, how it ended."""
+"""Deliveries: which object goes to which destination, which worker has it, how it ended."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Update, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, exists, func, or_, select, update
 
-from service.domain.errors import DecisionRefused
-from service.domain.findings import CorrectionState, DeliveryState, ObjectKind
-from service.store.corrections import FOLLOWS_DELIVERIES, ON_THE_WAY, Corrections
-from service.store.rows import DeliveryRow, PlannedDelivery
+from service.domain.delivery_lifecycle import OPEN, RETRYABLE, check_end, may_hold_object
+from service.domain.events import DELIVERY_EVENTS
+from service.domain.findings import DeliveryState, ObjectKind
+from service.store.corrections import follow_deliveries, lock_correction
+from service.store.database import Database, Transaction
+from service.store.destinations import lock_destination
+from service.store.events import append_event
+from service.store.rows import CorrectionRow, DeliveryRow, PlannedDelivery
 from service.store.tables import deliveries, destination_health, study_holds
 
 HELD_BACK = (ObjectKind.CORRECTED, ObjectKind.REJECTION)
-"""What does not leave a study that is held."""
+"""The kinds of objects of a held study that wait for a person."""
 
 
-class Outbox(Corrections):
-    def plan_delivery(
+class Deliveries:
+    """One row for each object and destination. A worker claims a row for a lease, and ends it or gives it back."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def plan(
         self,
         study_instance_uid: str,
         version: int,
@@ -27,18 +36,17 @@ class Outbox(Corrections):
         destination: str,
         object_uid: str,
     ) -> bool:
-        """Enter an object that is to reach a destination; False where that is already entered."""
-        with self._write() as connection:
-            return self._plan(
-                connection, study_instance_uid, version, PlannedDelivery(kind, source_sop_instance_uid, destination, object_uid)
-            )
+        """Enter an object that is to reach a destination; False where it is entered already."""
+        planned = PlannedDelivery(kind, source_sop_instance_uid, destination, object_uid)
+        with self._database.write() as tx:
+            return plan_delivery(tx, study_instance_uid, version, planned)
 
-    def delivery(self, delivery_id: int) -> DeliveryRow | None:
+    def get(self, delivery_id: int) -> DeliveryRow | None:
         """Look one delivery up."""
-        found = self._deliveries(select(deliveries).where(deliveries.c.id == delivery_id))
+        found = self._rows(select(deliveries).where(deliveries.c.id == delivery_id))
         return found[0] if found else None
 
-    def deliveries(
+    def find(
         self,
         state: DeliveryState | None = None,
         study_instance_uid: str | None = None,
@@ -47,7 +55,7 @@ class Outbox(Corrections):
         after_id: int = 0,
         limit: int | None = None,
     ) -> list[DeliveryRow]:
-        """List deliveries behind one that is known, in the order they were planned."""
+        """List the deliveries after a known one, in the order they were planned."""
         wanted = select(deliveries).where(deliveries.c.id > after_id).order_by(deliveries.c.id).limit(limit)
         if destination is not None:
             wanted = wanted.where(deliveries.c.destination == destination)
@@ -57,171 +65,190 @@ class Outbox(Corrections):
             wanted = wanted.where(deliveries.c.state == state)
         if study_instance_uid is not None:
             wanted = wanted.where(deliveries.c.study_instance_uid == study_instance_uid)
-        return self._deliveries(wanted)
+        return self._rows(wanted)
 
-    def is_produced(self, uid: str) -> bool:
-        """Tell whether a SOP Instance UID names an object of our own making."""
-        with self._read() as connection:
-            # An image that is corrected under its own UID is still the sender's.
-            made_here = or_(deliveries.c.source_sop_instance_uid.is_(None), deliveries.c.source_sop_instance_uid != deliveries.c.object_uid)
-            found = select(deliveries.c.id).where(deliveries.c.object_uid == uid, made_here).limit(1)
-            return connection.execute(found).scalar() is not None
+    def is_own_object(self, uid: str) -> bool:
+        """Tell whether a SOP Instance UID names an object that this service made."""
+        # An image that is corrected under its own UID is still the sender's.
+        made_here = or_(deliveries.c.source_sop_instance_uid.is_(None), deliveries.c.source_sop_instance_uid != deliveries.c.object_uid)
+        found = select(deliveries.c.id).where(deliveries.c.object_uid == uid, made_here).limit(1)
+        with self._database.read() as tx:
+            return tx.execute(found).scalar() is not None
 
-    def due_deliveries(self, at: datetime | None = None, study_instance_uid: str | None = None, limit: int = 1000) -> list[DeliveryRow]:
-        """List deliveries, of one study or of all, that nobody works on and whose next try is due; the longest overdue first."""
-        wanted = select(deliveries).where(_claimable(at or self._now()))
-        if study_instance_uid is not None:
-            wanted = wanted.where(deliveries.c.study_instance_uid == study_instance_uid)
-        return self._deliveries(wanted.order_by(deliveries.c.next_try_at, deliveries.c.id).limit(limit))
+    def due(self, at: datetime | None = None, study_instance_uid: str | None = None, limit: int = 1000) -> list[DeliveryRow]:
+        """List deliveries, of one study or of all, that no worker has and whose next attempt is due; the longest overdue first."""
+        with self._database.read() as tx:
+            wanted = select(deliveries).where(_claimable(at or tx.now))
+            if study_instance_uid is not None:
+                wanted = wanted.where(deliveries.c.study_instance_uid == study_instance_uid)
+            rows = tx.execute(wanted.order_by(deliveries.c.next_try_at, deliveries.c.id).limit(limit))
+            return [as_delivery(row) for row in rows]
 
-    def claim_delivery(self, delivery_id: int, lease_s: float, concurrency: int | None = None) -> DeliveryRow | None:
-        """Take a delivery on for `lease_s` seconds and count the try.
+    def claim(self, delivery_id: int, lease_s: float, concurrency: int | None = None) -> DeliveryRow | None:
+        """Reserve a delivery for the calling worker for `lease_s` seconds, and count the attempt.
 
         Parameters
         ----------
         concurrency
-            How many deliveries may be on their way to its destination at the same time; None: any number.
+            How many deliveries to its destination may be claimed at the same time; None: any number.
 
         Returns
         -------
-        None where it is not to be worked on now: finished, not due yet, another worker's lease runs, its destination is left alone or
-        has enough to do, or its study is held. A worker that died blocks its delivery only until its lease ends.
+        None where the delivery is not to be worked on now: it has ended or is not due yet, another worker's lease runs, the circuit
+        breaker of its destination is open, `concurrency` is reached, or its study is held. A worker that died blocks its delivery only
+        until its lease ends.
         """
-        at = self._now()
-        claim = (
-            update(deliveries)
-            .where(deliveries.c.id == delivery_id, _claimable(at))
-            .values(tries=deliveries.c.tries + 1, leased_until=at + timedelta(seconds=lease_s))
-        )
-        with self._write() as connection:
-            if concurrency is not None and self._is_busy(connection, delivery_id, concurrency, at):
+        with self._database.write() as tx:
+            claim = (
+                update(deliveries)
+                .where(deliveries.c.id == delivery_id, _claimable(tx.now))
+                .values(tries=deliveries.c.tries + 1, leased_until=tx.now + timedelta(seconds=lease_s))
+            )
+            if concurrency is not None and _is_busy(tx, delivery_id, concurrency):
                 return None
-            row = connection.execute(claim.returning(*deliveries.c)).one_or_none()
+            row = tx.execute(claim.returning(*deliveries.c)).one_or_none()
         return as_delivery(row) if row else None
 
     def mark_sent(self, delivery_id: int) -> bool:
-        """Note that the peer took the object; the proof is still to come. False where the delivery has ended."""
-        return self._change_delivery(delivery_id, update(deliveries).values(state=DeliveryState.SENT))
+        """Note that the destination accepted the object; the proof is still to come. False where the delivery has ended."""
+        return self._change(delivery_id, state=DeliveryState.SENT)
 
-    def finish_delivery(self, delivery_id: int, state: DeliveryState, error: str | None = None, status: int | None = None) -> bool:
+    def finish(self, delivery_id: int, state: DeliveryState, error: str | None = None, status: int | None = None) -> bool:
         """End a delivery; False where it had ended before.
 
         Parameters
         ----------
         status
-            The peer's last answer, a DIMSE or HTTP status, where it gave one.
+            The destination's last answer, a DIMSE or HTTP status, where it gave one.
         """
-        if state in ON_THE_WAY:
-            raise ValueError("a delivery ends verified, mismatch, rejected, failed or unsupported")
-        end = update(deliveries).values(state=state, error=_plain(error), status=status, leased_until=None, finished_at=self._now())
-        return self._change_delivery(delivery_id, end)
+        check_end(state)
+        return self._change(delivery_id, state=state, error=_plain(error), status=status, leased_until=None)
 
     def rename_object(self, delivery_id: int, object_uid: str) -> None:
-        """Note that the destination gets the object in another form, under a UID of its own."""
-        with self._write() as connection:
-            connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(object_uid=object_uid))
+        """Note that the destination gets the object in another form, under another SOP Instance UID."""
+        with self._database.write() as tx:
+            tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(object_uid=object_uid))
 
-    def postpone_delivery(self, delivery_id: int, reason: str, next_try_at: datetime) -> bool:
-        """Give a delivery back that must wait for another one: that was no try."""
-        back = update(deliveries).values(error=_plain(reason), leased_until=None, next_try_at=next_try_at, tries=deliveries.c.tries - 1)
-        return self._change_delivery(delivery_id, back)
+    def postpone(self, delivery_id: int, reason: str, next_try_at: datetime) -> bool:
+        """Give back a delivery that must wait for another one; the attempt is not counted. False where it has ended."""
+        not_counted = deliveries.c.tries - 1
+        return self._change(delivery_id, error=_plain(reason), leased_until=None, next_try_at=next_try_at, tries=not_counted)
 
-    def retry_delivery(self, delivery_id: int, error: str, next_try_at: datetime) -> bool:
-        """Give a delivery back for a later try; False where it has ended."""
-        back = update(deliveries).values(error=_plain(error), leased_until=None, next_try_at=next_try_at)
-        return self._change_delivery(delivery_id, back)
+    def retry_later(self, delivery_id: int, error: str, next_try_at: datetime) -> bool:
+        """Give back a delivery for a later attempt; False where it has ended."""
+        return self._change(delivery_id, error=_plain(error), leased_until=None, next_try_at=next_try_at)
 
-    def retry(self, delivery_id: int, actor: str) -> DeliveryRow:
-        """Give a delivery that ended without proof fresh tries, because a person asks for it.
-
-        Raises
-        ------
-        LookupError
-            There is no such delivery.
-        DecisionRefused
-            It is verified, still on its way, or writes labels that a person undid or rejected.
-        """
-        at = self._now()
-        with self._write() as connection:
-            row = connection.execute(select(deliveries).where(deliveries.c.id == delivery_id).with_for_update()).one_or_none()
-            if row is None:
-                raise LookupError(f"no delivery {delivery_id}")
-            if row.state in (*ON_THE_WAY, DeliveryState.VERIFIED):
-                raise DecisionRefused(f"delivery {delivery_id} is {row.state}: only what ended without proof is tried again")
-            self._take_up(connection, row, actor)
-            anew = {"state": DeliveryState.PENDING, "tries": 0, "next_try_at": at, "leased_until": None, "finished_at": None}
-            again = update(deliveries).where(deliveries.c.id == delivery_id).values(**anew)
-            fresh = as_delivery(connection.execute(again.returning(*deliveries.c)).one())
-            self._tell(
-                connection, "delivery.retried", row.study_instance_uid, delivery=delivery_id, destination=row.destination, actor=actor
-            )
-            if row.correction_id is not None:
-                self._settle(connection, row.correction_id)
-        return fresh
-
-    def _take_up(self, connection: Connection, row: Row[Any], actor: str) -> None:
-        """See that a delivery which is to be tried again still serves its correction."""
-        if row.correction_id is None:
-            return
-        state = self._state_of(connection, row.correction_id)
-        if row.kind == ObjectKind.REVERTED and state in FOLLOWS_DELIVERIES:
-            self._step(connection, row.correction_id, row.study_instance_uid, CorrectionState.REVERTING, actor, "the undo is tried again")
-        elif state not in FOLLOWS_DELIVERIES and not (row.kind == ObjectKind.REVERTED and state is CorrectionState.REVERTING):
-            raise DecisionRefused(f"delivery {row.id} belongs to correction {row.correction_id}, which is {state}: it is not written again")
-
-    def _plan(
-        self, connection: Connection, study_instance_uid: str, version: int, planned: PlannedDelivery, correction_id: int | None = None
-    ) -> bool:
-        at = self._now()
-        return self._insert_once(
-            connection,
-            deliveries,
-            study_instance_uid=study_instance_uid,
-            version=version,
-            kind=planned.kind,
-            correction_id=correction_id,
-            source_sop_instance_uid=planned.source_sop_instance_uid,
-            destination=planned.destination,
-            object_uid=planned.object_uid,
-            state=DeliveryState.PENDING,
-            tries=0,
-            created_at=at,
-            next_try_at=at,
-        )
-
-    def _change_delivery(self, delivery_id: int, change: Update) -> bool:
-        """Change a delivery that has not ended; what follows from that is written in the same transaction."""
-        unfinished = change.where(deliveries.c.id == delivery_id, deliveries.c.state.in_(ON_THE_WAY))
-        with self._write() as connection:
-            row = connection.execute(unfinished.returning(*deliveries.c)).one_or_none()
+    def _change(self, delivery_id: int, state: DeliveryState | None = None, **values: Any) -> bool:
+        """Change a delivery that has not ended, and in the same transaction what follows from that."""
+        with self._database.write() as tx:
+            correction = lock_correction_of(tx, delivery_id)
+            ends = state is not None and not state.is_open
+            values |= ({"state": state} if state else {}) | ({"finished_at": tx.now} if ends else {})
+            unfinished = update(deliveries).where(deliveries.c.id == delivery_id, deliveries.c.state.in_(OPEN))
+            row = tx.execute(unfinished.values(**values).returning(*deliveries.c)).one_or_none()
             if row is None:
                 return False
-            if row.state not in ON_THE_WAY:
-                told = {
-                    "delivery": row.id,
-                    "kind": row.kind,
-                    "destination": row.destination,
-                    "object_uid": row.object_uid,
-                    "tries": row.tries,
-                }
-                self._tell(connection, f"delivery.{row.state}", row.study_instance_uid, **told)
-            if row.correction_id is not None:
-                self._settle(connection, row.correction_id)
+            if state is not None and ends:
+                detail = {"kind": row.kind, "destination": row.destination, "object_uid": row.object_uid, "tries": row.tries}
+                append_event(tx, DELIVERY_EVENTS[state], row.study_instance_uid, delivery=row.id, **detail)
+            if correction:
+                follow_deliveries(tx, correction)
             return True
 
-    def _is_busy(self, connection: Connection, delivery_id: int, concurrency: int, at: datetime) -> bool:
-        name = connection.execute(select(deliveries.c.destination).where(deliveries.c.id == delivery_id)).scalar()
-        if name is None:
-            return False
-        # The row is the queue's turnstile: two workers must not count at the same time.
-        self._insert_once(connection, destination_health, name=name, failures=0)
-        connection.execute(select(destination_health.c.name).where(destination_health.c.name == name).with_for_update())
-        running = select(func.count()).where(deliveries.c.destination == name, deliveries.c.leased_until > at)
-        return connection.execute(running).scalar_one() >= concurrency
+    def _rows(self, wanted: Select[Any]) -> list[DeliveryRow]:
+        with self._database.read() as tx:
+            return [as_delivery(row) for row in tx.execute(wanted)]
 
-    def _deliveries(self, wanted: Select[Any]) -> list[DeliveryRow]:
-        with self._read() as connection:
-            return [as_delivery(row) for row in connection.execute(wanted)]
+
+def plan_delivery(
+    tx: Transaction, study_instance_uid: str, version: int, planned: PlannedDelivery, correction_id: int | None = None
+) -> bool:
+    """Enter an object that is to reach a destination; False where it is entered already."""
+    return tx.insert_once(
+        deliveries,
+        study_instance_uid=study_instance_uid,
+        version=version,
+        kind=planned.kind,
+        correction_id=correction_id,
+        source_sop_instance_uid=planned.source_sop_instance_uid,
+        destination=planned.destination,
+        object_uid=planned.object_uid,
+        state=DeliveryState.PENDING,
+        tries=0,
+        created_at=tx.now,
+        next_try_at=tx.now,
+    )
+
+
+def lock_correction_of(tx: Transaction, delivery_id: int) -> CorrectionRow | None:
+    """Lock the correction that a delivery writes; None where it writes none."""
+    correction_id = tx.execute(select(deliveries.c.correction_id).where(deliveries.c.id == delivery_id)).scalar()
+    return None if correction_id is None else lock_correction(tx, correction_id)
+
+
+def lock_delivery(tx: Transaction, delivery_id: int) -> DeliveryRow:
+    """Read a delivery and keep other transactions from changing it. Raises LookupError for an unknown one."""
+    row = tx.execute(select(deliveries).where(deliveries.c.id == delivery_id).with_for_update()).one_or_none()
+    if row is None:
+        raise LookupError(f"no delivery {delivery_id}")
+    return as_delivery(row)
+
+
+def restart_delivery(tx: Transaction, delivery_id: int) -> DeliveryRow:
+    """Give an ended delivery new attempts."""
+    again = update(deliveries).where(deliveries.c.id == delivery_id).values(**_restarted(tx))
+    return as_delivery(tx.execute(again.returning(*deliveries.c)).one())
+
+
+def restart_undo(tx: Transaction, correction_id: int, planned: PlannedDelivery) -> None:
+    """Give the delivery of an earlier undo new attempts, where it ended without proof."""
+    ended = update(deliveries).where(
+        deliveries.c.correction_id == correction_id,
+        deliveries.c.kind == planned.kind,
+        deliveries.c.destination == planned.destination,
+        deliveries.c.state.in_(RETRYABLE),
+    )
+    tx.execute(ended.values(**_restarted(tx)))
+
+
+def cancel_deliveries(tx: Transaction, correction_id: int) -> tuple[set[str], datetime]:
+    """End the open deliveries of a correction that a person undoes.
+
+    Returns
+    -------
+    Names of the destinations that hold the correction or may hold it, and the time when the last lease on an ended delivery runs out.
+    """
+    wanted = select(deliveries).where(deliveries.c.correction_id == correction_id)
+    holders, free_at = set(), tx.now
+    for row in tx.execute(wanted.order_by(deliveries.c.id)).all():
+        state = DeliveryState(row.state)
+        if row.kind == ObjectKind.CORRECTED and may_hold_object(state, row.tries):
+            holders.add(row.destination)
+        if state.is_open:
+            free_at = max(free_at, row.leased_until or free_at)
+            end = update(deliveries).where(deliveries.c.id == row.id)
+            tx.execute(end.values(state=DeliveryState.MISMATCH, error="reverted", leased_until=None, finished_at=tx.now))
+    return holders, free_at
+
+
+def delay_undo(tx: Transaction, correction_id: int, until: datetime) -> None:
+    """Let the deliveries of an undo wait: a worker that is just sending the correction must be done before the former labels follow."""
+    waiting = update(deliveries).where(deliveries.c.correction_id == correction_id, deliveries.c.kind == ObjectKind.REVERTED)
+    tx.execute(waiting.where(deliveries.c.next_try_at < until).values(next_try_at=until))
+
+
+def _restarted(tx: Transaction) -> dict[str, Any]:
+    return {"state": DeliveryState.PENDING, "tries": 0, "next_try_at": tx.now, "leased_until": None, "finished_at": None}
+
+
+def _is_busy(tx: Transaction, delivery_id: int, concurrency: int) -> bool:
+    name = tx.execute(select(deliveries.c.destination).where(deliveries.c.id == delivery_id)).scalar()
+    if name is None:
+        return False
+    # Two workers must not count at the same time.
+    lock_destination(tx, name)
+    running = select(func.count()).where(deliveries.c.destination == name, deliveries.c.leased_until > tx.now)
+    return tx.execute(running).scalar_one() >= concurrency
 
 
 def _plain(error: str | None) -> str | None:
@@ -231,14 +258,15 @@ def _plain(error: str | None) -> str | None:
 
 def _claimable(at: datetime) -> ColumnElement[bool]:
     free = or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= at)
-    left_alone = exists().where(destination_health.c.name == deliveries.c.destination, destination_health.c.open_until > at)
+    circuit_open = exists().where(destination_health.c.name == deliveries.c.destination, destination_health.c.open_until > at)
     held = deliveries.c.kind.in_(HELD_BACK) & exists().where(
         study_holds.c.study_instance_uid == deliveries.c.study_instance_uid, study_holds.c.released_at.is_(None)
     )
-    return deliveries.c.state.in_(ON_THE_WAY) & (deliveries.c.next_try_at <= at) & free & ~left_alone & ~held
+    return deliveries.c.state.in_(OPEN) & (deliveries.c.next_try_at <= at) & free & ~circuit_open & ~held
 
 
 def as_delivery(row: Row[Any]) -> DeliveryRow:
+    """The delivery of a row of `deliveries`."""
     return DeliveryRow(
         id=row.id,
         study_instance_uid=row.study_instance_uid,

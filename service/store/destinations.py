@@ -9,28 +9,36 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 
-from service.store.database import Database
+from service.store.database import Database, Transaction
 from service.store.rows import DestinationRow
 from service.store.tables import destination_health as states
 
 
-class Peers(Database):
-    def destination_state(self, name: str) -> DestinationRow | None:
+class Destinations:
+    """One row for each destination that was ever tried, shared by all workers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def health(self, name: str) -> DestinationRow | None:
         """What is known of a destination; None where nobody tried it yet."""
-        with self._read() as connection:
-            row = connection.execute(select(states).where(states.c.name == name)).one_or_none()
+        with self._database.read() as tx:
+            row = tx.execute(select(states).where(states.c.name == name)).one_or_none()
         return _destination(row) if row else None
 
-    def destination_health(self) -> list[DestinationRow]:
+    def all(self) -> list[DestinationRow]:
         """What is known of all destinations that were ever tried."""
-        with self._read() as connection:
-            return [_destination(row) for row in connection.execute(select(states).order_by(states.c.name))]
+        with self._database.read() as tx:
+            return [_destination(row) for row in tx.execute(select(states).order_by(states.c.name))]
 
-    def destination_answered(self, name: str) -> None:
+    def record_answer(self, name: str) -> None:
         """Note that a destination answered, whatever it said: its breaker closes."""
-        self._change(name, failures=0, open_until=None, last_answer_at=self._now())
+        with self._database.write() as tx:
+            tx.insert_once(states, name=name, failures=0)
+            answered = update(states).where(states.c.name == name)
+            tx.execute(answered.values(failures=0, open_until=None, last_answer_at=tx.now))
 
-    def destination_failed(self, name: str, error: str, breaker_after: int, pause_s: float) -> bool:
+    def record_failure(self, name: str, error: str, breaker_after: int, pause_s: float) -> bool:
         """Count a failure to reach a destination.
 
         Returns
@@ -38,28 +46,28 @@ class Peers(Database):
         Whether the breaker opened: `breaker_after` failures in a row, and nothing is sent for `pause_s` seconds. After that one try
         more is let through with each pause.
         """
-        at = self._now()
-        with self._write() as connection:
-            self._insert_once(connection, states, name=name, failures=0)
+        with self._database.write() as tx:
+            tx.insert_once(states, name=name, failures=0)
             count = update(states).where(states.c.name == name).values(failures=states.c.failures + 1, last_error=error.replace("\0", ""))
-            failures: int = connection.execute(count.returning(states.c.failures)).scalar_one()
+            failures: int = tx.execute(count.returning(states.c.failures)).scalar_one()
             if failures < breaker_after:
                 return False
-            connection.execute(update(states).where(states.c.name == name).values(open_until=at + timedelta(seconds=pause_s)))
+            tx.execute(update(states).where(states.c.name == name).values(open_until=tx.now + timedelta(seconds=pause_s)))
             return True
 
     def record_capabilities(self, name: str, taken: Mapping[str, bool]) -> None:
         """Note which SOP classes a destination takes; what is not named stays as it was known."""
-        with self._write() as connection:
-            self._insert_once(connection, states, name=name, failures=0)
-            known = connection.execute(select(states.c.capabilities).where(states.c.name == name).with_for_update()).scalar()
+        with self._database.write() as tx:
+            tx.insert_once(states, name=name, failures=0)
+            known = tx.execute(select(states.c.capabilities).where(states.c.name == name).with_for_update()).scalar()
             together = json.dumps({**(json.loads(known) if known else {}), **taken}, sort_keys=True)
-            connection.execute(update(states).where(states.c.name == name).values(capabilities=together, asked_at=self._now()))
+            tx.execute(update(states).where(states.c.name == name).values(capabilities=together, asked_at=tx.now))
 
-    def _change(self, name: str, **values: Any) -> None:
-        with self._write() as connection:
-            self._insert_once(connection, states, name=name, failures=0)
-            connection.execute(update(states).where(states.c.name == name).values(**values))
+
+def lock_destination(tx: Transaction, name: str) -> None:
+    """Keep other transactions from changing the row of a destination, which is entered where it is missing."""
+    tx.insert_once(states, name=name, failures=0)
+    tx.execute(select(states.c.name).where(states.c.name == name).with_for_update())
 
 
 def _destination(row: Row[Any]) -> DestinationRow:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, Table, and_, func, literal, null, or_, select, union, union_all
+from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, literal, null, or_, select, union, union_all
 
 from service.domain.findings import ObjectKind
-from service.store.database import Database
+from service.store.database import Database, Transaction
 from service.store.tables import derived_instances, instances, studies
 
 
@@ -55,8 +55,13 @@ class ObjectFilter:
     study_dates: tuple[str, str] = ("", "")
 
 
-class Produce(Database):
-    def record_produced(
+class DicomObjects:
+    """All DICOM objects of the data folder: the received instances, and the objects that this service built."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(
         self,
         object_uid: str,
         study_instance_uid: str,
@@ -67,9 +72,8 @@ class Produce(Database):
         size: int,
     ) -> bool:
         """Enter an object of ours whose file has its place; False where it was entered before."""
-        with self._write() as connection:
-            return self._insert_once(
-                connection,
+        with self._database.write() as tx:
+            return tx.insert_once(
                 derived_instances,
                 object_uid=object_uid,
                 study_instance_uid=study_instance_uid,
@@ -78,21 +82,20 @@ class Produce(Database):
                 modality=modality,
                 kind=kind,
                 size=size,
-                made_at=self._now(),
+                made_at=tx.now,
             )
 
-    def is_kept(self, object_uid: str) -> bool:
+    def contains(self, object_uid: str) -> bool:
         """Tell whether an object of ours was built and lies in the data folder."""
-        with self._read() as connection:
+        with self._database.read() as tx:
             return (
-                connection.execute(select(derived_instances.c.object_uid).where(derived_instances.c.object_uid == object_uid)).scalar()
-                is not None
+                tx.execute(select(derived_instances.c.object_uid).where(derived_instances.c.object_uid == object_uid)).scalar() is not None
             )
 
     def find_studies(self, wanted: ObjectFilter, offset: int, limit: int) -> list[str]:
         """Study Instance UIDs of studies that hold a wanted object; those that came last first."""
-        with self._read() as connection:
-            rules = list(_study_rules(wanted, connection))
+        with self._database.read() as tx:
+            rules = list(_study_rules(wanted, tx))
             if wanted.study_instance_uids:
                 rules.append(studies.c.study_instance_uid.in_(wanted.study_instance_uids))
             owned = [list(_object_rules(wanted, table)) for table in (instances, derived_instances)]
@@ -107,26 +110,26 @@ class Produce(Database):
                 .where(*rules)
                 .order_by(studies.c.first_received_at.desc(), studies.c.study_instance_uid.desc())
             )
-            return list(connection.execute(found.offset(offset).limit(limit)).scalars())
+            return list(tx.execute(found.offset(offset).limit(limit)).scalars())
 
     def find_series(self, wanted: ObjectFilter, offset: int, limit: int) -> list[SeriesKey]:
         """Series that hold a wanted object, by their UIDs."""
-        with self._read() as connection:
+        with self._database.read() as tx:
             of_each = [
-                select(table.c.study_instance_uid, table.c.series_instance_uid).where(*_rules(wanted, table, connection))
+                select(table.c.study_instance_uid, table.c.series_instance_uid).where(*_rules(wanted, table, tx))
                 for table in (instances, derived_instances)
             ]
             found = union(*of_each).order_by("study_instance_uid", "series_instance_uid").offset(offset).limit(limit)
-            return [SeriesKey(row.study_instance_uid, row.series_instance_uid) for row in connection.execute(found)]
+            return [SeriesKey(row.study_instance_uid, row.series_instance_uid) for row in tx.execute(found)]
 
-    def find_objects(self, wanted: ObjectFilter, offset: int = 0, limit: int | None = None) -> list[StoredInstance]:
+    def find_instances(self, wanted: ObjectFilter, offset: int = 0, limit: int | None = None) -> list[StoredInstance]:
         """Objects, by their UIDs; received ones and our own."""
-        with self._read() as connection:
-            of_each = [_columns(table).where(*_rules(wanted, table, connection)) for table in (instances, derived_instances)]
+        with self._database.read() as tx:
+            of_each = [_columns(table).where(*_rules(wanted, table, tx)) for table in (instances, derived_instances)]
             found = (
                 union_all(*of_each).order_by("study_instance_uid", "series_instance_uid", "sop_instance_uid").offset(offset).limit(limit)
             )
-            return [_object(row) for row in connection.execute(found)]
+            return [_object(row) for row in tx.execute(found)]
 
 
 def _columns(table: Table) -> Select[Any]:
@@ -142,11 +145,11 @@ def _columns(table: Table) -> Select[Any]:
     )
 
 
-def _rules(wanted: ObjectFilter, table: Table, connection: Connection) -> list[ColumnElement[bool]]:
+def _rules(wanted: ObjectFilter, table: Table, tx: Transaction) -> list[ColumnElement[bool]]:
     rules = list(_object_rules(wanted, table))
     if wanted.study_instance_uids:
         rules.append(table.c.study_instance_uid.in_(wanted.study_instance_uids))
-    if of_study := list(_study_rules(wanted, connection)):
+    if of_study := list(_study_rules(wanted, tx)):
         rules.append(table.c.study_instance_uid.in_(select(studies.c.study_instance_uid).where(*of_study)))
     return rules
 
@@ -163,7 +166,7 @@ def _object_rules(wanted: ObjectFilter, table: Table) -> Iterator[ColumnElement[
             yield column.in_(values)
 
 
-def _study_rules(wanted: ObjectFilter, connection: Connection) -> Iterator[ColumnElement[bool]]:
+def _study_rules(wanted: ObjectFilter, tx: Transaction) -> Iterator[ColumnElement[bool]]:
     """What is the same for all objects of a study."""
     if wanted.modalities_in_study:
         holders = [
@@ -179,7 +182,7 @@ def _study_rules(wanted: ObjectFilter, connection: Connection) -> Iterator[Colum
         (wanted.accession_number, studies.c.accession_number),
     ):
         if text:
-            yield _like(column, text, connection) if _WILD & set(text) else column == text
+            yield _like(column, text, tx) if _WILD & set(text) else column == text
     if wanted.patient_name:
         yield or_(*_name_rules(wanted.patient_name))
     for (first, last), column in ((wanted.birth_dates, studies.c.birth_date), (wanted.study_dates, studies.c.study_date)):
@@ -190,8 +193,8 @@ def _study_rules(wanted: ObjectFilter, connection: Connection) -> Iterator[Colum
 _WILD = {"*", "?"}
 
 
-def _like(column: ColumnElement[str], text: str, connection: Connection) -> ColumnElement[bool]:
-    if connection.dialect.name == "sqlite":
+def _like(column: ColumnElement[str], text: str, tx: Transaction) -> ColumnElement[bool]:
+    if tx.dialect == "sqlite":
         # LIKE knows no case there; GLOB has the very wildcards of DICOM, and sets in brackets beside them.
         return column.op("GLOB", is_comparison=True)(text.replace("[", "[[]"))
     return column.like(_pattern(text), escape="\\")

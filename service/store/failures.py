@@ -8,15 +8,12 @@ from typing import Any
 
 from sqlalchemy import Row, and_, func, or_, select
 
-from service.domain.findings import DeliveryState, ImageFinding, InstanceState, Reason
-from service.store.corrections import ON_THE_WAY
+from service.domain.delivery_lifecycle import OPEN, UNPROVEN
+from service.domain.findings import ImageFinding, InstanceState, Reason
 from service.store.database import Database
 from service.store.deliveries import as_delivery
 from service.store.rows import DeliveryRow
 from service.store.tables import conflicts, deliveries, instances
-
-UNPROVEN = (DeliveryState.FAILED, DeliveryState.REJECTED, DeliveryState.MISMATCH)
-"""How a delivery ends that should have been verified; a person may have it tried again."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -66,7 +63,12 @@ class Waiting:
     """Age of the oldest, seconds; 0 where nothing is on its way."""
 
 
-class Troubles(Database):
+class Failures:
+    """Lists for the operations page."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
     def images(self, state: InstanceState, code: str = "", cursor: str = "", limit: int = 50) -> list[ImageRow]:
         """Images in a state, those first that were tried last.
 
@@ -86,13 +88,13 @@ class Troubles(Database):
             behind = and_(instances.c.last_attempt_at == at, instances.c.sop_instance_uid > uid)
             wanted = wanted.where(instances.c.last_attempt_at <= at, or_(instances.c.last_attempt_at < at, behind))
         wanted = wanted.order_by(instances.c.last_attempt_at.desc(), instances.c.sop_instance_uid).limit(limit)
-        with self._read() as connection:
-            return [_image(row) for row in connection.execute(wanted)]
+        with self._database.read() as tx:
+            return [_image(row) for row in tx.execute(wanted)]
 
     def image(self, sop_instance_uid: str) -> ImageRow:
         """One image that is known. Raises LookupError for another one."""
-        with self._read() as connection:
-            row = connection.execute(select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)).one_or_none()
+        with self._database.read() as tx:
+            row = tx.execute(select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)).one_or_none()
         if row is None:
             raise LookupError("no such image")
         return _image(row)
@@ -101,42 +103,40 @@ class Troubles(Database):
         """Count images without labels by (state, code of the reason)."""
         ended = instances.c.state.in_((InstanceState.SKIPPED, InstanceState.FAILED))
         grouped = select(instances.c.state, instances.c.reason_code, func.count()).where(ended)
-        with self._read() as connection:
-            rows = connection.execute(grouped.group_by(instances.c.state, instances.c.reason_code)).all()
+        with self._database.read() as tx:
+            rows = tx.execute(grouped.group_by(instances.c.state, instances.c.reason_code)).all()
         return {(row[0], row[1]): row[2] for row in rows}
 
     def failed_or_slow_deliveries(
         self, slow_after_s: float, destination: str | None = None, before_id: int = 0, limit: int = 50
     ) -> list[DeliveryRow]:
         """Deliveries that ended without proof, and those that are on their way for longer than `slow_after_s` seconds."""
-        slow = and_(deliveries.c.state.in_(ON_THE_WAY), deliveries.c.created_at <= self._now() - timedelta(seconds=slow_after_s))
-        wanted = select(deliveries).where(or_(deliveries.c.state.in_(UNPROVEN), slow))
-        if destination is not None:
-            wanted = wanted.where(deliveries.c.destination == destination)
-        if before_id:
-            wanted = wanted.where(deliveries.c.id < before_id)
-        with self._read() as connection:
-            return [as_delivery(row) for row in connection.execute(wanted.order_by(deliveries.c.id.desc()).limit(limit))]
+        with self._database.read() as tx:
+            slow = and_(deliveries.c.state.in_(OPEN), deliveries.c.created_at <= tx.now - timedelta(seconds=slow_after_s))
+            wanted = select(deliveries).where(or_(deliveries.c.state.in_(UNPROVEN), slow))
+            if destination is not None:
+                wanted = wanted.where(deliveries.c.destination == destination)
+            if before_id:
+                wanted = wanted.where(deliveries.c.id < before_id)
+            return [as_delivery(row) for row in tx.execute(wanted.order_by(deliveries.c.id.desc()).limit(limit))]
 
     def waiting_deliveries(self, slow_after_s: float) -> dict[str, Waiting]:
         """What is on its way, by destination; one that nothing is on its way to is not there."""
-        at = self._now()
-        since = func.min(deliveries.c.created_at)
-        slow = func.count().filter(deliveries.c.created_at <= at - timedelta(seconds=slow_after_s))
-        grouped = select(deliveries.c.destination, slow, since).where(deliveries.c.state.in_(ON_THE_WAY)).group_by(deliveries.c.destination)
-        with self._read() as connection:
-            rows = connection.execute(grouped).all()
-        return {row[0]: Waiting(row[1], (at - row[2]).total_seconds()) for row in rows}
+        with self._database.read() as tx:
+            since = func.min(deliveries.c.created_at)
+            slow = func.count().filter(deliveries.c.created_at <= tx.now - timedelta(seconds=slow_after_s))
+            grouped = select(deliveries.c.destination, slow, since).where(deliveries.c.state.in_(OPEN)).group_by(deliveries.c.destination)
+            return {row[0]: Waiting(row[1], (tx.now - row[2]).total_seconds()) for row in tx.execute(grouped)}
 
-    def newest_conflicts(self, before_id: int = 0, limit: int = 50) -> list[KeptConflict]:
+    def conflicts(self, before_id: int = 0, limit: int = 50) -> list[KeptConflict]:
         """Other bytes that came under known UIDs."""
         wanted = select(conflicts, instances.c.study_instance_uid).join(
             instances, instances.c.sop_instance_uid == conflicts.c.sop_instance_uid
         )
         if before_id:
             wanted = wanted.where(conflicts.c.id < before_id)
-        with self._read() as connection:
-            rows = connection.execute(wanted.order_by(conflicts.c.id.desc()).limit(limit)).all()
+        with self._database.read() as tx:
+            rows = tx.execute(wanted.order_by(conflicts.c.id.desc()).limit(limit)).all()
         return [
             KeptConflict(row.id, row.sop_instance_uid, row.study_instance_uid, row.calling_ae, row.size, row.received_at) for row in rows
         ]

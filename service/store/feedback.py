@@ -40,8 +40,13 @@ class FeedbackRow:
         return settled_value(self.label, self.verdict, self.predicted_value, self.corrected_value)
 
 
-class Readers(Database):
-    def give_feedback(self, sop_instance_uid: str, opinion: Opinion, actor: str) -> FeedbackRow:
+class Feedback:
+    """What radiologists say about the labels of images."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, sop_instance_uid: str, opinion: Opinion, actor: str) -> FeedbackRow:
         """Enter what a reader says; what the network said is read in the same transaction.
 
         Raises
@@ -51,8 +56,8 @@ class Readers(Database):
         NothingSaid, RightValueRefused
             As for `said_of` and `check_opinion`.
         """
-        with self._write() as connection:
-            image = connection.execute(
+        with self._database.write() as tx:
+            image = tx.execute(
                 select(instances.c.study_instance_uid, instances.c.finding).where(instances.c.sop_instance_uid == sop_instance_uid)
             ).one_or_none()
             if image is None:
@@ -60,7 +65,7 @@ class Readers(Database):
             said, model = said_of(ImageFinding.model_validate_json(image.finding) if image.finding else None, opinion.label)
             check_opinion(opinion, said)
             entered = insert(feedback).values(
-                at=self._now(),
+                at=tx.now,
                 study_instance_uid=image.study_instance_uid,
                 sop_instance_uid=sop_instance_uid,
                 label=opinion.label,
@@ -71,10 +76,10 @@ class Readers(Database):
                 actor=actor,
                 model=model,
             )
-            number = connection.execute(entered.returning(feedback.c.id)).scalar_one()
-            return _feedback(connection.execute(_WITH_PATH.where(feedback.c.id == number)).one())
+            number = tx.execute(entered.returning(feedback.c.id)).scalar_one()
+            return _feedback(tx.execute(_WITH_PATH.where(feedback.c.id == number)).one())
 
-    def feedback(
+    def find(
         self,
         study_instance_uid: str | None = None,
         label: ReadLabel | None = None,
@@ -100,8 +105,8 @@ class Readers(Database):
         ):
             if value is not None:
                 wanted = wanted.where(column == value)
-        with self._read() as connection:
-            return [_feedback(row) for row in connection.execute(wanted)]
+        with self._database.read() as tx:
+            return [_feedback(row) for row in tx.execute(wanted)]
 
 
 def last_words(study_instance_uid: str | None = None) -> Select[tuple[int]]:

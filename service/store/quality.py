@@ -12,11 +12,11 @@ from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Connection, Date, Integer, String, case, cast, func, select, type_coerce
+from sqlalchemy import Column, ColumnElement, Date, Integer, String, case, cast, func, select, type_coerce
 
 from service.domain.feedback import ReaderVerdict, ReadLabel
 from service.domain.findings import Agreement, InstanceState
-from service.store.database import Database
+from service.store.database import Database, Transaction
 from service.store.feedback import last_words
 from service.store.tables import feedback, instances
 
@@ -106,8 +106,13 @@ class OpinionCount:
     count: int
 
 
-class Quality(Database):
-    def quality_days(self, by: GroupBy, period: Period, only: str | None = None) -> dict[tuple[date, str], Tally]:
+class Quality:
+    """Figures by group and day, over the images that ended within a period."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def days(self, by: GroupBy, period: Period, only: str | None = None) -> dict[tuple[date, str], Tally]:
         """Count images by the day they ended on and by group.
 
         Parameters
@@ -116,8 +121,8 @@ class Quality(Database):
             One group; all where None.
         """
         column, state, agreement = _COLUMNS[by], instances.c.state, instances.c.agreement
-        with self._read() as connection:
-            day = _day(connection, instances.c.finished_at)
+        with self._database.read() as tx:
+            day = _day(tx, instances.c.finished_at)
             counted = (
                 select(
                     day,
@@ -135,36 +140,36 @@ class Quality(Database):
                 .where(*_within(by, period, only))
                 .group_by(day, column)
             )
-            return {(_as_date(on), group): Tally(*rest) for on, group, *rest in connection.execute(counted)}
+            return {(_as_date(on), group): Tally(*rest) for on, group, *rest in tx.execute(counted)}
 
-    def quality_spread(self, by: GroupBy, period: Period, only: str | None = None) -> Spread:
+    def spread(self, by: GroupBy, period: Period, only: str | None = None) -> Spread:
         """How the scores and densities of the analysed images lie."""
         step = cast(func.round(instances.c.cancer_score * SCORE_STEPS), Integer)
         # Images that were not analysed have neither: to ask for the state would lead the planner to another index.
         counted = select(step, instances.c.density, func.count()).where(*_within(by, period, only)).group_by(step, instances.c.density)
         scores: Counter[int] = Counter()
         densities: Counter[str] = Counter()
-        with self._read() as connection:
-            for score, density, count in connection.execute(counted):
+        with self._database.read() as tx:
+            for score, density, count in tx.execute(counted):
                 if score is not None:
                     scores[score] += count
                 if density:
                     densities[density] += count
         return Spread(scores, densities)
 
-    def quality_reasons(self, by: GroupBy, period: Period, only: str | None = None) -> dict[tuple[InstanceState, str], int]:
+    def reasons(self, by: GroupBy, period: Period, only: str | None = None) -> dict[tuple[InstanceState, str], int]:
         """Count the images that have no labels by how they ended and why (a code)."""
         state, reason = instances.c.state, instances.c.reason_code
         counted = select(state, reason, func.count()).where(*_within(by, period, only), reason != "").group_by(state, reason)
-        with self._read() as connection:
-            return {(InstanceState(ended), code): count for ended, code, count in connection.execute(counted)}
+        with self._database.read() as tx:
+            return {(InstanceState(ended), code): count for ended, code, count in tx.execute(counted)}
 
-    def quality_opinions(self, by: GroupBy, period: Period, only: str | None = None) -> list[OpinionCount]:
+    def opinions(self, by: GroupBy, period: Period, only: str | None = None) -> list[OpinionCount]:
         """Count what readers said within a period, the last word of each."""
         column = _COLUMNS[by]
         said = case((feedback.c.label == ReadLabel.CANCER, ""), else_=feedback.c.predicted_value)
-        with self._read() as connection:
-            day = _day(connection, feedback.c.at)
+        with self._database.read() as tx:
+            day = _day(tx, feedback.c.at)
             key = (day, column, feedback.c.label, feedback.c.model, feedback.c.verdict, said, feedback.c.corrected_value)
             counted = (
                 select(*key, func.count())
@@ -176,7 +181,7 @@ class Quality(Database):
                 counted = counted.where(column == only)
             return [
                 OpinionCount(_as_date(on), group, ReadLabel(label), model, ReaderVerdict(verdict), told, right, count)
-                for on, group, label, model, verdict, told, right, count in connection.execute(counted)
+                for on, group, label, model, verdict, told, right, count in tx.execute(counted)
             ]
 
 
@@ -190,9 +195,9 @@ def _times(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.coalesce(func.sum(case((condition, 1), else_=0)), 0)
 
 
-def _day(connection: Connection, moment: ColumnElement[Any]) -> ColumnElement[Any]:
+def _day(tx: Transaction, moment: ColumnElement[Any]) -> ColumnElement[Any]:
     """The day of UTC that a moment lies in."""
-    if connection.dialect.name == "postgresql":
+    if tx.dialect == "postgresql":
         return cast(func.timezone("UTC", moment), Date)
     # SQLite keeps moments as text in UTC: YYYY-MM-DD HH:MM:SS.ffffff.
     return func.substr(type_coerce(moment, String), 1, 10)

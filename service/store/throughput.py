@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Table, cast, func, literal_column, select
+from sqlalchemy import BigInteger, ColumnElement, Table, cast, func, literal_column, select
 
 from service.domain.findings import DeliveryState, InstanceState
-from service.store.database import Database
+from service.store.database import Database, Transaction
 from service.store.tables import deliveries, instances, studies
 
 # Table, time, and how it ended. A state with nothing hung on to it, so that no database groups along the index of states: that index
@@ -21,8 +21,13 @@ _RECEIVED: _Subject = (instances, instances.c.received_at, literal_column("''"))
 _CONCLUDED: _Subject = (studies, studies.c.concluded_at, literal_column("''"))
 
 
-class Intervals(Database):
-    def throughput(self, since: datetime, step_s: int) -> dict[str, list[tuple[datetime, int]]]:
+class Throughput:
+    """Counts by interval, for the charts of the operations page."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def by_interval(self, since: datetime, step_s: int) -> dict[str, list[tuple[datetime, int]]]:
         """Images received, analysed, not analysed and failed, studies concluded, and objects delivered, by interval.
 
         Parameters
@@ -36,10 +41,10 @@ class Intervals(Database):
         -------
         By subject: each interval's start and count, from `since` until now; intervals without any are there as 0.
         """
-        count = int((self._now() - since).total_seconds()) // step_s + 1
-        with self._read() as connection:
-            received, concluded = (self._count(connection, subject, since, step_s) for subject in (_RECEIVED, _CONCLUDED))
-            images, sent = (self._count(connection, subject, since, step_s) for subject in (_IMAGES, _DELIVERIES))
+        with self._database.read() as tx:
+            count = int((tx.now - since).total_seconds()) // step_s + 1
+            received, concluded = (_count(tx, subject, since, step_s) for subject in (_RECEIVED, _CONCLUDED))
+            images, sent = (_count(tx, subject, since, step_s) for subject in (_IMAGES, _DELIVERIES))
         counted = {
             "received": received.get("", {}),
             "analysed": images.get(InstanceState.ANALYSED, {}),
@@ -51,24 +56,26 @@ class Intervals(Database):
         starts = [since + timedelta(seconds=number * step_s) for number in range(count)]
         return {name: [(at, found.get(number, 0)) for number, at in enumerate(starts)] for name, found in counted.items()}
 
-    def _count(self, connection: Connection, subject: _Subject, since: datetime, step_s: int) -> dict[str, dict[int, int]]:
-        """Rows by state and number of the interval."""
-        table, column, state = subject
-        number = self._interval(connection, column, since, step_s).label("number")
-        grouped = select(state.label("ended"), number, func.count()).select_from(table).where(column >= since)
-        answer: dict[str, dict[int, int]] = {}
-        for row in connection.execute(grouped.group_by("ended", "number")):
-            answer.setdefault(row[0], {})[row[1]] = row[2]
-        return answer
 
-    def _interval(self, connection: Connection, column: ColumnElement[Any], since: datetime, step_s: int) -> ColumnElement[int]:
-        """The number of the interval that a time falls into, 0 for the first."""
-        start = int(since.timestamp())
-        if connection.dialect.name == "postgresql":
-            seconds: ColumnElement[Any] = cast(func.floor(func.extract("epoch", column)), BigInteger)
-        else:
-            seconds = cast(func.strftime("%s", column), BigInteger)
-        # Rounded towards zero, which is down: nothing before `since` is asked for. Written out, because PostgreSQL takes an
-        # expression with parameters for another one where it stands again in GROUP BY.
-        whole: ColumnElement[int] = (seconds - literal_column(str(start), BigInteger)) // literal_column(str(int(step_s)), BigInteger)
-        return whole
+def _count(tx: Transaction, subject: _Subject, since: datetime, step_s: int) -> dict[str, dict[int, int]]:
+    """Rows by state and number of the interval."""
+    table, column, state = subject
+    number = interval_number(tx, column, since, step_s).label("number")
+    grouped = select(state.label("ended"), number, func.count()).select_from(table).where(column >= since)
+    answer: dict[str, dict[int, int]] = {}
+    for row in tx.execute(grouped.group_by("ended", "number")):
+        answer.setdefault(row[0], {})[row[1]] = row[2]
+    return answer
+
+
+def interval_number(tx: Transaction, column: ColumnElement[Any], since: datetime, step_s: int) -> ColumnElement[int]:
+    """The number of the interval that a time falls into, 0 for the first."""
+    start = int(since.timestamp())
+    if tx.dialect == "postgresql":
+        seconds: ColumnElement[Any] = cast(func.floor(func.extract("epoch", column)), BigInteger)
+    else:
+        seconds = cast(func.strftime("%s", column), BigInteger)
+    # Rounded towards zero, which is down: nothing before `since` is asked for. Written out, because PostgreSQL takes an
+    # expression with parameters for another one where it stands again in GROUP BY.
+    whole: ColumnElement[int] = (seconds - literal_column(str(start), BigInteger)) // literal_column(str(int(step_s)), BigInteger)
+    return whole

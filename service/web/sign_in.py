@@ -74,8 +74,8 @@ def build_router(ledger: Ledger, settings: Settings, shells: Templates) -> APIRo
             refuse_other_origin(request, settings)
             if not _same(csrf_token, session.csrf_token):
                 raise Foreign("the form does not belong to this session")
-            await run_in_threadpool(ledger.close_session, digest(request.cookies[cookie_name(settings)]))
-            await run_in_threadpool(ledger.write_audit, session.user.name, "sign-out", session.user.name)
+            await run_in_threadpool(ledger.sessions.close, digest(request.cookies[cookie_name(settings)]))
+            await run_in_threadpool(ledger.audit_log.append, session.user.name, "sign-out", session.user.name)
         response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
         response.delete_cookie(cookie_name(settings), **_cookie())
         return response
@@ -117,7 +117,7 @@ def build_router(ledger: Ledger, settings: Settings, shells: Templates) -> APIRo
     ) -> Response:
         # The same token as long as the browser keeps it: two tabs may be open.
         token = request.cookies.get(form_cookie) or make_token()
-        first_use = not any(user.role is Role.ADMIN and not user.disabled for user in ledger.users())
+        first_use = not any(user.role is Role.ADMIN and not user.disabled for user in ledger.users.all())
         oidc_link = f"/sign-in/oidc?{urlencode({'next': local_path(next_path)})}" if issuer else None
         response = shells.show(
             request, "sign-in", None, status=status, form_token=token, next=local_path(next_path), wrong=wrong,
@@ -129,7 +129,7 @@ def build_router(ledger: Ledger, settings: Settings, shells: Templates) -> APIRo
 
     def _let_in(request: Request, opened: OpenedSession, next_path: str) -> Response:
         if former := request.cookies.get(cookie_name(settings)):
-            ledger.close_session(digest(former))
+            ledger.sessions.close(digest(former))
         response = RedirectResponse(local_path(next_path), HTTPStatus.SEE_OTHER)
         response.set_cookie(cookie_name(settings), opened.token, max_age=int(lifetime(settings).total_seconds()), **_cookie())
         return response

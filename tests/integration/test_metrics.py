@@ -29,7 +29,7 @@ def ledger(database_url: str) -> Iterator[Ledger]:
 
 def scrape(ledger: Ledger, destinations: tuple[str, ...] = (), webhooks: tuple[str, ...] = ()) -> Samples:
     """Every sample: name without its prefix, then the values of its labels."""
-    text = generate_latest(build_registry(ledger, destinations, webhooks)).decode()
+    text = generate_latest(build_registry(ledger.counts, destinations, webhooks)).decode()
     return {
         (sample.name.removeprefix("mammotriage_"), *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(text)
@@ -38,19 +38,19 @@ def scrape(ledger: Ledger, destinations: tuple[str, ...] = (), webhooks: tuple[s
 
 
 def clock_of(ledger: Ledger) -> Clock:
-    assert isinstance(ledger._now, Clock)
-    return ledger._now
+    assert isinstance(ledger.database.clock, Clock)
+    return ledger.database.clock
 
 
 def receive(ledger: Ledger, sop_instance_uid: str = "1.2.3.4") -> None:
-    ledger.add_instance(header(sop_instance_uid, STUDY), "0" * 64, Path("x"), 1, "TEST")
+    ledger.instances.add(header(sop_instance_uid, STUDY), "0" * 64, Path("x"), 1, "TEST")
 
 
 def deliver(ledger: Ledger, destination: str, state: DeliveryState | None) -> None:
-    number = len(ledger.deliveries())
-    ledger.plan_delivery(STUDY, 1, ObjectKind.REPORT, None, destination, f"2.25.{number}")
+    number = len(ledger.deliveries.find())
+    ledger.deliveries.plan(STUDY, 1, ObjectKind.REPORT, None, destination, f"2.25.{number}")
     if state:
-        ledger.finish_delivery(ledger.deliveries()[-1].id, state)
+        ledger.deliveries.finish(ledger.deliveries.find()[-1].id, state)
 
 
 def test_an_empty_ledger_has_its_samples_and_no_age(ledger: Ledger) -> None:
@@ -81,13 +81,13 @@ def test_what_stands_still_shows_as_an_age_that_grows(ledger: Ledger) -> None:
 
 
 def test_an_open_breaker_shows_until_it_closes(ledger: Ledger) -> None:
-    assert ledger.destination_failed("pacs", "no answer", breaker_after=1, pause_s=30)
+    assert ledger.destinations.record_failure("pacs", "no answer", breaker_after=1, pause_s=30)
     assert scrape(ledger, ("pacs", "other"))["open_breaker", "pacs"] == 1
     assert scrape(ledger, ("pacs", "other"))["open_breaker", "other"] == 0
     clock_of(ledger).advance(31)
     assert scrape(ledger, ("pacs",))["open_breaker", "pacs"] == 0
-    assert ledger.destination_failed("pacs", "no answer", breaker_after=1, pause_s=30)
-    ledger.destination_answered("pacs")
+    assert ledger.destinations.record_failure("pacs", "no answer", breaker_after=1, pause_s=30)
+    ledger.destinations.record_answer("pacs")
     assert scrape(ledger, ("pacs",))["open_breaker", "pacs"] == 0
 
 

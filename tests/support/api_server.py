@@ -81,8 +81,8 @@ class Served:
     def sign_in(self, role: Role | str = Role.ADMIN) -> OpenedSession:
         """Open a session for a person of this role; the account is made where it is not there: Vera Viewer, Anna Approver, Ada Admin."""
         name, shown = PEOPLE[Role(role)]
-        if self.ledger.user(name) is None:
-            self.ledger.add_user(name, shown, Role(role))
+        if self.ledger.users.get(name) is None:
+            self.ledger.users.add(name, shown, Role(role))
         return self.sign_in_as(name)
 
     def sign_in_as(self, name: str) -> OpenedSession:
@@ -106,29 +106,30 @@ class Served:
     def answer(self, image: Dataset, side: str, view: str, score: float = 0.2) -> ImageFinding:
         """Enter what a worker would."""
         finding = analysed(str(image.SOPInstanceUID), side, view, score)
-        self.ledger.record_finding(finding)
+        self.ledger.instances.record_finding(finding)
         return finding
 
     def conclude(
         self, study_instance_uid: str, corrections: Iterable[LabelCorrection] = (), reasoning: Reasoning | None = None
     ) -> Conclusion:
         """Conclude on all that has ended, and enter what follows for the configured destinations."""
-        findings = [row.finding for row in self.ledger.instances_of(study_instance_uid) if row.finding]
+        images = self.ledger.instances.of_study(study_instance_uid)
+        findings = [row.finding for row in images if row.finding]
         conclusion = concluded(study_instance_uid, findings, corrections, version=0).model_copy(
             update={"reasoning": reasoning or Reasoning()}
         )
         destinations = self.settings.destinations
         recorded = self.ledger.record_conclusion(
-            conclusion, lambda numbered: plan_study(numbered, destinations), lambda row: plan_correction(row, destinations)
+            conclusion, images, lambda numbered: plan_study(numbered, destinations), lambda row: plan_correction(row, destinations)
         )
         assert recorded is not None
         return recorded
 
     def deliver(self, delivery_id: int, state: DeliveryState = DeliveryState.VERIFIED, error: str | None = None) -> None:
         """Bring a delivery to its end, as a worker would."""
-        assert self.ledger.claim_delivery(delivery_id, lease_s=60)
-        self.ledger.mark_sent(delivery_id)
-        self.ledger.finish_delivery(delivery_id, state, error)
+        assert self.ledger.deliveries.claim(delivery_id, lease_s=60)
+        self.ledger.deliveries.mark_sent(delivery_id)
+        self.ledger.deliveries.finish(delivery_id, state, error)
 
 
 def as_bytes(image: Dataset | bytes) -> bytes:

@@ -19,7 +19,7 @@ NAME, DISPLAY_NAME, PASSWORD = "ada", "Ada Lovelace", "correct horse battery sta
 def add_person(settings: Settings, role: Role) -> None:
     """Give the stack its first person."""
     ledger = Ledger(settings.ledger_url)
-    ledger.add_user(NAME, DISPLAY_NAME, role, check_new_password(NAME, PASSWORD))
+    ledger.users.add(NAME, DISPLAY_NAME, role, check_new_password(NAME, PASSWORD))
     ledger.close()
 
 

@@ -44,14 +44,16 @@ class DeliveryFixture:
     def plan(self, payload: Dataset | Changes, kind: ObjectKind = ObjectKind.REPORT, source_sop_instance_uid: str | None = None) -> int:
         study_instance_uid = str(payload.StudyInstanceUID) if isinstance(payload, Dataset) else payload.study_instance_uid
         object_uid = str(payload.SOPInstanceUID) if isinstance(payload, Dataset) else payload.sop_instance_uid
-        self.ledger.add_instance(header(f"1.2.3.4.{len(self.ledger.deliveries())}", study_instance_uid), "0" * 64, Path("x"), 1, "TEST")
-        self.ledger.plan_delivery(study_instance_uid, 1, kind, source_sop_instance_uid, "pacs", object_uid)
-        return self.ledger.deliveries()[-1].id
+        self.ledger.instances.add(
+            header(f"1.2.3.4.{len(self.ledger.deliveries.find())}", study_instance_uid), "0" * 64, Path("x"), 1, "TEST"
+        )
+        self.ledger.deliveries.plan(study_instance_uid, 1, kind, source_sop_instance_uid, "pacs", object_uid)
+        return self.ledger.deliveries.find()[-1].id
 
     def attempt(self, delivery_id: int, payload: Dataset | Changes, destination: Destination) -> DeliveryState:
         """One try, as soon as the delivery is due."""
-        wait_until(lambda: any(row.id == delivery_id for row in self.ledger.due_deliveries()))
-        claimed = self.ledger.claim_delivery(delivery_id, LEASE_S)
+        wait_until(lambda: any(row.id == delivery_id for row in self.ledger.deliveries.due()))
+        claimed = self.ledger.deliveries.claim(delivery_id, LEASE_S)
         assert claimed is not None
         return deliver(claimed, payload, destination, self.ledger, self.settings)
 
@@ -64,7 +66,7 @@ class DeliveryFixture:
         return states
 
     def row(self, delivery_id: int) -> DeliveryRow:
-        row = self.ledger.delivery(delivery_id)
+        row = self.ledger.deliveries.get(delivery_id)
         assert row is not None
         return row
 

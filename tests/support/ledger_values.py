@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from service.domain.findings import Conclusion, ImageFinding, InstanceHeader, InstanceState, TriageFlag
 from service.store.ledger import Ledger
@@ -36,11 +38,16 @@ def analysed(sop_instance_uid: str, score: float = 0.5) -> ImageFinding:
     return ImageFinding(sop_instance_uid=sop_instance_uid, state=InstanceState.ANALYSED, cancer_score=score, seconds=0.1)
 
 
+def record(ledger: Ledger, conclusion: Conclusion, *plans: Callable[..., Any]) -> Conclusion | None:
+    """Enter a conclusion on everything that the study has now."""
+    return ledger.record_conclusion(conclusion, ledger.instances.of_study(conclusion.study_instance_uid), *plans)
+
+
 def conclusion_of(
     ledger: Ledger, study_instance_uid: str, score: float | None = None, flag: TriageFlag = TriageFlag.NOT_SCORED, complete: bool = True
 ) -> Conclusion:
     """A conclusion on all that has ended in the study so far."""
-    images = tuple(row.finding for row in ledger.instances_of(study_instance_uid) if row.finding)
+    images = tuple(row.finding for row in ledger.instances.of_study(study_instance_uid) if row.finding)
     return Conclusion(
         study_instance_uid=study_instance_uid,
         version=0,

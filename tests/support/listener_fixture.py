@@ -48,7 +48,7 @@ class ListenerFixture:
             self.ledger.close()
 
     def stored(self, sop_instance_uid: str) -> Dataset:
-        row = self.ledger.instance(sop_instance_uid)
+        row = self.ledger.instances.get(sop_instance_uid)
         assert row is not None
         return dcmread(self.store.path(row.path))
 

@@ -22,7 +22,7 @@ def add_contradicted_study(api: Served, study_instance_uid: str | None = None, *
     sop_instance_uid, uid = str(image.SOPInstanceUID), str(image.StudyInstanceUID)
     found = correction(sop_instance_uid, ("L", "CC"), ("L", "MLO"), view=Agreement.CONTRADICT, laterality=Agreement.AGREE)
     api.conclude(uid, [found.model_copy(update=changed)])
-    return api.ledger.corrections(study_instance_uid=uid)[-1].id
+    return api.ledger.corrections.find(study_instance_uid=uid)[-1].id
 
 
 def add_swapped_study(api: Served) -> str:

@@ -86,13 +86,14 @@ class ReceivedStudies:
             finding = analysed(self.receive(image), side, view, score=0.2 + number / 10)
             for name in ("heatmap.png", "preview.png"):
                 self.context.store.write_result(finding.sop_instance_uid, name, picture())
-            self.ledger.count_try(finding.sop_instance_uid)
-            self.ledger.record_finding(finding)
+            self.ledger.instances.count_attempt(finding.sop_instance_uid)
+            self.ledger.instances.record_finding(finding)
             findings.append(finding)
         conclusion = concluded(study_instance_uid, findings, corrections, complete=len(views) == len(FULL_SET))
-        destinations = self.context.route(study_instance_uid)
+        images = self.ledger.instances.of_study(study_instance_uid)
+        destinations = self.context.route(images)
         recorded = self.ledger.record_conclusion(
-            conclusion, lambda numbered: plan_study(numbered, destinations), lambda row: plan_correction(row, destinations)
+            conclusion, images, lambda numbered: plan_study(numbered, destinations), lambda row: plan_correction(row, destinations)
         )
         assert recorded is not None
         return study_instance_uid
@@ -110,10 +111,10 @@ class ReceivedStudies:
         context = Context(self.settings, self.context.store, hurried, self.context.publisher)
         try:
             for _ in range(rounds):
-                for row in hurried.due_deliveries():
+                for row in hurried.deliveries.due():
                     if only is None or row.id in only:
                         deliver_object(context, row.id)
-                rows = [row for row in hurried.deliveries() if only is None or row.id in only]
+                rows = [row for row in hurried.deliveries.find() if only is None or row.id in only]
                 if not any(row.state in (DeliveryState.PENDING, DeliveryState.SENT) for row in rows):
                     break
                 passed[0] += timedelta(seconds=LEASE_S + 1)

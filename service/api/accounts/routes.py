@@ -60,7 +60,7 @@ def build_router(ledger: Ledger) -> APIRouter:
     @router.post("/me/password", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(403, 409, 422, 429))
     def change_own_password(request: Request, actor: Asking, change: OwnPassword) -> None:
         """Change your own password; every session of yours ends, this one too."""
-        if ledger.user(actor.name) is None or not actor.is_person:
+        if ledger.users.get(actor.name) is None or not actor.is_person:
             raise ProblemError(HTTPStatus.CONFLICT, "no-password", "only a person with a password can change it")
         try:
             prove(ledger, actor.name, change.password, client_address(request))
@@ -73,7 +73,7 @@ def build_router(ledger: Ledger) -> APIRouter:
     @router.get("/users", response_model=UserList)
     def users(actor: Admin) -> UserList:
         """Everybody who may or might sign in, by name."""
-        return UserList(users=[show_user(row) for row in ledger.users()])
+        return UserList(users=[show_user(row) for row in ledger.users.all()])
 
     @router.post("/users", response_model=UserOut, status_code=HTTPStatus.CREATED, responses=problem_responses(409, 422))
     def add_user(request: Request, actor: Admin, user: UserIn) -> UserOut:
@@ -85,14 +85,14 @@ def build_router(ledger: Ledger) -> APIRouter:
     @router.patch("/users/{name}", response_model=UserOut, responses=problem_responses(404, 409, 422))
     def change_user(request: Request, actor: Admin, name: AccountName, change: UserChange) -> UserOut:
         """Change somebody's role or displayed name, close or open their account. Nobody can close the last administrator's."""
-        row = ledger.user(name)
+        row = ledger.users.get(name)
         if row is None:
             raise _unknown("user")
         request.state.audit_detail = change.model_dump_json(exclude_none=True, exclude={"display_name"})
         if change.role is not None or change.display_name is not None:
-            row = ledger.set_role(name, change.role or row.role, change.display_name)
+            row = ledger.users.set_role(name, change.role or row.role, change.display_name)
         if change.disabled is not None:
-            row = ledger.set_disabled(name, change.disabled)
+            row = ledger.users.set_disabled(name, change.disabled)
         return show_user(row)
 
     @router.put("/users/{name}/password", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 409, 422))
@@ -106,7 +106,7 @@ def build_router(ledger: Ledger) -> APIRouter:
     @router.get("/keys", response_model=KeyList)
     def keys(actor: Admin) -> KeyList:
         """Every key that was ever made, without its secret."""
-        return KeyList(keys=[show_key(row) for row in ledger.api_keys()])
+        return KeyList(keys=[show_key(row) for row in ledger.api_keys.all()])
 
     @router.post("/keys", response_model=NewKey, status_code=HTTPStatus.CREATED, responses=problem_responses(409, 422))
     def make_key(request: Request, actor: Admin, key: KeyIn) -> NewKey:
@@ -120,7 +120,7 @@ def build_router(ledger: Ledger) -> APIRouter:
     def revoke_key(request: Request, actor: Admin, name: AccountName) -> KeyOut:
         """End a key for good; other processes notice within seconds."""
         try:
-            row = ledger.revoke_key(name)
+            row = ledger.api_keys.revoke(name)
         except LookupError:
             raise _unknown("key") from None
         request.app.state.guard.forget_keys()
@@ -135,7 +135,7 @@ def build_router(ledger: Ledger) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=PAGE, description="entries a page")] = 100,
     ) -> AuditPage:
         """Who did what, newest first."""
-        rows = ledger.audit(int(cursor) if cursor else None, limit + 1, by, action)
+        rows = ledger.audit_log.find(int(cursor) if cursor else None, limit + 1, by, action)
         more = str(rows[limit - 1].id) if len(rows) > limit else None
         return AuditPage(entries=[show_entry(row) for row in rows[:limit]], next_cursor=more)
 
@@ -167,7 +167,7 @@ def write_audit_csv(ledger: Ledger, by: str | None = None, action: str | None = 
 def every_entry(ledger: Ledger, by: str | None = None, action: str | None = None) -> Iterator[AuditRow]:
     """The audit trail, newest first, in pages of bounded size."""
     before: int | None = None
-    while rows := ledger.audit(before, PAGE, by, action):
+    while rows := ledger.audit_log.find(before, PAGE, by, action):
         yield from rows
         before = rows[-1].id
 

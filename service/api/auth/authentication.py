@@ -117,7 +117,7 @@ class Authenticator:
 
     def _find_session(self, token_sha256: str, background: bool) -> SessionRow | None:
         idle = idle_time(self._settings)
-        return self._ledger.session(token_sha256, idle, timedelta.max if background else min(TOUCH_AFTER, idle / 4))
+        return self._ledger.sessions.get(token_sha256, idle, timedelta.max if background else min(TOUCH_AFTER, idle / 4))
 
     async def _identify_key(self, secret_sha256: str) -> Identity:
         cached = self._keys.get(secret_sha256)
@@ -135,9 +135,9 @@ class Authenticator:
         return cached.identity
 
     def _find_key(self, secret_sha256: str) -> KeyRow | None:
-        row = self._ledger.key_of_secret(secret_sha256)
+        row = self._ledger.api_keys.get_by_secret(secret_sha256)
         if row is not None and row.is_valid(now()) and (row.used_at is None or now() - row.used_at > TOUCH_AFTER):
-            self._ledger.touch_key(row.id)
+            self._ledger.api_keys.touch(row.id)
         return row
 
 

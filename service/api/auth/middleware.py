@@ -102,7 +102,7 @@ class AuditMiddleware:
             await self._write_denied(identity.name, action, attempt)
         elif status < 400 and method not in SAFE and attempt.path not in QUESTIONS:
             subject = state.get("audit_subject") or " ".join(map(str, attempt.parameters.values()))
-            await run_in_threadpool(self._ledger.write_audit, identity.name, action, subject, state.get("audit_detail", ""))
+            await run_in_threadpool(self._ledger.audit_log.append, identity.name, action, subject, state.get("audit_detail", ""))
 
     async def _write_denied(self, actor: str, action: str, attempt: Attempt) -> None:
         before, now_s = self._denied.get((actor, action)), time.monotonic()
@@ -110,7 +110,7 @@ class AuditMiddleware:
             return
         self._denied = {key: at for key, at in self._denied.items() if now_s - at < DENIED_AGAIN_S} | {(actor, action): now_s}
         subject = " ".join(value for value in map(str, attempt.parameters.values()) if _IDENTIFIER.fullmatch(value))
-        await run_in_threadpool(self._ledger.write_audit, actor, "denied", subject, action)
+        await run_in_threadpool(self._ledger.audit_log.append, actor, "denied", subject, action)
 
 
 def limited(scope: Scope, receive: Receive) -> Receive:

@@ -46,7 +46,7 @@ def write_csv(ledger: Ledger, state: CorrectionState | None = None, study_instan
     yield csv_line(COLUMNS)
     for row in _rows(ledger, state, study_instance_uid):
         shown = show_correction(row)
-        steps = [f"{each.at.isoformat()} {each.state} {each.actor}: {each.reason}" for each in ledger.history(row.id)]
+        steps = [f"{each.at.isoformat()} {each.state} {each.actor}: {each.reason}" for each in ledger.corrections.history(row.id)]
         yield csv_line([*_cells(shown), " | ".join(steps)])
 
 
@@ -54,7 +54,7 @@ def write_json(ledger: Ledger, state: CorrectionState | None = None, study_insta
     """One array with an object for each correction, its history in it."""
     before = "["
     for row in _rows(ledger, state, study_instance_uid):
-        exported = ExportedCorrection(**show_correction(row).model_dump(), history=show_history(ledger.history(row.id)))
+        exported = ExportedCorrection(**show_correction(row).model_dump(), history=show_history(ledger.corrections.history(row.id)))
         yield f"{before}\n{exported.model_dump_json()}"
         before = ","
     yield "[]\n" if before == "[" else "\n]\n"
@@ -62,7 +62,7 @@ def write_json(ledger: Ledger, state: CorrectionState | None = None, study_insta
 
 def _rows(ledger: Ledger, state: CorrectionState | None, study_instance_uid: str | None) -> Iterator[CorrectionRow]:
     after_id = 0
-    while page := ledger.corrections(state=state, study_instance_uid=study_instance_uid, after_id=after_id, limit=PAGE):
+    while page := ledger.corrections.find(state=state, study_instance_uid=study_instance_uid, after_id=after_id, limit=PAGE):
         yield from page
         after_id = page[-1].id
 

@@ -40,12 +40,12 @@ def show_correction(row: CorrectionRow) -> CorrectionOut:
 
 def show_whole_correction(row: CorrectionRow, ledger: Ledger) -> CorrectionDetail:
     """Everything about one correction."""
-    hold = ledger.hold(row.study_instance_uid)
+    hold = ledger.holds.get(row.study_instance_uid)
     return CorrectionDetail(
         **show_correction(row).model_dump(),
         held=hold is not None and hold.released_at is None,
-        history=show_history(ledger.history(row.id)),
-        deliveries=[show_delivery(each) for each in ledger.deliveries(correction_id=row.id)],
+        history=show_history(ledger.corrections.history(row.id)),
+        deliveries=[show_delivery(each) for each in ledger.deliveries.find(correction_id=row.id)],
     )
 
 

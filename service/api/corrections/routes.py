@@ -50,7 +50,7 @@ def build_router(context: Context) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500, description="corrections a page")] = 50,
     ) -> CorrectionPage:
         """Differences between header and pixels."""
-        rows = ledger.corrections(state, study, int(cursor or 0), limit + 1, kind, newest_first=order == "newest")
+        rows = ledger.corrections.find(state, study, int(cursor or 0), limit + 1, kind, newest_first=order == "newest")
         more = str(rows[limit - 1].id) if len(rows) > limit else None
         return CorrectionPage(corrections=[show_correction(row) for row in rows[:limit]], next_cursor=more)
 
@@ -82,7 +82,7 @@ def build_router(context: Context) -> APIRouter:
     )
     def correction(correction_id: Id) -> CorrectionDetail:
         """One correction: its labels, its life so far, and where it went."""
-        row = ledger.correction(correction_id)
+        row = ledger.corrections.get(correction_id)
         if row is None:
             raise _unknown()
         return show_whole_correction(row, ledger)
@@ -117,7 +117,7 @@ def build_router(context: Context) -> APIRouter:
     @router.get("/holds", response_model=HoldList, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
     def holds(released: Annotated[bool, Query(description="those too that were released")] = False) -> HoldList:
         """Studies that nothing corrected may leave, oldest first."""
-        return HoldList(holds=[show_hold(row) for row in ledger.holds(open_only=not released)])
+        return HoldList(holds=[show_hold(row) for row in ledger.holds.find(open_only=not released)])
 
     @router.post(
         "/studies/{study_instance_uid}/release",

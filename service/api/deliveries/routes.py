@@ -38,7 +38,9 @@ def build_router(context: Context) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500, description="deliveries a page")] = 50,
     ) -> DeliveryPage:
         """Objects owed to destinations, in the order in which they were planned."""
-        rows = ledger.deliveries(state=state, study_instance_uid=study, destination=destination, after_id=int(cursor or 0), limit=limit + 1)
+        rows = ledger.deliveries.find(
+            state=state, study_instance_uid=study, destination=destination, after_id=int(cursor or 0), limit=limit + 1
+        )
         return _page(rows, limit)
 
     @router.get("/deliveries/troubled", response_model=DeliveryPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
@@ -48,7 +50,7 @@ def build_router(context: Context) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500, description="deliveries a page")] = 50,
     ) -> DeliveryPage:
         """Deliveries that ended without proof, and those on their way for more than ten minutes; newest first."""
-        rows = ledger.failed_or_slow_deliveries(SLOW_AFTER_S, destination, int(cursor or 0), limit + 1)
+        rows = ledger.failures.failed_or_slow_deliveries(SLOW_AFTER_S, destination, int(cursor or 0), limit + 1)
         return _page(rows, limit)
 
     @router.get(
@@ -56,7 +58,7 @@ def build_router(context: Context) -> APIRouter:
     )
     def delivery(delivery_id: Id) -> DeliveryOut:
         """One delivery."""
-        row = ledger.delivery(delivery_id)
+        row = ledger.deliveries.get(delivery_id)
         if row is None:
             raise _unknown()
         return show_delivery(row)
@@ -76,7 +78,7 @@ def build_router(context: Context) -> APIRouter:
     @router.get("/destinations", response_model=DestinationList, dependencies=[needs(Scope.READ)])
     def destinations() -> DestinationList:
         """Every configured destination without its secrets, and what the ledger knows of it. Asks nobody."""
-        known = {row.name: row for row in ledger.destination_health()}
+        known = {row.name: row for row in ledger.destinations.all()}
         return DestinationList(destinations=[show_destination(each, known.get(each.name)) for each in context.settings.destinations])
 
     return router

@@ -36,7 +36,7 @@ class Archive:
         wanted = ObjectFilter(
             (study_instance_uid,), (series_instance_uid,) if series_instance_uid else (), (sop_instance_uid,) if sop_instance_uid else ()
         )
-        found = self.context.ledger.find_objects(wanted)
+        found = self.context.ledger.dicom_objects.find_instances(wanted)
         if not found:
             named = "instance" if sop_instance_uid else "series" if series_instance_uid else "study"
             raise ProblemError(HTTPStatus.NOT_FOUND, f"unknown-{named}", f"no {named} is here under these UIDs")

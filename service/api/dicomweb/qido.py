@@ -128,9 +128,9 @@ class _Search:
 
     def studies(self, query: Query, urls: Urls) -> tuple[list[Json], bool]:
         def find(offset: int, limit: int) -> list[tuple[str, list[StoredInstance]]]:
-            uids = self._ledger.find_studies(query.wanted, offset, limit)
+            uids = self._ledger.dicom_objects.find_studies(query.wanted, offset, limit)
             held: dict[str, list[StoredInstance]] = {uid: [] for uid in uids}
-            for each in self._ledger.find_objects(ObjectFilter(study_instance_uids=tuple(uids))) if uids else ():
+            for each in self._ledger.dicom_objects.find_instances(ObjectFilter(study_instance_uids=tuple(uids))) if uids else ():
                 held[each.study_instance_uid].append(each)
             return list(held.items())
 
@@ -139,13 +139,13 @@ class _Search:
 
     def series(self, query: Query, urls: Urls, with_study: bool = False) -> tuple[list[Json], bool]:
         def find(offset: int, limit: int) -> list[tuple[SeriesKey, list[StoredInstance]]]:
-            keys = self._ledger.find_series(query.wanted, offset, limit)
+            keys = self._ledger.dicom_objects.find_series(query.wanted, offset, limit)
             held: dict[SeriesKey, list[StoredInstance]] = {key: [] for key in keys}
             wanted = ObjectFilter(
                 study_instance_uids=_once(key.study_instance_uid for key in keys),
                 series_instance_uids=_once(key.series_instance_uid for key in keys),
             )
-            for each in self._ledger.find_objects(wanted) if keys else ():
+            for each in self._ledger.dicom_objects.find_instances(wanted) if keys else ():
                 held.setdefault(SeriesKey(each.study_instance_uid, each.series_instance_uid), []).append(each)
             return [(key, held[key]) for key in keys]
 
@@ -153,7 +153,9 @@ class _Search:
         return [describe_series(key, held, header, query, urls, with_study) for (key, held), header in page], more
 
     def instances(self, query: Query, urls: Urls, with_study: bool = False, with_series: bool = False) -> tuple[list[Json], bool]:
-        page, more = self._page(query, lambda offset, limit: self._ledger.find_objects(query.wanted, offset, limit), lambda found: found)
+        page, more = self._page(
+            query, lambda offset, limit: self._ledger.dicom_objects.find_instances(query.wanted, offset, limit), lambda found: found
+        )
         return [describe_instance(each, header, query, urls, with_study, with_series) for each, header in page], more
 
     def _page(

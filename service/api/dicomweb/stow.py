@@ -114,7 +114,7 @@ def describe_outcome(taken: Ingest, context: ReceiveContext, urls: Urls) -> Data
     answer.RetrieveURL = urls.study(taken.study_instance_uids[0]) if len(taken.study_instance_uids) == 1 else None
     if taken.receipts:
         uids = tuple({receipt.sop_instance_uid for receipt in taken.receipts})
-        kept = {each.sop_instance_uid: each for each in context.ledger.find_objects(ObjectFilter(sop_instance_uids=uids))}
+        kept = {each.sop_instance_uid: each for each in context.ledger.dicom_objects.find_instances(ObjectFilter(sop_instance_uids=uids))}
         answer.ReferencedSOPSequence = Sequence(
             [_reference(receipt.sop_instance_uid, kept.get(receipt.sop_instance_uid), urls) for receipt in taken.receipts]
         )

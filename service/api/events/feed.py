@@ -97,7 +97,7 @@ class Feed:
             known = await self._begin()
             if after_id is not None and after_id > known:
                 # An id of another ledger, or one that our last look has not seen yet.
-                known = min(after_id, await run_in_threadpool(self._ledger.last_event_id))
+                known = min(after_id, await run_in_threadpool(self._ledger.events.last_id))
             elif after_id is not None:
                 known = after_id
             yield None
@@ -139,13 +139,13 @@ class Feed:
     async def _begin(self) -> int:
         async with self._starting:
             if self._poller is None or self._poller.done():
-                self._position = await run_in_threadpool(self._ledger.last_event_id)
+                self._position = await run_in_threadpool(self._ledger.events.last_id)
                 self._poller = asyncio.create_task(self._poll())
             return self._position
 
     async def _missed(self, known: int, study_instance_uid: str | None) -> AsyncGenerator[EventRow, None]:
         while not self._closing.is_set():
-            page = await run_in_threadpool(self._ledger.events, known, READ_AT_ONCE, study_instance_uid)
+            page = await run_in_threadpool(self._ledger.events.find, known, READ_AT_ONCE, study_instance_uid)
             for event in page:
                 known = event.id
                 yield event
@@ -156,7 +156,7 @@ class Feed:
         while self._followers and not self._closing.is_set():
             pause_s = self._poll_s
             try:
-                fresh = await run_in_threadpool(self._ledger.events, self._position, READ_AT_ONCE)
+                fresh = await run_in_threadpool(self._ledger.events.find, self._position, READ_AT_ONCE)
             except (SQLAlchemyError, OSError) as error:
                 # Those who follow stay: what they missed is in the ledger when it is back.
                 log.warning("no look at the ledger's events", extra={"error": type(error).__name__})

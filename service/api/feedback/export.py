@@ -62,7 +62,7 @@ def write_feedback(
     """
     yield csv_line(COLUMNS)
     after_id = 0
-    while page := ledger.feedback(study_instance_uid, label, verdict, not history, after_id, PAGE):
+    while page := ledger.feedback.find(study_instance_uid, label, verdict, not history, after_id, PAGE):
         for row in page:
             yield csv_line(
                 (

@@ -40,7 +40,7 @@ def build_router(ledger: Ledger) -> APIRouter:
         request.state.audit_subject = said.sop_instance_uid
         opinion = Opinion(said.label, said.verdict, said.corrected_value, said.note)
         try:
-            return show_feedback(ledger.give_feedback(said.sop_instance_uid, opinion, actor.name))
+            return show_feedback(ledger.feedback.add(said.sop_instance_uid, opinion, actor.name))
         except LookupError:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-instance", "no image has this SOP Instance UID") from None
 
@@ -54,7 +54,7 @@ def build_router(ledger: Ledger) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500, description="rows a page")] = 100,
     ) -> FeedbackPage:
         """What readers said, oldest first."""
-        rows = ledger.feedback(study, label, verdict, not history, int(cursor or 0), limit + 1)
+        rows = ledger.feedback.find(study, label, verdict, not history, int(cursor or 0), limit + 1)
         more = str(rows[limit - 1].id) if len(rows) > limit else None
         return FeedbackPage(feedback=[show_feedback(row) for row in rows[:limit]], next_cursor=more)
 

@@ -52,7 +52,7 @@ class HangingAnswers:
         """Answers by study; unknown ones are left out."""
         return {
             uid: self._recall(standing) or self._make(standing)
-            for uid, standing in self._ledger.study_progress(study_instance_uids).items()
+            for uid, standing in self._ledger.study_progress.of_studies(study_instance_uids).items()
         }
 
     def _recall(self, standing: StudyProgress) -> Answer | None:
@@ -64,9 +64,9 @@ class HangingAnswers:
 
     def _make(self, standing: StudyProgress) -> Answer:
         while True:
-            instances = self._ledger.instances_of(standing.study_instance_uid)
+            instances = self._ledger.instances.of_study(standing.study_instance_uid)
             # An image that came between the two looks would hang in an answer that calls itself final.
-            after = self._ledger.study_progress([standing.study_instance_uid])[standing.study_instance_uid]
+            after = self._ledger.study_progress.of_studies([standing.study_instance_uid])[standing.study_instance_uid]
             if after == standing:
                 break
             standing = after

@@ -113,7 +113,7 @@ def build_router(ledger: Ledger, feed: Feed) -> APIRouter:
         """A day's worklist, newest study first."""
         wanted = StudyFilter(study_date=_read_day(study_date), station_name=station)
         try:
-            rows, next_cursor = await watch.ask(partial(ledger.studies, "received", wanted, cursor, limit))
+            rows, next_cursor = await watch.ask(partial(ledger.studies.find, "received", wanted, cursor, limit))
         except CursorInvalid as error:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-cursor", str(error)) from None
         uids = [row.study_instance_uid for row in rows]

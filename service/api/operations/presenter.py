@@ -58,8 +58,8 @@ def count_up(ledger: Ledger, hours: int) -> Figures:
     step_s = interval_of(hours)
     start = int((datetime.now(UTC) - timedelta(hours=hours)).timestamp()) // step_s * step_s
     since = datetime.fromtimestamp(start, UTC)
-    throughput = {name: [(at, float(n)) for at, n in points] for name, points in ledger.throughput(since, step_s).items()}
-    return Figures(since, step_s, throughput, ledger.samples(SAMPLED, since, step_s))
+    throughput = {name: [(at, float(n)) for at, n in points] for name, points in ledger.throughput.by_interval(since, step_s).items()}
+    return Figures(since, step_s, throughput, ledger.samples.means(SAMPLED, since, step_s))
 
 
 def build_overview(context: Context, checks: Mapping[str, str | None], figures: Figures) -> Overview:
@@ -74,9 +74,9 @@ def build_overview(context: Context, checks: Mapping[str, str | None], figures: 
     """
     ledger, settings = context.ledger, context.settings
     at = datetime.now(UTC)
-    counts = ledger.counts()
-    oldest = ledger.oldest_unfinished_at()
-    workers = [show_worker(row, at) for row in ledger.workers()]
+    counts = ledger.counts.by_state()
+    oldest = ledger.counts.oldest_unfinished_at()
+    workers = [show_worker(row, at) for row in ledger.workers.all()]
     try:
         queues = context.publisher.waiting()
     except BrokerDown:
@@ -93,9 +93,11 @@ def build_overview(context: Context, checks: Mapping[str, str | None], figures: 
         studies=counts["studies"],
         corrections=counts["corrections"],
         oldest_waiting_seconds=(at - oldest).total_seconds() if oldest else 0.0,
-        held_studies=ledger.held_studies(),
+        held_studies=ledger.counts.held_studies(),
         conflicts=counts["conflicts"]["kept"],
-        reasons=[ReasonCount(state=InstanceState(state), code=code, images=n) for (state, code), n in sorted(ledger.reasons().items())],
+        reasons=[
+            ReasonCount(state=InstanceState(state), code=code, images=n) for (state, code), n in sorted(ledger.failures.reasons().items())
+        ],
         destinations=_conditions(ledger, settings.destinations),
         webhooks=_webhooks(ledger, settings),
         disk=Disk(free_bytes=usage.free, total_bytes=usage.total, refuses_below_bytes=settings.disk_free_min_bytes),
@@ -143,10 +145,10 @@ def read_night(settings: Settings) -> LastReconciliation | None:
 def _conditions(ledger: Ledger, destinations: Sequence[Destination]) -> list[DestinationCondition]:
     """Those that are configured first, in their order, then those that deliveries are left of."""
     counted: dict[str, dict[str, int]] = {}
-    for (name, state), count in ledger.deliveries_by_destination().items():
+    for (name, state), count in ledger.counts.deliveries_by_destination().items():
         counted.setdefault(name, {})[state] = count
-    waiting = ledger.waiting_deliveries(SLOW_AFTER_S)
-    known = {row.name: row for row in ledger.destination_health()}
+    waiting = ledger.failures.waiting_deliveries(SLOW_AFTER_S)
+    known = {row.name: row for row in ledger.destinations.all()}
     nothing = Waiting(0, 0.0)
     answer = []
     for each in destinations:
@@ -175,10 +177,10 @@ def _conditions(ledger: Ledger, destinations: Sequence[Destination]) -> list[Des
 
 
 def _webhooks(ledger: Ledger, settings: Settings) -> list[WebhookCondition]:
-    errors = ledger.webhooks()
+    errors = ledger.webhooks.all()
     answer = []
     for webhook in settings.webhooks:
-        behind = ledger.webhook_backlog(webhook.name)
+        behind = ledger.counts.webhook_backlog(webhook.name)
         error = errors[webhook.name][2] if webhook.name in errors else None
         answer.append(
             WebhookCondition(

@@ -31,7 +31,7 @@ def build_router(ledger: Ledger, probe: Probe, settings: Settings) -> APIRouter:
     router = APIRouter(tags=["operations"])
     destinations = [destination.name for destination in settings.destinations]
     webhooks = [webhook.name for webhook in settings.webhooks]
-    registry = build_registry(ledger, destinations, webhooks, settings.reports_dir)
+    registry = build_registry(ledger.counts, destinations, webhooks, settings.reports_dir)
 
     @router.get("/healthz")
     def healthz() -> Health:

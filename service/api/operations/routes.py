@@ -89,7 +89,7 @@ def build_router(context: Context, probe: Probe) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500, description="images a page")] = 50,
     ) -> ImagePage:
         """Images without labels and why, those first that were tried last."""
-        rows = ledger.images(InstanceState(state), reason, cursor, limit + 1)
+        rows = ledger.failures.images(InstanceState(state), reason, cursor, limit + 1)
         return ImagePage(images=[_show(row) for row in rows[:limit]], next_cursor=rows[limit - 1].cursor if len(rows) > limit else None)
 
     @router.post(
@@ -101,23 +101,23 @@ def build_router(context: Context, probe: Probe) -> APIRouter:
     )
     def analyse(sop_instance_uid: Uid) -> ImageOut:
         """Have an image analysed anew that failed or was not analysed; its study is concluded anew afterwards."""
-        row = ledger.instance(sop_instance_uid)
+        row = ledger.instances.get(sop_instance_uid)
         if row is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-instance", "no image has this SOP Instance UID")
         if row.state not in (InstanceState.FAILED, InstanceState.SKIPPED):
             what = f"the image is {row.state}: only one that failed or was not analysed is analysed anew"
             raise ProblemError(HTTPStatus.CONFLICT, "nothing-to-do", what)
-        ledger.reopen(sop_instance_uid)
+        ledger.instances.reopen(sop_instance_uid)
         try:
             context.publisher.analyse(sop_instance_uid, row.priority)
         except BrokerDown:
             log.warning("image not queued, the sweeper will", extra={"sop_instance_uid": sop_instance_uid})
-        return _show(ledger.image(sop_instance_uid))
+        return _show(ledger.failures.image(sop_instance_uid))
 
     @router.get("/conflicts", response_model=ConflictPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
     def conflicts(cursor: Cursor = None, limit: Annotated[int, Query(ge=1, le=500, description="conflicts a page")] = 50) -> ConflictPage:
         """Other bytes that came under the UIDs of known images, newest first. The first ones stay in use."""
-        rows = ledger.newest_conflicts(int(cursor or 0), limit + 1)
+        rows = ledger.failures.conflicts(int(cursor or 0), limit + 1)
         shown = [ConflictOut(**vars(row)) for row in rows[:limit]]
         return ConflictPage(conflicts=shown, next_cursor=str(rows[limit - 1].id) if len(rows) > limit else None)
 

@@ -61,10 +61,10 @@ def report(ledger: Ledger, asked: Question) -> QualityOut:
     by, only = asked.by, asked.only
     # Each pass waits for the database alone, so that they share its cores: the answer is there in half the time.
     with ThreadPoolExecutor(3) as passes:
-        counting = passes.submit(ledger.quality_days, by, asked.period)
-        spreading = [passes.submit(ledger.quality_spread, by, period, only) for period in (asked.period, asked.reference)]
-        reasons = ledger.quality_reasons(by, asked.period, only)
-        opinions = ledger.quality_opinions(by, asked.period, only)
+        counting = passes.submit(ledger.quality.days, by, asked.period)
+        spreading = [passes.submit(ledger.quality.spread, by, period, only) for period in (asked.period, asked.reference)]
+        reasons = ledger.quality.reasons(by, asked.period, only)
+        opinions = ledger.quality.opinions(by, asked.period, only)
         days, (now, before) = counting.result(), (each.result() for each in spreading)
     mine = {key: tally for key, tally in days.items() if only in (None, key[1])}
     groups = _sorted_groups(days)
@@ -103,7 +103,7 @@ def write_quality(ledger: Ledger, asked: Question) -> Iterator[str]:
     """A line of column names, then a line for each group and bucket that has images."""
     yield csv_line(COLUMNS)
     table: dict[tuple[str, date], Tally] = defaultdict(Tally)
-    for (day, group), tally in ledger.quality_days(asked.by, asked.period, asked.only).items():
+    for (day, group), tally in ledger.quality.days(asked.by, asked.period, asked.only).items():
         table[group, first_day(day, asked.bucket)] += tally
     for (group, start), tally in sorted(table.items()):
         rates = [_rate(Rate(tally.skipped, tally.images))]

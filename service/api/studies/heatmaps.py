@@ -31,7 +31,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
     router = APIRouter(prefix="/api/v1/instances", tags=["instances"], dependencies=[needs(Scope.READ)])
 
     def _drawn(sop_instance_uid: str, name: str) -> Path:
-        row = context.ledger.instance(sop_instance_uid)
+        row = context.ledger.instances.get(sop_instance_uid)
         if row is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-instance", "no image has this SOP Instance UID")
         path = context.store.results_dir(sop_instance_uid) / name

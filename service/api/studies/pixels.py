@@ -83,7 +83,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
         accept_encoding: Annotated[str, Header(include_in_schema=False)] = "",
     ) -> Response:
         """The first frame's values after modality and VOI LUT, not yet windowed."""
-        row = await anyio.to_thread.run_sync(context.ledger.instance, sop_instance_uid)
+        row = await anyio.to_thread.run_sync(context.ledger.instances.get, sop_instance_uid)
         if row is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-instance", "no image has this SOP Instance UID")
         tag = f'"{row.sha256[:32]}-{longest}-{FORM}"'

@@ -67,7 +67,7 @@ def detail(row: StudyRow, ledger: Ledger, store: FileStore) -> StudyDetail:
     """Everything about one study."""
     conclusion = row.conclusion
     compared = {each.sop_instance_uid: each for each in conclusion.corrections} if conclusion else {}
-    corrections = ledger.corrections(study_instance_uid=row.study_instance_uid, limit=None)
+    corrections = ledger.corrections.find(study_instance_uid=row.study_instance_uid, limit=None)
     # An image may have had several; the newest of its conclusion is the one that its labels speak of.
     entered = {each.sop_instance_uid: each for each in sorted(corrections, key=lambda each: (each.version, each.id))}
     return StudyDetail(
@@ -75,12 +75,12 @@ def detail(row: StudyRow, ledger: Ledger, store: FileStore) -> StudyDetail:
         complete=conclusion.complete if conclusion else False,
         threshold=conclusion.threshold if conclusion else None,
         breasts=[BreastOut(**breast.model_dump()) for breast in conclusion.breasts] if conclusion else [],
-        instances=[describe(each, compared, entered, is_drawn(each, store)) for each in ledger.instances_of(row.study_instance_uid)],
+        instances=[describe(each, compared, entered, is_drawn(each, store)) for each in ledger.instances.of_study(row.study_instance_uid)],
         models=list(conclusion.models) if conclusion else [],
         reasoning=conclusion.reasoning if conclusion else None,
         corrections=[show_correction(each) for each in corrections],
-        deliveries=[show_delivery(each) for each in ledger.deliveries(study_instance_uid=row.study_instance_uid)],
-        versions=[each.version for each in ledger.conclusions(row.study_instance_uid)],
+        deliveries=[show_delivery(each) for each in ledger.deliveries.find(study_instance_uid=row.study_instance_uid)],
+        versions=ledger.conclusions.versions(row.study_instance_uid),
     )
 
 

@@ -102,7 +102,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
         return _detail(study_instance_uid)
 
     def _row(study_instance_uid: str) -> StudyRow:
-        row = ledger.study(study_instance_uid)
+        row = ledger.studies.get(study_instance_uid)
         if row is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-study", "no study has this Study Instance UID")
         return row
@@ -137,5 +137,5 @@ async def _wait_until_analysed(ledger: Ledger, taken: Ingest, wait_s: float) -> 
 
 
 def _not_ended(ledger: Ledger, sop_instance_uids: set[str]) -> set[str]:
-    rows = {uid: ledger.instance(uid) for uid in sop_instance_uids}
+    rows = {uid: ledger.instances.get(uid) for uid in sop_instance_uids}
     return {uid for uid, row in rows.items() if row is None or row.state is InstanceState.RECEIVED}

@@ -98,28 +98,28 @@ def build_router(ledger: Ledger) -> APIRouter:
     def priors(study_instance_uid: Uid) -> PriorList:
         """Other studies of the same patient that were received here, newest study date first; none where the patient has no ID."""
         _must_be_known(study_instance_uid)
-        return PriorList(priors=[summarise(row) for row in ledger.priors(study_instance_uid)])
+        return PriorList(priors=[summarise(row) for row in ledger.studies.priors(study_instance_uid)])
 
     def _must_be_known(study_instance_uid: str) -> None:
-        if ledger.study(study_instance_uid) is None:
+        if ledger.studies.get(study_instance_uid) is None:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-study", "no study has this Study Instance UID")
 
     def _entries(study_instance_uid: str) -> Iterator[TimelineEntry]:
-        for image in ledger.instances_of(study_instance_uid):
+        for image in ledger.instances.of_study(study_instance_uid):
             yield from _of_image(image)
-        yield from (_of_conclusion(each) for each in ledger.conclusions(study_instance_uid))
-        for delivery in ledger.deliveries(study_instance_uid=study_instance_uid):
+        yield from (_of_conclusion(each) for each in ledger.conclusions.of_study(study_instance_uid))
+        for delivery in ledger.deliveries.find(study_instance_uid=study_instance_uid):
             yield from _of_delivery(delivery)
-        for row in ledger.corrections(study_instance_uid=study_instance_uid, limit=None):
+        for row in ledger.corrections.find(study_instance_uid=study_instance_uid, limit=None):
             yield from _of_correction(row)
-        hold = ledger.hold(study_instance_uid)
+        hold = ledger.holds.get(study_instance_uid)
         if hold is not None:
             yield TimelineEntry(at=hold.since, step=Step.HELD, text=hold.reason)
             if hold.released_at is not None:
                 yield TimelineEntry(at=hold.released_at, step=Step.RELEASED, actor=hold.released_by, text=hold.released_reason or "")
 
     def _of_correction(row: CorrectionRow) -> Iterator[TimelineEntry]:
-        for step in ledger.history(row.id):
+        for step in ledger.corrections.history(row.id):
             yield TimelineEntry(
                 at=step.at,
                 step=Step.CORRECTION,

@@ -33,11 +33,11 @@ def build_router(ledger: Ledger) -> APIRouter:
     @router.get("/stations", response_model=StationList)
     def stations() -> StationList:
         """Stations that sent studies, for the filter."""
-        return StationList(stations=ledger.stations())
+        return StationList(stations=ledger.studies.stations())
 
     def _page(query: StudyQuery) -> StudyPage:
         try:
-            rows, next_cursor = ledger.studies(query.order, query.as_filter(), query.cursor, query.limit)
+            rows, next_cursor = ledger.studies.find(query.order, query.as_filter(), query.cursor, query.limit)
         except CursorInvalid as error:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-cursor", str(error)) from None
         return StudyPage(studies=[summarise(row) for row in rows], next_cursor=next_cursor)

@@ -16,8 +16,13 @@ from service.store.accounts.users import AccountRefused
 from service.store.database import Database
 
 
-class Keys(Database):
-    def add_key(self, name: str, secret_sha256: str, scopes: frozenset[Scope], created_by: str, expires_at: datetime | None) -> KeyRow:
+class ApiKeys:
+    """Keys for software. A name is never given twice: in the audit log it means one key for good."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, name: str, secret_sha256: str, scopes: frozenset[Scope], created_by: str, expires_at: datetime | None) -> KeyRow:
         """Enter a key.
 
         Raises
@@ -25,33 +30,33 @@ class Keys(Database):
         AccountRefused
             There is or was one of this name: a name in the audit trail means one key for good.
         """
-        new = insert(api_keys).values(
-            name=name, secret_sha256=secret_sha256, scopes=json.dumps(sorted(scopes)), created_by=created_by,
-            created_at=self._now(), expires_at=expires_at,
-        )  # fmt: skip
         try:
-            with self._write() as connection:
-                return _key(connection.execute(new.returning(api_keys)).one())
+            with self._database.write() as tx:
+                new = insert(api_keys).values(
+                    name=name, secret_sha256=secret_sha256, scopes=json.dumps(sorted(scopes)), created_by=created_by,
+                    created_at=tx.now, expires_at=expires_at,
+                )  # fmt: skip
+                return _key(tx.execute(new.returning(api_keys)).one())
         except IntegrityError:
             raise AccountRefused("there is or was a key of this name: take another one") from None
 
-    def key_of_secret(self, secret_sha256: str) -> KeyRow | None:
+    def get_by_secret(self, secret_sha256: str) -> KeyRow | None:
         """The key whose secret has this hash, valid or not."""
-        with self._read() as connection:
-            row = connection.execute(select(api_keys).where(api_keys.c.secret_sha256 == secret_sha256)).one_or_none()
+        with self._database.read() as tx:
+            row = tx.execute(select(api_keys).where(api_keys.c.secret_sha256 == secret_sha256)).one_or_none()
         return _key(row) if row else None
 
-    def api_keys(self) -> list[KeyRow]:
+    def all(self) -> list[KeyRow]:
         """All keys, those too that are revoked, by name."""
-        with self._read() as connection:
-            return [_key(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.name))]
+        with self._database.read() as tx:
+            return [_key(row) for row in tx.execute(select(api_keys).order_by(api_keys.c.name))]
 
-    def touch_key(self, key_id: int) -> None:
+    def touch(self, key_id: int) -> None:
         """Note that a key is in use."""
-        with self._write() as connection:
-            connection.execute(update(api_keys).where(api_keys.c.id == key_id).values(used_at=self._now()))
+        with self._database.write() as tx:
+            tx.execute(update(api_keys).where(api_keys.c.id == key_id).values(used_at=tx.now))
 
-    def revoke_key(self, name: str) -> KeyRow:
+    def revoke(self, name: str) -> KeyRow:
         """End a key for good.
 
         Raises
@@ -59,10 +64,10 @@ class Keys(Database):
         LookupError
             There is none of this name.
         """
-        with self._write() as connection:
-            ended = update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None)).values(revoked_at=self._now())
-            connection.execute(ended)
-            row = connection.execute(select(api_keys).where(api_keys.c.name == name)).one_or_none()
+        with self._database.write() as tx:
+            ended = update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None)).values(revoked_at=tx.now)
+            tx.execute(ended)
+            row = tx.execute(select(api_keys).where(api_keys.c.name == name)).one_or_none()
         if row is None:
             raise LookupError(name)
         return _key(row)

@@ -9,15 +9,20 @@ from service.store.accounts.tables import audit_log
 from service.store.database import Database
 
 
-class AuditTrail(Database):
-    def write_audit(self, actor: str, action: str, subject: str = "", detail: str = "") -> None:
+class AuditLog:
+    """Entries of who did what, when, to which thing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, actor: str, action: str, subject: str = "", detail: str = "") -> None:
         """Add an entry. Nothing of a patient belongs into it: UIDs, numbers of the ledger, names of accounts and keys."""
-        with self._write() as connection:
-            connection.execute(
-                insert(audit_log).values(at=self._now(), actor=actor[:64], action=action[:64], subject=subject[:130], detail=detail[:500])
+        with self._database.write() as tx:
+            tx.execute(
+                insert(audit_log).values(at=tx.now, actor=actor[:64], action=action[:64], subject=subject[:130], detail=detail[:500])
             )
 
-    def audit(
+    def find(
         self, before_id: int | None = None, limit: int = 100, actor: str | None = None, action: str | None = None, after_id: int = 0
     ) -> list[AuditRow]:
         """Entries, newest first.
@@ -36,6 +41,6 @@ class AuditTrail(Database):
             wanted = wanted.where(audit_log.c.actor == actor)
         if action is not None:
             wanted = wanted.where(audit_log.c.action == action)
-        with self._read() as connection:
-            rows = connection.execute(wanted).all()
+        with self._database.read() as tx:
+            rows = tx.execute(wanted).all()
         return [AuditRow(row.id, row.at, row.actor, row.action, row.subject, row.detail) for row in rows]

@@ -18,44 +18,50 @@ FORGOTTEN_AFTER = timedelta(hours=1)
 FIRST_BLOCK_S, LONGEST_BLOCK_S = 5.0, 300.0
 
 
-class Sessions(Database):
-    def open_session(self, token_sha256: str, user_name: str, csrf_token: str, lasts: timedelta, idle: timedelta) -> None:
+class Sessions:
+    """Signed-in browsers, and the attempts to sign in that failed."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open(self, token_sha256: str, user_name: str, csrf_token: str, lasts: timedelta, idle: timedelta) -> None:
         """Enter a session, note the sign-in, and clear away sessions that have ended."""
-        at = self._now()
-        with self._write() as connection:
-            connection.execute(delete(sessions).where(or_(sessions.c.expires_at <= at, sessions.c.seen_at <= at - idle)))
-            self._insert_once(
-                connection, sessions, token_sha256=token_sha256, user_name=user_name, csrf_token=csrf_token,
+        with self._database.write() as tx:
+            at = tx.now
+            tx.execute(delete(sessions).where(or_(sessions.c.expires_at <= at, sessions.c.seen_at <= at - idle)))
+            tx.insert_once(
+                sessions, token_sha256=token_sha256, user_name=user_name, csrf_token=csrf_token,
                 created_at=at, seen_at=at, expires_at=at + lasts,
             )  # fmt: skip
-            connection.execute(update(users).where(users.c.name == user_name).values(signed_in_at=at))
+            tx.execute(update(users).where(users.c.name == user_name).values(signed_in_at=at))
 
-    def session(self, token_sha256: str, idle: timedelta, touch_after: timedelta = timedelta.max) -> SessionRow | None:
+    def get(self, token_sha256: str, idle: timedelta, touch_after: timedelta = timedelta.max) -> SessionRow | None:
         """The session of a token; None where it has ended, was idle for longer than `idle`, or the account is disabled.
 
         Its use is written down, where that was not done for `touch_after`.
         """
-        at = self._now()
         wanted = select(users, sessions.c.csrf_token, sessions.c.created_at.label("opened_at"), sessions.c.seen_at, sessions.c.expires_at)
-        wanted = wanted.join(sessions, sessions.c.user_name == users.c.name).where(
-            sessions.c.token_sha256 == token_sha256,
-            sessions.c.expires_at > at,
-            sessions.c.seen_at > at - idle,
-            users.c.disabled.is_(False),
-        )
-        with self._read() as connection:
-            row = connection.execute(wanted).one_or_none()
+        wanted = wanted.join(sessions, sessions.c.user_name == users.c.name)
+        with self._database.read() as tx:
+            at = tx.now
+            wanted = wanted.where(
+                sessions.c.token_sha256 == token_sha256,
+                sessions.c.expires_at > at,
+                sessions.c.seen_at > at - idle,
+                users.c.disabled.is_(False),
+            )
+            row = tx.execute(wanted).one_or_none()
         if row is None:
             return None
         if at - row.seen_at > touch_after:
-            with self._write() as connection:
-                connection.execute(update(sessions).where(sessions.c.token_sha256 == token_sha256).values(seen_at=at))
+            with self._database.write() as tx:
+                tx.execute(update(sessions).where(sessions.c.token_sha256 == token_sha256).values(seen_at=at))
         return SessionRow(as_user(row), row.csrf_token, row.opened_at, row.seen_at, row.expires_at)
 
-    def close_session(self, token_sha256: str) -> None:
+    def close(self, token_sha256: str) -> None:
         """End a session."""
-        with self._write() as connection:
-            connection.execute(delete(sessions).where(sessions.c.token_sha256 == token_sha256))
+        with self._database.write() as tx:
+            tx.execute(delete(sessions).where(sessions.c.token_sha256 == token_sha256))
 
     def begin_sign_in(self, allowed: Mapping[str, int]) -> datetime | None:
         """Count a try to sign in before the password is looked at, so that tries at the same moment count as well.
@@ -70,16 +76,16 @@ class Sessions(Database):
         -------
         None where the try may go on; otherwise when one may be made again.
         """
-        at = self._now()
-        with self._write() as connection:
+        with self._database.write() as tx:
+            at = tx.now
             # Old ones go first: the table holds an hour of failures at most.
             stale = or_(sign_in_failures.c.blocked_until.is_(None), sign_in_failures.c.blocked_until <= at)
-            connection.execute(delete(sign_in_failures).where(sign_in_failures.c.last_at < at - FORGOTTEN_AFTER, stale))
+            tx.execute(delete(sign_in_failures).where(sign_in_failures.c.last_at < at - FORGOTTEN_AFTER, stale))
             # A row must be there to be locked; in one order, so that two tries never wait for each other.
             for key in sorted(allowed):
-                self._insert_once(connection, sign_in_failures, key=key, count=0, last_at=at)
+                tx.insert_once(sign_in_failures, key=key, count=0, last_at=at)
             wanted = select(sign_in_failures).where(sign_in_failures.c.key.in_(allowed)).order_by(sign_in_failures.c.key)
-            rows = connection.execute(wanted.with_for_update()).all()
+            rows = tx.execute(wanted.with_for_update()).all()
             until: list[datetime] = [row.blocked_until for row in rows if row.blocked_until is not None and row.blocked_until > at]
             if until:
                 return max(until)
@@ -89,12 +95,12 @@ class Sessions(Database):
                     pause_s = min(FIRST_BLOCK_S * 2.0 ** min(count - allowed[row.key], 30), LONGEST_BLOCK_S)
                     blocked_until = at + timedelta(seconds=pause_s)
                 counted = update(sign_in_failures).where(sign_in_failures.c.key == row.key)
-                connection.execute(counted.values(count=count, last_at=at, blocked_until=blocked_until))
+                tx.execute(counted.values(count=count, last_at=at, blocked_until=blocked_until))
         return None
 
     def end_sign_in(self, cleared: str, others: Sequence[str]) -> None:
         """A try succeeded: its user's failures are forgotten, and for others (the address) it does not count."""
-        with self._write() as connection:
-            connection.execute(delete(sign_in_failures).where(sign_in_failures.c.key == cleared))
+        with self._database.write() as tx:
+            tx.execute(delete(sign_in_failures).where(sign_in_failures.c.key == cleared))
             less = update(sign_in_failures).where(sign_in_failures.c.key.in_(others), sign_in_failures.c.count > 0)
-            connection.execute(less.values(count=sign_in_failures.c.count - 1, blocked_until=None))
+            tx.execute(less.values(count=sign_in_failures.c.count - 1, blocked_until=None))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import Row, delete, func, select, update
 
 from service.domain.access import Role
 from service.domain.errors import ServiceError
 from service.store.accounts.rows import UserRow
 from service.store.accounts.tables import sessions, users
-from service.store.database import Database
+from service.store.database import Database, Transaction
 
 
 class AccountRefused(ServiceError):
@@ -19,8 +19,13 @@ class AccountRefused(ServiceError):
     code = "account-refused"
 
 
-class Users(Database):
-    def add_user(self, name: str, display_name: str, role: Role, password_hash: str | None = None, subject: str | None = None) -> UserRow:
+class Users:
+    """Accounts of persons."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, name: str, display_name: str, role: Role, password_hash: str | None = None, subject: str | None = None) -> UserRow:
         """Enter a person.
 
         Parameters
@@ -37,51 +42,51 @@ class Users(Database):
         AccountRefused
             The name or the subject is taken.
         """
-        with self._write() as connection:
-            entered = self._insert_once(
-                connection, users, name=name, display_name=display_name, role=role, password_hash=password_hash, subject=subject,
-                disabled=False, created_at=self._now(),
+        with self._database.write() as tx:
+            entered = tx.insert_once(
+                users, name=name, display_name=display_name, role=role, password_hash=password_hash, subject=subject,
+                disabled=False, created_at=tx.now,
             )  # fmt: skip
             if not entered:
                 raise AccountRefused("a user of this name exists")
-            return _user_of(connection, name)
+            return _user_of(tx, name)
 
-    def user(self, name: str) -> UserRow | None:
+    def get(self, name: str) -> UserRow | None:
         """Look one person up."""
-        with self._read() as connection:
-            row = connection.execute(select(users).where(users.c.name == name)).one_or_none()
+        with self._database.read() as tx:
+            row = tx.execute(select(users).where(users.c.name == name)).one_or_none()
         return as_user(row) if row else None
 
-    def user_of_subject(self, subject: str) -> UserRow | None:
+    def get_by_subject(self, subject: str) -> UserRow | None:
         """The person whom OpenID Connect knows so."""
-        with self._read() as connection:
-            row = connection.execute(select(users).where(users.c.subject == subject)).one_or_none()
+        with self._database.read() as tx:
+            row = tx.execute(select(users).where(users.c.subject == subject)).one_or_none()
         return as_user(row) if row else None
 
-    def users(self) -> list[UserRow]:
+    def all(self) -> list[UserRow]:
         """All people, by name."""
-        with self._read() as connection:
-            return [as_user(row) for row in connection.execute(select(users).order_by(users.c.name))]
+        with self._database.read() as tx:
+            return [as_user(row) for row in tx.execute(select(users).order_by(users.c.name))]
 
     def password_hash(self, name: str) -> str | None:
         """What the password of an account that is not disabled is compared with."""
-        with self._read() as connection:
-            return connection.execute(select(users.c.password_hash).where(users.c.name == name, users.c.disabled.is_(False))).scalar()
+        with self._database.read() as tx:
+            return tx.execute(select(users.c.password_hash).where(users.c.name == name, users.c.disabled.is_(False))).scalar()
 
     def set_password(self, name: str, password_hash: str, keep_sessions: bool = False) -> UserRow:
         """Give somebody another password; their sessions end, unless only the hash's cost has changed."""
-        return self._change_user(name, end_sessions=not keep_sessions, password_hash=password_hash)
+        return self._change(name, end_sessions=not keep_sessions, password_hash=password_hash)
 
     def set_role(self, name: str, role: Role, display_name: str | None = None, keep_an_admin: bool = True) -> UserRow:
         """Give somebody another role, and another displayed name where one is given. Sessions go on with what the role now allows."""
         values = {"role": role} | ({"display_name": display_name} if display_name else {})
-        return self._change_user(name, end_sessions=False, keep_an_admin=keep_an_admin, **values)
+        return self._change(name, end_sessions=False, keep_an_admin=keep_an_admin, **values)
 
     def set_disabled(self, name: str, disabled: bool) -> UserRow:
         """Close an account, which ends its sessions, or open it again."""
-        return self._change_user(name, end_sessions=disabled, disabled=disabled)
+        return self._change(name, end_sessions=disabled, disabled=disabled)
 
-    def _change_user(self, name: str, end_sessions: bool, keep_an_admin: bool = True, **values: Any) -> UserRow:
+    def _change(self, name: str, end_sessions: bool, keep_an_admin: bool = True, **values: Any) -> UserRow:
         """Change an account.
 
         Raises
@@ -91,21 +96,21 @@ class Users(Database):
         AccountRefused
             Nobody could administer afterwards.
         """
-        with self._write() as connection:
+        with self._database.write() as tx:
             # All administrators are locked, in order: of two who close each other's account at the same moment one comes second.
             admins = select(users.c.name).where(users.c.role == Role.ADMIN, users.c.disabled.is_(False)).order_by(users.c.name)
-            before = set(connection.execute(admins.with_for_update()).scalars())
-            if connection.execute(update(users).where(users.c.name == name).values(**values)).rowcount == 0:
+            before = set(tx.execute(admins.with_for_update()).scalars())
+            if tx.execute(update(users).where(users.c.name == name).values(**values)).rowcount == 0:
                 raise LookupError(name)
-            if keep_an_admin and before and connection.execute(select(func.count()).select_from(admins.subquery())).scalar_one() == 0:
+            if keep_an_admin and before and tx.execute(select(func.count()).select_from(admins.subquery())).scalar_one() == 0:
                 raise AccountRefused("this is the last administrator who can sign in: make another one first")
             if end_sessions:
-                connection.execute(delete(sessions).where(sessions.c.user_name == name))
-            return _user_of(connection, name)
+                tx.execute(delete(sessions).where(sessions.c.user_name == name))
+            return _user_of(tx, name)
 
 
-def _user_of(connection: Connection, name: str) -> UserRow:
-    return as_user(connection.execute(select(users).where(users.c.name == name)).one())
+def _user_of(tx: Transaction, name: str) -> UserRow:
+    return as_user(tx.execute(select(users).where(users.c.name == name)).one())
 
 
 def as_user(row: Row[Any]) -> UserRow:

@@ -38,18 +38,18 @@ def callers(api: Served) -> Iterator[dict[str, tuple[httpx.Client, frozenset[Sco
         for name in NOBODY:
             found[name] = (stack.enter_context(api.client_with()), NOTHING)
         show_key(found["revoked key"][0], issue_key(api.ledger, "revoked", frozenset(Scope), "tests")[0])
-        api.ledger.revoke_key("revoked")
+        api.ledger.api_keys.revoke("revoked")
         show_key(found["expired key"][0], issue_key(api.ledger, "expired", frozenset(Scope), "tests", now() - timedelta(seconds=1))[0])
         show_key(found["unknown key"][0], "mt_" + 43 * "x")
         found["password as a key"][0].auth = ("ada", "correct horse battery")
-        api.ledger.add_user("gone", "Gone", Role.ADMIN)
+        api.ledger.users.add("gone", "Gone", Role.ADMIN)
         for name, user in (("ended session", "ada"), ("disabled account", "gone")):
             opened = api.sign_in_as(user)
             found[name][0].cookies.set("mammotriage", opened.token)
             found[name][0].headers["X-CSRF-Token"] = opened.csrf_token
             if user == "ada":
-                api.ledger.close_session(digest(opened.token))
-        api.ledger.set_disabled("gone", True)
+                api.ledger.sessions.close(digest(opened.token))
+        api.ledger.users.set_disabled("gone", True)
         yield found
 
 

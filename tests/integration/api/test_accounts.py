@@ -32,7 +32,7 @@ def ada(api: Served) -> Iterator[httpx.Client]:
 
 def written(api: Served, count: int = 1) -> list[tuple[str, str, str, str]]:
     """Newest first: who, action, subject, detail."""
-    return [(row.actor, row.action, row.subject, row.detail) for row in api.ledger.audit(limit=count)]
+    return [(row.actor, row.action, row.subject, row.detail) for row in api.ledger.audit_log.find(limit=count)]
 
 
 def test_an_administrator_enters_changes_and_closes_accounts(api: Served, ada: httpx.Client) -> None:
@@ -134,7 +134,7 @@ def test_a_refusal_is_written_once_a_minute_and_never_with_what_was_typed(api: S
 
 
 def test_the_trail_is_paged_filtered_and_exported_for_a_spreadsheet(api: Served, ada: httpx.Client) -> None:
-    api.ledger.write_audit("=1+1", "sign-in failed", "", "127.0.0.1")
+    api.ledger.audit_log.append("=1+1", "sign-in failed", "", "127.0.0.1")
     first = ada.get("/api/v1/access/audit", params={"limit": 2}).json()
     second = ada.get("/api/v1/access/audit", params={"limit": 2, "cursor": first["next_cursor"]}).json()
     numbers = [entry["id"] for entry in first["entries"] + second["entries"]]

@@ -72,7 +72,7 @@ def test_an_approved_correction_is_queued_and_its_life_written_down(api: Served)
 def test_an_applied_correction_is_undone_by_the_same_road(api: Served) -> None:
     number = add_contradicted_study(api)
     decide(api, number, "approve")
-    api.deliver(api.ledger.deliveries(correction_id=number)[0].id)
+    api.deliver(api.ledger.deliveries.find(correction_id=number)[0].id)
     undoing = decide(api, number, "undo", actor="B. Reader", reason="the marker was right").json()
     assert undoing["state"] == "reverting"
     back = undoing["deliveries"][-1]
@@ -86,7 +86,7 @@ def test_a_rejected_correction_sends_nothing(api: Served) -> None:
     number = add_contradicted_study(api)
     rejected = decide(api, number, "reject").json()
     assert (rejected["state"], rejected["deliveries"]) == ("rejected", [])
-    assert api.ledger.deliveries(correction_id=number) == []
+    assert api.ledger.deliveries.find(correction_id=number) == []
 
 
 def test_what_is_decided_is_not_decided_again(api: Served) -> None:
@@ -132,7 +132,7 @@ def test_no_decision_without_a_name_and_a_reason(api: Served, what: str) -> None
         refused = api.client.post(f"/api/v1/corrections/{number}/{what}", json=body)
         code = "actor-missing" if body == {"reason": "because"} else "invalid-request"
         assert (refused.status_code, refused.json()["code"]) == (422, code), body
-    assert len(api.ledger.history(number)) == 1
+    assert len(api.ledger.corrections.history(number)) == 1
 
 
 def test_who_is_signed_in_signs_with_their_own_name_and_no_other(api: Served) -> None:
@@ -144,11 +144,11 @@ def test_who_is_signed_in_signs_with_their_own_name_and_no_other(api: Served) ->
         assert (other.status_code, other.json()["code"]) == (422, "actor-differs")
         own = anna.post(f"/api/v1/corrections/{second}/reject", json={"actor": "anna approver", "reason": "because"})
         assert (own.status_code, own.json()["decided_by"]) == (200, "Anna Approver")
-        lost = api.ledger.deliveries(correction_id=first)[0].id
+        lost = api.ledger.deliveries.find(correction_id=first)[0].id
         api.deliver(lost, DeliveryState.FAILED, "no answer")
         assert anna.post(f"/api/v1/deliveries/{lost}/retry", json={}).status_code == 200
         api.deliver(lost, DeliveryState.FAILED, "no answer")
-    assert [event.detail["actor"] for event in api.ledger.events() if event.kind == "delivery.retried"] == ["Anna Approver"]
+    assert [event.detail["actor"] for event in api.ledger.events.find() if event.kind == "delivery.retried"] == ["Anna Approver"]
     refused = api.client.post(f"/api/v1/deliveries/{lost}/retry", json={})
     assert (refused.status_code, refused.json()["code"]) == (422, "actor-missing"), "software says for whom"
 
@@ -159,7 +159,7 @@ def test_a_viewer_sees_corrections_and_decides_nothing(api: Served) -> None:
         assert vera.get(f"/api/v1/corrections/{number}").status_code == 200
         refused = vera.post(f"/api/v1/corrections/{number}/approve", json={"reason": "I want to"})
         assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
-    assert len(api.ledger.history(number)) == 1
+    assert len(api.ledger.corrections.history(number)) == 1
 
 
 def test_where_signing_in_is_off_a_decision_still_names_its_person(tmp_path: Path) -> None:
@@ -211,15 +211,15 @@ def test_a_study_with_swapped_sides_is_held_until_a_named_person_releases_it(tmp
         assert (hold["study_instance_uid"], hold["released_at"]) == (study_instance_uid, None)
         assert "swapped" in hold["reason"]
         assert api.client.get(f"/api/v1/studies/{study_instance_uid}").json()["held"] is True
-        for row in api.ledger.corrections(study_instance_uid=study_instance_uid):
+        for row in api.ledger.corrections.find(study_instance_uid=study_instance_uid):
             approved = decide(api, row.id, "approve").json()
             assert (approved["held"], approved["deliveries"]) == (True, [])
         nameless = api.client.post(f"/api/v1/studies/{study_instance_uid}/release", json={"reason": "checked"})
         assert nameless.status_code == 422
         released = api.client.post(f"/api/v1/studies/{study_instance_uid}/release", json=SIGNED).json()
         assert (released["released_by"], released["released_reason"]) == (SIGNED["actor"], SIGNED["reason"])
-        assert {row.id for row in api.ledger.deliveries(study_instance_uid=study_instance_uid) if row.correction_id} <= set(api.queued)
-        assert sum(bool(row.correction_id) for row in api.ledger.deliveries(study_instance_uid=study_instance_uid)) == 2
+        assert {row.id for row in api.ledger.deliveries.find(study_instance_uid=study_instance_uid) if row.correction_id} <= set(api.queued)
+        assert sum(bool(row.correction_id) for row in api.ledger.deliveries.find(study_instance_uid=study_instance_uid)) == 2
         assert api.client.get("/api/v1/holds").json()["holds"] == []
         assert len(api.client.get("/api/v1/holds", params={"released": True}).json()["holds"]) == 1
         again = api.client.post(f"/api/v1/studies/{study_instance_uid}/release", json=SIGNED)
@@ -252,7 +252,7 @@ def test_an_export_is_longer_than_a_page(api: Served, monkeypatch: pytest.Monkey
 
 def test_deliveries_are_listed_by_state_and_destination(api: Served) -> None:
     add_contradicted_study(api)
-    (report,) = api.ledger.deliveries()
+    (report,) = api.ledger.deliveries.find()
     api.deliver(report.id, DeliveryState.FAILED, "pacs: no association")
     (failed,) = api.client.get("/api/v1/deliveries", params={"state": "failed", "destination": "pacs"}).json()["deliveries"]
     assert (failed["id"], failed["kind"], failed["error"], failed["next_try_at"]) == (report.id, "sr", "pacs: no association", None)
@@ -262,7 +262,7 @@ def test_deliveries_are_listed_by_state_and_destination(api: Served) -> None:
 
 def test_only_what_ended_without_proof_is_tried_again_and_by_somebody(api: Served) -> None:
     add_contradicted_study(api)
-    (report,) = api.ledger.deliveries()
+    (report,) = api.ledger.deliveries.find()
     early = api.client.post(f"/api/v1/deliveries/{report.id}/retry", json={"actor": "A. Smith"})
     assert (early.status_code, early.json()["code"]) == (409, "decision-refused")
     api.deliver(report.id, DeliveryState.FAILED, "pacs: no association")
@@ -280,9 +280,9 @@ def test_destinations_are_shown_with_their_policy_and_condition_and_without_secr
     web = {"url": "https://x/dicom-web", "user": "u", "password": "geheim", "token": "geheim"}
     peers = (PACS, Destination.model_validate({"name": "web", "dicomweb": web}))
     with serve_api(tmp_path, destinations=peers) as api:
-        api.ledger.record_capabilities("pacs", {"1.2.840.10008.5.1.4.1.1.88.50": False})
-        api.ledger.destination_answered("pacs")
-        assert api.ledger.destination_failed("web", "web: no answer", breaker_after=1, pause_s=60)
+        api.ledger.destinations.record_capabilities("pacs", {"1.2.840.10008.5.1.4.1.1.88.50": False})
+        api.ledger.destinations.record_answer("pacs")
+        assert api.ledger.destinations.record_failure("web", "web: no answer", breaker_after=1, pause_s=60)
         answer = api.client.get("/api/v1/destinations")
         assert "geheim" not in answer.text
         pacs, other = answer.json()["destinations"]

@@ -232,7 +232,7 @@ def test_a_search_that_would_open_every_file_is_refused(api: Served, three: dict
 def test_a_study_whose_file_is_lost_is_still_found(own: Served) -> None:
     image = full_field()
     stow(own, image)
-    (row,) = own.ledger.instances_of(str(image.StudyInstanceUID))
+    (row,) = own.ledger.instances.of_study(str(image.StudyInstanceUID))
     own.store.path(row.path).unlink()
     (study,) = asked(own, STUDIES, PatientID="PH-1")
     assert study.StudyInstanceUID == image.StudyInstanceUID and study.NumberOfStudyRelatedInstances == 1

@@ -64,6 +64,6 @@ def test_bytes_arrive_as_they_were_sent(api: Served) -> None:
     # What looks like a boundary, and is none, may stand in pixel data.
     image.PixelData = (b"\r\n--DICO\r\n--" * 20_000)[: 256 * 192 * 2]
     stow(api, image)
-    row = api.ledger.instance(str(image.SOPInstanceUID))
+    row = api.ledger.instances.get(str(image.SOPInstanceUID))
     assert row is not None
     assert image.PixelData in api.store.path(row.path).read_bytes()

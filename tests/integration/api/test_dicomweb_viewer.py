@@ -41,7 +41,7 @@ def delivered_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[
     )
     received = ReceivedStudies(folder / "data", destinations=(pacs,))
     study_instance_uid = received.conclude(wrong=True)
-    (correction,) = received.ledger.corrections()
+    (correction,) = received.ledger.corrections.find()
     approve_correction(received.context, correction.id, "A. Reader", "seen on the screen")
     rows = received.deliver_all()
     assert {row.state for row in rows} <= {DeliveryState.VERIFIED, DeliveryState.UNSUPPORTED}
@@ -67,7 +67,7 @@ def test_what_we_made_is_found_and_retrieved_beside_what_came(delivered_study: t
     assert study["00100010"]["Value"][0]["Alphabetic"] == "Phantom^Äußerst", "the received image speaks for the study"
 
     given = {str(each.SOPInstanceUID): each for each in client.retrieve_study(study_instance_uid)}
-    originals = {row.sop_instance_uid for row in received.ledger.instances_of(study_instance_uid)}
+    originals = {row.sop_instance_uid for row in received.ledger.instances.of_study(study_instance_uid)}
     assert set(given) == originals | set(sent)
     for uid, object_ in sent.items():
         assert given[uid].file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
@@ -139,7 +139,7 @@ def test_a_person_who_is_signed_in_reads_without_a_key_and_a_viewer_stores_nothi
 
 def test_a_picture_is_rendered_for_those_who_only_want_to_look(delivered_study: tuple[Served, ReceivedStudies, str, SmallPacs]) -> None:
     api, received, study_instance_uid, _ = delivered_study
-    for stored in received.ledger.instances_of(study_instance_uid):
+    for stored in received.ledger.instances.of_study(study_instance_uid):
         path = f"/dicom-web/studies/{study_instance_uid}/series/{stored.header.series_instance_uid}/instances/{stored.sop_instance_uid}"
         for tail in ("/rendered", "/frames/1/rendered", "/thumbnail"):
             answer = api.client.get(path + tail, headers={"Accept": "image/jpeg"})
@@ -181,7 +181,7 @@ def test_an_object_that_is_corrected_under_its_own_uid_is_handed_out_as_it_came(
     )
     received = ReceivedStudies(tmp_path / "data", destinations=(pacs,))
     study_instance_uid = received.conclude([("R", "CC")], wrong=True)
-    approve_correction(received.context, received.ledger.corrections()[0].id, "A. Reader", "seen on the screen")
+    approve_correction(received.context, received.ledger.corrections.find()[0].id, "A. Reader", "seen on the screen")
     assert [row.state for row in received.deliver_all()] == [DeliveryState.VERIFIED]
     with serve_api(tmp_path / "data") as api:
         (part,) = parts_of(api.client.get(f"/dicom-web/studies/{study_instance_uid}"))

@@ -76,7 +76,7 @@ def test_an_object_goes_out_byte_by_byte_as_it_lies_here_where_any_transfer_synt
     stow(api, image)
     (part,) = parts_of(api.client.get(path_of(image), headers={"Accept": ALL_SYNTAXES}))
     assert part.content_type == f"application/dicom; transfer-syntax={JPEG2000Lossless}"
-    row = api.ledger.instance(str(image.SOPInstanceUID))
+    row = api.ledger.instances.get(str(image.SOPInstanceUID))
     assert row is not None and part.body == api.store.path(row.path).read_bytes()
     alone = api.client.get(path_of(image), headers={"Accept": "application/dicom; transfer-syntax=*"})
     assert alone.content == part.body and alone.headers["content-type"] == part.content_type
@@ -274,7 +274,7 @@ def test_a_study_with_a_lost_file_is_partial_content(api: Served) -> None:
     here, lost = full_field(), full_field()
     lost.StudyInstanceUID = here.StudyInstanceUID
     stow(api, here, lost)
-    row = api.ledger.instance(str(lost.SOPInstanceUID))
+    row = api.ledger.instances.get(str(lost.SOPInstanceUID))
     assert row is not None
     api.store.path(row.path).unlink()
     study = f"/dicom-web/studies/{here.StudyInstanceUID}"

@@ -20,6 +20,7 @@ from service.api.events import routes as events_stream
 from service.api.events.feed import Feed
 from service.api.http import server_sent_events
 from service.domain.access import Scope
+from service.store.events import Events
 from service.store.rows import EventRow
 from tests.support.api_server import Served, serve_api
 from tests.support.sample_findings import full_field
@@ -130,13 +131,13 @@ def test_a_stream_can_be_narrowed_to_kinds_and_to_a_study(api: Served) -> None:
 
 def test_many_clients_cost_one_look_at_a_time(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = []
-    look = type(api.ledger).events
+    look = Events.find
 
     def count(*arguments: Any) -> list[EventRow]:
         looks.append(time.monotonic())
         return look(*arguments)
 
-    monkeypatch.setattr(type(api.ledger), "events", count)
+    monkeypatch.setattr(Events, "find", count)
     streams = [listen(api) for _ in range(12)]
     opened = [stream.__enter__() for stream in streams]
     try:
@@ -202,7 +203,7 @@ def _feed_of(api: Served) -> Feed:
 
 def test_a_ledger_that_is_away_for_a_while_costs_no_follower_and_no_event(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "AFTER_ERROR_S", 0.05)
-    look, failed = type(api.ledger).events, threading.Event()
+    look, failed = Events.find, threading.Event()
 
     def fail_once(*arguments: Any) -> list[EventRow]:
         if not failed.is_set():
@@ -211,7 +212,7 @@ def test_a_ledger_that_is_away_for_a_while_costs_no_follower_and_no_event(api: S
         return look(*arguments)
 
     with listen(api) as stream:
-        monkeypatch.setattr(type(api.ledger), "events", fail_once)
+        monkeypatch.setattr(Events, "find", fail_once)
         assert failed.wait(5)
         study_instance_uid = receive(api)
         assert stream.next_event()["data"]["study_instance_uid"] == study_instance_uid
@@ -224,7 +225,7 @@ def test_a_ledger_that_is_away_at_the_beginning_ends_the_stream_and_the_client_c
         raise OperationalError("SELECT", {}, ConnectionError("gone"))
 
     with monkeypatch.context() as away:
-        away.setattr(type(api.ledger), "last_event_id", fail)
+        away.setattr(Events, "last_id", fail)
         answer = api.client.get("/api/v1/events")
         assert (answer.status_code, answer.text) == (200, "")
     with listen(api) as stream:

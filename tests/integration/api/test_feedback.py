@@ -44,7 +44,7 @@ def enter(received: Served, image: Dataset, **changed: object) -> str:
     """Receive an image and its answer; its SOP Instance UID."""
     uid = str(image.SOPInstanceUID)
     received.post(image)
-    received.ledger.record_finding(analysed(uid, "R", "CC", 0.41234, "B").model_copy(update=changed))
+    received.ledger.instances.record_finding(analysed(uid, "R", "CC", 0.41234, "B").model_copy(update=changed))
     return uid
 
 
@@ -83,7 +83,7 @@ def test_the_last_word_of_each_reader_counts_and_the_former_ones_are_kept(receiv
     uid = enter(received, full_field())
     say(received, uid, "density", "wrong", "C")
     say(received, uid, "density", "agree")
-    other = received.ledger.give_feedback(uid, Opinion(ReadLabel.DENSITY, ReaderVerdict.WRONG, "D"), "somebody else")
+    other = received.ledger.feedback.add(uid, Opinion(ReadLabel.DENSITY, ReaderVerdict.WRONG, "D"), "somebody else")
     current = received.client.get("/api/v1/feedback").json()["feedback"]
     assert [(each["verdict"], each["value"]) for each in current] == [("agree", "B"), ("wrong", "D")]
     assert current[1]["id"] == other.id
@@ -100,7 +100,7 @@ def test_a_viewer_speaks_under_their_own_name_and_the_trail_names_the_image_alon
         body = {"sop_instance_uid": uid, "label": "view", "verdict": "wrong", "corrected_value": "ML", "note": "a note"}
         assert vera.post("/api/v1/feedback", json=body).json()["actor"] == "vera"
         assert vera.get("/api/v1/feedback.csv").status_code == 200
-    (written,) = [each for each in received.ledger.audit(actor="vera") if "feedback" in each.action]
+    (written,) = [each for each in received.ledger.audit_log.find(actor="vera") if "feedback" in each.action]
     assert written.subject == uid and "note" not in f"{written}"
 
 
@@ -108,7 +108,7 @@ def test_what_means_nothing_is_refused_with_its_reason(received: Served) -> None
     uid = enter(received, full_field(), view=label("UNKNOWN", 0.5), cancer_score=None)
     raw, hopeless = full_field(), full_field()
     received.post(raw, hopeless)
-    received.ledger.record_finding(skipped(str(hopeless.SOPInstanceUID), "undecodable", "cannot be read"))
+    received.ledger.instances.record_finding(skipped(str(hopeless.SOPInstanceUID), "undecodable", "cannot be read"))
     refused = {
         (409, "nothing-said"): [
             say(received, uid, "view", "agree"),
@@ -161,7 +161,7 @@ def test_training_reads_what_readers_said_beside_the_images_that_the_service_kee
     for path in (first, second):
         image = pydicom.dcmread(path)
         received.post(path.read_bytes())
-        received.ledger.record_finding(analysed(str(image.SOPInstanceUID), "R", "CC", 0.41234, "B"))
+        received.ledger.instances.record_finding(analysed(str(image.SOPInstanceUID), "R", "CC", 0.41234, "B"))
         uids.append(str(image.SOPInstanceUID))
     say(received, uids[0], "density", "wrong", "D", '=cmd("x"), and a comma')
     say(received, uids[0], "density", "wrong", "C")

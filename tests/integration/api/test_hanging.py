@@ -58,15 +58,17 @@ def read(api: Served, images: list[Dataset], *views: tuple[str, str], markers: b
     """Enter what the networks would say; with markers: and that a burned-in marker says the same side."""
     for image, (side, view) in zip(images, views or FOUR_VIEWS, strict=True):
         marker = Marker(text=f"{side} {view}", laterality=Laterality(side), confidence=0.9) if markers else None
-        api.ledger.record_finding(analysed(str(image.SOPInstanceUID), side, view).model_copy(update={"marker": marker}))
+        api.ledger.instances.record_finding(analysed(str(image.SOPInstanceUID), side, view).model_copy(update={"marker": marker}))
 
 
 def conclude(api: Served, study_instance_uid: str) -> Conclusion | None:
     """As a worker does, by the rules of the house."""
-    study = [StudyImage(row.header, row.finding) for row in api.ledger.instances_of(study_instance_uid) if row.finding]
+    images = api.ledger.instances.of_study(study_instance_uid)
+    study = [StudyImage(row.header, row.finding) for row in images if row.finding]
     destinations = api.settings.destinations
     return api.ledger.record_conclusion(
         assembly.conclude(study, None, now()),
+        images,
         lambda numbered: plan_study(numbered, destinations),
         lambda row: plan_correction(row, destinations),
     )
@@ -142,7 +144,7 @@ def test_an_image_that_is_read_anew_makes_the_answer_provisional_until_it_ended(
     study_instance_uid, images = concluded(api, ("R", "CC"))
     before = hanging(api, study_instance_uid)
     assert before.status_code == 200
-    api.ledger.reopen(str(images[0].SOPInstanceUID))
+    api.ledger.instances.reopen(str(images[0].SOPInstanceUID))
     assert hanging(api, study_instance_uid).status_code == 202
     read(api, images, ("R", "CC"))
     # The same answer as before: no new version, no event, and yet the study is settled.
@@ -160,7 +162,7 @@ def test_swapped_sides_are_held_until_somebody_looked(tmp_path: Path) -> None:
         assert (held.status_code, held.json()["held"]) == (200, True)
         assert [held.json()["slots"][slot]["laterality_source"] for slot in CORNERS] == ["pixels"] * 4
         assert [held.json()["slots"][slot]["declared"]["laterality"] for slot in CORNERS] == ["L", "R", "L", "R"]
-        api.ledger.release(study_instance_uid, "A. Reader", "the wristband was asked", lambda row: ())
+        api.ledger.decisions.release(study_instance_uid, "A. Reader", "the wristband was asked", lambda row, images: ())
         released = hanging(api, study_instance_uid, If_None_Match=held.headers["ETag"])
         assert (released.status_code, released.json()["held"]) == (200, False)
 
@@ -188,7 +190,7 @@ def test_objects_that_are_no_mammograms_do_not_hang_and_have_their_reason(api: S
     raw = full_field("R", "CC", study_instance_uid=study_instance_uid)
     raw.PresentationIntentType = "FOR PROCESSING"
     api.post(raw)
-    api.ledger.record_finding(skipped(str(raw.SOPInstanceUID), "for-processing", "raw detector data"))
+    api.ledger.instances.record_finding(skipped(str(raw.SOPInstanceUID), "for-processing", "raw detector data"))
     conclude(api, study_instance_uid)
     shown = hanging(api, study_instance_uid).json()
     assert shown["status"] == "final"
@@ -207,7 +209,7 @@ def test_who_holds_the_answer_is_spared_it(api: Served) -> None:
 def test_an_unchanged_study_is_answered_without_reading_its_images(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     study_instance_uid, _ = concluded(api)
     first = hanging(api, study_instance_uid)
-    monkeypatch.setattr(api.ledger, "instances_of", None)  # whoever reads them now breaks
+    monkeypatch.setattr(api.ledger.instances, "of_study", None)  # whoever reads them now breaks
     assert hanging(api, study_instance_uid).content == first.content
 
 
@@ -315,10 +317,10 @@ def test_a_wrong_question_for_a_day_is_a_problem(api: Served, asked: dict[str, s
 def test_both_databases_know_how_far_a_study_is(database_url: str) -> None:
     ledger = Ledger(database_url)
     try:
-        assert ledger.study_progress(["1.2.3"]) == {}
+        assert ledger.study_progress.of_studies(["1.2.3"]) == {}
         image = header("1.2.9")
-        ledger.add_instance(image, "a" * 64, Path("x.dcm"), 1, "TEST")
-        (standing,) = ledger.study_progress([image.study_instance_uid, "1.2.3"]).values()
+        ledger.instances.add(image, "a" * 64, Path("x.dcm"), 1, "TEST")
+        (standing,) = ledger.study_progress.of_studies([image.study_instance_uid, "1.2.3"]).values()
         assert (standing.version, standing.settled, standing.held, standing.instance_count, standing.finished_count) == (
             0,
             False,

@@ -72,7 +72,7 @@ def test_each_curl_example_is_answered(variables: dict[str, str], tmp_path: Path
 def test_the_python_example_prints_the_four_places(variables: dict[str, str], tmp_path: Path, api: Served) -> None:
     (example,) = examples("python")
     printed = run([sys.executable, "-c", example], variables, tmp_path).splitlines()
-    hung = {row.header.sop_instance_uid for row in api.ledger.instances_of(STUDY)}
+    hung = {row.header.sop_instance_uid for row in api.ledger.instances.of_study(STUDY)}
     assert [line.split()[0] for line in printed[:4]] == ["R-CC", "L-CC", "R-MLO", "L-MLO"]
     assert {line.split()[1] for line in printed[:4]} == hung
     assert printed[4] == "final complete 1 studies today"

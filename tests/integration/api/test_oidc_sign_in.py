@@ -99,7 +99,7 @@ def test_somebody_of_the_directory_signs_in_with_the_role_of_their_group(api: Se
     assert (answer.status_code, answer.headers["Location"]) == (303, "/quality")
     actor = me(api, browser)
     assert (actor["name"], actor["display_name"], actor["role"]) == ("marie", "Dr Marie Curie", "approver")
-    assert [(row.actor, row.action) for row in api.ledger.audit(limit=2)] == [("marie", "sign-in"), ("marie", "account made")]
+    assert [(row.actor, row.action) for row in api.ledger.audit_log.find(limit=2)] == [("marie", "sign-in"), ("marie", "account made")]
 
 
 def test_the_directory_never_takes_over_an_account_that_is_here(api: Served, browser: httpx.Client) -> None:
@@ -116,12 +116,12 @@ def test_whoever_has_no_role_or_a_closed_account_stays_out(api: Served, browser:
     answer = sign_in(api, browser, "3")
     assert answer.status_code == 403
     assert "You may not use this service" in answer.text
-    assert api.ledger.user("guest") is None
+    assert api.ledger.users.get("guest") is None
     sign_in(api, browser, "1")
-    api.ledger.set_disabled("marie", True)
+    api.ledger.users.set_disabled("marie", True)
     assert me(api, browser)["code"] == "not-signed-in"
     assert sign_in(api, browser, "1").status_code == 403
-    api.ledger.set_disabled("marie", False)
+    api.ledger.users.set_disabled("marie", False)
 
 
 def test_an_answer_that_this_browser_did_not_ask_for_is_refused(api: Served, browser: httpx.Client) -> None:

@@ -26,21 +26,21 @@ def failed(api: Served, code: str = "unparsable", state: InstanceState = Instanc
     image = full_field()
     api.post(image)
     uid = str(image.SOPInstanceUID)
-    api.ledger.record_finding(skipped(uid, code, f"because of {code}", state))
+    api.ledger.instances.record_finding(skipped(uid, code, f"because of {code}", state))
     return uid
 
 
 def grow_old(api: Served, delivery_id: int) -> None:
     """Make a delivery look as if it had been waiting for an hour."""
-    with api.ledger._write() as connection:
+    with api.ledger.database.write() as tx:
         aged = deliveries.update().where(deliveries.c.id == delivery_id).values(created_at=datetime.now(UTC) - timedelta(hours=1))
-        connection.execute(aged)
+        tx.execute(aged)
 
 
 def test_one_look_tells_how_everything_is_doing(api: Served) -> None:
     add_contradicted_study(api)
-    api.ledger.register_worker("reader-1:7", "reader-1", 7, "CPUExecutionProvider", (LABELER, CANCER))
-    api.ledger.keep_samples({"disk-free-bytes": 5e11})
+    api.ledger.workers.register("reader-1:7", "reader-1", 7, "CPUExecutionProvider", (LABELER, CANCER))
+    api.ledger.samples.add({"disk-free-bytes": 5e11})
     shown = api.client.get("/api/v1/operations", params={"hours": 1}).json()
     assert shown["readiness"]["ledger"] == "ok"
     (worker,) = shown["workers"]
@@ -58,10 +58,10 @@ def test_one_look_tells_how_everything_is_doing(api: Served) -> None:
 
 
 def test_a_worker_without_signs_of_life_is_lost_and_its_models_are_in_use_no_more(api: Served) -> None:
-    api.ledger.register_worker("reader-2:8", "reader-2", 8, "cpu", (LABELER.model_copy(update={"version": "0.9"}),))
-    with api.ledger._write() as connection:
+    api.ledger.workers.register("reader-2:8", "reader-2", 8, "cpu", (LABELER.model_copy(update={"version": "0.9"}),))
+    with api.ledger.database.write() as tx:
         silent = workers.update().where(workers.c.name == "reader-2:8").values(seen_at=datetime.now(UTC) - timedelta(seconds=40))
-        connection.execute(silent)
+        tx.execute(silent)
     shown = api.client.get("/api/v1/operations").json()
     assert {worker["name"]: worker["alive"] for worker in shown["workers"]}["reader-2:8"] is False
     assert "0.9" not in [model["version"] for model in shown["models"]]
@@ -105,7 +105,7 @@ def test_deliveries_that_failed_or_hang_need_a_look_and_those_in_time_do_not(api
         api.post(image)
         api.answer(image, "R", "CC")
         api.conclude(str(image.StudyInstanceUID))
-        owed.append(api.ledger.deliveries(study_instance_uid=str(image.StudyInstanceUID))[0].id)
+        owed.append(api.ledger.deliveries.find(study_instance_uid=str(image.StudyInstanceUID))[0].id)
     in_time, hanging, lost, proved = owed
     grow_old(api, hanging)
     api.deliver(lost, DeliveryState.FAILED, "no answer")

@@ -103,10 +103,10 @@ def test_a_hash_of_older_parameters_is_made_anew_at_the_next_sign_in(api: Served
     make_user(api.ledger, "maria", "", Role.VIEWER, PASSWORD)
     opened = api.sign_in_as("maria")
     monkeypatch.setattr(passwords, "_HASHER", REAL)
-    assert "m=1024" in str(api.ledger.password_hash("maria"))
+    assert "m=1024" in str(api.ledger.users.password_hash("maria"))
     assert passwords.is_password(api.ledger, "maria", PASSWORD)
-    assert "m=65536" in str(api.ledger.password_hash("maria"))
-    assert api.ledger.session(digest(opened.token), idle_time(api.settings)) is not None
+    assert "m=65536" in str(api.ledger.users.password_hash("maria"))
+    assert api.ledger.sessions.get(digest(opened.token), idle_time(api.settings)) is not None
 
 
 def test_a_session_that_was_planted_before_the_sign_in_is_worth_nothing(api: Served, browser: httpx.Client) -> None:
@@ -175,14 +175,14 @@ def test_signing_out_ends_the_session_in_the_ledger_too(api: Served, browser: ht
     assert browser.post("/sign-out", data={"csrf_token": "wrong"}).status_code == 403
     assert browser.post("/sign-out", data={"csrf_token": csrf_of(browser)}).headers["Location"] == "/sign-in"
     assert "mammotriage" not in browser.cookies
-    assert api.ledger.session(digest(token), idle_time(api.settings)) is None
+    assert api.ledger.sessions.get(digest(token), idle_time(api.settings)) is None
 
 
 def test_guessing_is_slowed_down_for_the_name_and_says_nothing_of_the_account(
     api: Served, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start = api.ledger._now()
-    monkeypatch.setattr(api.ledger, "_now", lambda: start)
+    start = api.ledger.database.clock()
+    monkeypatch.setattr(api.ledger.database, "clock", lambda: start)
     for name in ("lise", "nobody-at-all"):
         answers = [sign_in(browser, name, f"guess {number}").status_code for number in range(6)]
         assert answers == [401] * 5 + [429]
@@ -212,8 +212,8 @@ def test_a_password_change_ends_every_session_of_that_person_and_of_nobody_else(
 def test_sessions_end_by_themselves(tmp_path: Path) -> None:
     moment = [timedelta(0)]
     with serve_api(tmp_path, session_hours=8, session_idle_minutes=30) as api, api.person("viewer") as viewer:
-        real = api.ledger._now
-        api.ledger._now = lambda: real() + moment[0]
+        real = api.ledger.database.clock
+        api.ledger.database.clock = lambda: real() + moment[0]
 
         def after(minutes: float) -> int:
             moment[0] = timedelta(minutes=minutes)
@@ -228,12 +228,12 @@ def test_sessions_end_by_themselves(tmp_path: Path) -> None:
 
 def test_a_page_that_only_lies_open_does_not_keep_its_session(tmp_path: Path) -> None:
     with serve_api(tmp_path, session_idle_minutes=30) as api, api.person("viewer") as page:
-        real = api.ledger._now
-        api.ledger._now = lambda: real() + timedelta(minutes=25)
+        real = api.ledger.database.clock
+        api.ledger.database.clock = lambda: real() + timedelta(minutes=25)
         assert page.get("/api/v1/studies", headers={"X-Background": "1"}).status_code == 200
         with page.stream("GET", "/api/v1/events", headers={"Accept": "text/event-stream"}) as stream:
             assert stream.status_code == 200
-        api.ledger._now = lambda: real() + timedelta(minutes=31)
+        api.ledger.database.clock = lambda: real() + timedelta(minutes=31)
         assert page.get("/api/v1/studies").status_code == 401
 
 

@@ -73,7 +73,7 @@ def test_a_frame_that_was_shown_needs_its_file_no_more(api: Served) -> None:
     image = full_field()
     api.post(image)
     shown = ask(api, image)
-    row = api.ledger.instance(str(image.SOPInstanceUID))
+    row = api.ledger.instances.get(str(image.SOPInstanceUID))
     assert row is not None
     api.store.path(row.path).unlink()
     assert ask(api, image).content == shown.content

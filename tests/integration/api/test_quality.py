@@ -45,12 +45,13 @@ class Unit:
         uid, study_instance_uid = f"1.2.3.{self.entered}", f"1.2.9.{self.entered}"
         made_by = {"station_name": station, "manufacturer": "Acme", "model_name": "One", "software_versions": "2.1"}
         labels = {"view": View.CC, "laterality": Laterality.R}
-        self.ledger.add_instance(header(uid, study_instance_uid).model_copy(update=made_by | labels), "0" * 64, Path("a.dcm"), 1, "AE")
+        self.ledger.instances.add(header(uid, study_instance_uid).model_copy(update=made_by | labels), "0" * 64, Path("a.dcm"), 1, "AE")
         finding = skipped(uid, reason, "a sentence") if reason else analysed(uid, "R", "CC", **answer)
-        self.ledger.record_finding(finding)
+        self.ledger.instances.record_finding(finding)
         if agreement:
             difference = correction(uid, ("R", "CC"), ("R", "MLO"), agreement, Agreement.AGREE)
-            self.ledger.record_conclusion(concluded(study_instance_uid, [finding], [difference], version=0))
+            images = self.ledger.instances.of_study(study_instance_uid)
+            self.ledger.record_conclusion(concluded(study_instance_uid, [finding], [difference], version=0), images)
         return uid
 
     def ask(self, **question: object) -> dict[str, Any]:
@@ -126,10 +127,10 @@ def test_an_image_counts_on_the_day_of_utc_that_it_ended_on_last(unit: Unit) -> 
         return [(each["start"], each["images"], each["skipped"]["count"], each["failed"]["count"]) for each in points]
 
     assert days() == [("2026-11-01", 1, 0, 0), ("2026-11-02", 3, 1, 0), ("2026-11-03", 1, 0, 0)]
-    assert unit.ledger.reopen(again)
+    assert unit.ledger.instances.reopen(again)
     assert days() == [("2026-11-01", 1, 0, 0), ("2026-11-02", 2, 0, 0), ("2026-11-03", 1, 0, 0)]
     unit.clock.advance(86400)
-    unit.ledger.record_finding(skipped(again, "decoder-crashed", "it broke", InstanceState.FAILED))
+    unit.ledger.instances.record_finding(skipped(again, "decoder-crashed", "it broke", InstanceState.FAILED))
     assert days() == [("2026-11-01", 1, 0, 0), ("2026-11-02", 2, 0, 0), ("2026-11-03", 2, 0, 1)]
     assert unit.ask(**period)["reasons"] == [{"state": "failed", "code": "decoder-crashed", "images": 1}]
 
@@ -137,7 +138,7 @@ def test_an_image_counts_on_the_day_of_utc_that_it_ended_on_last(unit: Unit) -> 
 def test_readers_count_by_their_last_word(unit: Unit) -> None:
     def say(image: str, label: ReadLabel, right: str, actor: str) -> None:
         verdict = ReaderVerdict.WRONG if right else ReaderVerdict.AGREE
-        unit.ledger.give_feedback(image, Opinion(label, verdict, right), actor)
+        unit.ledger.feedback.add(image, Opinion(label, verdict, right), actor)
 
     first, second = unit.enter("ROOM1", MONDAY, score=0.3, density="B"), unit.enter("ROOM2", MONDAY, score=0.4, density="B")
     say(first, ReadLabel.DENSITY, "C", "a")

@@ -109,7 +109,7 @@ def test_a_study_shows_each_image_with_its_labels_or_the_reason_why_it_has_none(
     )
     api.post(labelled, refused)
     api.answer(labelled, "R", "MLO", score=0.8)
-    api.ledger.record_finding(skipped(str(refused.SOPInstanceUID), "for-processing", "raw detector data"))
+    api.ledger.instances.record_finding(skipped(str(refused.SOPInstanceUID), "for-processing", "raw detector data"))
     api.conclude(study_instance_uid)
     study = api.client.get(f"/api/v1/studies/{study_instance_uid}").json()
     shown = {image["sop_instance_uid"]: image for image in study["instances"]}
@@ -192,7 +192,7 @@ def test_pictures_are_served_once_they_are_drawn(api: Served) -> None:
 def test_what_is_known_of_an_image_survives_its_upload_over_http(api: Served) -> None:
     image = full_field()
     api.post(image)
-    row = api.ledger.instance(str(image.SOPInstanceUID))
+    row = api.ledger.instances.get(str(image.SOPInstanceUID))
     assert row is not None
     assert row.state is InstanceState.RECEIVED
     assert row.calling_ae == "HTTP"

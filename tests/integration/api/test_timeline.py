@@ -46,9 +46,9 @@ def test_a_study_tells_its_way_from_the_first_image_to_the_proof(api: Served) ->
     for image, (side, view) in list(zip(images, FOUR_VIEWS, strict=True))[:3]:
         api.answer(image, side, view)
     odd = str(images[3].SOPInstanceUID)
-    api.ledger.record_finding(skipped(odd, "undecodable-pixel-data", "the pixel data are truncated", InstanceState.FAILED))
+    api.ledger.instances.record_finding(skipped(odd, "undecodable-pixel-data", "the pixel data are truncated", InstanceState.FAILED))
     api.conclude(study_instance_uid, [correction(str(images[0].SOPInstanceUID), ("UNKNOWN", "UNKNOWN"), ("R", "CC"))])
-    delivery = api.ledger.deliveries(study_instance_uid=study_instance_uid)[0]
+    delivery = api.ledger.deliveries.find(study_instance_uid=study_instance_uid)[0]
     api.deliver(delivery.id, DeliveryState.REJECTED, "0x0122 SOP class not supported")
     entries = timeline(api, study_instance_uid)
     steps = [entry["step"] for entry in entries]

@@ -32,9 +32,9 @@ def receive(api: Served, name: str = "Phantom^Anna", patient_id: str = "PH-1", s
 
 
 def conclude(api: Served, study_instance_uid: str, score: float, agreement: Agreement = Agreement.AGREE) -> None:
-    (image,) = api.ledger.instances_of(study_instance_uid)
+    (image,) = api.ledger.instances.of_study(study_instance_uid)
     finding = analysed(image.sop_instance_uid, "R", "CC", score)
-    api.ledger.record_finding(finding)
+    api.ledger.instances.record_finding(finding)
     wrong = agreement is Agreement.CONTRADICT
     found = correction(finding.sop_instance_uid, ("R", "MLO" if wrong else "CC"), ("R", "CC"), view=agreement, laterality=Agreement.AGREE)
     api.conclude(study_instance_uid, [found])

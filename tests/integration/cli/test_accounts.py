@@ -50,7 +50,7 @@ def test_the_first_administrator_is_made_on_the_command_line(ledger: Ledger) -> 
     assert passwords.is_password(ledger, "ada", PASSWORD)
     (user,) = rows("users", "list")
     assert (user["name"], user["display_name"], user["role"], user["signs_in"]) == ("ada", "Dr Ada", "admin", "password")
-    assert [(row.actor, row.action, row.subject, row.detail) for row in ledger.audit()] == [(ME, "users add", "ada", "admin")]
+    assert [(row.actor, row.action, row.subject, row.detail) for row in ledger.audit_log.find()] == [(ME, "users add", "ada", "admin")]
 
 
 def test_accounts_change_and_what_cannot_be_is_refused(ledger: Ledger) -> None:
@@ -78,7 +78,7 @@ def test_a_password_is_never_an_argument(ledger: Ledger) -> None:
 def test_a_key_is_made_listed_and_revoked(ledger: Ledger) -> None:
     (made,) = rows("keys", "make", "hanging", "--scope", "read", "--scope", "metrics", "--days", "7")
     secret = str(made["secret"])
-    found = ledger.key_of_secret(digest(secret))
+    found = ledger.api_keys.get_by_secret(digest(secret))
     assert found is not None and sorted(found.scopes) == ["metrics", "read"] and found.expires_at and found.created_by == ME
     (listed,) = rows("keys", "list")
     assert listed["name"] == "hanging" and secret not in run("keys", "list").output
@@ -89,8 +89,8 @@ def test_a_key_is_made_listed_and_revoked(ledger: Ledger) -> None:
 
 def test_the_audit_trail_is_listed_and_exported(ledger: Ledger, tmp_path: Path) -> None:
     for number in range(3):
-        ledger.write_audit("ada", "sign-in", str(number))
-    ledger.write_audit("vera", "denied", "7", "POST /corrections/*/approve")
+        ledger.audit_log.append("ada", "sign-in", str(number))
+    ledger.audit_log.append("vera", "denied", "7", "POST /corrections/*/approve")
     assert [row["subject"] for row in rows("audit", "list", "--by", "ada", "--limit", "2")] == ["2", "1"]
     run("audit", "export", "--output", str(tmp_path / "audit.csv"))
     with (tmp_path / "audit.csv").open(newline="") as file:

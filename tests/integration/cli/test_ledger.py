@@ -94,7 +94,7 @@ def test_a_correction_is_approved_proved_and_undone_at_the_terminal(stack: Serve
     assert shown["state"] == "verified"
     assert run("corrections", "undo", str(number), *SIGNED, "--json").rows[0]["state"] == "reverting"
     assert "reverting" in run("corrections", "show", str(number)).out
-    trail = [(row.actor, row.action, row.subject, row.detail) for row in stack.ledger.audit(limit=2)]
+    trail = [(row.actor, row.action, row.subject, row.detail) for row in stack.ledger.audit_log.find(limit=2)]
     me = f"cli:{getpass.getuser()}"
     assert trail == [(me, f"corrections {what}", str(number), "Dr. A. Jones") for what in ("undo", "approve")]
 
@@ -120,7 +120,7 @@ def test_the_ledger_is_exported_to_a_file_and_to_standard_output(stack: Served, 
 
 def test_a_held_study_is_released_by_a_named_person(stack: Served, run: Run) -> None:
     study_instance_uid = add_swapped_study(stack)
-    for row in stack.ledger.corrections(study_instance_uid=study_instance_uid):
+    for row in stack.ledger.corrections.find(study_instance_uid=study_instance_uid):
         held = run("corrections", "approve", str(row.id), *SIGNED)
         assert "its study is held" in held.out
     (hold,) = run("holds", "list", "--json").rows
@@ -130,14 +130,14 @@ def test_a_held_study_is_released_by_a_named_person(stack: Served, run: Run) -> 
     assert released["released_by"] == "Dr. A. Jones"
     assert run("holds", "list", "--json").rows == []
     assert len(run("holds", "list", "--all", "--json").rows) == 1
-    assert [(row.action, row.subject) for row in stack.ledger.audit(limit=1)] == [("holds release", study_instance_uid)]
-    assert sum(bool(row.correction_id) for row in stack.ledger.deliveries(study_instance_uid=study_instance_uid)) == 2
+    assert [(row.action, row.subject) for row in stack.ledger.audit_log.find(limit=1)] == [("holds release", study_instance_uid)]
+    assert sum(bool(row.correction_id) for row in stack.ledger.deliveries.find(study_instance_uid=study_instance_uid)) == 2
 
 
 def test_failed_deliveries_are_tried_again_one_by_one_or_all_of_a_destination(stack: Served, run: Run) -> None:
     add_contradicted_study(stack)
     add_contradicted_study(stack)
-    first, second = stack.ledger.deliveries()
+    first, second = stack.ledger.deliveries.find()
     for row in (first, second):
         stack.deliver(row.id, DeliveryState.FAILED, "pacs: no association")
     assert "no association" in run("deliveries", "list", "--state", "failed").out
@@ -145,7 +145,7 @@ def test_failed_deliveries_are_tried_again_one_by_one_or_all_of_a_destination(st
     assert (one["id"], one["state"]) == (first.id, "pending")
     (rest,) = run("deliveries", "retry", "--failed-to", "pacs", "--actor", "A. Smith", "--json").rows
     assert rest["id"] == second.id
-    assert [row.subject for row in stack.ledger.audit(action="deliveries retry")] == [str(second.id), str(first.id)]
+    assert [row.subject for row in stack.ledger.audit_log.find(action="deliveries retry")] == [str(second.id), str(first.id)]
     assert run("deliveries", "retry", "--actor", "A. Smith").status == 2
     assert run("deliveries", "retry", str(first.id), "--actor", "policy").status == 2
 
@@ -170,7 +170,7 @@ def test_a_decision_without_name_or_reason_is_a_wrong_call(stack: Served, run: R
     number = add_contradicted_study(stack)
     wrong = run(*arguments)
     assert wrong.status == 2
-    assert len(stack.ledger.history(number)) == 1
+    assert len(stack.ledger.corrections.history(number)) == 1
 
 
 def test_what_does_not_exist_is_said_so(stack: Served, run: Run) -> None:

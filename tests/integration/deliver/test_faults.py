@@ -55,15 +55,15 @@ def test_one_refused_object_of_four_leaves_the_study_partial_and_only_that_one_i
         assert (deliveries.row(planned[ObjectKind.HEATMAP]).status, deliveries.row(planned[ObjectKind.HEATMAP]).tries) == (0xC000, 1)
         assert study_state(deliveries, objects[ObjectKind.CAD]) is StudyDelivery.PARTIAL
         archive.fault = Fault.NONE
-        deliveries.ledger.retry(planned[ObjectKind.HEATMAP], "A. Reader")
-        assert [row.id for row in deliveries.ledger.due_deliveries()] == [planned[ObjectKind.HEATMAP]]
+        deliveries.ledger.decisions.retry(planned[ObjectKind.HEATMAP], "A. Reader")
+        assert [row.id for row in deliveries.ledger.deliveries.due()] == [planned[ObjectKind.HEATMAP]]
         assert deliveries.finish(planned[ObjectKind.HEATMAP], objects[ObjectKind.HEATMAP], archive.destination()) == [VERIFIED]
     assert study_state(deliveries, objects[ObjectKind.CAD]) is StudyDelivery.VERIFIED
     assert sorted(archive.stores) == sorted([*(str(objects[kind].SOPInstanceUID) for kind in four), refused])
 
 
 def study_state(deliveries: DeliveryFixture, dataset: Dataset) -> StudyDelivery | None:
-    study = deliveries.ledger.study(str(dataset.StudyInstanceUID))
+    study = deliveries.ledger.studies.get(str(dataset.StudyInstanceUID))
     assert study is not None
     return study.delivery_state
 
@@ -98,7 +98,7 @@ def test_an_archive_that_keeps_the_first_copy_ends_not_applied_after_two_looks(d
         assert str(deliveries.row(delivery).error).startswith("pacs keeps another copy under this UID; it differs in")
         assert "ImageLaterality" in str(deliveries.row(delivery).error)
         archive.fault = Fault.NONE
-        deliveries.ledger.retry(delivery, "A. Reader")
+        deliveries.ledger.decisions.retry(delivery, "A. Reader")
         assert deliveries.finish(delivery, corrected, archive.destination()) == [VERIFIED]
 
 
@@ -165,7 +165,7 @@ def test_a_sop_class_that_is_not_taken_is_left_out_and_a_correction_is_refused(
         assert deliveries.finish(delivery, dataset, archive.destination()) == [end]
     assert archive.stores == []
     assert deliveries.row(delivery).error == f"pacs: does not take {dataset.SOPClassUID.name}"
-    known = deliveries.ledger.destination_state("pacs")
+    known = deliveries.ledger.destinations.health("pacs")
     assert known is not None and known.capabilities is not None and known.capabilities[dataset.SOPClassUID] is False
     logged = [record.message for record in caplog.records if record.name == "service.deliver.attempt"]
     assert logged == (["left out: the destination does not take such objects"] if end is UNSUPPORTED else [])
@@ -243,16 +243,16 @@ def test_failures_in_a_row_open_the_breaker_and_an_answer_closes_it(deliveries: 
         nervous = archive.destination(breaker_after=2, breaker_seconds=2)
         for delivery, kind in zip(planned[:2], kinds[:2], strict=True):
             assert deliveries.attempt(delivery, objects[kind], nervous) is PENDING
-        state = deliveries.ledger.destination_state("pacs")
+        state = deliveries.ledger.destinations.health("pacs")
         assert state is not None and state.failures == 2
         assert state.open_until is not None and state.open_until > datetime.now(UTC)
-        assert deliveries.ledger.claim_delivery(planned[2], 60) is None
+        assert deliveries.ledger.deliveries.claim(planned[2], 60) is None
         archive.fault = Fault.NONE
-        wait_until(lambda: bool(deliveries.ledger.due_deliveries()))
+        wait_until(lambda: bool(deliveries.ledger.deliveries.due()))
         assert datetime.now(UTC) >= state.open_until
         for delivery, kind in zip(planned, kinds, strict=True):
             assert deliveries.finish(delivery, objects[kind], nervous)[-1] is VERIFIED
-    state = deliveries.ledger.destination_state("pacs")
+    state = deliveries.ledger.destinations.health("pacs")
     assert state is not None and (state.failures, state.open_until) == (0, None)
     assert sorted(archive.stores[2:]) == sorted(str(objects[kind].SOPInstanceUID) for kind in kinds)
 
@@ -264,16 +264,16 @@ def test_a_refusal_is_an_answer_and_opens_no_breaker(deliveries: DeliveryFixture
         for kind in (ObjectKind.CAD, ObjectKind.REPORT):
             destination = archive.destination(breaker_after=1)
             assert deliveries.finish(deliveries.plan(objects[kind], kind), objects[kind], destination) == [REFUSED]
-    state = deliveries.ledger.destination_state("pacs")
+    state = deliveries.ledger.destinations.health("pacs")
     assert state is not None and (state.failures, state.open_until) == (0, None)
 
 
 def test_a_worker_that_comes_too_late_leaves_the_end_as_it_is(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
     delivery = deliveries.plan(report)
     with running_scp(FaultyScp(tmp_path / "pacs", Fault.SLOW, pause_s=0.0)) as archive:
-        claimed = deliveries.ledger.claim_delivery(delivery, 60)
+        claimed = deliveries.ledger.deliveries.claim(delivery, 60)
         assert claimed is not None
-        deliveries.ledger.finish_delivery(delivery, VERIFIED)
+        deliveries.ledger.deliveries.finish(delivery, VERIFIED)
         assert deliver(claimed, report, archive.destination(), deliveries.ledger, deliveries.settings) is VERIFIED
     assert deliveries.row(delivery).state is VERIFIED
 
@@ -310,6 +310,8 @@ def test_no_log_line_error_or_event_tells_of_the_patient(
             with running_scp(FaultyScp(tmp_path / str(number), fault)) as archive:
                 deliveries.finish(delivery, image, archive.destination(breaker_after=100))
     logged = [f"{record.getMessage()} {record.__dict__}" for record in caplog.records if record.name.startswith("service")]
-    logged += [str(row.error) for row in deliveries.ledger.deliveries()] + [str(event.detail) for event in deliveries.ledger.events()]
+    logged += [str(row.error) for row in deliveries.ledger.deliveries.find()] + [
+        str(event.detail) for event in deliveries.ledger.events.find()
+    ]
     assert len(logged) >= 8
     assert not [line for line in logged for secret in ("Phantom", "PH-1", "19600101") if secret in line]

@@ -90,7 +90,7 @@ def contradicted(tmp_path_factory: pytest.TempPathFactory, archive: Archive) -> 
 
 
 def delivery_of(received: ReceivedStudies, kind: ObjectKind) -> int:
-    (found,) = [row.id for row in received.ledger.deliveries() if row.kind is kind]
+    (found,) = [row.id for row in received.ledger.deliveries.find() if row.kind is kind]
     return found
 
 
@@ -107,7 +107,7 @@ def kill_everywhere(scene: Scene, kind: ObjectKind, wanted: int | None) -> int:
         number = delivery_of(received, kind)
         died = kill_at(received.settings, Task("deliver", (number,)), step)
         killed += died
-        row = received.ledger.delivery(number)
+        row = received.ledger.deliveries.get(number)
         assert row is not None and row.state in (DeliveryState.PENDING, DeliveryState.SENT, DeliveryState.VERIFIED)
         # Whatever the dead one had claimed to be verified must be there already.
         assert row.state is not DeliveryState.VERIFIED or scene.archive.instance(row.object_uid), describe(steps, step)
@@ -141,7 +141,7 @@ def test_labels_written_in_place_are_written_once_whenever_the_worker_is_killed(
 
     def begin() -> tuple[ReceivedStudies, int]:
         received = scene.anew()
-        (original,) = received.ledger.instances_of(scene.study_instance_uid)
+        (original,) = received.ledger.instances.of_study(scene.study_instance_uid)
         archive.upload(received.context.store.path(original.path).read_bytes())
         return received, delivery_of(received, ObjectKind.CORRECTED)
 
@@ -163,7 +163,7 @@ def test_labels_written_in_place_are_written_once_whenever_the_worker_is_killed(
 def test_a_decision_that_is_killed_on_its_way_was_made_with_all_that_follows_or_not_at_all(contradicted: Scene, task: str) -> None:
     def begin() -> tuple[ReceivedStudies, int]:
         received = contradicted.anew()
-        (row,) = received.ledger.corrections()
+        (row,) = received.ledger.corrections.find()
         assert row.state is CorrectionState.PROPOSED
         if task == "undo":
             approve_correction(received.context, row.id, "Dr. Test", "seen in the picture")
@@ -171,7 +171,7 @@ def test_a_decision_that_is_killed_on_its_way_was_made_with_all_that_follows_or_
         return received, row.id
 
     def finish(received: ReceivedStudies, number: int) -> None:
-        owed = [row.id for row in received.ledger.deliveries(correction_id=number)]
+        owed = [row.id for row in received.ledger.deliveries.find(correction_id=number)]
         assert {row.state for row in received.deliver_all(owed)} <= {DeliveryState.VERIFIED}
 
     received, number = begin()
@@ -188,7 +188,7 @@ def test_a_decision_that_is_killed_on_its_way_was_made_with_all_that_follows_or_
         state = state_of(received, number)
         assert state in (before, after), describe(steps, step)
         seen[state] += 1
-        planned = [each.kind for each in received.ledger.deliveries(correction_id=number)]
+        planned = [each.kind for each in received.ledger.deliveries.find(correction_id=number)]
         assert (wanted in planned) == (state is after), describe(steps, step)
         finish(received, number)
         received.close()
@@ -196,6 +196,6 @@ def test_a_decision_that_is_killed_on_its_way_was_made_with_all_that_follows_or_
 
 
 def state_of(received: ReceivedStudies, correction_id: int) -> CorrectionState:
-    row = received.ledger.correction(correction_id)
+    row = received.ledger.corrections.get(correction_id)
     assert row is not None
     return row.state

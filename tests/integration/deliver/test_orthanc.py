@@ -108,9 +108,9 @@ def test_while_the_archive_is_down_a_later_try_is_scheduled_and_succeeds(deliver
     row = deliveries.row(delivery)
     assert row.next_try_at >= before + timedelta(seconds=0.07)
     assert "no association" in str(row.error)
-    assert deliveries.ledger.due_deliveries(before) == []
+    assert deliveries.ledger.deliveries.due(before) == []
     with running(archive):
-        wait_until(lambda: bool(deliveries.ledger.due_deliveries()))
+        wait_until(lambda: bool(deliveries.ledger.deliveries.due()))
         assert deliveries.attempt(delivery, dataset, archive.destination()) is DeliveryState.VERIFIED
 
 
@@ -121,7 +121,7 @@ def test_an_archive_that_stays_down_ends_failed(deliveries: DeliveryFixture, tmp
     delivery = deliveries.plan(dataset)
     states = []
     for _ in range(3):
-        wait_until(lambda: bool(deliveries.ledger.due_deliveries()))
+        wait_until(lambda: bool(deliveries.ledger.deliveries.due()))
         states.append(deliveries.attempt(delivery, dataset, archive.destination()))
     assert states == [DeliveryState.PENDING, DeliveryState.PENDING, DeliveryState.FAILED]
     assert "given up after 3 tries" in str(deliveries.row(delivery).error)
@@ -133,7 +133,7 @@ def test_an_archive_that_does_not_let_us_look_keeps_the_delivery_open_until_it_d
         delivery = deliveries.plan(dataset)
         assert deliveries.attempt(delivery, dataset, archive.destination(calling_ae_title="STRANGER")) is DeliveryState.SENT
         assert "allow C-FIND and C-GET" in str(deliveries.row(delivery).error)
-        wait_until(lambda: bool(deliveries.ledger.due_deliveries()))
+        wait_until(lambda: bool(deliveries.ledger.deliveries.due()))
         assert deliveries.attempt(delivery, dataset, archive.destination()) is DeliveryState.VERIFIED
         assert stores_seen(archive, dataset.SOPInstanceUID) == 1
 

@@ -37,7 +37,7 @@ def test_an_object_that_was_asked_for_is_handed_over_and_not_entered(receiving: 
         assert send(receiving.settings, image, "ARCHIVE").Status == 0x0000
         (path,) = pending.files()
         assert dcmread(path).PixelData == image.PixelData
-    assert receiving.ledger.instance(image.SOPInstanceUID) is None
+    assert receiving.ledger.instances.get(image.SOPInstanceUID) is None
     assert receiving.published == []
 
 

@@ -71,7 +71,7 @@ def our_deliveries(tmp_path: Path, receiving: ListenerFixture) -> DeliveryFixtur
 def test_orthanc_commits_and_gives_back(our_deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
     assert our_deliveries.finish(our_deliveries.plan(report), report, orthanc.destination(commitment=True)) == [VERIFIED]
-    state = our_deliveries.ledger.destination_state("pacs")
+    state = our_deliveries.ledger.destinations.health("pacs")
     assert state is not None and state.capabilities is None, "a peer that keeps silent would be noted"
 
 
@@ -103,7 +103,7 @@ def test_orthanc_moves_to_our_listener_what_it_holds(
 ) -> None:
     dataset = produced(tmp_path)[kind]
     assert our_deliveries.finish(our_deliveries.plan(dataset, kind), dataset, orthanc.destination(read_back="c-move")) == [VERIFIED]
-    assert receiving.ledger.instance(str(dataset.SOPInstanceUID)) is None, "what the worker asked for is no new instance"
+    assert receiving.ledger.instances.get(str(dataset.SOPInstanceUID)) is None, "what the worker asked for is no new instance"
     assert list((receiving.settings.data_dir / "returns").iterdir()) == []
 
 
@@ -128,7 +128,7 @@ def test_an_image_that_the_archive_sends_unasked_is_received_as_ever(
 ) -> None:
     image = full_field()
     orthanc.send_to("mammotriage", [orthanc.upload(as_bytes(image))])
-    assert receiving.ledger.instance(str(image.SOPInstanceUID)) is not None
+    assert receiving.ledger.instances.get(str(image.SOPInstanceUID)) is not None
 
 
 # dcmtk's storescp and TLS
@@ -339,7 +339,7 @@ def test_an_image_that_the_archive_does_not_hold_cannot_be_changed(deliveries: D
     delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
     assert deliveries.finish(delivery, changes, with_api(orthanc)) == [PENDING, PENDING, FAILED]
     assert "does not hold the image that it is to change" in str(deliveries.row(delivery).error)
-    state = deliveries.ledger.destination_state("pacs")
+    state = deliveries.ledger.destinations.health("pacs")
     assert state is not None and state.failures == 0, "the archive answered"
 
 

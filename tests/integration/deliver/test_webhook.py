@@ -38,24 +38,24 @@ STUDY = "1.2.3"
 @pytest.fixture
 def ledger(database_url: str) -> Iterator[Ledger]:
     ledger = Ledger(database_url)
-    ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+    ledger.instances.add(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
     yield ledger
     ledger.close()
 
 
 def happen(ledger: Ledger, count: int, state: DeliveryState = DeliveryState.VERIFIED) -> list[int]:
     """Let deliveries end; returns the ids of the events that tell of them."""
-    before = ledger.last_event_id()
+    before = ledger.events.last_id()
     for number in range(count):
-        ledger.plan_delivery(STUDY, 1, ObjectKind.REPORT, None, "pacs", f"2.25.{before}.{number}")
-        assert ledger.finish_delivery(ledger.deliveries()[-1].id, state)
-    return [event.id for event in ledger.events(after_id=before, limit=1000)]
+        ledger.deliveries.plan(STUDY, 1, ObjectKind.REPORT, None, "pacs", f"2.25.{before}.{number}")
+        assert ledger.deliveries.finish(ledger.deliveries.find()[-1].id, state)
+    return [event.id for event in ledger.events.find(after_id=before, limit=1000)]
 
 
 def _next_try(ledger: Ledger) -> datetime:
     """When the webhook is due; it was never told anything where the ledger does not know it."""
-    with ledger._read() as connection:
-        due = connection.execute(select(webhook_cursors.c.next_try_at)).scalar()
+    with ledger.database.read() as tx:
+        due = tx.execute(select(webhook_cursors.c.next_try_at)).scalar()
     return due or datetime.min.replace(tzinfo=UTC)
 
 
@@ -86,7 +86,7 @@ def test_a_receiver_that_was_down_gets_every_event_once_and_in_order(ledger: Led
     webhook = receiver.webhook()
     ids = happen(ledger, 5)
     assert tell(webhook, ledger) == 0
-    _, failures, error = ledger.webhooks()["his"]
+    _, failures, error = ledger.webhooks.all()["his"]
     assert failures == 1 and error is not None and "no answer" in error and "127.0.0.1" not in error
     ids += happen(ledger, 5)
     with receiver.up():
@@ -96,20 +96,20 @@ def test_a_receiver_that_was_down_gets_every_event_once_and_in_order(ledger: Led
             tell(webhook, ledger)
             time.sleep(0.05)
     assert receiver.ids == ids
-    assert ledger.webhooks()["his"] == (ids[-1], 0, None)
+    assert ledger.webhooks.all()["his"] == (ids[-1], 0, None)
 
 
 def test_no_answer_of_a_receiver_lets_an_event_be_passed_over(database_url: str) -> None:
     clock = Clock()
     ledger = Ledger(database_url, clock)
-    ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+    ledger.instances.add(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
     ids = happen(ledger, 2)
     with Receiver(500, 404, 307, 429).up() as receiver:
         for answered in (500, 404, 307, 429):
             clock.time = max(clock.time, _next_try(ledger))
             assert tell(receiver.webhook(), ledger) == 0
-            assert str(answered) in str(ledger.webhooks()["his"][2])
-        assert ledger.webhooks()["his"][1] == 4 and receiver.received == []
+            assert str(answered) in str(ledger.webhooks.all()["his"][2])
+        assert ledger.webhooks.all()["his"][1] == 4 and receiver.received == []
         clock.time = _next_try(ledger)
         assert tell(receiver.webhook(), ledger) == 2
     assert receiver.ids == ids
@@ -136,7 +136,7 @@ def test_a_receiver_hears_of_what_it_asked_for_only_and_is_not_behind_with_the_r
     last = happen(ledger, 25)[-1]
     with Receiver().up() as receiver:
         assert tell(receiver.webhook(events=("delivery.failed", "study.concluded")), ledger) == 2
-    assert receiver.ids == wanted and ledger.webhooks()["his"][0] == last
+    assert receiver.ids == wanted and ledger.webhooks.all()["his"][0] == last
 
 
 def test_two_tellers_tell_nothing_twice(ledger: Ledger) -> None:
@@ -144,7 +144,7 @@ def test_two_tellers_tell_nothing_twice(ledger: Ledger) -> None:
     with Receiver().up() as receiver:
 
         def work() -> None:
-            while ledger.webhooks().get("his", (0,))[0] < ids[-1]:
+            while ledger.webhooks.all().get("his", (0,))[0] < ids[-1]:
                 tell(receiver.webhook(), ledger)
 
         tellers = [threading.Thread(target=work) for _ in range(2)]
@@ -158,10 +158,10 @@ def test_two_tellers_tell_nothing_twice(ledger: Ledger) -> None:
 def test_an_event_of_a_teller_that_died_is_anothers_when_its_lease_ends(database_url: str) -> None:
     clock = Clock()
     ledger = Ledger(database_url, clock)
-    ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+    ledger.instances.add(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
     ids = happen(ledger, 1)
     with Receiver().up() as receiver:
-        assert ledger.claim_webhook("his", LEASE_S) == 0
+        assert ledger.webhooks.claim("his", LEASE_S) == 0
         assert tell(receiver.webhook(), ledger) == 0
         clock.advance(LEASE_S + 1)
         assert tell(receiver.webhook(), ledger) == 1
@@ -176,13 +176,13 @@ def test_a_teller_killed_at_any_step_leaves_every_event_told_once_by_its_id(tmp_
         for step in [None, *choose(_steps_of_telling(tmp_path, receiver), 6)]:
             data = tmp_path / str(step)
             received = ReceivedStudies(data, webhooks=(receiver.webhook(),))
-            received.ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+            received.ledger.instances.add(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
             ids = happen(received.ledger, 2)
             receiver.received.clear()
             if step is not None:
                 assert kill_at(received.settings, Task("tell"), step)
             told_before = set(receiver.ids)
-            assert received.ledger.webhooks().get("his", (0,))[0] <= max(told_before, default=ids[0] - 1), (
+            assert received.ledger.webhooks.all().get("his", (0,))[0] <= max(told_before, default=ids[0] - 1), (
                 "nothing is noted that was not told"
             )
             later = Ledger(received.settings.ledger_url, lambda: datetime.now(UTC) + timedelta(seconds=LEASE_S + 1))
@@ -196,7 +196,7 @@ def test_a_teller_killed_at_any_step_leaves_every_event_told_once_by_its_id(tmp_
 
 def _steps_of_telling(tmp_path: Path, receiver: Receiver) -> int:
     received = ReceivedStudies(tmp_path / "counted", webhooks=(receiver.webhook(),))
-    received.ledger.add_instance(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
+    received.ledger.instances.add(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
     happen(received.ledger, 2)
     steps = count_steps(received.settings, Task("tell"), tmp_path)
     received.close()
@@ -231,11 +231,11 @@ def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its
             analyse_instance(received.context, received.receive(image))
         conclude_study(received.context, study_instance_uid)
         assert {row.state for row in received.deliver_all()} <= {DeliveryState.VERIFIED, DeliveryState.UNSUPPORTED}
-        assert receiver.received == [] and received.ledger.webhooks()["his"][1] > 0, "it was down all the time, and that was noticed"
-        expected = received.ledger.events(limit=1000)
+        assert receiver.received == [] and received.ledger.webhooks.all()["his"][1] > 0, "it was down all the time, and that was noticed"
+        expected = received.ledger.events.find(limit=1000)
         with receiver.up():
             deadline = time.monotonic() + 20
-            while received.ledger.webhooks()["his"][0] < expected[-1].id and time.monotonic() < deadline:
+            while received.ledger.webhooks.all()["his"][0] < expected[-1].id and time.monotonic() < deadline:
                 time.sleep(0.05)
     assert receiver.ids == [event.id for event in expected], "every event, in order, exactly once"
     kinds = Counter(event.kind for event in expected)

@@ -62,14 +62,14 @@ def film(context: Context, cbis_cases: dict[str, list[Path]]) -> Receipt:
 
 
 def state_of(context: Context, receipt: Receipt) -> tuple[InstanceState, str | None]:
-    row = context.ledger.instance(receipt.sop_instance_uid)
+    row = context.ledger.instances.get(receipt.sop_instance_uid)
     assert row is not None
     return row.state, row.finding.reason.code if row.finding and row.finding.reason else None
 
 
 def test_an_image_is_analysed_once_and_its_pictures_are_kept(context: Context, film: Receipt) -> None:
     analyse_instance(context, film.sop_instance_uid)
-    first = context.ledger.instance(film.sop_instance_uid)
+    first = context.ledger.instances.get(film.sop_instance_uid)
     assert first is not None and first.state is InstanceState.ANALYSED and first.finding is not None
     assert first.finding.provider and {model.task for model in first.finding.models} == {"labeler", "cancer"}
     assert sorted(path.name for path in context.store.results_dir(film.sop_instance_uid).iterdir()) == [
@@ -78,19 +78,19 @@ def test_an_image_is_analysed_once_and_its_pictures_are_kept(context: Context, f
         "preview.png",
     ]
     analyse_instance(context, film.sop_instance_uid)
-    again = context.ledger.instance(film.sop_instance_uid)
+    again = context.ledger.instances.get(film.sop_instance_uid)
     assert again is not None and again.tries == 1 and again.finding == first.finding
 
 
 def test_an_image_that_kills_its_workers_is_given_up(context: Context, film: Receipt) -> None:
     for _ in range(MOST_TRIES):
-        context.ledger.count_try(film.sop_instance_uid)  # what a worker leaves behind that dies in the middle
+        context.ledger.instances.count_attempt(film.sop_instance_uid)  # what a worker leaves behind that dies in the middle
     analyse_instance(context, film.sop_instance_uid)
     assert state_of(context, film) == (InstanceState.FAILED, "gave-up")
 
 
 def test_a_file_that_is_gone_is_an_answer_too(context: Context, film: Receipt) -> None:
-    row = context.ledger.instance(film.sop_instance_uid)
+    row = context.ledger.instances.get(film.sop_instance_uid)
     assert row is not None
     context.store.path(row.path).unlink()
     analyse_instance(context, film.sop_instance_uid)
@@ -106,14 +106,14 @@ def test_ids_that_nobody_knows_do_no_harm(context: Context) -> None:
 def test_a_study_waits_for_its_last_image_and_is_concluded_once(context: Context, cbis_cases: dict[str, list[Path]]) -> None:
     (receipt,) = [receive(context, path) for path in cbis_cases["sfm-benign-0"][:1]]
     conclude_study(context, receipt.study_instance_uid)
-    assert context.ledger.conclusions(receipt.study_instance_uid) == []
+    assert context.ledger.conclusions.of_study(receipt.study_instance_uid) == []
     analyse_instance(context, receipt.sop_instance_uid)
     assert not is_ready(context, receipt.study_instance_uid), "one view is no full view set: the quiet timer decides"
     conclude_study(context, receipt.study_instance_uid)
     conclude_study(context, receipt.study_instance_uid)
-    (conclusion,) = context.ledger.conclusions(receipt.study_instance_uid)
+    (conclusion,) = context.ledger.conclusions.of_study(receipt.study_instance_uid)
     assert conclusion.version == 1 and not conclusion.complete
-    planned = [delivery.kind for delivery in context.ledger.deliveries(study_instance_uid=receipt.study_instance_uid)]
+    planned = [delivery.kind for delivery in context.ledger.deliveries.find(study_instance_uid=receipt.study_instance_uid)]
     assert planned == [ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP, ObjectKind.CORRECTED]
 
 
@@ -121,7 +121,7 @@ def test_a_study_of_which_nothing_can_be_analysed_still_owes_its_reports(context
     receipt = receive(context, next(dicom_test_files.rglob("*CT_small.dcm")))
     analyse_instance(context, receipt.sop_instance_uid)
     conclude_study(context, receipt.study_instance_uid)
-    assert [delivery.kind for delivery in context.ledger.deliveries(study_instance_uid=receipt.study_instance_uid)] == [
+    assert [delivery.kind for delivery in context.ledger.deliveries.find(study_instance_uid=receipt.study_instance_uid)] == [
         ObjectKind.CAD,
         ObjectKind.REPORT,
     ]
@@ -131,9 +131,9 @@ def test_a_destination_that_is_no_longer_configured_ends_its_deliveries(context:
     analyse_instance(context, film.sop_instance_uid)
     conclude_study(context, film.study_instance_uid)
     without = replace(context, settings=context.settings.model_copy(update={"destinations": ()}))
-    for delivery in context.ledger.deliveries(study_instance_uid=film.study_instance_uid):
+    for delivery in context.ledger.deliveries.find(study_instance_uid=film.study_instance_uid):
         deliver_object(without, delivery.id)
-    ended = context.ledger.deliveries(study_instance_uid=film.study_instance_uid)
+    ended = context.ledger.deliveries.find(study_instance_uid=film.study_instance_uid)
     assert {delivery.state for delivery in ended} == {DeliveryState.FAILED}
     assert all("no longer configured" in (delivery.error or "") for delivery in ended)
 
@@ -141,11 +141,11 @@ def test_a_destination_that_is_no_longer_configured_ends_its_deliveries(context:
 def test_a_delivery_that_kills_its_workers_is_given_up(context: Context, film: Receipt) -> None:
     analyse_instance(context, film.sop_instance_uid)
     conclude_study(context, film.study_instance_uid)
-    first = context.ledger.deliveries(study_instance_uid=film.study_instance_uid)[0]
+    first = context.ledger.deliveries.find(study_instance_uid=film.study_instance_uid)[0]
     for _ in range(context.settings.delivery_max_attempts):
-        assert context.ledger.claim_delivery(first.id, lease_s=0.0)  # what a worker leaves behind that dies in the middle
+        assert context.ledger.deliveries.claim(first.id, lease_s=0.0)  # what a worker leaves behind that dies in the middle
     deliver_object(context, first.id)
-    ended = context.ledger.delivery(first.id)
+    ended = context.ledger.deliveries.get(first.id)
     assert ended is not None and ended.state is DeliveryState.FAILED and "given up" in (ended.error or "")
 
 
@@ -153,16 +153,18 @@ def test_a_picture_that_is_gone_ends_its_delivery(context: Context, film: Receip
     analyse_instance(context, film.sop_instance_uid)
     conclude_study(context, film.study_instance_uid)
     (context.store.results_dir(film.sop_instance_uid) / "heatmap.png").unlink()
-    (heatmap,) = [row for row in context.ledger.deliveries(study_instance_uid=film.study_instance_uid) if row.kind is ObjectKind.HEATMAP]
+    (heatmap,) = [
+        row for row in context.ledger.deliveries.find(study_instance_uid=film.study_instance_uid) if row.kind is ObjectKind.HEATMAP
+    ]
     deliver_object(context, heatmap.id)
-    ended = context.ledger.delivery(heatmap.id)
+    ended = context.ledger.deliveries.get(heatmap.id)
     assert ended is not None and (ended.state, ended.error) == (DeliveryState.FAILED, "object cannot be built: FileNotFoundError")
 
 
 def test_a_sweep_without_a_broker_loses_nothing(context: Context, film: Receipt) -> None:
     with pytest.raises(BrokerDown):
         sweep(context, older_than_s=0.0)
-    assert [row.sop_instance_uid for row in context.ledger.unfinished_instances(0.0)] == [film.sop_instance_uid]
+    assert [row.sop_instance_uid for row in context.ledger.instances.take_unfinished(0.0)] == [film.sop_instance_uid]
 
 
 def test_a_queue_that_nobody_empties_does_not_grow_for_ever(

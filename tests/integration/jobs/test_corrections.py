@@ -59,12 +59,12 @@ def open_ward(tmp_path: Path, *destinations: Destination, wrong: bool = False) -
 
 
 def only(received: ReceivedStudies) -> CorrectionRow:
-    (row,) = received.ledger.corrections()
+    (row,) = received.ledger.corrections.find()
     return row
 
 
 def of_kind(received: ReceivedStudies, kind: ObjectKind) -> list[DeliveryRow]:
-    return [row for row in received.ledger.deliveries() if row.kind is kind]
+    return [row for row in received.ledger.deliveries.find() if row.kind is kind]
 
 
 def held(archive: SmallPacs, uid: str) -> pydicom.Dataset | None:
@@ -93,7 +93,7 @@ def test_what_a_person_undid_or_rejected_is_not_written_by_a_retry(tmp_path: Pat
     assert undo_correction(received.context, only(received).id, "Ada", "too early").state is State.REVERTED
     with pytest.raises(DecisionRefused, match=r"correction 1, which is reverted: it is not written again"):
         retry_delivery(received.context, planned.id, "Bob")
-    assert received.ledger.due_deliveries() == [] and archive.paths() == []
+    assert received.ledger.deliveries.due() == [] and archive.paths() == []
     with pytest.raises(DecisionRefused, match="is reverted"):
         reject_correction(received.context, only(received).id, "Bob", "again")
 
@@ -103,7 +103,7 @@ def test_an_undo_that_is_retried_counts_as_an_undo_again(tmp_path: Path, archive
     received.deliver_all()
     undo_correction(received.context, only(received).id, "Ada", "wrong")
     (undone,) = of_kind(received, ObjectKind.REVERTED)
-    received.ledger.finish_delivery(undone.id, End.REJECTED, "no")
+    received.ledger.deliveries.finish(undone.id, End.REJECTED, "no")
     assert only(received).state is State.VERIFIED
     retry_delivery(received.context, undone.id, "Bob")
     assert only(received).state is State.REVERTING
@@ -114,10 +114,10 @@ def test_an_undo_that_is_retried_counts_as_an_undo_again(tmp_path: Path, archive
 def test_an_undo_waits_for_the_worker_that_is_just_sending_the_correction(tmp_path: Path, archive: SmallPacs) -> None:
     received = open_ward(tmp_path, destination(archive))
     (planned,) = of_kind(received, ObjectKind.CORRECTED)
-    assert received.ledger.claim_delivery(planned.id, 300.0) is not None
+    assert received.ledger.deliveries.claim(planned.id, 300.0) is not None
     undo_correction(received.context, only(received).id, "Ada", "stop")
     (undone,) = of_kind(received, ObjectKind.REVERTED)
-    assert received.ledger.due_deliveries() == [] and (undone.next_try_at - undone.created_at).total_seconds() > 200
+    assert received.ledger.deliveries.due() == [] and (undone.next_try_at - undone.created_at).total_seconds() > 200
     received.deliver_all()
     assert only(received).state is State.REVERTED
 
@@ -141,7 +141,7 @@ def test_an_undo_goes_where_the_correction_went_although_policy_asks_for_approva
 
 def test_while_one_destination_asks_for_approval_none_gets_the_correction(tmp_path: Path, archive: SmallPacs) -> None:
     received = open_ward(tmp_path, destination(archive, "at-once"), destination(archive, "asks", missing="approve"))
-    assert only(received).state is State.PROPOSED and received.ledger.deliveries() == []
+    assert only(received).state is State.PROPOSED and received.ledger.deliveries.find() == []
     approve_correction(received.context, only(received).id, "Ada", "right")
     assert [row.destination for row in of_kind(received, ObjectKind.CORRECTED)] == ["at-once", "asks"]
 
@@ -153,7 +153,7 @@ class TestRejectionNotes:
         received.deliver_all(only=[note.id], rounds=2)
         assert of_kind(received, ObjectKind.REJECTION)[0].state is End.PENDING and archive.paths() == []
         received.deliver_all()
-        assert [row.state for row in received.ledger.deliveries()] == [End.VERIFIED, End.VERIFIED]
+        assert [row.state for row in received.ledger.deliveries.find()] == [End.VERIFIED, End.VERIFIED]
         said = held(archive, note.object_uid)
         assert said is not None and said.ConceptNameCodeSequence[0].CodeValue == "113037"
         assert only(received).sop_instance_uid in said.to_json() and held(archive, copy.object_uid) is not None
@@ -161,7 +161,7 @@ class TestRejectionNotes:
     def test_an_image_whose_copy_did_not_arrive_is_not_rejected(self, tmp_path: Path, archive: SmallPacs) -> None:
         received = open_ward(tmp_path, destination(archive, rejection_note=True))
         (copy,), (note,) = of_kind(received, ObjectKind.CORRECTED), of_kind(received, ObjectKind.REJECTION)
-        received.ledger.finish_delivery(copy.id, End.REJECTED, "no")
+        received.ledger.deliveries.finish(copy.id, End.REJECTED, "no")
         received.deliver_all()
         assert of_kind(received, ObjectKind.REJECTION)[0].state is End.MISMATCH and held(archive, note.object_uid) is None
 
@@ -172,7 +172,7 @@ class TestRejectionNotes:
         received.deliver_all()
         said = held(archive, of_kind(received, ObjectKind.REJECTION)[-1].object_uid)
         assert said is not None and of_kind(received, ObjectKind.CORRECTED)[0].object_uid in said.to_json()
-        assert {row.state for row in received.ledger.deliveries()} == {End.VERIFIED}
+        assert {row.state for row in received.ledger.deliveries.find()} == {End.VERIFIED}
 
 
 class TestReportsOfStudiesWithoutPictures:
@@ -192,13 +192,15 @@ class TestReportsOfStudiesWithoutPictures:
         assert last.state is End.VERIFIED and report is not None and "PredecessorDocumentsSequence" not in report
 
     def _conclude(self, received: ReceivedStudies, finding: ImageFinding) -> None:
-        received.ledger.record_finding(finding)
-        row = received.ledger.instance(finding.sop_instance_uid)
+        received.ledger.instances.record_finding(finding)
+        row = received.ledger.instances.get(finding.sop_instance_uid)
         assert row is not None
-        found = [each.finding for each in received.ledger.instances_of(row.study_instance_uid) if each.finding]
+        images = received.ledger.instances.of_study(row.study_instance_uid)
+        found = [each.finding for each in images if each.finding]
         conclusion = concluded(row.study_instance_uid, found, [], complete=False).model_copy(update={"fingerprint": str(len(found))})
         assert (
-            received.ledger.record_conclusion(conclusion, lambda numbered: plan_study(numbered, received.settings.destinations)) is not None
+            received.ledger.record_conclusion(conclusion, images, lambda numbered: plan_study(numbered, received.settings.destinations))
+            is not None
         )
 
 
@@ -238,9 +240,9 @@ def test_a_ledger_of_the_former_schema_keeps_what_it_owes(empty_database_url: st
     engine.dispose()
     migrate(empty_database_url)
     ledger = Ledger(empty_database_url)
-    (row,) = ledger.due_deliveries()
+    (row,) = ledger.deliveries.due()
     assert (row.object_uid, row.tries, row.correction_id, row.status) == ("2.25.1", 2, None, None)
-    assert not ledger.plan_delivery("1.2.3", 1, ObjectKind.REPORT, None, "pacs", "2.25.1"), "it is still owed once"
+    assert not ledger.deliveries.plan("1.2.3", 1, ObjectKind.REPORT, None, "pacs", "2.25.1"), "it is still owed once"
     ledger.close()
 
 

@@ -61,15 +61,15 @@ def summary(discrepancies: list[Discrepancy]) -> list[tuple[str, Result, str]]:
 
 
 def test_all_that_is_sound_is_counted_and_nothing_is_sent(received: ReceivedStudies, archive: Orthanc) -> None:
-    before, rows = archive.changes(), received.ledger.deliveries()
+    before, rows = archive.changes(), received.ledger.deliveries.find()
     report = reconcile(received.context)
     assert report.exit_status == 0 and report.complete and report.discrepancies == []
     assert report.studies == 1 and report.instances["ok"] == 2 and report.deliveries["pacs"]["ok"] == len(rows) == 6
-    assert archive.changes() == before and received.ledger.deliveries() == rows
+    assert archive.changes() == before and received.ledger.deliveries.find() == rows
 
 
 def test_an_object_that_the_archive_lost_is_named(received: ReceivedStudies, archive: Orthanc) -> None:
-    lost = received.ledger.deliveries()[0]
+    lost = received.ledger.deliveries.find()[0]
     remove(archive, lost.object_uid)
     report = reconcile(received.context)
     assert report.exit_status == 1 and summary(report.discrepancies) == [("delivery", Result.MISSING, lost.object_uid)]
@@ -78,7 +78,7 @@ def test_an_object_that_the_archive_lost_is_named(received: ReceivedStudies, arc
 
 
 def test_an_object_that_somebody_changed_in_the_archive_is_named_with_the_attribute(received: ReceivedStudies, archive: Orthanc) -> None:
-    (corrected, *_) = [row for row in received.ledger.deliveries() if row.kind is ObjectKind.CORRECTED]
+    (corrected, *_) = [row for row in received.ledger.deliveries.find() if row.kind is ObjectKind.CORRECTED]
     image = pydicom.dcmread(BytesIO(remove(archive, corrected.object_uid)))
     image.ImageLaterality = "L" if image.ImageLaterality == "R" else "R"
     changed = BytesIO()
@@ -90,7 +90,7 @@ def test_an_object_that_somebody_changed_in_the_archive_is_named_with_the_attrib
 
 
 def test_files_of_ours_that_vanished_or_rotted_are_named(received: ReceivedStudies) -> None:
-    rows = received.ledger.instances_of(received.ledger.deliveries()[0].study_instance_uid)
+    rows = received.ledger.instances.of_study(received.ledger.deliveries.find()[0].study_instance_uid)
     gone, rotten = (received.context.store.path(row.path) for row in rows)
     content = bytearray(rotten.read_bytes())
     content[-1] ^= 1
@@ -108,10 +108,10 @@ def test_files_of_ours_that_vanished_or_rotted_are_named(received: ReceivedStudi
 def test_an_object_that_never_arrived_is_missing_and_one_that_arrived_all_the_same_is_not(
     received: ReceivedStudies, archive: Orthanc
 ) -> None:
-    first, second = received.ledger.deliveries()[:2]
+    first, second = received.ledger.deliveries.find()[:2]
     for row in (first, second):
-        with received.ledger._write() as connection:
-            connection.exec_driver_sql(f"UPDATE deliveries SET state = 'failed' WHERE id = {row.id}")
+        with received.ledger.database.write() as tx:
+            tx.connection.exec_driver_sql(f"UPDATE deliveries SET state = 'failed' WHERE id = {row.id}")
     remove(archive, second.object_uid)
     report = reconcile(received.context)
     assert summary(report.discrepancies) == [("delivery", Result.MISSING, second.object_uid)]
@@ -136,7 +136,7 @@ def test_labels_that_were_written_and_undone_in_place_are_sound(tmp_path: Path, 
     study = received.conclude([("R", "MLO")])
     assert [row.state for row in received.deliver_all()] == [DeliveryState.VERIFIED]
     assert reconcile(received.context).deliveries["pacs"]["ok"] == 1
-    (row,) = received.ledger.corrections(study_instance_uid=study)
+    (row,) = received.ledger.corrections.find(study_instance_uid=study)
     undo_correction(received.context, row.id, "Dr. Test", "the header was right")
     assert {each.state for each in received.deliver_all()} == {DeliveryState.VERIFIED}
     report = reconcile(received.context)
@@ -145,9 +145,9 @@ def test_labels_that_were_written_and_undone_in_place_are_sound(tmp_path: Path, 
 
 
 def test_a_report_in_another_dialect_is_compared_as_it_went_out(received: ReceivedStudies) -> None:
-    (report_row,) = [row for row in received.ledger.deliveries() if row.kind is ObjectKind.REPORT]
+    (report_row,) = [row for row in received.ledger.deliveries.find() if row.kind is ObjectKind.REPORT]
     taken = {"1.2.840.10008.5.1.4.1.1.88.34": False}
-    received.ledger.record_capabilities("pacs", taken)
+    received.ledger.destinations.record_capabilities("pacs", taken)
     other = received.conclude([("R", "CC")], labelled=True)
     ended = [row for row in received.deliver_all() if row.study_instance_uid == other]
     (renamed,) = [row for row in ended if row.kind is ObjectKind.REPORT]
@@ -163,7 +163,7 @@ def test_a_look_that_is_stopped_says_that_it_is_not_complete(received: ReceivedS
 
 
 def test_the_report_of_a_night_is_written_once_and_holds_nothing_of_the_patient(received: ReceivedStudies, archive: Orthanc) -> None:
-    remove(archive, received.ledger.deliveries()[0].object_uid)
+    remove(archive, received.ledger.deliveries.find()[0].object_uid)
     night = datetime(2026, 11, 21, received.settings.reconcile_hour, 30)
     reports = reports_folder(received.context)
     assert is_due(night, received.settings.reconcile_hour, reports) and not is_due(
@@ -179,7 +179,7 @@ def test_the_report_of_a_night_is_written_once_and_holds_nothing_of_the_patient(
     assert report is not None and json.loads(written)["deliveries"]["pacs"]["missing"] == 1
     assert "Phantom" not in written and "PH-1" not in written
     assert run_nightly_reconciliation(received.context, night, threading.Event()) is None
-    scraped = generate_latest(build_registry(received.ledger, reports=reports)).decode()
+    scraped = generate_latest(build_registry(received.ledger.counts, reports=reports)).decode()
     assert 'mammotriage_reconciled{destination="pacs",result="missing"} 1.0' in scraped
     assert 'mammotriage_reconciled{destination="",result="ok"} 2.0' in scraped and "mammotriage_reconciled_age_seconds" in scraped
 
@@ -204,11 +204,11 @@ def test_a_file_that_is_no_dicom_file_any_more_is_changed(tmp_path: Path) -> Non
 def test_a_correction_waits_for_nobody_to_look(received: ReceivedStudies) -> None:
     """A delivery on its way is counted as that, and not looked for."""
     study = received.conclude([("R", "CC")], wrong=True)
-    (row,) = received.ledger.corrections(study_instance_uid=study)
+    (row,) = received.ledger.corrections.find(study_instance_uid=study)
     approve_correction(received.context, row.id, "Dr. Test", "seen")
     report = reconcile(received.context, study_instance_uid=study)
     assert (
-        report.in_progress == len(received.ledger.deliveries(study_instance_uid=study))
+        report.in_progress == len(received.ledger.deliveries.find(study_instance_uid=study))
         and report.deliveries == {}
         and report.exit_status == 0
     )
@@ -217,7 +217,7 @@ def test_a_correction_waits_for_nobody_to_look(received: ReceivedStudies) -> Non
 def test_the_command_prints_a_table_or_json_and_its_exit_status_tells_programs(
     received: ReceivedStudies, archive: Orthanc, clean_environment: pytest.MonkeyPatch
 ) -> None:
-    lost = received.ledger.deliveries()[0]
+    lost = received.ledger.deliveries.find()[0]
     remove(archive, lost.object_uid)
     command = [sys.executable, "-m", "service.cli", "reconcile"]
     environment = os.environ | as_environment(received.settings)

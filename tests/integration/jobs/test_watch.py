@@ -42,21 +42,21 @@ def test_a_worker_gives_signs_of_life_with_what_it_loaded_until_it_stops(context
     heart = Heartbeat(context, beat_s=0.05)
     heart.start()
     try:
-        wait_for(context.ledger.workers)
-        (first,) = context.ledger.workers()
+        wait_for(context.ledger.workers.all)
+        (first,) = context.ledger.workers.all()
         assert {model.task for model in first.models} == {"labeler", "cancer"}
         assert first.provider == context.analyser.cancer.provider
-        wait_for(lambda: context.ledger.workers()[0].seen_at > first.seen_at)
-        context.ledger.deregister_worker(first.name)
-        wait_for(context.ledger.workers)
+        wait_for(lambda: context.ledger.workers.all()[0].seen_at > first.seen_at)
+        context.ledger.workers.deregister(first.name)
+        wait_for(context.ledger.workers.all)
     finally:
         heart.stop()
-    assert context.ledger.workers() == []
+    assert context.ledger.workers.all() == []
 
 
 def test_each_look_writes_down_what_waits_and_what_is_left(context: Context, tmp_path: Path) -> None:
-    context.ledger.add_instance(header("1.2.3.1"), "a" * 64, Path("x"), 10, "MG1")
-    context.ledger.plan_delivery("1.2.3", 1, ObjectKind.REPORT, None, "pacs", "2.25.1")
+    context.ledger.instances.add(header("1.2.3.1"), "a" * 64, Path("x"), 10, "MG1")
+    context.ledger.deliveries.plan("1.2.3", 1, ObjectKind.REPORT, None, "pacs", "2.25.1")
     without = take_samples(context)
     assert (without["images-waiting"], without["deliveries-on-their-way"]) == (1, 1)
     assert without["disk-free-bytes"] > 0
@@ -71,7 +71,7 @@ def test_each_look_writes_down_what_waits_and_what_is_left(context: Context, tmp
         looking = threading.Thread(target=keep_sampling, args=(context, stop))
         looking.start()
         since = datetime.now(UTC) - timedelta(minutes=2)
-        wait_for(lambda: "queued.routine" in context.ledger.samples(SAMPLED, since, 60))
+        wait_for(lambda: "queued.routine" in context.ledger.samples.means(SAMPLED, since, 60))
         stop.set()
         looking.join(5)
         assert not looking.is_alive()

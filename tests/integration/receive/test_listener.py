@@ -24,7 +24,7 @@ from pynetdicom.dsutils import encode
 
 from service.domain.findings import Priority
 from service.receive.listener import TRANSFER_SYNTAXES, Listener
-from service.store.ledger import Ledger
+from service.store.instances import Instances
 from tests.support.listener_fixture import EXPLICIT, VERIFICATION, ListenerFixture, associated, send
 
 ELSEWHERE = tempfile.gettempdir()
@@ -96,7 +96,7 @@ class TestStored:
         for film in films:
             assert send(receiving.settings, film, calling="STATION").Status == 0x0000
         for film in films:
-            row = receiving.ledger.instance(film.SOPInstanceUID)
+            row = receiving.ledger.instances.get(film.SOPInstanceUID)
             assert row is not None and row.header.sop_class_uid == film.SOPClassUID and row.header.has_pixels
             path = receiving.store.path(row.path)
             assert path.read_bytes().endswith(dataset_bytes(film)) and path.stat().st_size == row.size
@@ -109,7 +109,7 @@ class TestStored:
     def test_sending_again_adds_nothing(self, receiving: ListenerFixture) -> None:
         image = small_image()
         assert [send(receiving.settings, image).Status for _ in range(2)] == [0, 0]
-        assert receiving.ledger.counts()["conflicts"] == {"kept": 0} and receiving.published == [image.SOPInstanceUID]
+        assert receiving.ledger.counts.by_state()["conflicts"] == {"kept": 0} and receiving.published == [image.SOPInstanceUID]
         assert len(list((receiving.store.data_dir / "instances").rglob("*.dcm"))) == 1
 
     def test_other_bytes_under_the_same_uid_are_kept_and_flagged(self, receiving: ListenerFixture) -> None:
@@ -117,7 +117,7 @@ class TestStored:
         send(receiving.settings, image)
         image.PixelData = bytes(128)
         assert send(receiving.settings, image).Status == 0x0000
-        (conflict,) = receiving.ledger.conflicts()
+        (conflict,) = receiving.ledger.instances.conflicts()
         assert dcmread(receiving.store.path(conflict.path)).PixelData == bytes(128)
         assert receiving.stored(image.SOPInstanceUID).PixelData != bytes(128)
         assert receiving.published == [image.SOPInstanceUID]
@@ -133,7 +133,7 @@ class TestStored:
         image = small_image()
         with associated(receiving.settings, {MAMMOGRAM: [EXPLICIT]}) as association:
             association.send_c_store(image, priority=dimse)
-        row = receiving.ledger.instance(image.SOPInstanceUID)
+        row = receiving.ledger.instances.get(image.SOPInstanceUID)
         assert row is not None and row.priority is priority
 
     def test_a_rule_makes_what_its_station_sends_urgent(self, tmp_path: Path) -> None:
@@ -144,7 +144,7 @@ class TestStored:
         ).listening() as receiving:
             send(receiving.settings, image)
             send(receiving.settings, other)
-            rows = [receiving.ledger.instance(each.SOPInstanceUID) for each in (image, other)]
+            rows = [receiving.ledger.instances.get(each.SOPInstanceUID) for each in (image, other)]
         assert [row and row.priority for row in rows] == [Priority.URGENT, Priority.ROUTINE]
 
     def test_every_transfer_syntax_is_negotiated_alone(self, receiving: ListenerFixture) -> None:
@@ -168,14 +168,14 @@ class TestStored:
         image = small_image()
         with receiving.listening():
             assert send(receiving.settings, image).Status == 0x0000
-            assert receiving.ledger.instance(image.SOPInstanceUID) is not None
+            assert receiving.ledger.instances.get(image.SOPInstanceUID) is not None
         assert "not queued" in caplog.text and "secret" not in caplog.text
 
 
 class TestOrder:
     def test_flushed_then_renamed_then_entered_then_answered(self, receiving: ListenerFixture, monkeypatch: pytest.MonkeyPatch) -> None:
         order: list[str] = []
-        flush, rename, enter = os.fsync, Path.replace, Ledger.add_instance
+        flush, rename, enter = os.fsync, Path.replace, Instances.add
 
         def watch_flush(descriptor: int) -> None:
             flush(descriptor)
@@ -192,7 +192,7 @@ class TestOrder:
 
         monkeypatch.setattr(os, "fsync", watch_flush)
         monkeypatch.setattr(Path, "replace", watch_rename)
-        monkeypatch.setattr(Ledger, "add_instance", watch_enter)
+        monkeypatch.setattr(Instances, "add", watch_enter)
         send(receiving.settings, small_image())
         order.append("answer")
         assert [step for step in order if step != "flush folder"] == ["flush file", "rename", "enter", "answer"]
@@ -309,5 +309,5 @@ def store_raw(association: Association, content: bytes, sop_class: str, sop_inst
 
 
 def assert_nothing_kept(receiving: ListenerFixture) -> None:
-    assert receiving.ledger.counts()["instances"]["received"] == 0 and receiving.published == []
+    assert receiving.ledger.counts.by_state()["instances"]["received"] == 0 and receiving.published == []
     assert not list(receiving.settings.data_dir.rglob("*.dcm"))

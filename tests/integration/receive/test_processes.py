@@ -50,7 +50,7 @@ def test_a_peer_killed_in_mid_transfer_leaves_an_orphan_that_the_sweep_removes(r
         deadline = time.monotonic() + 10
         while not (orphans := list(receiving.store.spool_dir.iterdir())) and time.monotonic() < deadline:
             time.sleep(0.02)
-        assert len(orphans) == 1 and receiving.ledger.counts()["instances"]["received"] == 0
+        assert len(orphans) == 1 and receiving.ledger.counts.by_state()["instances"]["received"] == 0
         assert send(receiving.settings, dcmread(film)).Status == 0x0000
         assert receiving.store.sweep_spool(ORPHAN_S) == 0
         past = time.time() - ORPHAN_S - 1
@@ -65,11 +65,11 @@ def test_what_a_killed_listener_acknowledged_is_there_and_is_known_to_the_next_o
         assert send(receiving.settings, image).Status == 0x0000
         process.kill()
         process.join()
-    row = receiving.ledger.instance(image.SOPInstanceUID)
+    row = receiving.ledger.instances.get(image.SOPInstanceUID)
     assert row is not None and dcmread(receiving.store.path(row.path)).PixelData == image.PixelData
     with receiving.listening():
         assert send(receiving.settings, image).Status == 0x0000
-        assert receiving.published == [] and receiving.ledger.counts()["conflicts"] == {"kept": 0}
+        assert receiving.published == [] and receiving.ledger.counts.by_state()["conflicts"] == {"kept": 0}
 
 
 def test_two_listeners_share_a_data_folder(receiving: ListenerFixture, tmp_path: Path, film: Path) -> None:
@@ -77,5 +77,5 @@ def test_two_listeners_share_a_data_folder(receiving: ListenerFixture, tmp_path:
     with listener_process(receiving), ListenerFixture(tmp_path).listening() as second:
         for settings in (receiving.settings, second.settings):
             assert send(settings, image).Status == 0x0000
-        assert second.ledger.counts()["instances"]["received"] == 1 and second.published == []
+        assert second.ledger.counts.by_state()["instances"]["received"] == 1 and second.published == []
     receiving.ledger.close()

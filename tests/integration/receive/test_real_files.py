@@ -22,7 +22,7 @@ def test_every_test_file_is_stored_whatever_it_is(dicom_test_files: Path, tmp_pa
     with ListenerFixture(tmp_path).listening() as receiving, associated(receiving.settings, proposed) as association:
         assert {path.name: association.send_c_store(path).Status for path in files} == {path.name: 0 for path in files}
         for path, dataset in files.items():
-            row = receiving.ledger.instance(dataset.SOPInstanceUID)
+            row = receiving.ledger.instances.get(dataset.SOPInstanceUID)
             assert row is not None
             assert dataset_bytes(receiving.store.path(row.path)) == dataset_bytes(path)
 

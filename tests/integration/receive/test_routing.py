@@ -60,7 +60,7 @@ def test_rules_choose_urgency_when_an_image_comes_and_destinations_when_its_stud
     with receiving.listening():
         for calling_ae, sent, priority, names in expected:
             assert send(receiving.settings, sent, calling_ae).Status == 0
-            row = receiving.ledger.instance(str(sent.SOPInstanceUID))
+            row = receiving.ledger.instances.get(str(sent.SOPInstanceUID))
             assert row is not None
             assert row.priority is priority
-            assert [each.name for each in context.route(str(sent.StudyInstanceUID))] == names
+            assert [each.name for each in context.route(receiving.ledger.instances.of_study(str(sent.StudyInstanceUID)))] == names

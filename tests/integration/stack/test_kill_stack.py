@@ -84,7 +84,7 @@ VICTIMS: dict[str, Callable[[FullStack], None]] = {
 
 
 def ended(ledger: Ledger, study: str) -> list[DeliveryRow]:
-    return [row for row in ledger.deliveries(study_instance_uid=study) if row.state not in ON_THE_WAY]
+    return [row for row in ledger.deliveries.find(study_instance_uid=study) if row.state not in ON_THE_WAY]
 
 
 def is_taken(full_stack: FullStack, paths: list[Path]) -> bool:
@@ -97,7 +97,7 @@ def is_taken(full_stack: FullStack, paths: list[Path]) -> bool:
 
 def assert_delivered(full_stack: FullStack, ledger: Ledger, study: str) -> None:
     """Every object was proved, and the archive holds it once."""
-    rows = ledger.deliveries(study_instance_uid=study)
+    rows = ledger.deliveries.find(study_instance_uid=study)
     assert len(rows) == OBJECTS
     assert [(row.kind, row.error) for row in rows if row.state is not DeliveryState.VERIFIED] == []
     assert len(full_stack.archived_ids(study)) == OBJECTS
@@ -120,12 +120,12 @@ def test_what_is_killed_in_the_middle_of_delivering_leaves_one_verified_object_e
 def test_the_receiver_of_a_webhook_was_told_everything_once_in_order_and_nothing_of_the_patient(
     full_stack: FullStack, ledger: Ledger, receiver: Receiver
 ) -> None:
-    events = ledger.events(limit=10_000)
+    events = ledger.events.find(limit=10_000)
     assert {"study.concluded", "delivery.verified", "correction.verified"} <= {event.kind for event in events}
     # A sweeper that was killed while it told something holds the webhook until its lease ends.
     full_stack.wait("the last event", lambda: events[-1].id in receiver.ids, patience_s=webhook.LEASE_S + 60)
     once = list(dict.fromkeys(receiver.ids))
-    assert once == sorted(once) and set(once) == {event.id for event in ledger.events(limit=10_000)}
+    assert once == sorted(once) and set(once) == {event.id for event in ledger.events.find(limit=10_000)}
     said = " ".join(each.body.decode() for each in receiver.received)
     assert "P_TEST" not in said and "PatientName" not in said
 
@@ -149,7 +149,7 @@ def test_random_kills_while_studies_come_in_lose_nothing_and_double_nothing(
     for study in studies:
         full_stack.wait("all deliveries", lambda study=study: len(ended(ledger, study)) == OBJECTS, patience_s=600)
         assert_delivered(full_stack, ledger, study)
-    last = ledger.last_event_id()
+    last = ledger.events.last_id()
     full_stack.wait("the last event", lambda: last in receiver.ids, patience_s=60)
     once = list(dict.fromkeys(receiver.ids))
-    assert once == sorted(once) and set(once) >= {event.id for event in ledger.events(limit=100_000)}
+    assert once == sorted(once) and set(once) >= {event.id for event in ledger.events.find(limit=100_000)}

@@ -62,7 +62,7 @@ def test_a_part_that_is_killed_comes_back_and_all_end_with_the_stack(tmp_path: P
     ledger = Ledger(settings.ledger_url)
     with Stack(settings, tmp_path / "logs") as stack:
         stack.wait_until_ready()
-        wait_until(lambda: len(ledger.workers()) == settings.worker_concurrency, 60)
+        wait_until(lambda: len(ledger.workers.all()) == settings.worker_concurrency, 60)
         listener = stack.parts["listener"].process
         listener.send_signal(signal.SIGKILL)
         wait_until(lambda: stack.parts["listener"].restarts == 1)
@@ -75,7 +75,7 @@ def test_a_part_that_is_killed_comes_back_and_all_end_with_the_stack(tmp_path: P
     wait_until(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
     with redis.Redis.from_url(broker_url) as client, pytest.raises(redis.ConnectionError):
         client.ping()
-    assert ledger.workers() == [], "who was stopped in order is not lost"
+    assert ledger.workers.all() == [], "who was stopped in order is not lost"
     ledger.close()
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from service.domain.findings import ObjectKind
 from service.store.ledger import Accepted, Ledger
-from tests.support.ledger_values import analysed, conclusion_of, header
+from tests.support.ledger_values import analysed, conclusion_of, header, record
 
 STUDY = "1.2.3"
 WRITERS = 4
@@ -38,43 +38,43 @@ def run_together(work: Callable[[str, int], Answer], database_url: str) -> list[
 
 def receive_the_same(database_url: str, _number: int) -> list[Accepted]:
     ledger = Ledger(database_url)
-    return [ledger.add_instance(header(f"1.2.3.{index}"), "a" * 64, Path("x"), 1, "A") for index in range(ROUNDS)]
+    return [ledger.instances.add(header(f"1.2.3.{index}"), "a" * 64, Path("x"), 1, "A") for index in range(ROUNDS)]
 
 
 def receive_and_analyse_own(database_url: str, number: int) -> int:
     ledger = Ledger(database_url)
     for index in range(ROUNDS):
         uid = f"1.2.3.{number}.{index}"
-        ledger.add_instance(header(uid), "a" * 64, Path("x"), 1, "A")
-        ledger.count_try(uid)
-        ledger.record_finding(analysed(uid))
-        ledger.record_conclusion(conclusion_of(ledger, STUDY, number + index / 100))
+        ledger.instances.add(header(uid), "a" * 64, Path("x"), 1, "A")
+        ledger.instances.count_attempt(uid)
+        ledger.instances.record_finding(analysed(uid))
+        record(ledger, conclusion_of(ledger, STUDY, number + index / 100))
     return ROUNDS
 
 
 def claim_all(database_url: str, _number: int) -> list[int]:
     ledger = Ledger(database_url)
-    return [row.id for index in range(1, ROUNDS + 1) if (row := ledger.claim_delivery(index, lease_s=600))]
+    return [row.id for index in range(1, ROUNDS + 1) if (row := ledger.deliveries.claim(index, lease_s=600))]
 
 
 def test_the_same_instance_from_four_processes_is_one_row(ledger: Ledger, database_url: str) -> None:
     answers = Counter(answer for answers in run_together(receive_the_same, database_url) for answer in answers)
     assert answers == {Accepted.NEW: ROUNDS, Accepted.DUPLICATE: (WRITERS - 1) * ROUNDS}
-    study = ledger.study(STUDY)
-    assert study is not None and study.instance_count == ROUNDS == len(ledger.instances_of(STUDY))
+    study = ledger.studies.get(STUDY)
+    assert study is not None and study.instance_count == ROUNDS == len(ledger.instances.of_study(STUDY))
 
 
 def test_four_writers_of_one_study_never_meet_a_lock_and_lose_no_count(ledger: Ledger, database_url: str) -> None:
     run_together(receive_and_analyse_own, database_url)
-    study = ledger.study(STUDY)
+    study = ledger.studies.get(STUDY)
     assert study is not None and study.instance_count == study.finished_count == WRITERS * ROUNDS
-    versions = [conclusion.version for conclusion in ledger.conclusions(STUDY)]
+    versions = [conclusion.version for conclusion in ledger.conclusions.of_study(STUDY)]
     assert versions == list(range(1, len(versions) + 1))
 
 
 def test_a_delivery_is_claimed_by_one_process(ledger: Ledger, database_url: str) -> None:
-    ledger.add_instance(header("1.2.3.1"), "a" * 64, Path("x"), 1, "A")
+    ledger.instances.add(header("1.2.3.1"), "a" * 64, Path("x"), 1, "A")
     for index in range(ROUNDS):
-        ledger.plan_delivery(STUDY, 1, ObjectKind.REPORT, None, "pacs", f"2.25.{index}")
+        ledger.deliveries.plan(STUDY, 1, ObjectKind.REPORT, None, "pacs", f"2.25.{index}")
     claimed = [identity for claims in run_together(claim_all, database_url) for identity in claims]
     assert sorted(claimed) == list(range(1, ROUNDS + 1))

@@ -96,7 +96,7 @@ def test_an_administrator_looks_after_people_and_keys(open_page: OpenPage, site:
     expect(page.locator("#audit tr").first).to_contain_text('{"role":"viewer"}')
     row.get_by_role("button", name="Close the account lise").click()
     expect(row).to_contain_text("closed")
-    lise = site.ledger.user("lise")
+    lise = site.ledger.users.get("lise")
     assert lise is not None and (lise.role, lise.disabled) == (Role.VIEWER, True)
 
     key = page.locator("#make-key")

@@ -18,7 +18,7 @@ SERIOUS = {"serious", "critical"}
 @pytest.fixture(scope="module")
 def studies(site: Served) -> dict[str, str]:
     """What the pages show: a study with a proposal, a held one. Paths by name."""
-    proposal = site.ledger.correction(add_contradicted_study(site))
+    proposal = site.ledger.corrections.get(add_contradicted_study(site))
     add_swapped_study(site)
     assert proposal is not None
     return {

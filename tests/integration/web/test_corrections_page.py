@@ -24,7 +24,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 def draw(site: Served, study_instance_uid: str) -> None:
     """Give a study's images their pictures, as a worker would."""
-    for row in site.ledger.instances_of(study_instance_uid):
+    for row in site.ledger.instances.of_study(study_instance_uid):
         for name in ("preview.png", "heatmap.png"):
             site.store.write_result(row.sop_instance_uid, name, picture())
 
@@ -36,7 +36,7 @@ def waiting(site: Served, evidence: tuple[Evidence, ...] = (), blocked_reason: s
 
 
 def row_of(site: Served, number: int) -> CorrectionRow:
-    row = site.ledger.correction(number)
+    row = site.ledger.corrections.get(number)
     assert row is not None
     return row
 
@@ -77,7 +77,7 @@ def test_what_was_written_is_undone_from_its_history(site: Served, open_page: Op
     number = waiting(site)
     with site.person("approver") as anna:
         anna.post(f"/api/v1/corrections/{number}/approve", json={"reason": "because"})
-    site.deliver(site.ledger.deliveries(correction_id=number)[0].id)
+    site.deliver(site.ledger.deliveries.find(correction_id=number)[0].id)
     page = open_page(f"/corrections#{number}", role="approver")
     expect(page.locator("#record")).to_contain_text("corrected image")
     expect(page.get_by_role("button", name="Approve")).to_have_count(0)
@@ -115,7 +115,7 @@ def test_a_held_study_is_released_with_a_reason(site: Served, open_page: OpenPag
     page.get_by_label("Reason").fill("checked with the technologist")
     page.get_by_role("button", name="Release the study").click()
     expect(page.get_by_text("No study is held.")).to_be_visible()
-    hold = site.ledger.hold(study_instance_uid)
+    hold = site.ledger.holds.get(study_instance_uid)
     assert hold is not None and hold.released_by == "Anna Approver"
 
 

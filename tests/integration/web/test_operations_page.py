@@ -22,24 +22,24 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """A site on a bad day: a destination that does not answer, images that failed, a worker that died."""
     with serve_api(tmp_path_factory.mktemp("operations"), destinations=(PACS,)) as served:
         add_contradicted_study(served)
-        served.deliver(served.ledger.deliveries()[0].id, DeliveryState.FAILED, "connection refused")
+        served.deliver(served.ledger.deliveries.find()[0].id, DeliveryState.FAILED, "connection refused")
         for _ in range(3):
-            served.ledger.destination_failed("pacs", "connection refused", 3, 60)
+            served.ledger.destinations.record_failure("pacs", "connection refused", 3, 60)
         for number in range(MANY):
             fail(served, "unparsable" if number else "gave-up")
         fail(served, "film", InstanceState.SKIPPED)
-        served.ledger.register_worker("reader-1:7", "reader-1", 7, "OpenVINOExecutionProvider", (LABELER, CANCER))
-        with served.ledger._write() as connection:
+        served.ledger.workers.register("reader-1:7", "reader-1", 7, "OpenVINOExecutionProvider", (LABELER, CANCER))
+        with served.ledger.database.write() as tx:
             lost = "UPDATE workers SET seen_at = datetime(seen_at, '-2 minutes')"
-            connection.exec_driver_sql(lost)
-        served.ledger.keep_samples({"queued.routine": 12.0, "disk-free-bytes": 4.2e11})
+            tx.connection.exec_driver_sql(lost)
+        served.ledger.samples.add({"queued.routine": 12.0, "disk-free-bytes": 4.2e11})
         yield served
 
 
 def fail(site: Served, code: str, state: InstanceState = InstanceState.FAILED) -> None:
     image = full_field()
     site.post(image)
-    site.ledger.record_finding(skipped(str(image.SOPInstanceUID), code, f"because of {code}", state))
+    site.ledger.instances.record_finding(skipped(str(image.SOPInstanceUID), code, f"because of {code}", state))
 
 
 def test_one_look_says_what_is_well_and_what_is_not(site: Served, open_page: OpenPage) -> None:
@@ -73,8 +73,8 @@ def test_a_delivery_that_failed_is_tried_again(site: Served, open_page: OpenPage
     expect(row).to_contain_text("connection refused")
     row.get_by_role("button", name="Retry").click()
     expect(page.locator("#troubled")).to_contain_text("Every delivery is in time.")
-    assert site.ledger.deliveries()[0].state is DeliveryState.PENDING
-    assert [event.detail["actor"] for event in site.ledger.events() if event.kind == "delivery.retried"] == ["Anna Approver"]
+    assert site.ledger.deliveries.find()[0].state is DeliveryState.PENDING
+    assert [event.detail["actor"] for event in site.ledger.events.find() if event.kind == "delivery.retried"] == ["Anna Approver"]
 
 
 def test_images_without_labels_are_paged_narrowed_to_a_reason_and_analysed_anew(site: Served, open_page: OpenPage) -> None:
@@ -88,7 +88,7 @@ def test_images_without_labels_are_paged_narrowed_to_a_reason_and_analysed_anew(
     expect(rows).to_contain_text("because of gave-up")
     rows.get_by_role("button", name="Analyse anew").click()
     expect(rows.first).to_contain_text("because of unparsable")
-    assert site.ledger.counts()["instances"]["received"] == 1
+    assert site.ledger.counts.by_state()["instances"]["received"] == 1
     page.locator("#image-state").select_option("not analysed")
     expect(rows).to_have_count(1)
     expect(rows).to_contain_text("because of film")

@@ -78,13 +78,13 @@ def exhibit(site: Served, paths: list[Path], date: str, without: str = "", mirro
         assert site.post(image).status_code == 202
         wall_right = (side == "R") != (slot == mirror)
         finding = analysed(str(image.SOPInstanceUID), side, view, 0.2 + 0.1 * place)
-        site.ledger.record_finding(finding.model_copy(update={"chest_wall_right": wall_right}))
+        site.ledger.instances.record_finding(finding.model_copy(update={"chest_wall_right": wall_right}))
         draw(site, image, wall_right)
         if slot == again:
             second = film(path, study_instance_uid, False, "P-77", date, 8)
             site.post(second)
             sure = analysed(str(second.SOPInstanceUID), side, view, 0.1)
-            site.ledger.record_finding(sure.model_copy(update={"view": label(view, 0.8)}))
+            site.ledger.instances.record_finding(sure.model_copy(update={"view": label(view, 0.8)}))
             draw(site, second, side == "R")
     wrong = correction(str(images["L MLO"].SOPInstanceUID), ("L", "CC"), ("L", "MLO"), Agreement.CONTRADICT, Agreement.AGREE)
     site.conclude(
@@ -305,7 +305,7 @@ def test_a_reader_says_what_is_right_and_may_change_their_mind(open_page: OpenPa
     row.get_by_label("note").fill("very dense")
     row.get_by_role("button", name="Save").click()
     expect(row.get_by_text("you: wrong, D")).to_be_visible()
-    (opinion,) = [each for each in site.ledger.feedback(current.study_instance_uid) if each.label == "density"]
+    (opinion,) = [each for each in site.ledger.feedback.find(current.study_instance_uid) if each.label == "density"]
     assert (opinion.predicted_value, opinion.corrected_value, opinion.note, opinion.actor) == ("B", "D", "very dense", "vera")
 
 
@@ -319,7 +319,7 @@ def test_an_image_that_was_not_analysed_says_why_and_a_study_in_work_comes_by_it
     page = open_page(f"/studies/{study_instance_uid}")
     expect(page.locator("#answer")).to_contain_text("in work: 0 of 1")
     expect(page.locator("#live")).to_contain_text("live")
-    site.ledger.record_finding(skipped(str(image.SOPInstanceUID), "for-processing", "a raw image for processing"))
+    site.ledger.instances.record_finding(skipped(str(image.SOPInstanceUID), "for-processing", "a raw image for processing"))
     site.conclude(study_instance_uid)
     expect(page.locator("#labels")).to_contain_text("not analysed")
     page.locator("#labels summary").click()

@@ -42,8 +42,8 @@ def receive(site: Served, name: str, station: str = "M1") -> str:
 
 
 def conclude(site: Served, study_instance_uid: str, score: float, wrong: bool = False) -> None:
-    (image,) = site.ledger.instances_of(study_instance_uid)
-    site.ledger.record_finding(analysed(image.sop_instance_uid, "R", "CC", score))
+    (image,) = site.ledger.instances.of_study(study_instance_uid)
+    site.ledger.instances.record_finding(analysed(image.sop_instance_uid, "R", "CC", score))
     view = Agreement.CONTRADICT if wrong else Agreement.AGREE
     declared = ("R", "MLO" if wrong else "CC")
     found = correction(image.sop_instance_uid, declared, ("R", "CC"), view=view, laterality=Agreement.AGREE)
@@ -171,8 +171,8 @@ def test_a_list_that_nobody_touches_sorts_itself_and_counts_images_as_they_are_a
         line = page.locator(f"#studies tr[data-uid='{study_instance_uid}']")
         expect(line).to_contain_text("0/1 images")
         expect(page.locator("#news")).to_be_hidden()
-        (image,) = site.ledger.instances_of(study_instance_uid)
-        site.ledger.record_finding(analysed(image.sop_instance_uid, "R", "CC", 0.2))
+        (image,) = site.ledger.instances.of_study(study_instance_uid)
+        site.ledger.instances.record_finding(analysed(image.sop_instance_uid, "R", "CC", 0.2))
         page.clock.fast_forward(11_000)
         expect(line).to_contain_text("1/1 images")
 
