@@ -1,4 +1,4 @@
-"""Commands on data: what is there, who is trained on, crops, made-up mammograms."""
+"""Commands on data: index, split, cached crops, synthetic mammograms."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from training.stages.options import read_shape
 @app.command("index")
 def show_index(names: Annotated[list[str] | None, typer.Argument(help="reader[:folder]; all that are there by default")] = None,
                data: Data = DATA) -> None:  # fmt: skip
-    """Count what the readers find, and say what they skipped.
+    """Count what the readers find, and list what they skipped.
 
     [dim]python -m training index cbis-ddsm:/archive/CBIS-DDSM[/]
     """
@@ -55,7 +55,7 @@ def make_split(
     rule: Annotated[str, typer.Option(help="70/10/20, 80/10/10, 85/15, 5:1:1, k-fold, ...")] = "72/8/20",
     seed: int = 20261121,
 ) -> None:
-    """Deal the patients (never images) into train, validation and test, the same share of machines and cancers to each.
+    """Assign the patients (never images) to train, validation and test, the same share of machines and cancers to each.
 
     [dim]python -m training split splits/own.csv --datasets table:/archive --rule 70/10/20[/]
     """
@@ -92,7 +92,7 @@ def make_synthetic(
         Literal["synthetic", "cbis-ddsm"], typer.Option(help="cbis-ddsm: films, crops, masks and tables as TCIA hands them out")
     ] = "synthetic",
 ) -> None:
-    """Make up mammograms with known labels and lesions, to try everything without any data.
+    """Draw synthetic mammograms with known labels and lesions, to try everything without any data.
 
     [dim]python -m training synthetic DATA/synthetic --patients 60[/]
 

@@ -1,4 +1,4 @@
-"""The application: what all commands share, and how errors of our own are told."""
+"""The application: what all commands share, and how our own errors are printed."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ def run_soup(
     others: Annotated[list[str], typer.Option("--with", help="tag of a further run of the same experiment; may be repeated")],
     into: Annotated[str, typer.Option(help="tag of the new run")],
 ) -> None:
-    """Average the weights (not the answers) of runs that went on from one another: often as good as their average, at the cost of one.
+    """Average the weights (not the answers) of runs that continued from one another: often as good as their average, at the cost of one.
 
     [dim]python -m training soup cancer --with b --with c --into soup[/] (Wortsman et al. 2022)
     """

@@ -47,7 +47,7 @@ class Augmentation:
     shear_radians: float = 0.0
 
     def __call__(self, pixels: NDArray[np.float32], chance: np.random.Generator) -> NDArray[np.float32]:
-        """Change (rows, columns) float32 in [0, 1] at random; shape and range stay, what comes in from outside is air (0)."""
+        """Change (rows, columns) float32 in [0, 1] at random; shape and range stay; pixels from outside the picture are air (0)."""
         rows, columns = pixels.shape
         matrix = self._geometry(rows, columns, chance)
         moved = not np.allclose(matrix, np.eye(2, 3))

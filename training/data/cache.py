@@ -28,8 +28,6 @@ try:
 except ImportError:  # Windows has no advisory locks: there, start one build at a time
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Cached", "build_cache", "read_crop", "read_picture"]
-
 log = logging.getLogger(__name__)
 
 LAYOUT = 2
@@ -63,7 +61,7 @@ class Cached:
 
 @dataclass
 class _Progress:
-    """How far a build came: images tried, images written, and those left out by their place in the table."""
+    """Progress of a build: images tried, images written, and those left out by their place in the table."""
 
     done: int
     skipped: dict[int, str]
@@ -115,7 +113,7 @@ def build_cache(rows: Sequence[Row], shape: tuple[int, int], folder: Path, recip
 
 
 def read_crop(row: Row, shape: tuple[int, int], recipe: str = "breast-stretch@1") -> NDArray[np.uint8]:
-    """Decode one image and cut it to `shape` (rows, columns) with a recipe's geometry; grey levels untouched. Raises as `read_picture`."""
+    """Decode one image and cut it to `shape` (rows, columns) with a recipe's geometry; grey levels unchanged. Raises as `read_picture`."""
     return find_recipe(recipe).crop(read_picture(row), shape)[0]
 
 
@@ -162,7 +160,7 @@ def _disk_full(folder: Path, shape: tuple[int, int], needed: int) -> OSError:
     return OSError(
         errno.ENOSPC,
         f"the crops of {shape[0]}x{shape[1]} need {needed:,} more bytes in {folder}, {free:,} are free: "
-        "make room, choose a smaller shape, or keep the runs on another disk",
+        "free some space, choose a smaller shape, or keep the runs on another disk",
     )
 
 
@@ -177,7 +175,7 @@ def _key(rows: Sequence[Row], shape: tuple[int, int], recipe: str) -> str:
 
 
 def _read_progress(path: Path, shape: tuple[int, int]) -> _Progress:
-    """How far an earlier build came; nothing where its files are absent, damaged or do not fit one another."""
+    """Progress of an earlier build; none where its files are absent, damaged or do not fit one another."""
     try:
         stored = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         progress = _Progress(int(stored["done"]), {int(place): str(why) for place, why in stored["skipped"].items()})
@@ -197,7 +195,7 @@ def _write_progress(path: Path, progress: _Progress) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Wait while another process builds the same cache; the lock goes with the process that holds it."""
+    """Wait while another process builds the same cache; the lock ends with the process that holds it."""
     with path.open("ab") as stream:
         if fcntl is not None:
             try:

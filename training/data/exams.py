@@ -23,7 +23,7 @@ class Exam:
     places
         Index into the table for each place; None where the exam lacks that view.
     first
-        Index of the row that stands for the exam: a malignant one where there is one, so that its `Row.malignant` is the exam's.
+        Index of the row that represents the exam: a malignant one where there is one, so that its `Row.malignant` is the exam's.
     malignant
         Any image is; None where none is known to be and some are unknown.
     """
@@ -46,7 +46,7 @@ def group_breasts(rows: Sequence[Row]) -> list[Exam]:
 def leave_out_benign(rows: Sequence[Row], exams: list[Exam]) -> list[Exam]:
     """Exams with cancer and normal ones: "presumed benign cases were not included" (Kim et al., "Data collection").
 
-    A set that has no normal exam keeps its benign ones: they are all that it has to tell cancers from.
+    A set that has no normal exam keeps its benign ones: they are all that it has to compare cancers with.
     """
     kept = [
         exam for exam in exams if exam.malignant or not any(rows[index].pathology == "benign" for index in exam.places if index is not None)

@@ -1,4 +1,4 @@
-"""Public data sets as one table: a reader a layout, the same columns for each (see `training.data.table`)."""
+"""Public data sets as one table: one reader for each layout, the same columns for all (see `training.data.table`)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,6 @@ from training.data.readers.rsna_flat import read_rsna_flat
 from training.data.readers.synthetic import read_synthetic
 from training.data.readers.vindr_mammo import read_vindr_mammo
 from training.data.table import Index, Row, Skipped
-
-__all__ = ["READERS", "Index", "Reader", "Row", "Skipped", "locate", "read_index", "read_set", "summarise"]
 
 log = logging.getLogger(__name__)
 

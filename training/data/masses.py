@@ -58,7 +58,7 @@ class Mass:
 
 @dataclass(frozen=True)
 class Cut:
-    """How one patch lies over its context.
+    """How one patch is placed over its context.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ class Patches:
     Parameters
     ----------
     masses
-        Indices into the masses that were asked for, one a patch: copies of one mass stand together, unreadable ones are left out.
+        Indices into the masses that were asked for, one a patch: copies of one mass follow one another, unreadable ones are left out.
     pixels
         (len(masses), rows, columns) uint8, memory-mapped, read-only.
     skipped
@@ -97,7 +97,7 @@ def find_masses(rows: Sequence[Row]) -> list[Mass]:
 
 
 def context_box(box: Box, context: Context) -> Box:
-    """The region that the network sees of a mass. It may reach over the image's edges: what lies outside is shown as air.
+    """The region that the network sees of a mass. It may reach over the image's edges: the outside is shown as air.
 
     Parameters
     ----------
@@ -184,7 +184,7 @@ def build_patches(
     Parameters
     ----------
     augmented
-        For each mass whether it gets its 25 copies (training) or stands as it is (all else).
+        For each mass whether it gets its 25 copies (training) or is used once (all else).
     shape
         Rows, columns of the patches in pixels.
     folder

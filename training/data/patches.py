@@ -52,7 +52,7 @@ class PatchSet:
     around
         Patches of each ROI; 1 is centred on it, more are drawn at random around it.
     overlap
-        Least share of the ROI that lies in the patch, or of the patch that lies in the ROI where that is the larger one.
+        Least share of the ROI inside the patch, or of the patch inside the ROI where that is the larger one.
     """
 
     name: str
@@ -165,7 +165,7 @@ def draw_roi(roi: Roi, source_shape: tuple[int, int], shape: tuple[int, int]) ->
 
 
 def overlaps(inside: NDArray[np.bool_], corner: tuple[int, int], side: int) -> float:
-    """The larger of: share of the ROI that lies in the patch, share of the patch that lies in the ROI."""
+    """The larger of: share of the ROI inside the patch, share of the patch inside the ROI."""
     shared = float(inside[corner[0] : corner[0] + side, corner[1] : corner[1] + side].sum())
     return max(shared / max(float(inside.sum()), 1.0), shared / side**2)
 
@@ -191,7 +191,7 @@ def place_around(inside: NDArray[np.bool_], patch_set: PatchSet, side: int, chan
 def place_background(
     lesions: NDArray[np.bool_], breast: NDArray[np.bool_], count: int, side: int, chance: np.random.Generator
 ) -> list[tuple[int, int]]:
-    """Corners of patches that hold no pixel of any lesion and are breast for the most part; fewer where the breast has no room."""
+    """Corners of patches that hold no pixel of any lesion and are breast for the most part; fewer where the breast is too small."""
     free, tissue = (np.asarray(cv2.integral(mask.astype(np.uint8)), np.int32) for mask in (lesions, breast))
     ys, xs = np.nonzero(breast)
     corners: list[tuple[int, int]] = []

@@ -96,7 +96,7 @@ class Outline:
 
 @dataclass(frozen=True)
 class Drawing:
-    """(rows, columns) levels from 0 (black) to 1 (white) as the machine shows them, and what lies where."""
+    """(rows, columns) levels from 0 (black) to 1 (white) as the machine shows them, and the outlines of the lesions."""
 
     levels: Levels
     outlines: tuple[Outline, ...]

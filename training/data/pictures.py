@@ -1,4 +1,4 @@
-"""One image of the table as grey levels: what the service would see of the same file, with what its set did to it undone."""
+"""One image of the table as grey levels: as the service would see the same file, with the set's own changes undone."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNREADABLE = (ModelsError, OSError)
 
 
 def read_picture(row: Row) -> NDArray[np.uint8]:
-    """Decode one image (JPEG, PNG, DICOM, or the PGM of mini-MIAS, told by its content).
+    """Decode one image (JPEG, PNG, DICOM, or the PGM of mini-MIAS, recognised by its content).
 
     Returns
     -------
@@ -38,7 +38,7 @@ def read_picture(row: Row) -> NDArray[np.uint8]:
     """
     picture = read_file(row.file)
     pixels = picture.pixels
-    # The set's word counts where there is one: a film's white frame looks like bright air. DICOM has a header and is rendered with it.
+    # The set's own entry comes first: a film's white frame looks like bright air. DICOM has a header and is rendered with it.
     if picture.source != "dicom" and row.inverted is not None and picture.inverted != row.inverted:
         pixels = 255 - pixels
     return np.ascontiguousarray(pixels[:, ::-1] if row.mirrored else pixels)

@@ -80,7 +80,7 @@ def split_patients(rows: Sequence[Row], seed: int, rule: str = DEFAULT_RULE) -> 
     chosen = RULES[rule]
     strata = _strata(rows)
     if not chosen.balanced:
-        return {patient: PARTS[part] for patient, part in _deal(strata, chosen.shares, seed).items()}
+        return {patient: PARTS[part] for patient, part in _assign(strata, chosen.shares, seed).items()}
     total = sum(map(len, strata.values()))
     answer: dict[str, str] = {}
     for cancer in (False, True):
@@ -88,7 +88,7 @@ def split_patients(rows: Sequence[Row], seed: int, rule: str = DEFAULT_RULE) -> 
         count = max(sum(map(len, mine.values())), 1)
         # Half of a held-out part, of all patients, as a share of those with (or without) cancer; never more than half of them.
         validation, test = (min(share * total / 2 / count, share / (1 - chosen.shares[0]) / 2) for share in chosen.shares[1:])
-        answer |= {patient: PARTS[part] for patient, part in _deal(mine, (1 - validation - test, validation, test), seed).items()}
+        answer |= {patient: PARTS[part] for patient, part in _assign(mine, (1 - validation - test, validation, test), seed).items()}
     return answer
 
 
@@ -109,12 +109,12 @@ def k_folds(rows: Sequence[Row], k: int, seed: int, validation_share: float = 0.
     count = sum(map(len, strata.values()))
     if not 2 <= k <= count:
         raise ValueError(f"{k} folds of {count} patients: ask for at least 2, and for no more than there are patients")
-    tested = _deal(strata, (1 / k,) * k, seed)
+    tested = _assign(strata, (1 / k,) * k, seed)
     folds = []
     for fold in range(k):
         rest = {key: [patient for patient in patients if tested[patient] != fold] for key, patients in strata.items()}
-        dealt = _deal(rest, (1 - validation_share, validation_share), seed + 1 + fold)
-        folds.append({patient: PARTS[dealt[patient]] if patient in dealt else "test" for patient in tested})
+        assigned_rest = _assign(rest, (1 - validation_share, validation_share), seed + 1 + fold)
+        folds.append({patient: PARTS[assigned_rest[patient]] if patient in assigned_rest else "test" for patient in tested})
     return folds
 
 
@@ -168,8 +168,8 @@ def _strata(rows: Sequence[Row]) -> Strata:
     return strata
 
 
-def _deal(strata: Strata, shares: Sequence[float], seed: int) -> dict[str, int]:
-    """Deal the shuffled patients of each stratum so that every part has its share after every card: what is owed carries over."""
+def _assign(strata: Strata, shares: Sequence[float], seed: int) -> dict[str, int]:
+    """Assign the shuffled patients of each stratum so that every part has its share after every patient: a remainder carries over."""
     chance = random.Random(seed)
     answer, owed = {}, [0.0] * len(shares)
     for key in sorted(strata):

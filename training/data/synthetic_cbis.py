@@ -1,4 +1,4 @@
-"""The synthetic patients once more, in the layout in which The Cancer Imaging Archive hands out CBIS-DDSM.
+"""The synthetic patients in the layout in which The Cancer Imaging Archive publishes CBIS-DDSM.
 
 Films (Secondary Capture, the view in Patient Orientation, a Patient ID of its own for every view), of each lesion a cropped picture and a
 mask in one series "ROI mask images", four case tables. As in CBIS-DDSM there is neither a healthy woman nor the healthy breast of an
@@ -60,7 +60,7 @@ class Series:
         return Path(self.patient_id, f"01-01-2016-DDSM-{self.study[-5:]}", f"1.000000-{self.description}-{self.series[-5:]}")
 
     def table_path(self, number: int) -> str:
-        """As the case tables name it, which is not where it lies."""
+        """As the case tables name it, which is not its real place."""
         return f"{self.patient_id}/{self.study}/{self.series}/{number:06}.dcm"
 
 

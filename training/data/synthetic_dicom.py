@@ -1,4 +1,4 @@
-"""A drawn mammogram as the DICOM object that a hospital's machine would send, with every attribute that PS3.3 A.26 wants."""
+"""A drawn mammogram as the DICOM object that a modality would send, with every attribute that PS3.3 A.26 wants."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DETECTOR_HEIGHT_MM = 240.0
 """All sizes of a picture show the same field of view."""
 
 ORIENTATIONS = {("R", "CC"): ["P", "L"], ("L", "CC"): ["A", "R"], ("R", "MLO"): ["P", "FL"], ("L", "MLO"): ["A", "FR"]}
-"""Directions of the rows and the columns (PS3.3 C.7.6.1.1.1): a right breast's chest wall stands on the right."""
+"""Directions of the rows and the columns (PS3.3 C.7.6.1.1.1): a right breast's chest wall is on the right."""
 
 
 def make_uid(*parts: object) -> str:
@@ -98,7 +98,7 @@ def new_file(sop_class: str, instance: str) -> FileDataset:
 
 
 def put_pixels(dataset: Dataset, pixels: NDArray[np.uint8] | NDArray[np.uint16], bits: int, photometric: str = "MONOCHROME2") -> None:
-    """Lay (rows, columns) unsigned pixels into a data set, uncompressed."""
+    """Put (rows, columns) unsigned pixels into a data set, uncompressed."""
     dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PixelRepresentation = 1, photometric, 0
     dataset.Rows, dataset.Columns = pixels.shape
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8 * pixels.itemsize, bits, bits - 1

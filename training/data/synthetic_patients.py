@@ -39,7 +39,7 @@ VIEWS: tuple[tuple[Side, View], ...] = (("R", "CC"), ("L", "CC"), ("R", "MLO"), 
 
 @dataclass(frozen=True)
 class Patient:
-    """One woman and her one exam; `name` tells her from the women of other seeds."""
+    """One woman and her one exam; `name` differs from those of other seeds."""
 
     name: str
     age: int
@@ -58,7 +58,7 @@ def imagine_patients(
     """Patients 1 to `count`, the same for the same seed; the first n are the same whatever the count.
 
     Findings, densities and machines take turns, each in an order drawn anew for each round, so that small sets hold them all. They do so
-    without regard to one another: nothing but the lesion tells the finding. Age does a little, as in life.
+    without regard to one another: nothing but the lesion shows the finding. Age does a little, as in life.
     """
     for number in range(1, count + 1):
         finding = _take_turns(findings, number, (seed, 0))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 Box = tuple[int, int, int, int]
-"""Left, top, right, bottom in pixels of the picture as it stands after `Row.mirrored` and `Row.inverted` are undone; ends are exclusive."""
+"""Left, top, right, bottom in pixels of the picture after `Row.mirrored` and `Row.inverted` are undone; ends are exclusive."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Row:
     breast
         The side as the set declares it: which images belong together, whatever their orientation.
     pathology
-        Of this breast. ``negative``: no cancer, benign or normal not told apart. None where unknown.
+        Of this breast. ``negative``: no cancer, benign and normal not distinguished. None where unknown.
     inverted, mirrored
         The file shows air bright, or is flipped left to right against the standard orientation: undo it on reading. Where a set does not
         say whether its air is bright (None), the pixels decide, as they do in the service.
@@ -101,8 +101,8 @@ class Index:
 
 def fingerprint(rows: Iterable[Row]) -> str:
     """16 hex digits of SHA-256 over the rows: other images or labels change it, another folder or order does not."""
-    said = sorted(
+    lines = sorted(
         json.dumps([row.dataset, row.patient, row.exam, row.image, row.view, row.laterality, row.density, row.pathology, len(row.rois)])
         for row in rows
     )
-    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""What a score is worth without any pixel: from the age alone, from the machine alone. A network must beat both."""
+"""Scores without any pixel: from the age alone, from the machine alone. A network must beat both."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells are text; the first column stands left."""
+    """Cells are text; the first column is aligned left."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]

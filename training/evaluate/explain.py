@@ -1,4 +1,4 @@
-"""Pictures of why: the class-activation map over chosen images, the gradient's beside it (Yi et al., Figs. 1-3; Levy & Jain, Fig. 3)."""
+"""Pictures that explain an answer: the class-activation map over chosen images, the gradient's beside it (Yi et al., Figs. 1-3; Levy & Jain, Fig. 3)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def choose(scores: NDArray[np.float64], truth: NDArray[np.int64], count: int) ->
     Parameters
     ----------
     scores
-        (n, classes) probabilities of samples with a known truth; one class stands for itself against its absence.
+        (n, classes) probabilities of samples with a known truth; one class is compared with its absence.
     truth
         (n,) class indices.
     """
@@ -97,9 +97,9 @@ def explain(
                 [(name, view, None if map_ is None else map_.reshape(len(views), *map_.shape[-2:])[row]) for row, view in enumerate(views)]
                 for name, map_ in columns
             ]
-            said = _say(experiment.heads[head], scores, int(truth[chosen[place]]))
+            summary = _summarise(experiment.heads[head], scores, int(truth[chosen[place]]))
             paths.append(folder / f"{head}-{kind}-{number}.png")
-            draw(paths[-1], panels, f"{kind}: {said}\n{names[place].sample}")
+            draw(paths[-1], panels, f"{kind}: {summary}\n{names[place].sample}")
     return paths
 
 
@@ -127,7 +127,7 @@ def draw(path: Path, panels: list[Panel], title: str) -> None:
     figure.savefig(path, dpi=110, metadata={"Software": None})
 
 
-def _say(classes: tuple[str, ...], scores: NDArray[np.float64], truth: int) -> str:
+def _summarise(classes: tuple[str, ...], scores: NDArray[np.float64], truth: int) -> str:
     if len(classes) == 1:
         return f"{classes[0]} {scores[0]:.3f}, truth {'yes' if truth == 1 else 'no'}"
     return f"answer {classes[int(scores.argmax())]} {scores.max():.3f}, truth {classes[truth]}"

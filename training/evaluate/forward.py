@@ -16,7 +16,7 @@ from training.networks.export_wrapper import ExportWrapper
 
 @dataclass(frozen=True)
 class Answers:
-    """What a network says of n samples.
+    """The answers of a network for n samples.
 
     Parameters
     ----------

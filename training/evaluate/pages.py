@@ -42,7 +42,7 @@ def make_pages(report: dict[str, Any], table: Predictions, folder: Path, rounds:
         blocks += [
             Heading("Pointing game"),
             Paragraph(
-                f"The strongest map cell lies in a known lesion in {game['hits']} of {game['images']} malignant images: "
+                f"The strongest map cell is inside a known lesion in {game['hits']} of {game['images']} malignant images: "
                 f"{game['hit_rate']:.3f} ({low:.3f} to {high:.3f}); a blind guess into the crop would hit {game['blind_guess']:.3f}."
             ),
         ]
@@ -143,8 +143,8 @@ def _group_blocks(head: str, level: str, subgroups: dict[str, Any], figure: str,
                 cells += [number(each["auc"], each.get("interval95")), *(_share(each[part]) for part in ("sensitivity", "specificity"))]
             rows.append((*cells, _share(each["accuracy"])))
         tests = {part: found for part, found in grouping["chi_square"].items() if found}
-        said = "; ".join(f"{part} p = {found['p']:.4f}" for part, found in tests.items()) or "not testable"
-        blocks += [Table((f"{name}", *columns[1:]), tuple(rows)), Paragraph(f"Chi-square between these groups: {said}.")]
+        p_values = "; ".join(f"{part} p = {found['p']:.4f}" for part, found in tests.items()) or "not testable"
+        blocks += [Table((f"{name}", *columns[1:]), tuple(rows)), Paragraph(f"Chi-square between these groups: {p_values}.")]
     file = f"subgroups-{head}-{level}.png"
     plot_forest(folder / file, subgroups, figure)
     return [*blocks, Picture(file, f"{head} by {level}: {figure} of the subgroups")]

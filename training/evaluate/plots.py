@@ -16,7 +16,7 @@ DOTS = 110
 
 
 def plot_roc(path: Path, levels: dict[str, Scored], points: dict[str, Any], rounds: int = 300) -> None:
-    """Curves of all levels, the 95 % bootstrap band of the last one, and where the operating points of it lie."""
+    """Curves of all levels, the 95 % bootstrap band of the last one, and its operating points."""
     figure = Figure(figsize=(5.2, 5.0))
     axes = figure.subplots()
     grid = np.linspace(0, 1, 101)

@@ -1,4 +1,4 @@
-"""The pointing game: does the strongest cell of the cancer map lie in a known lesion? (Zhang et al. 2018; DIB-MG shows it in Fig. 3.)"""
+"""The pointing game: is the strongest cell of the cancer map inside a known lesion? (Zhang et al. 2018; DIB-MG shows it in Fig. 3.)"""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def peak_in_source(heat: NDArray[np.float32], placement: Placement) -> tuple[flo
 
 
 def lesion_boxes(row: Row) -> list[Box]:
-    """The malignant lesions of an image; all of them where the set does not tell which are."""
+    """The malignant lesions of an image; all of them where the set does not say which are."""
     malignant = [roi.box for roi in row.rois if roi.pathology == "malignant"]
     return malignant or [roi.box for roi in row.rois if roi.pathology is None]
 
 
 def hits(box: Box, point: tuple[float, float], tolerance: float = 0.0) -> bool:
-    """Whether a (row, column) lies in a box, or within `tolerance` pixels of it."""
+    """Whether a (row, column) is in a box, or within `tolerance` pixels of it."""
     left, top, right, bottom = box
     return top - tolerance <= point[0] < bottom + tolerance and left - tolerance <= point[1] < right + tolerance
 
@@ -56,7 +56,7 @@ def play(
     truth
         1 where an image is malignant.
     recipe, shape
-        Of the crops: the image is read again, because only its own pixels say where its crop lies.
+        Of the crops: the image is read again, because only its own pixels show the place of its crop.
 
     Returns
     -------

@@ -11,7 +11,7 @@ from training.evaluate.document import Block, Heading, Paragraph, Table, to_mark
 from training.evaluate.pages import number
 
 TABLES_FILE = "tables.toml"
-"""Titles, texts and which figure of which run stands in which row, beside what the paper found."""
+"""Titles, texts, and for each row the figure of a run beside the figure of the paper."""
 
 POINT_SHARES = ("sensitivity", "specificity", "precision", "accuracy")
 
@@ -135,13 +135,13 @@ def _curves(curves: dict[str, Any]) -> list[Block]:
         for point in curve["points"]
         for head, each in point["figures"].items()
     ]
-    said = [
+    sources = [
         f"* `{name}`: {curve['paper']}; {', '.join(curve['datasets'])} at {'x'.join(map(str, curve['shape']))}, seed {curve['seed']}; "
         + ", ".join(f"{key} {curve[key]}" for key in ("command", "split", "epochs", "commit") if curve.get(key))
         for name, curve in curves.items()
     ]
     columns = ("curve", "training patients", "samples", "head", "on the test patients (95 % interval)", "n")
-    return [Table(columns, tuple(rows)), Paragraph("\n".join(text.rstrip("; ") for text in said))]
+    return [Table(columns, tuple(rows)), Paragraph("\n".join(text.rstrip("; ") for text in sources))]
 
 
 def _table(rows: list[dict[str, Any]], results: dict[str, Any]) -> Table:
@@ -166,7 +166,7 @@ def _row(row: dict[str, Any], result: dict[str, Any] | None) -> tuple[str, ...]:
 
 def _subgroups(wanted: dict[str, Any], result: dict[str, Any]) -> list[Block]:
     groupings = result["subgroups"][wanted["head"]][wanted["level"]]
-    rows, said = [], []
+    rows, p_values = [], []
     for name, grouping in groupings.items():
         for group, each in grouping["groups"].items():
             shares = [number(each[part]["value"], each[part]["wilson95"]) if part in each else "-" for part in POINT_SHARES[:2]]
@@ -175,13 +175,13 @@ def _subgroups(wanted: dict[str, Any], result: dict[str, Any]) -> list[Block]:
             rows.append((f"{name}: {group}", str(each["n"]), auc, *shares, accuracy))
         tests = [f"{part} {_p(each['p'])}" for part, each in grouping["chi_square"].items() if each]
         if tests:
-            said.append(f"{name}: {', '.join(tests)}")
+            p_values.append(f"{name}: {', '.join(tests)}")
     columns = ("group", "n", "AUC", "sensitivity", "specificity", "accuracy")
     title = f"Subgroups of `{wanted['result']}` by {wanted['level']}"
     return [
         Heading(title, 3),
         Table(columns, tuple(rows)),
-        Paragraph(f"Chi-square p between the groups: {'; '.join(said) or 'not testable'}."),
+        Paragraph(f"Chi-square p between the groups: {'; '.join(p_values) or 'not testable'}."),
     ]
 
 

@@ -15,8 +15,8 @@ from training.stages.experiment import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
     name: experiment
-    for room in (zoo, labels, masses, dib_mg, patches, whole_image, two_step)
-    for name, experiment in room.EXPERIMENTS.items()
+    for module in (zoo, labels, masses, dib_mg, patches, whole_image, two_step)
+    for name, experiment in module.EXPERIMENTS.items()
 }
 """In the order of the papers, behind the ones that ship."""
 

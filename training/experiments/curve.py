@@ -25,7 +25,7 @@ def read_sizes(text: str) -> list[int | None]:
     Raises
     ------
     ValueError
-        Something else stands there.
+        The text is something else.
     """
     sizes: list[int | None] = []
     for word in text.split(","):

@@ -24,12 +24,12 @@ ONE_PASS = Plan(epochs=1, batch=1, rates={"": 1.0}, precision="fp32", augmentati
 
 
 def build(initialisation: Initialisation, backbone: str, trained: str) -> nn.Module:
-    """The classifier of a run, with a forest that is not planted yet.
+    """The classifier of a run, with a forest that is not fitted yet.
 
     Raises
     ------
     ValueError
-        No run is named: ImageNet weights tell no lesions.
+        No run is named: ImageNet weights know no lesions.
     """
     if initialisation.weights == IMAGENET:
         raise ValueError(f"this row starts from a run of {trained}: name its folder with --weights RUNS/{trained}")
@@ -37,13 +37,13 @@ def build(initialisation: Initialisation, backbone: str, trained: str) -> nn.Mod
 
 
 def fit_trees(network: TwoStepNetwork, samples: Samples, recipe: str, seed: int) -> None:
-    """Measure the heatmaps of the training images, and plant the forest that tells the malignant ones."""
+    """Measure the heatmaps of the training images, and fit the forest that recognises the malignant ones."""
     truth = samples.targets["cancer"]
     chosen = np.array([index for index in samples.where("train") if truth[index] >= 0])
     network.to("cuda" if torch.cuda.is_available() else "cpu")
     values = measure_regions(network.patches, [samples.crops[index] for index in chosen], find_recipe(recipe))
     network.cpu()
-    network.plant(fit_forest(values, truth[chosen], seed))
+    network.set_forest(fit_forest(values, truth[chosen], seed))
 
 
 def _experiment(backbone: str) -> Experiment:

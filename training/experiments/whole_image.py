@@ -35,7 +35,7 @@ CONVOLUTIONAL: dict[str, Top] = {
     "vgg-256x1-128x1": VGG_BEST,
     "vgg-128x1-64x1": (VggBlock(128), VggBlock(64)),
 }
-"""Two blocks each, named as in the tables; a Resnet block is shortened to its first depth (and its last, to tell two rows apart)."""
+"""Two blocks each, named as in the tables; a Resnet block is shortened to its first depth (and its last, to distinguish two rows)."""
 
 ON_HEATMAP: dict[str, Top] = {
     "resnet-512x2": RESNET_BEST,

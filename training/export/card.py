@@ -1,4 +1,4 @@
-"""The model card: what it is, what it was trained on, how good it honestly is, where it fails."""
+"""The model card: what it is, what it was trained on, its measured figures, where it fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CARDS = Path(__file__).with_name("cards.toml")
 
 @dataclass(frozen=True)
 class CardText:
-    """What no measurement says.
+    """What cannot be measured.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ def read_card_text(path: Path = CARDS, task: str | None = None) -> CardText:
 
 
 def check_card(manifest: Manifest, text: CardText) -> None:
-    """Refuse a card that would not tell a reader what they must know.
+    """Refuse a card that lacks what a reader must know.
 
     Raises
     ------
@@ -139,5 +139,5 @@ def _line(name: str, group: str, figure: dict[str, Any]) -> str:
     statistic = _statistic(figure)
     value = "one class only" if statistic is None else f"{statistic} {figure[statistic]:.3f}"
     interval = figure.get("interval95")
-    said = "-" if not interval or None in interval else f"{interval[0]:.3f} to {interval[1]:.3f}"
-    return f"| {name} | {group} | {value} | {said} | {figure['n']} | {figure['patients']} |"
+    shown = "-" if not interval or None in interval else f"{interval[0]:.3f} to {interval[1]:.3f}"
+    return f"| {name} | {group} | {value} | {shown} | {figure['n']} | {figure['patients']} |"

@@ -1,4 +1,4 @@
-"""Would the service take this model? Registry, graph and answers are tried as the service tries them, without its code."""
+"""Checks that the service would accept a model: registry, graph and answers, as the service uses them, without its code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_probabilities(head: str, scores: NDArray[np.floating]) -> None:
 
 
 def check_contract(zoo: Path, name: str, version: str, pictures: Sequence[NDArray[np.uint8]]) -> None:
-    """Load a model from a zoo, prove its graph, and run it on whole pictures one by one and as a batch.
+    """Load a model from a zoo, verify its graph, and run it on whole pictures one by one and as a batch.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ def check_contract(zoo: Path, name: str, version: str, pictures: Sequence[NDArra
     Raises
     ------
     ContractBroken
-        The message says which promise does not hold.
+        The message says which condition does not hold.
     """
     try:
         model = Registry(zoo).load(name, version)

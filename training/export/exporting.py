@@ -1,4 +1,4 @@
-"""From a run, or several averaged, to one ONNX file whose parity with torch was checked on real images."""
+"""From a run, or several averaged, to one ONNX file whose answers were compared with torch on real images."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def served_samples(run: Run) -> Samples:
 
 
 def spread(indices: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """At most `count` of the indices, evenly from all over the table, so that no machine or set stands for all."""
+    """At most `count` of the indices, evenly from all over the table, so that no single machine or set decides."""
     if not len(indices):
         return indices
     return indices[np.unique(np.linspace(0, len(indices) - 1, min(count, len(indices))).round().astype(np.int64))]

@@ -1,4 +1,4 @@
-"""What a published model is measured at: the stored graph's predictions, its thresholds, and the metrics of its manifest."""
+"""Measures a published model: the stored graph's predictions, its thresholds, and the metrics of its manifest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From trained runs to a model in the zoo: graph, manifest and card, each proven before the model is moved into place."""
+"""From trained runs to a model in the zoo: graph, manifest and card, each checked before the model is moved into place."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def publish(run: Run, options: PublishOptions) -> Path:
         costs = measure_costs(run, samples, plain, stored, table, options.costs, options.average, options.flips)
         manifest = _make_manifest(run, options, samples, stored, table, calibration, card, costs)
         check_card(manifest, card)
-        _write_papers(folder, run, options, manifest, card)
+        _write_documents(folder, run, options, manifest, card)
         check_contract(zoo, name, options.version, _pictures(samples))
         target.parent.mkdir(parents=True, exist_ok=True)
         folder.rename(target)
@@ -196,7 +196,7 @@ def _make_manifest(
     )
 
 
-def _write_papers(folder: Path, run: Run, options: PublishOptions, manifest: Manifest, card: CardText) -> None:
+def _write_documents(folder: Path, run: Run, options: PublishOptions, manifest: Manifest, card: CardText) -> None:
     """Write manifest and card."""
     (folder / "manifest.json").write_text(manifest.to_json(), encoding="utf-8")
     command = without_paths(options.command) or f"python -m training publish {run.experiment.name} --version {options.version}"

@@ -1,4 +1,4 @@
-"""Stored graphs at work, as the service runs them."""
+"""Runs stored graphs as the service does."""
 
 from __future__ import annotations
 

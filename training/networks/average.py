@@ -45,7 +45,7 @@ class Average(nn.Module):
         self.flips = FLIPS if flips else FLIPS[:1]
 
     def forward(self, pixels: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """As the networks it is made of; what stands for the features are the averaged maps."""
+        """As the networks it is made of; in place of the features it returns the averaged maps."""
         scores: dict[str, list[Tensor]] = {}
         maps: list[Tensor] = []
         # All flips go through a network as one batch: a graph then holds each layer once, not four times.
@@ -75,7 +75,7 @@ def refuse_flips(heads: Sequence[str]) -> None:
     Raises
     ------
     ValueError
-        One of the heads is told by the orientation.
+        The orientation decides one of the heads.
     """
     if sided := [head for head in heads if head in SIDED]:
         raise ValueError(f"a flipped picture has another {' and '.join(sided)}: leave out --flips for this experiment")

@@ -25,7 +25,7 @@ class ExportWrapper(nn.Module):
 
 
 def probabilities(logits: Tensor) -> Tensor:
-    """(n, classes) logits to probabilities; one class stands for itself against its absence."""
+    """(n, classes) logits to probabilities; one class is compared with its absence."""
     return torch.sigmoid(logits) if logits.shape[1] == 1 else torch.softmax(logits, dim=1)
 
 

@@ -1,4 +1,4 @@
-"""ImageNet weights for a network's start: torchvision's own download, a local file, or none. All networks ask here, and say the same."""
+"""ImageNet weights for a network's start: torchvision's own download, a local file, or none. Used by all networks."""
 
 from __future__ import annotations
 

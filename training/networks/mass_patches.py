@@ -132,7 +132,7 @@ class MassGoogLeNet(nn.Module):
     Raises
     ------
     training.networks.imagenet.WeightsUnavailable
-        ``imagenet`` for ``googlenet``: nobody serves these weights as torchvision does its own; the message names the two ways out.
+        ``imagenet`` for ``googlenet``: these weights have no download like torchvision's own; the message names the two alternatives.
     ValueError
         There is no such backbone.
     """

@@ -1,4 +1,8 @@
-"""What stands on a patch classifier in a whole-image network: Resnet and VGG blocks, or FC layers on a heatmap (Shen et al., 2.2)."""
+"""The top of a whole-image network: Resnet and VGG blocks, or FC layers on a heatmap (Shen et al., 2.2).
+
+The paper calls these newly added layers "top layers"; others call them the head of a network, and
+the pretrained layers below them its backbone. A "head" in this code is one output of a network, with its classes.
+"""
 
 from __future__ import annotations
 
@@ -74,7 +78,7 @@ class Bottleneck(nn.Module):
 
 
 def build_blocks(blocks: tuple[Block, ...], inputs: int) -> tuple[nn.Sequential, int]:
-    """Stack blocks on a map of `inputs` channels; answers the layers and the channels of their map."""
+    """Stack blocks on a map of `inputs` channels; returns the layers and the channels of their map."""
     layers: list[nn.Module] = []
     for block in blocks:
         if isinstance(block, VggBlock):

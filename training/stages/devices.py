@@ -1,4 +1,4 @@
-"""What training runs on: one device or several, in which precision, and with which algorithms."""
+"""The devices of a training, their precision and their algorithms."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def open_fabric(precision: Precision, devices: int = 1) -> Fabric:
 
 @contextmanager
 def algorithms(deterministic: bool) -> Iterator[None]:
-    """While it lasts: the same bits on every run, or on a GPU whichever algorithms it finds fastest for these sizes."""
+    """Inside the context: the same bits on every run, or on a GPU whichever algorithms it finds fastest for these sizes."""
     former = torch.are_deterministic_algorithms_enabled(), torch.backends.cudnn.benchmark
     if deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS refuses to be deterministic without it
@@ -61,7 +61,7 @@ def algorithms(deterministic: bool) -> Iterator[None]:
 
 @contextmanager
 def explain(plan: Plan, shape: tuple[int, ...], place: str) -> Iterator[None]:
-    """Turn what the machine says about want of memory or space into what to change.
+    """Turn the machine's errors about lack of memory or space into advice on what to change.
 
     Raises
     ------
@@ -71,7 +71,7 @@ def explain(plan: Plan, shape: tuple[int, ...], place: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not _is_want_of_memory(error):
+        if not _is_lack_of_memory(error):
             raise
         rows, columns = shape[-2:]
         advice = f"halve --batch to {max(plan.batch // 2, 1)} and add --set accumulate={plan.accumulate * 2}, or choose a smaller --shape"
@@ -87,5 +87,5 @@ def explain(plan: Plan, shape: tuple[int, ...], place: str) -> Iterator[None]:
         ) from error
 
 
-def _is_want_of_memory(error: Exception) -> bool:
+def _is_lack_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

@@ -1,4 +1,4 @@
-"""One training loop for every network, on Lightning Fabric: it moves, casts and synchronises; the loop stays here to be read.
+"""One training loop for every network, on Lightning Fabric: Fabric moves, casts and synchronises; the loop itself is here.
 
 A run that is killed goes on from its last epoch's checkpoint to the same weights: every order, augmentation and dropout mask is
 decided by the seed and the epoch's number, and the checkpoint holds the rest.
@@ -36,8 +36,8 @@ from training.stages.training_log import TrainingLog
 AfterEpoch = Callable[[int, nn.Module], dict[str, float]]
 """From the epoch's number (from 0) and the network to figures on the validation part; larger is better."""
 
-LOOK_EVERY = 10
-"""Batches between two looks at the loss: each look makes a GPU wait."""
+CHECK_EVERY = 10
+"""Batches between two checks of the loss: each check makes a GPU wait."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ def fit(
     fabric: Fabric | None = None,
     workers: int | None = None,
 ) -> nn.Module:
-    """Train `network` in place, going on from ``folder/checkpoint.pt`` where there is one.
+    """Train `network` in place, continuing from ``folder/checkpoint.pt`` where there is one.
 
     Parameters
     ----------
@@ -158,8 +158,8 @@ class _Fit:
                 total += value.detach()
                 if last:
                     self._step()
-                if number % LOOK_EVERY == 0 or number + 1 == count:
-                    mean = self._look(total / (number + 1))
+                if number % CHECK_EVERY == 0 or number + 1 == count:
+                    mean = self._check_loss(total / (number + 1))
                     bar.set_postfix(loss=f"{mean:.4f}", refresh=False)
                     if log:
                         figures = {"loss": mean, "rate": self.optimiser.param_groups[0]["lr"]}
@@ -182,8 +182,8 @@ class _Fit:
         self.stepper.zero_grad(set_to_none=True)
         self.schedule.step()
 
-    def _look(self, mean: Tensor) -> float:
-        """The mean loss over all devices; every one of them stops where it is broken, or the others would wait for it forever."""
+    def _check_loss(self, mean: Tensor) -> float:
+        """The mean loss over all devices; every device stops where it is broken, or the others would wait for it forever."""
         value = float(self.fabric.all_reduce(mean, reduce_op="mean"))  # type: ignore[arg-type]
         if not np.isfinite(value):
             raise LossBroken(

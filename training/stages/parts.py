@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from training.data.index import Row
 from training.data.splits import RULES, k_folds, read_split, split_patients
+from training.data.table import Row
 from training.errors import SplitUnfit
 
 SPLIT_SEED = 20261121

@@ -37,7 +37,7 @@ class TrainingLog:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        # The first error is the one to tell; closing on a full disk would only raise it again.
+        # The first error is the one to report; closing on a full disk would only raise it again.
         with contextlib.suppress(Exception) if kind else contextlib.nullcontext():
             self.board.close()
 

@@ -73,7 +73,7 @@ class TwoStepNetwork(nn.Module):
             node = 2 * node + 1 + right.long()
         return self.leaves[tree, node - (2**DEPTH - 1)].mean(dim=1)
 
-    def plant(self, forest: RandomForestClassifier) -> None:
+    def set_forest(self, forest: RandomForestClassifier) -> None:
         """Take the trees of a fitted forest of `TREES` trees of at most `DEPTH` levels."""
         positive = list(forest.classes_).index(1)
         features, thresholds, leaves = (buffer.cpu().numpy().copy() for buffer in (self.features, self.thresholds, self.leaves))
@@ -84,7 +84,7 @@ class TwoStepNetwork(nn.Module):
             places = [(0, 0, 0)]  # the tree's own node, ours, its depth
             while places:
                 node, place, depth = places.pop()
-                if lefts[node] < 0:  # a leaf stands for everything below it
+                if lefts[node] < 0:  # a leaf has the value of everything below it
                     first = (place + 1) * 2 ** (DEPTH - depth) - 2**DEPTH
                     leaves[number, first : first + 2 ** (DEPTH - depth)] = shares[node]
                     continue

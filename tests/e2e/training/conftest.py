@@ -46,7 +46,7 @@ def masses_only(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def cancer_or_normal(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Data folder with 72 patients, every other with a large malignant mass and the rest healthy: what DIB-MG tells apart."""
+    """Data folder with 72 patients, every other with a large malignant mass and the rest healthy: what DIB-MG distinguishes."""
     folder = tmp_path_factory.mktemp("cancer-or-normal")
     findings: tuple[Finding | None, ...] = (("mass", "malignant"), None)
     write_synthetic(folder / "synthetic", 72, seed=3, size=SIZE, findings=findings, radii=(0.07, 0.1))

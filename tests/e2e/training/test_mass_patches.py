@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(1200)
 PLAN = Plan(epochs=2, batch=32, rates={"": 1e-3}, optimiser="adam", weight_decay=0.0, augmentation=MASSES)
 
 
-def test_masses_are_told_apart_and_the_graph_is_served(masses_only: Path, quick: Quick, tmp_path: Path) -> None:
+def test_masses_are_distinguished_and_the_graph_is_served(masses_only: Path, quick: Quick, tmp_path: Path) -> None:
     walk = quick("mass-baseline-large-aug", masses_only, PLAN)
     assert "synthetic" in call("index", "synthetic", "--data", masses_only)
     walk.train("--shape", "48x48", "--weights", "random")

@@ -1,4 +1,4 @@
-"""The user's road, step by step: train, evaluate, export, publish and serve, each as the command line does it."""
+"""The user's way, step by step: train, evaluate, export, publish and serve, each as the command line does it."""
 
 from __future__ import annotations
 
@@ -67,10 +67,10 @@ class Walk:
         return read_predictions(self.folder / "report" / "predictions.csv").part("test")
 
     def export(self, path: Path) -> float:
-        """Write the graph; its largest difference from torch on real pictures, as the command tells it."""
-        told = call("export", *self.places[:1], path, *self.places[1:], "--storage", "fp32")
-        found = re.search(r"difference=([0-9.e-]+)", told)
-        assert path.is_file() and found, told
+        """Write the graph; its largest difference from torch on real pictures, as the command prints it."""
+        printed = call("export", *self.places[:1], path, *self.places[1:], "--storage", "fp32")
+        found = re.search(r"difference=([0-9.e-]+)", printed)
+        assert path.is_file() and found, printed
         return float(found.group(1))
 
     def serve(self, zoo: Path) -> Network:
@@ -105,5 +105,5 @@ def _score(network: Network, samples: Samples, head: str, pictures: list[Picture
 def largest_difference(served: dict[str, NDArray[np.float32]], table: Predictions, head: str) -> float:
     """Between what the runner and what the report says of the same samples."""
     assert {case.sample for case in table.cases} == set(served)
-    told = {case.sample: scores for case, scores in zip(table.cases, table.scores[head], strict=True)}
-    return max(float(np.abs(told[name] - scores).max()) for name, scores in served.items())
+    reported = {case.sample: scores for case, scores in zip(table.cases, table.scores[head], strict=True)}
+    return max(float(np.abs(reported[name] - scores).max()) for name, scores in served.items())

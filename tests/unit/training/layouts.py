@@ -67,7 +67,7 @@ def cbis_mask(box: tuple[int, int, int, int], shape: tuple[int, int] = (ROWS, CO
 
 
 class CbisCase:
-    """One full mammogram of CBIS-DDSM, its lesions, and where each file lies in a layout.
+    """One full mammogram of CBIS-DDSM, its lesions, and the place of each file in a layout.
 
     `layout`: ``original`` (000000.dcm below the paths of the tables), ``classic`` (Subject/Study/Series/1-1.dcm), ``descriptive`` (the
     names that the NBIA Data Retriever makes), ``uid`` (Study/Series only) or ``idc`` (Subject/Study/MG_Series).

@@ -1,4 +1,4 @@
-"""Pictures with and without a bright square, and the smallest network that can tell them apart."""
+"""Pictures with and without a bright square, and the smallest network that can distinguish them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cache: decoded once, resumed after a kill, broken files named, a full disk told before anything is written."""
+"""The cache: decoded once, resumed after a kill, broken files named, a full disk reported before anything is written."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ from models.errors import RecipeUnknown
 from models.preprocessing.recipe import find_recipe
 from tests.support.phantom import draw_breast, make_dataset
 from training.data import cache, pictures
-from training.data.cache import build_cache, read_crop, read_picture
+from training.data.cache import build_cache, read_crop
+from training.data.pictures import read_picture
 from training.data.index import read_index
 from training.data.table import Row
 
@@ -150,7 +151,7 @@ def test_a_killed_build_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: py
         stream.write(b"half a crop")  # what a kill in the middle of a chunk leaves behind
 
     decoded: list[str] = []
-    known = cache.read_picture
+    known = read_picture
 
     def counting(row: Row) -> np.ndarray:
         decoded.append(row.file.stem)
@@ -168,7 +169,7 @@ def test_two_builders_of_one_cache_do_the_work_once(tmp_path: Path, monkeypatch:
     """As the processes of one distributed run: one builds, the other waits and reads."""
     rows = draw_files(tmp_path / "set", 8)
     decoded: list[str] = []
-    known = cache.read_picture
+    known = read_picture
 
     def counting(row: Row) -> np.ndarray:
         decoded.append(row.file.stem)
@@ -181,7 +182,7 @@ def test_two_builders_of_one_cache_do_the_work_once(tmp_path: Path, monkeypatch:
     assert len(decoded) == 8 and np.array_equal(first.pixels, second.pixels) and len(first.rows) == 8
 
 
-def test_a_full_disk_is_told_with_the_bytes_that_are_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_reported_with_the_bytes_that_are_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = draw_files(tmp_path / "set", 4)
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9 - 100, 100))
@@ -191,7 +192,7 @@ def test_a_full_disk_is_told_with_the_bytes_that_are_needed(tmp_path: Path, monk
     assert caught.value.errno == errno.ENOSPC
 
 
-def test_a_disk_that_fills_during_the_build_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_fills_during_the_build_is_reported_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = draw_files(tmp_path / "set", 4)
 
     def fail(descriptor: int) -> None:

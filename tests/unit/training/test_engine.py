@@ -1,4 +1,4 @@
-"""The loop on pictures that anyone can tell apart: it must learn them in seconds, and do what its plan says."""
+"""The loop on pictures that are easy to distinguish: it must learn them in seconds, and follow its plan."""
 
 from __future__ import annotations
 

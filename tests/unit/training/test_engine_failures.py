@@ -30,7 +30,7 @@ def test_a_loss_that_explodes_says_what_to_change(tmp_path: Path) -> None:
     assert not (tmp_path / LAST).exists(), "broken weights are not kept"
 
 
-def test_a_target_that_is_no_number_is_told(tmp_path: Path) -> None:
+def test_a_target_that_is_no_number_is_reported(tmp_path: Path) -> None:
     crops, sick = pictures()
 
     def loss(logits: dict[str, torch.Tensor], targets: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -40,7 +40,7 @@ def test_a_target_that_is_no_number_is_told(tmp_path: Path) -> None:
         fit(Tiny(), AugmentedDataset(crops, {"cancer": sick}, None), loss, PLAN, tmp_path)
 
 
-def test_a_checkpoint_of_other_rates_is_told_and_kept(tmp_path: Path) -> None:
+def test_a_checkpoint_of_other_rates_is_reported_and_kept(tmp_path: Path) -> None:
     run(tmp_path, replace(PLAN, epochs=1, rates={"features": 1e-3, "output": 1e-3}))
     kept = (tmp_path / LAST).read_bytes()
     with pytest.raises(RunDiffers, match=r"written under other learning rates.*--weights RUN"):
@@ -109,7 +109,7 @@ except DiskFull as error:
 """
 
 
-def test_a_file_that_may_not_grow_is_told_and_leaves_no_halves(tmp_path: Path) -> None:
+def test_a_file_that_may_not_grow_is_reported_and_leaves_no_halves(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True,
@@ -118,7 +118,7 @@ def test_a_file_that_may_not_grow_is_told_and_leaves_no_halves(tmp_path: Path) -
     assert not list(tmp_path.glob("*.part")) and load(tmp_path / LAST)["epoch"] == 1
 
 
-def test_a_full_disk_is_told(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(tmp_path: Path) -> None:
     """A tmpfs of 64 KiB, where this process may mount one."""
     small = tmp_path / "small"
     small.mkdir()

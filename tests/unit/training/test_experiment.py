@@ -141,7 +141,7 @@ def _only(samples: Samples, wanted: int) -> Samples:
     return replace(samples, targets={"laterality": np.where(samples.targets["laterality"] == wanted, wanted, -1)})
 
 
-def test_an_empty_train_part_is_told(data: Path, tmp_path: Path) -> None:
+def test_an_empty_train_part_is_reported(data: Path, tmp_path: Path) -> None:
     def gather(request: SampleRequest) -> Samples:
         samples = gather_images(request)
         return replace(samples, parts=np.full(len(samples.rows), "test"))
@@ -163,7 +163,7 @@ def test_every_patient_is_tested_in_one_fold(data: Path, tmp_path: Path) -> None
             assign_parts(rows, "k-fold", fold)
 
 
-def test_a_split_that_does_not_fit_the_data_is_told(data: Path, tmp_path: Path) -> None:
+def test_a_split_that_does_not_fit_the_data_is_reported(data: Path, tmp_path: Path) -> None:
     rows = sides_run(data, tmp_path).gather().rows
     other = tmp_path / "other.csv"
     other.write_text(f"patient,part\n{rows[0].patient},train\nsomeone,test\n", encoding="utf-8")
@@ -227,7 +227,7 @@ def test_a_forest_is_trained_saved_and_loaded_as_a_network_is(data: Path, tmp_pa
     run = Run(forest, options)
     train(run)
     network = run.network()
-    assert torch.isfinite(network.get_buffer("thresholds")).any() or (network.get_buffer("leaves") != 0.5).any(), "trees were planted"
+    assert torch.isfinite(network.get_buffer("thresholds")).any() or (network.get_buffer("leaves") != 0.5).any(), "the forest was fitted"
     samples = run.gather()
     logits = predict(network, samples.crops[samples.where("test")[:2]], precision="fp32")["cancer"]
     assert logits.shape == (2, 1) and np.isfinite(logits).all()

@@ -86,7 +86,7 @@ def test_density_zero_and_odd_cells(tmp_path: Path) -> None:
     write_cbis_tables(tmp_path, cases)
     index = read(tmp_path)
     assert [row.density for row in index.rows] == [None, "A", "B", "C"]
-    assert [skipped.why for skipped in index.skipped] == ["the same lesion stands in an earlier line", "pathology 'UNSURE' is unknown"]
+    assert [skipped.why for skipped in index.skipped] == ["the same lesion is in an earlier line", "pathology 'UNSURE' is unknown"]
     assert "mass_case_description_train_set.csv, line" in index.skipped[0].what
 
 

@@ -58,7 +58,7 @@ def test_unknown_and_missing_columns_are_named(tmp_path: Path) -> None:
 
 def test_a_comma_that_was_not_quoted_and_a_file_that_is_no_table(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("file,patient,manufacturer\none.png,7,Acme, Inc.\n")
-    with pytest.raises(ValueError, match=r"line 2: 'Inc\.' stands behind the last column"):
+    with pytest.raises(ValueError, match=r"line 2: 'Inc\.' is beyond the last column"):
         read_set(tmp_path / "t.csv", "table")
     (tmp_path / "t.csv").write_text("file,patient\n" + "x" * 200_000 + ",7\n")
     with pytest.raises(ValueError, match=r"t\.csv, line 2: no CSV"):

@@ -161,7 +161,7 @@ def test_cmmd(tmp_path: Path, sheet: str) -> None:
     write_dicom(series / "1-3.dcm", ImageLaterality="L", ViewCodeSequence=mlo, SOPInstanceUID="1.2.5", **common)
     (series / "1-4.dcm").write_bytes(b"cut off")
     common["PatientID"] = "D1-0002"
-    study = tmp_path / "CMMD" / "1.3.6.1.4.1.14519.5.2.1"  # as others store it: no folder tells whose it is
+    study = tmp_path / "CMMD" / "1.3.6.1.4.1.14519.5.2.1"  # as others store it: no folder names the patient
     write_dicom(study / "2-1.dcm", ImageLaterality="L", ViewCodeSequence=cc, **common)
     write_dicom(study / "2-2.dcm", ImageLaterality="L", **common)
     write_dicom(study / "3-1.dcm", ImageLaterality="L", ViewCodeSequence=cc, **(common | {"PatientID": "D2-0009"}))

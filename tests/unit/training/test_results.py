@@ -17,7 +17,7 @@ from training.evaluate.results import flatten, render, render_results, write_res
 
 ROOT = Path(__file__).resolve().parents[3]
 RUN = {
-    "name": "made-up", "paper": "nobody", "shape": [8, 8], "split": "70/10/20", "seed": 3, "epochs": 2, "batch": 4, "seconds": 300.0,
+    "name": "made-up", "paper": "none", "shape": [8, 8], "split": "70/10/20", "seed": 3, "epochs": 2, "batch": 4, "seconds": 300.0,
     "command": "python -m training evaluate made-up", "commit": "abc1234", "start": "random",
 }  # fmt: skip
 PLAN = """
@@ -137,6 +137,6 @@ def test_what_a_cell_holds_cannot_break_a_page(tmp_path: Path) -> None:
     assert "a &lt;b&gt;" in to_html(blocks, tmp_path, "t") and "c &amp; d" in to_html(blocks, tmp_path, "t")
 
 
-def test_a_command_is_told_without_paths_of_this_machine() -> None:
-    told = without_paths("python -m training evaluate cancer --data /home/someone/data --runs runs")
-    assert told == "python -m training evaluate cancer --data FOLDER/data --runs runs"
+def test_a_command_is_kept_without_paths_of_this_machine() -> None:
+    command = without_paths("python -m training evaluate cancer --data /home/someone/data --runs runs")
+    assert command == "python -m training evaluate cancer --data FOLDER/data --runs runs"

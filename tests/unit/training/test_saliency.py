@@ -59,7 +59,7 @@ def test_it_is_the_slope_that_a_small_step_measures_and_leaves_no_trace(network:
         parameter.requires_grad_(False)  # frozen, as a stem of an experiment is
     state = {name: value.clone() for name, value in network.state_dict().items()}
     pixels = torch.rand(2, 1, 64, 64)
-    with torch.no_grad():  # whoever asks may be predicting
+    with torch.no_grad():  # the caller may be predicting
         answer = saliency(network.float(), pixels, "mass", 1)
     assert network.training and not any(parameter.requires_grad or parameter.grad is not None for parameter in network.parameters())
     assert all(torch.equal(value.float(), network.state_dict()[name].float()) for name, value in state.items()), "batch norm did not move"

@@ -193,7 +193,7 @@ class TestTruth:
             assert without[rows, columns].max() < 0.1
             assert (columns.mean() > 256) == (side == "L")
             letters = (with_marker[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] > 0.4).sum(axis=0)
-            assert letters[0] > letters[-1]  # the upright of L or R stands first, the open C last: not mirrored
+            assert letters[0] > letters[-1]  # the upright of L or R comes first, the open C last: not mirrored
 
 
 class TestPictures:

@@ -220,7 +220,7 @@ def test_the_forest_in_tensors_is_the_forest() -> None:
     assert forest.min_samples_split == 19, "300 of the paper's 1,903 images, as a share of 120"
     assert least_split(1903) == 300
     network = TwoStepNetwork(PatchClassifier("efficientnet-lite0", "random"))
-    network.plant(forest)
+    network.set_forest(forest)
     fresh = chance.random((50, FEATURES))
     again = TwoStepNetwork(PatchClassifier("efficientnet-lite0", "random"))
     again.load_state_dict(network.state_dict())
@@ -232,7 +232,7 @@ def test_two_steps_score_an_image_like_any_network() -> None:
     network = TwoStepNetwork(patches).eval()
     crops = np.random.default_rng(0).integers(0, 255, (4, 288, 256)).astype(np.uint8)
     values = measure_regions(patches, list(crops), find_recipe("whole-stretch@1"))
-    network.plant(fit_forest(np.random.default_rng(0).random((40, FEATURES)), np.arange(40) % 2, seed=0))
+    network.set_forest(fit_forest(np.random.default_rng(0).random((40, FEATURES)), np.arange(40) % 2, seed=0))
     with torch.no_grad():
         logits, heatmap = network(torch.from_numpy(crops)[:, None].float() / 255)
     assert values.shape == (4, FEATURES) and heatmap.shape == (4, 5, 3, 2) and network.maps(heatmap).shape == (4, 1, 3, 2)

@@ -111,7 +111,7 @@ def _read_cases(tables: list[Path], skipped: list[Skipped]) -> tuple[dict[str, l
         if wrong or not side or not pathology:
             skipped.append(Skipped(line.place, "; ".join(wrong)))
         elif key in seen:
-            skipped.append(Skipped(line.place, "the same lesion stands in an earlier line"))
+            skipped.append(Skipped(line.place, "the same lesion is in an earlier line"))
         else:
             seen.add(key)
             cases[case].append(line)
@@ -132,7 +132,7 @@ def _find_image(case: str, lines: list[Line], files: SeriesFiles, skipped: list[
             skipped.append(Skipped(f"{case}/{path.name}", reason(error)))
     if not shapes:
         return None
-    file = max(shapes, key=lambda path: math.prod(shapes[path]))  # should lesions lie beside it: they are smaller
+    file = max(shapes, key=lambda path: math.prod(shapes[path]))  # lesion crops beside it are smaller
     return _Image(case, lines, file, shapes[file])
 
 

@@ -22,9 +22,9 @@ PATHOLOGIES: dict[str, Literal["malignant", "benign"]] = {"malignant": "malignan
 
 
 def read_cmmd(folder: Path) -> Index:
-    """Read the clinical sheet and every DICOM file below `folder`; whose it is stands in its header, whatever the folders are called.
+    """Read the clinical sheet and every DICOM file below `folder`; the header names the patient, whatever the folders are called.
 
-    A breast without a line of its own (the other side was biopsied) has no pathology. The set outlines no lesions and tells no density.
+    A breast without a line of its own (the other side was biopsied) has no pathology. The set outlines no lesions and has no density.
 
     Raises
     ------

@@ -21,7 +21,7 @@ class Line:
     values
         Cell by column name; names in lower case with ``_`` for spaces, cells stripped of blanks and newlines at their ends.
     surplus
-        Cells beyond the last column: somebody forgot to quote a comma.
+        Cells beyond the last column: the author forgot to quote a comma.
     """
 
     table: Path

@@ -1,8 +1,8 @@
-"""What readers said of the service's labels: the CSV of ``mammotriage feedback export`` beside the images.
+"""What radiologists answered about the service's labels: the CSV of ``mammotriage feedback export`` beside the images.
 
-The table lies in the data folder of the service, or in a copy of that folder: its column ``file`` is relative to it. Only images that
+The table is in the data folder of the service, or in a copy of that folder: its column ``file`` is relative to it. Only images that
 a reader spoke of are rows. A label is what the reader leaves it as (column ``value``); where no reader spoke of view or side, the header
-says it, as with the reader ``dicom-folder``. Pathology is what a reader told, never a score that they agreed with. Readers who disagree
+says it, as with the reader ``dicom-folder``. Pathology is what a reader entered, never a score that they agreed with. Readers who disagree
 leave the label unknown.
 """
 
@@ -30,7 +30,7 @@ REQUIRED = ("id", "sop_instance_uid", "file", "label", "value", "who")
 VALUES = {"laterality": ("L", "R"), "density": tuple(sorted(set(DENSITIES.values()))), "cancer": PATHOLOGIES}
 """By label; a view may be any, and those that are neither CC nor MLO are skipped with the image."""
 
-Said = dict[str, set[str]]
+Answers = dict[str, set[str]]
 """Values by label, as readers leave them."""
 
 
@@ -42,14 +42,14 @@ def read_feedback(place: Path) -> Index:
     FileNotFoundError
         No such table.
     ValueError
-        A column is missing, or a cell means nothing: the message names line, column and what may stand there.
+        A column is missing, or a cell means nothing: the message names line, column and the values that it accepts.
     """
     table = place / FILE_NAME if place.is_dir() else place
     rows: list[Row] = []
     skipped: list[Skipped] = []
-    for (file, uid), said in _last_words(read_lines(table, REQUIRED)).items():
-        skipped += [Skipped(file, f"readers disagree on the {label}: left unknown") for label, values in said.items() if len(values) > 1]
-        row = _row(table.parent / file, uid, {label: _only(values) for label, values in said.items()})
+    for (file, uid), answers in _last_answers(read_lines(table, REQUIRED)).items():
+        skipped += [Skipped(file, f"readers disagree on the {label}: left unknown") for label, values in answers.items() if len(values) > 1]
+        row = _row(table.parent / file, uid, {label: _only(values) for label, values in answers.items()})
         if isinstance(row, Row):
             rows.append(row)
         else:
@@ -57,8 +57,8 @@ def read_feedback(place: Path) -> Index:
     return Index(tuple(rows), tuple(skipped))
 
 
-def _last_words(lines: list[Line]) -> dict[tuple[str, str], Said]:
-    """What counts of each image: the last word of each reader on each label, whether or not the table holds the former ones."""
+def _last_answers(lines: list[Line]) -> dict[tuple[str, str], Answers]:
+    """What counts of each image: the last answer of each reader on each label, whether or not the table holds the former ones."""
     counting: dict[tuple[str, str, str, str], tuple[int, str]] = {}
     for line in lines:
         number, label, value = line["id"], line["label"], line["value"]
@@ -70,7 +70,7 @@ def _last_words(lines: list[Line]) -> dict[tuple[str, str], Said]:
             raise ValueError(f"{line.place}, column value: {value!r} must be one of {', '.join(VALUES[label])}")
         key = (line["file"], line["sop_instance_uid"], label, line["who"])
         counting[key] = max(counting.get(key, (0, "")), (int(number), value))
-    images: dict[tuple[str, str], Said] = defaultdict(lambda: defaultdict(set))
+    images: dict[tuple[str, str], Answers] = defaultdict(lambda: defaultdict(set))
     for (file, uid, label, _), (_, value) in counting.items():
         if value:
             images[file, uid][label].add(value)
@@ -81,7 +81,7 @@ def _only(values: set[str]) -> str | None:
     return next(iter(values)) if len(values) == 1 else None
 
 
-def _row(path: Path, uid: str, said: Mapping[str, str | None]) -> Row | str:
+def _row(path: Path, uid: str, answers: Mapping[str, str | None]) -> Row | str:
     """A row, or why there is none."""
     try:
         header = read_header(read_dataset(path, pixels=False))
@@ -89,7 +89,7 @@ def _row(path: Path, uid: str, said: Mapping[str, str | None]) -> Row | str:
         return reason(error)
     if header.image != uid:
         return "another image than the table says"
-    header = replace(header, view=said.get("view", header.view), laterality=said.get("laterality", header.laterality))
+    header = replace(header, view=answers.get("view", header.view), laterality=answers.get("laterality", header.laterality))
     if why := unfit(header):
         return why
     patient = header.patient or header.study or uid
@@ -102,8 +102,8 @@ def _row(path: Path, uid: str, said: Mapping[str, str | None]) -> Row | str:
         view=header.view,
         laterality=header.laterality,
         breast=header.laterality or "",
-        density=said.get("density"),
-        pathology=said.get("cancer"),  # type: ignore[arg-type]  # one of VALUES: checked when it was read
+        density=answers.get("density"),
+        pathology=answers.get("cancer"),  # type: ignore[arg-type]  # one of VALUES: checked when it was read
         manufacturer=header.manufacturer,
         age=header.age,
     )

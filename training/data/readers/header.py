@@ -16,7 +16,7 @@ CBIS = "cbis"
 _VIEW_BY_CODE = {value: view.value for view, code in VIEW_CODES.items() for value in (code.value, *code.legacy)}
 _MODIFIER_BY_CODE = {value: modifier for modifier, code in MODIFIER_CODES.items() for value in (code.value, *code.legacy)}
 _VIEW_IN_TEXT = ("ViewPosition", "PatientOrientation", "SeriesDescription", "ProtocolName")
-"""Where the view stands when it is not coded; CBIS-DDSM keeps it in Patient Orientation."""
+"""Where the view is when it is not coded; CBIS-DDSM keeps it in Patient Orientation."""
 
 _LABEL = re.compile(r"(?P<side>[RL]?)(?P<view>CC|MLO)")
 _CBIS_CASE = re.compile(
@@ -95,11 +95,11 @@ def read_view(dataset: Dataset) -> str | None:
         if read_term(item, "CodingSchemeDesignator") in READABLE_SCHEMES and (view := _VIEW_BY_CODE.get(read_term(item, "CodeValue"))):
             return view
     for keyword in _VIEW_IN_TEXT:
-        said = {match["view"] for word in read_words(dataset, keyword) if (match := _LABEL.fullmatch(word))}
-        if len(said) == 1:
-            return said.pop()
+        found = {match["view"] for word in read_words(dataset, keyword) if (match := _LABEL.fullmatch(word))}
+        if len(found) == 1:
+            return found.pop()
         if keyword == "ViewPosition" and read_words(dataset, keyword):
-            return read_words(dataset, keyword)[0]  # another view than the two: said, so not looked for elsewhere
+            return read_words(dataset, keyword)[0]  # a third view: it is given, so it is not looked for elsewhere
     return None
 
 
@@ -110,15 +110,15 @@ def read_side(dataset: Dataset) -> str | None:
             return side
     for keyword in ("ViewPosition", "SeriesDescription", "ProtocolName"):
         words = read_words(dataset, keyword)
-        said = {match["side"] for word in words if (match := _LABEL.fullmatch(word)) and match["side"]}
-        said |= {word[0] for word in words if word in {"LEFT", "RIGHT", "L", "R"}}
-        if len(said) == 1:
-            return said.pop()
+        found = {match["side"] for word in words if (match := _LABEL.fullmatch(word)) and match["side"]}
+        found |= {word[0] for word in words if word in {"LEFT", "RIGHT", "L", "R"}}
+        if len(found) == 1:
+            return found.pop()
     return None
 
 
 def read_manufacturer(dataset: Dataset) -> str:
-    """Manufacturer and model; of a digitised film the secondary capture device's manufacturer; ``unknown`` where nothing is said."""
+    """Manufacturer and model; of a digitised film the secondary capture device's manufacturer; ``unknown`` where the header has neither."""
     names = [read_text(dataset, keyword) for keyword in ("Manufacturer", "ManufacturerModelName")]
     return " ".join(filter(None, names)) or read_text(dataset, "SecondaryCaptureDeviceManufacturer") or "unknown"
 

@@ -20,7 +20,7 @@ MACHINE = "Siemens MammoNovation"
 """Of every image (Moreira et al. 2012, Materials)."""
 
 _DICOM_NAME = re.compile(r"(?P<image>\d+)_(?P<patient>[0-9a-fA-F]+)_.*\.dcm")
-"""``20586908_6c613a14b80a8591_MG_R_CC_ANON.dcm``: the only place where the set tells patients apart."""
+"""``20586908_6c613a14b80a8591_MG_R_CC_ANON.dcm``: the only place where the set distinguishes patients."""
 
 _POINT = re.compile(r"\(\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)")
 
@@ -49,7 +49,7 @@ def read_inbreast(folder: Path) -> Index:
     for line in read_sheet(sheet, ("file_name", "laterality", "view", "acr", "bi-rads")):
         image = line["file_name"]
         if not image:
-            continue  # the sheet's legend stands below its table
+            continue  # the sheet's legend is below its table
         birads, view, side = read_birads(line["bi-rads"]), line["view"].upper(), line["laterality"].upper()
         if view not in {"CC", "MLO"} or side not in {"L", "R"}:
             skipped.append(Skipped(line.place, f"view {view!r} must be CC or MLO, laterality {side!r} L or R"))

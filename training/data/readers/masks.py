@@ -1,4 +1,4 @@
-"""Lesions out of mask files: a mask is told from a cropped picture by its two grey levels, not by what a table calls it."""
+"""Lesions from mask files: two grey levels distinguish a mask from a cropped picture, whatever a table calls it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One's own images: a CSV file with these columns, of which only the first two must be there.
+"""A user's own images: a CSV file with these columns, of which only the first two must be there.
 
 ====================  ==================================================================================================
 column                a cell
@@ -17,7 +17,7 @@ manufacturer          the machine
 age                   years
 inverted, mirrored    1 or 0: air is bright; flipped left to right
 rois                  lesions as ``kind left top right bottom pathology`` with ``;`` between: ``mass 10 20 60 70 malignant;
-                      calcification 5 5 9 9``. Pixels of the picture as it stands after `inverted` and `mirrored` are undone
+                      calcification 5 5 9 9``. Pixels of the picture after `inverted` and `mirrored` are undone
 ====================  ==================================================================================================
 
 An empty cell is "unknown". In split files a patient is ``dataset-patient``, such as ``table-7``.
@@ -41,7 +41,7 @@ REQUIRED = ("file", "patient")
 KINDS, ROI_PATHOLOGIES = ("mass", "calcification", "other"), ("malignant", "benign")
 PATHOLOGIES = (*ROI_PATHOLOGIES, "normal", "negative")
 MESSAGES = 10
-"""Mistakes that one error tells; mending them in one go is easier."""
+"""Mistakes that one error lists; correcting them in one go is easier."""
 
 
 def read_own_table(place: Path) -> Index:
@@ -52,7 +52,7 @@ def read_own_table(place: Path) -> Index:
     FileNotFoundError
         No such table.
     ValueError
-        A column that is unknown or missing, or cells that mean nothing: the message names line, column and what may stand there.
+        A column that is unknown or missing, or cells that mean nothing: the message names line, column and the values that it accepts.
     """
     table = place / FILE_NAME if place.is_dir() else place
     lines = read_lines(table, REQUIRED)
@@ -71,7 +71,7 @@ def read_own_table(place: Path) -> Index:
 def _row(line: Line, folder: Path, mistakes: list[str]) -> Row | None:
     cells: dict[str, Any] = {}
     if line.surplus:
-        mistakes.append(f"{line.place}: {line.surplus[0]!r} stands behind the last column; quote cells that hold a comma")
+        mistakes.append(f"{line.place}: {line.surplus[0]!r} is beyond the last column; quote cells that hold a comma")
     for column in REQUIRED:
         if not line[column]:
             mistakes.append(f"{line.place}, column {column}: must not be empty")
@@ -143,4 +143,4 @@ _CELLS: dict[str, tuple[Callable[[str], Any], str]] = {
     "mirrored": (lambda cell: {"1": True, "0": False}[cell], "1 or 0"),
     "rois": (_rois, "lesions as `kind left top right bottom pathology`, ; between them"),
 }
-"""How each optional column is read, and what may stand in it."""
+"""How each optional column is read, and the values that it accepts."""

@@ -1,4 +1,4 @@
-"""RSNA Screening Mammography Breast Cancer Detection 2022 as kaggle hands it out, or as people convert it to pictures."""
+"""RSNA Screening Mammography Breast Cancer Detection 2022 as Kaggle publishes it, or converted to pictures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from training.data.table import Index, Row, Skipped
 NAME = "rsna-2022"
 COLUMNS = ("patient_id", "image_id", "laterality", "view", "cancer", "machine_id")
 PLACES = ("train_images/{patient}/{image}", "{patient}/{image}", "train_images/{patient}_{image}", "images/{patient}_{image}")
-"""Where an image may lie, without its suffix: as kaggle has it, and as conversions to PNG flatten it."""
+"""Possible places of an image, without its suffix: as kaggle has it, and as conversions to PNG flatten it."""
 SUFFIXES = (".dcm", ".png", ".jpg")
 
 

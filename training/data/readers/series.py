@@ -1,4 +1,4 @@
-"""Where the files of a series lie, whatever a download tool called its folders."""
+"""Finds the files of a series, whatever a download tool called its folders."""
 
 from __future__ import annotations
 
