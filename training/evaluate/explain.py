@@ -1,4 +1,4 @@
-"""Pictures that explain an answer: the class-activation map over chosen images, the gradient's beside it (Yi et al., Figs. 1-3; Levy & Jain, Fig. 3)."""
+"""Pictures that explain an answer: the class-activation map, with the gradient beside it (Yi et al., Figs. 1-3; Levy & Jain, Fig. 3)."""
 
 from __future__ import annotations
 

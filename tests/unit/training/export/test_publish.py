@@ -84,7 +84,7 @@ def test_the_published_graph_answers_what_evaluation_measured(published: Path, r
 
 @pytest.mark.parametrize("kind", ["platt", "isotonic", "temperature"])
 def test_a_calibration_is_stored_as_it_was_fitted(kind: str, runs: RunOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    from tests.unit.training.samples_of_figures import make_table
+    from tests.support.sample_predictions import make_table
     from training.export.calibrating import calibrated, fit_calibration
     from training.metrics.calibration import brier
 

@@ -25,8 +25,8 @@ from models.preprocessing.recipe import find_recipe
 from tests.support.phantom import draw_breast, make_dataset
 from training.data import cache, pictures
 from training.data.cache import build_cache, read_crop
-from training.data.pictures import read_picture
 from training.data.index import read_index
+from training.data.pictures import read_picture
 from training.data.table import Row
 
 SHAPE = (48, 32)
@@ -126,7 +126,7 @@ def test_a_killed_build_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: py
         f"""
         import time
         from pathlib import Path
-        from tests.unit.training.test_cache import SHAPE, make_row
+        from tests.unit.training.data.test_cache import SHAPE, make_row
         from training.data import cache
         cache.CHUNK = 4
         known = cache.read_picture
@@ -139,7 +139,7 @@ def test_a_killed_build_goes_on_where_it_stopped(tmp_path: Path, monkeypatch: py
         cache.build_cache(rows, SHAPE, Path({str(tmp_path / "cache")!r}))
         """
     )
-    child = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[3])
+    child = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL, cwd=Path(__file__).parents[4])
     deadline = time.monotonic() + 60
     while not list((tmp_path / "cache").glob("*.json")) and time.monotonic() < deadline and child.poll() is None:
         time.sleep(0.05)
@@ -199,7 +199,7 @@ def test_a_disk_that_fills_during_the_build_is_reported_too(tmp_path: Path, monk
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(OSError, match=r"make room, choose a smaller shape"):
+    with pytest.raises(OSError, match=r"free some space, choose a smaller shape"):
         build_cache(rows, SHAPE, tmp_path / "cache")
     monkeypatch.undo()
     assert len(build_cache(rows, SHAPE, tmp_path / "cache").rows) == 4

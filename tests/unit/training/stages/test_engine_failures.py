@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from tests.unit.training.masses import PLAN, Tiny, pictures, run
+from tests.support.bright_squares import PLAN, Tiny, pictures, run
 from training.errors import DiskFull, LossBroken, MemoryFull, RunDiffers
 from training.stages.checkpoint import LAST, load
 from training.stages.dataset import AugmentedDataset
 from training.stages.engine import fit
 from training.stages.losses import masked_cross_entropy
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 
 
 def test_a_loss_that_explodes_says_what_to_change(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ LIMITED = """
 import resource, sys
 from dataclasses import replace
 from pathlib import Path
-from tests.unit.training.masses import PLAN, run
+from tests.support.bright_squares import PLAN, run
 from training.errors import DiskFull
 
 folder = Path(sys.argv[1])

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.unit.training.masses import PLAN, Tiny, pictures, run
+from tests.support.bright_squares import PLAN, Tiny, pictures, run
 from training.errors import NotTrained
 from training.stages.checkpoint import BEST, LAST, find_checkpoint, load, read_network, save
 from training.stages.dataset import AugmentedDataset
@@ -23,14 +23,14 @@ from training.stages.losses import masked_cross_entropy
 from training.stages.plan import Plan
 from training.stages.training_log import read_log
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 EXACT = replace(PLAN, epochs=6, precision="fp32", deterministic=True, accumulate=2, patience=5, weight_decay=1e-3)
 
 SLOW = """
 import sys, time
 from pathlib import Path
-from tests.unit.training.masses import pictures
-from tests.unit.training.test_engine_resume import EXACT, Dropping, train
+from tests.support.bright_squares import pictures
+from tests.unit.training.stages.test_engine_resume import EXACT, Dropping, train
 
 folder = Path(sys.argv[1])
 

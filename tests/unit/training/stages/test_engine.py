@@ -11,7 +11,7 @@ import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
-from tests.unit.training.masses import PLAN, Tiny, pictures, run
+from tests.support.bright_squares import PLAN, Tiny, pictures, run
 from training.data.augment import NONE
 from training.stages.checkpoint import load
 from training.stages.dataset import AugmentedDataset, SeededBatches

@@ -11,20 +11,20 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.unit.training.masses import PLAN, run
+from tests.support.bright_squares import PLAN, run
 from training.stages.checkpoint import LAST, load
 from training.stages.devices import algorithms, open_fabric
 from training.stages.training_log import read_log
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 SHARED = replace(PLAN, epochs=2, precision="fp32", accumulate=2, patience=5)
 
 SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from tests.unit.training.masses import Tiny, pictures
-from tests.unit.training.test_engine_devices import SHARED
+from tests.support.bright_squares import Tiny, pictures
+from tests.unit.training.stages.test_engine_devices import SHARED
 from training.stages.devices import open_fabric
 from training.stages.engine import fit
 from training.stages.losses import masked_cross_entropy

@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, roc_auc_score
 from models.combine import breast_score, study_score
 from models.preprocessing.geometry import Box as Crop
 from models.preprocessing.geometry import Placement
-from tests.unit.training.samples_of_figures import make_table
+from tests.support.sample_predictions import make_table
 from training.data.table import Roi, Row
 from training.evaluate.baselines import age_scores, machine_scores
 from training.evaluate.levels import cancer_levels

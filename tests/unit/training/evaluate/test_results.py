@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from tests.unit.training.samples_of_figures import make_table
+from tests.support.sample_predictions import make_table
 from training.evaluate.document import Heading, Paragraph, Table, to_html, to_markdown
 from training.evaluate.measure import compare_tables, measure
 from training.evaluate.pages import make_pages
 from training.evaluate.provenance import without_paths
 from training.evaluate.results import flatten, render, render_results, write_result
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 RUN = {
     "name": "made-up", "paper": "none", "shape": [8, 8], "split": "70/10/20", "seed": 3, "epochs": 2, "batch": 4, "seconds": 300.0,
     "command": "python -m training evaluate made-up", "commit": "abc1234", "start": "random",

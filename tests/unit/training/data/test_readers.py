@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.unit.training.layouts import write_picture, write_table
+from tests.support.dataset_layouts import write_picture, write_table
 from training.data.index import READERS, read_index, read_set, summarise
 from training.data.pictures import read_picture
 from training.data.splits import RULES
@@ -102,5 +102,5 @@ def test_real_lesions_lie_where_the_boxes_say(data_folder: Path) -> None:
 
 
 def test_every_reader_and_rule_is_documented() -> None:
-    page = (Path(__file__).parents[3] / "docs" / "training-data.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[4] / "docs" / "training-data.md").read_text(encoding="utf-8")
     assert all(f"`{name}`" in page for name in (*READERS, *RULES))

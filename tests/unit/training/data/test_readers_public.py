@@ -9,7 +9,7 @@ import numpy as np
 import openpyxl
 import pytest
 
-from tests.unit.training.layouts import (
+from tests.support.dataset_layouts import (
     INBREAST_COLUMNS,
     INBREAST_LINES,
     view_code,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.training.layouts import write_dicom, write_table
+from tests.support.dataset_layouts import write_dicom, write_table
 from training.data.index import read_set
 from training.data.pictures import read_picture
 

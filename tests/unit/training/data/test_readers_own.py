@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.training.layouts import view_code, write_dicom, write_picture, write_table
+from tests.support.dataset_layouts import view_code, write_dicom, write_picture, write_table
 from training.data.index import read_set
 from training.data.pictures import read_picture
 from training.data.readers import own_table
