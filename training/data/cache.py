@@ -30,7 +30,7 @@ except ImportError:  # Windows has no advisory locks: there, start one build at 
 
 log = logging.getLogger(__name__)
 
-LAYOUT = 2
+LAYOUT = 3
 """Of the files that are written here; another number makes other keys."""
 
 WORKERS = os.cpu_count() or 1
@@ -168,7 +168,14 @@ def _key(rows: Sequence[Row], shape: tuple[int, int], recipe: str) -> str:
     """Sixteen hexadecimal digits of everything that the pixels depend on."""
     root = os.path.commonpath([row.file.parent for row in rows])
     files = [
-        (row.dataset, os.path.relpath(row.file, root), row.file.stat().st_size if row.file.is_file() else -1, row.inverted, row.mirrored)
+        (
+            row.dataset,
+            os.path.relpath(row.file, root),
+            row.file.stat().st_size if row.file.is_file() else -1,
+            row.inverted,
+            row.mirrored,
+            row.aspect,
+        )
         for row in rows
     ]
     return hashlib.sha256(repr((LAYOUT, recipe, shape, files)).encode()).hexdigest()[:16]

@@ -11,6 +11,7 @@ from training.data.readers.cbis_ddsm import read_cbis_ddsm
 from training.data.readers.cmmd import read_cmmd
 from training.data.readers.dicom_folder import read_dicom_folder
 from training.data.readers.feedback import read_feedback
+from training.data.readers.flat import read_ddsm_small, read_other_pictures
 from training.data.readers.inbreast import read_inbreast
 from training.data.readers.mini_mias import read_mini_mias
 from training.data.readers.own_table import read_own_table
@@ -27,7 +28,10 @@ Reader = Callable[[Path], Index]
 READERS: dict[str, Reader] = {
     "cbis-ddsm": read_cbis_ddsm,
     "inbreast": read_inbreast,
+    "ddsm-small": read_ddsm_small,
     "mini-mias": read_mini_mias,
+    "not-mammograms": read_other_pictures,
+    "phantoms": read_other_pictures,
     "rsna-2022": read_rsna_2022,
     "rsna-bcd-640": read_rsna_flat,
     "vindr-mammo": read_vindr_mammo,

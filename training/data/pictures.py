@@ -41,6 +41,9 @@ def read_picture(row: Row) -> NDArray[np.uint8]:
     # The set's own entry comes first: a film's white frame looks like bright air. DICOM has a header and is rendered with it.
     if picture.source != "dicom" and row.inverted is not None and picture.inverted != row.inverted:
         pixels = 255 - pixels
+    if row.aspect is not None:
+        size = (max(round(pixels.shape[0] * row.aspect), 1), pixels.shape[0])
+        pixels = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     return np.ascontiguousarray(pixels[:, ::-1] if row.mirrored else pixels)
 
 

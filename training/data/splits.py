@@ -34,6 +34,7 @@ RULES: dict[str, Rule] = {
     "80/10/10": Rule((0.80, 0.10, 0.10)),
     "80/10/10-balanced": Rule((0.80, 0.10, 0.10), balanced=True),
     "85/15": Rule((0.85 * 0.9, 0.85 * 0.1, 0.15)),
+    "60/10/30": Rule((0.60, 0.10, 0.30)),
     "70/30": Rule((0.70, 0.0, 0.30)),
     "5:1:1": Rule((5 / 7, 1 / 7, 1 / 7)),
 }
@@ -47,6 +48,8 @@ RULES: dict[str, Rule] = {
     Levy and Jain 2016, 3: validation and test "constrained to be balanced".
 85/15
     Shen et al. 2017, 3.1.1: 15 % test; 10 % of the rest isolated for validation.
+60/10/30
+    Ours, for a set of few patients: a test part of 20 % would be too small to tell two models apart.
 70/30
     That of its transfer to INbreast, 3.2.1: nothing is chosen there, so nothing is set aside to choose by.
 5:1:1

@@ -59,6 +59,14 @@ class Row:
     inverted, mirrored
         The file shows air bright, or is flipped left to right against the standard orientation: undo it on reading. Where a set does not
         say whether its air is bright (None), the pixels decide, as they do in the service.
+    aspect
+        True width to height of the picture, where the set stretched it; None: its pixels are square.
+    birads, invasive, implant
+        BI-RADS assessment of the breast, whether its cancer is invasive, whether an implant is in the picture; None where unknown.
+    tissue
+        ``F`` fatty, ``G`` fatty-glandular, ``D`` dense-glandular: the three classes of mini-MIAS, which are no BI-RADS density.
+    mammogram
+        False for pictures of something else, which a network must learn to refuse; they have no other labels.
     """
 
     dataset: str
@@ -76,6 +84,12 @@ class Row:
     rois: tuple[Roi, ...] = ()
     inverted: bool | None = None
     mirrored: bool = False
+    aspect: float | None = None
+    birads: int | None = None
+    invasive: bool | None = None
+    implant: bool | None = None
+    tissue: str | None = None
+    mammogram: bool = True
 
     @property
     def malignant(self) -> bool | None:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from training.data.readers.assessment import UNDECIDED, pathology_of, read_birads, read_density
 from training.data.readers.csv_lines import Line, parse_number
+from training.data.readers.flat import LABELS, read_inbreast_flat
 from training.data.readers.series import find_tables
 from training.data.readers.sheets import read_sheet
 from training.data.table import Index, Roi, Row, Skipped
@@ -26,7 +27,7 @@ _POINT = re.compile(r"\(\s*(-?[\d.]+)\s*,\s*(-?[\d.]+)")
 
 
 def read_inbreast(folder: Path) -> Index:
-    """Read INbreast.csv (semicolons) or INbreast.xls, AllDICOMs and AllXML.
+    """Read INbreast.csv (semicolons) or INbreast.xls, AllDICOMs and AllXML; where there is neither, ``labels.csv`` and its pictures.
 
     Images of BI-RADS 3 are skipped, and so are those without an assessment (Shen et al. 2017, 3.2.1). A lesion has no pathology of its
     own; single calcifications are lesions of a pixel or more beside the outline of their cluster.
@@ -39,6 +40,8 @@ def read_inbreast(folder: Path) -> Index:
         The table is .xls, and xlrd is not installed.
     """
     sheet = next(iter(find_tables(folder, *SHEETS)), None)
+    if sheet is None and (folder / LABELS).is_file():
+        return read_inbreast_flat(folder)
     if sheet is None:
         raise FileNotFoundError(f"none of {', '.join(SHEETS)} in {folder}: one of them comes with INbreast")
     root = sheet.parent

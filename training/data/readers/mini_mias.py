@@ -25,6 +25,9 @@ KINDS: dict[str, Literal["mass", "calcification", "other"]] = {
 }
 """Class of abnormality (README.mias, 3rd column); MISC is "other, ill-defined masses"."""
 
+TISSUES = ("F", "G", "D")
+"""Character of background tissue (README.mias, 2nd column): fatty, fatty-glandular, dense-glandular."""
+
 Lesion = tuple[str, ...]
 """Class, severity, and where it is known x, y, radius: the cells of Info.txt from the third on."""
 
@@ -46,18 +49,18 @@ def read_mini_mias(folder: Path) -> Index:
 
 def _read_shared(folder: Path) -> Index:
     found: dict[str, list[Lesion]] = {}
-    sides, patients = {}, {}
-    for line in read_lines(folder / "labels.csv", ("file", "patient_id", "laterality", "notes")):
+    sides, patients, tissues = {}, {}, {}
+    for line in read_lines(folder / "labels.csv", ("file", "patient_id", "laterality", "density", "notes")):
         annotations = re.search(r"annotations[^:]*:\s*([^ ;]*(?:;[^ ;]+/[^ ;]*)*)", line["notes"])
         cells = annotations.group(1).split(";") if annotations else []
         found[line["file"]] = [tuple(cell.split("/")) for cell in cells if "/" in cell]
-        sides[line["file"]], patients[line["file"]] = line["laterality"], line["patient_id"]
-    return _index(folder, found, sides, patients)
+        sides[line["file"]], patients[line["file"]], tissues[line["file"]] = line["laterality"], line["patient_id"], line["density"]
+    return _index(folder, found, sides, patients, tissues)
 
 
 def _read_published(folder: Path) -> Index:
     found: dict[str, list[Lesion]] = defaultdict(list)
-    sides, patients = {}, {}
+    sides, patients, tissues = {}, {}, {}
     for line in (folder / "Info.txt").read_text(encoding="utf-8", errors="replace").splitlines():
         cells = line.split()
         if len(cells) < 3 or not re.fullmatch(r"mdb\d{3}", cells[0]):
@@ -67,10 +70,11 @@ def _read_published(folder: Path) -> Index:
         found[file] += [tuple(cells[2:])] if cells[2] != "NORM" else []
         # README.mias says the opposite, the markers on the films say odd is left (data README).
         sides[file], patients[file] = "L" if number % 2 else "R", f"mias_p{(number + 1) // 2:03d}"
-    return _index(folder, found, sides, patients)
+        tissues[file] = cells[1]
+    return _index(folder, found, sides, patients, tissues)
 
 
-def _index(folder: Path, found: dict[str, list[Lesion]], sides: dict[str, str], patients: dict[str, str]) -> Index:
+def _index(folder: Path, found: dict[str, list[Lesion]], sides: dict[str, str], patients: dict[str, str], tissues: dict[str, str]) -> Index:
     rows, skipped = [], []
     for name, lesions in found.items():
         file = folder / name
@@ -95,6 +99,7 @@ def _index(folder: Path, found: dict[str, list[Lesion]], sides: dict[str, str], 
                 rois=tuple(roi for lesion in lesions if (roi := _roi(lesion))),
                 inverted=False,
                 mirrored=True,
+                tissue=tissues[name] if tissues[name] in TISSUES else None,
             )
         )
     return Index(tuple(rows), tuple(skipped))

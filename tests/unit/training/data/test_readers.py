@@ -42,7 +42,7 @@ def test_summary_counts_equal_reasons() -> None:
 def test_all_layouts_of_the_issue_have_a_reader() -> None:
     assert set(READERS) == {
         "cbis-ddsm", "inbreast", "mini-mias", "rsna-2022", "rsna-bcd-640", "vindr-mammo", "cmmd", "dicom-folder", "table",
-        "feedback", "synthetic",
+        "feedback", "synthetic", "ddsm-small", "not-mammograms", "phantoms",
     }  # fmt: skip
 
 
