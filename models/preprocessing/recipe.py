@@ -128,6 +128,31 @@ def pad_square(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
     return pixels, Placement((rows, columns), Box(0, left, height, left + width), shape), float(mask.mean())
 
 
+def breast_fit(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
+    """The geometry of ``breast-fit@1``: breast box cut out and scaled to fit `shape`, aspect ratio kept, zeros on its air side and below.
+
+    A lesion keeps its form, whatever the breast's. The air side is found from the pixels, as in `pad_square`. Rows of a picture whose
+    pixels are not square must be restored before (`training.data.table.Row.aspect`); DICOM pixels are square.
+    """
+    mask = breast_mask(image)
+    box = breast_box(mask, (image.shape[0], image.shape[1]))
+    scale = min(shape[0] / box.height, shape[1] / box.width)
+    size = (min(max(round(box.height * scale), 1), shape[0]), min(max(round(box.width * scale), 1), shape[1]))
+    scaled, _ = cut(image, box, size)
+    pixels = np.zeros(shape, np.uint8)
+    from_left = chest_is_left(mask)
+    start = 0 if from_left else shape[1] - size[1]
+    pixels[: size[0], start : start + size[1]] = scaled
+    # In source pixels: the cut-out is larger than the breast's box, which is what maps it back without a second kind of placement.
+    height, width = max(box.height, round(shape[0] / scale)), max(box.width, round(shape[1] / scale))
+    left = box.left if from_left else box.right - width
+    return (
+        pixels,
+        Placement((image.shape[0], image.shape[1]), Box(box.top, left, box.top + height, left + width), shape),
+        float(mask.mean()),
+    )
+
+
 def patch_stretch(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
     """The geometry of ``patch-stretch@1``: a patch that somebody cut out is taken as it is; all of it counts as breast."""
     pixels, placement = cut(image, Box(0, 0, *image.shape[:2]), shape)
@@ -147,6 +172,7 @@ RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
     for recipe in (
         breast_stretch,
+        Recipe("breast-fit@1", breast_fit, normalise),
         Recipe("whole-stretch@1", whole_stretch, keep_levels),
         Recipe("whole-unmarked@1", whole_unmarked, keep_levels),
         Recipe("pad-square@1", pad_square, keep_levels),

@@ -33,6 +33,10 @@ class Augmentation:
         Largest amount added to every pixel, as a share of the full grey range.
     shear_radians
         Largest shear along the rows.
+    shrink
+        Three pictures of ten shrink, both axes by the same factor from exp(-shrink) to 1: small breasts.
+    invert
+        Share of the pictures whose grey levels are turned round.
     """
 
     rotation_degrees: float = 12.0
@@ -45,6 +49,8 @@ class Augmentation:
     crop: float = 0.0
     brightness: float = 0.0
     shear_radians: float = 0.0
+    shrink: float = 0.0
+    invert: float = 0.0
 
     def __call__(self, pixels: NDArray[np.float32], chance: np.random.Generator) -> NDArray[np.float32]:
         """Change (rows, columns) float32 in [0, 1] at random; shape and range stay; pixels from outside the picture are air (0)."""
@@ -62,6 +68,8 @@ class Augmentation:
             changed = (changed - 0.5) * np.exp(chance.uniform(-self.contrast, self.contrast)) + 0.5
         if self.brightness:
             changed = changed + chance.uniform(-self.brightness, self.brightness)
+        if self.invert and chance.random() < self.invert:
+            changed = 1.0 - changed
         return np.ascontiguousarray(np.clip(changed, 0, 1), np.float32)
 
     def _geometry(self, rows: int, columns: int, chance: np.random.Generator) -> NDArray[np.float64]:
@@ -69,6 +77,8 @@ class Augmentation:
         centre = np.array((columns / 2, rows / 2))
         turn = cv2.getRotationMatrix2D((0.0, 0.0), chance.uniform(-self.rotation_degrees, self.rotation_degrees), 1.0)[:, :2]
         linear = np.diag(np.exp(chance.uniform(-self.zoom, self.zoom, 2))) @ turn
+        if self.shrink:
+            linear = linear * np.exp(chance.uniform(-self.shrink, 0.0) * (chance.random() < 0.3))
         move = chance.uniform(-self.shift, self.shift, 2) * np.array((columns, rows))
         if self.shear_radians:
             linear = np.array(((1.0, np.tan(chance.uniform(-self.shear_radians, self.shear_radians))), (0.0, 1.0))) @ linear

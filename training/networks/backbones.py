@@ -65,6 +65,28 @@ class ResNet(nn.Module):
         return answer
 
 
+class MobileNetV2(nn.Module):
+    """The convolutions of MobileNetV2 (Sandler et al. 2018) at full width: 2.2 M parameters; names are those of torchvision's weights.
+
+    (n, 1, rows, columns) in [0, 1] to (n, 1280, rows / 32, columns / 32).
+    """
+
+    channels = 1280
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, weights: str = IMAGENET) -> None:
+        super().__init__()
+        self.features = torchvision_models.mobilenet_v2(weights=None).features
+        _add_standardisation(self)
+        if published := read_weights("mobilenet_v2", weights):
+            fill(self, published, but=("mean", "std"))
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        answer: Tensor = self.features((pixels.expand(-1, 3, -1, -1) - self.mean) / self.std)
+        return answer
+
+
 def _add_standardisation(backbone: nn.Module) -> None:
     backbone.register_buffer("mean", torch.tensor(MEAN)[:, None, None])
     backbone.register_buffer("std", torch.tensor(STD)[:, None, None])
@@ -94,6 +116,7 @@ BACKBONES: dict[str, Callable[[str], nn.Module]] = {
     "resnet18": lambda weights: ResNet("resnet18", weights),
     "googlenet": _googlenet,
     "efficientnet-lite0": _efficientnet_lite0,
+    "mobilenet-v2": MobileNetV2,
 }
 """Backbones by name; the first two are those of Shen et al. (2.2)."""
 
@@ -135,5 +158,6 @@ def top_layers(name: str) -> tuple[str, ...]:
         "resnet34": ("layer3.5", "layer4"),
         "resnet18": ("layer3.1", "layer4"),
         "googlenet": ("inception4e", "inception5a", "inception5b"),
+        "mobilenet-v2": tuple(f"features.{index}." for index in range(14, 19)),
         "efficientnet-lite0": tuple(f"_blocks.{index}." for index in range(11, 16)),
     }[name]

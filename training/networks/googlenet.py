@@ -113,7 +113,9 @@ class GoogLeNet(nn.Module):
         return nn.functional.max_pool2d(self.response2(x), 3, 2, ceil_mode=True)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        learns = self.conv1.weight.requires_grad or pixels.requires_grad  # a saliency picture asks for the gradient of the pixels
+        stem = (self.conv1, self.conv2_reduce, self.conv2)
+        # A saliency picture asks for the gradient of the pixels.
+        learns = pixels.requires_grad or any(parameter.requires_grad for layer in stem for parameter in layer.parameters())
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
             x = self.stem(pixels)
         for name in INCEPTIONS:

@@ -14,7 +14,7 @@ from training.networks.imagenet import RANDOM, fill, read_weights
 HEADS: dict[str, tuple[str, ...]] = {"view": ("CC", "MLO"), "laterality": ("L", "R"), "density": ("A", "B", "C", "D")}
 """Each label's classes, in the order of its outputs. The paper trains a network for each; the one that we serve has all three heads."""
 
-BACKBONES = ("resnet18", "resnet34", "resnet50", "googlenet")
+BACKBONES = ("resnet18", "resnet34", "resnet50", "googlenet", "mobilenet-v2")
 
 
 class Labeler(nn.Module):
@@ -50,8 +50,8 @@ class Labeler(nn.Module):
         if backbone not in BACKBONES:
             raise ValueError(f"no backbone {backbone!r} for the labeler; --backbone takes one of {', '.join(BACKBONES)}")
         self.features: nn.Module
-        self.standardised = backbone == "googlenet"  # which does it itself, as its published weights ask
-        if backbone == "googlenet":
+        self.standardised = backbone in ("googlenet", "mobilenet-v2")  # which do it themselves, as their published weights ask
+        if self.standardised:
             self.features, channels = build_backbone(backbone, weights)
         else:
             self.features, channels = _resnet(backbone, weights)

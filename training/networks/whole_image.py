@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,7 @@ from training.errors import WeightsUnavailable
 from training.networks.backbones import STRIDE, build_backbone
 from training.networks.imagenet import IMAGENET, RANDOM, fill
 from training.networks.patch_classifier import LESIONS, PATCH, slide
+from training.networks.pooling import GemPool, MeanPool
 from training.networks.tops import Block, FcTop, FullyConnected, VggBlock, build_blocks
 
 MALIGNANT = tuple(index for index, name in enumerate(LESIONS) if name.startswith("malignant"))
@@ -42,6 +44,10 @@ class WholeImageNetwork(nn.Module):
         Side in pixels of the patches of the classifier whose heatmap it is.
     dropout
         Before the output.
+    pooling
+        From the last map to a vector: ``mean``, or ``gem`` (`training.networks.pooling.GemPool`).
+    auxiliary
+        Further heads and their outputs, that learn beside the cancer's on the same vector and answer in training mode only.
     """
 
     def __init__(
@@ -55,6 +61,8 @@ class WholeImageNetwork(nn.Module):
         heatmap: Literal["relu", "softmax"] | None = None,
         patch: int = PATCH,
         dropout: float = 0.3,
+        pooling: Literal["mean", "gem"] = "mean",
+        auxiliary: Mapping[str, int] | None = None,
     ) -> None:
         super().__init__()
         start = str(weights) if weights is not None else IMAGENET if imagenet else RANDOM
@@ -74,6 +82,8 @@ class WholeImageNetwork(nn.Module):
         self.spatial = not isinstance(top, FcTop)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(outputs, 1)
+        self.pool = GemPool() if pooling == "gem" else MeanPool()
+        self.auxiliary = nn.ModuleDict({name: nn.Linear(outputs, count) for name, count in (auxiliary or {}).items()})
 
     def forward(self, pixels: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """(n, 1, rows, columns) in [0, 1] to a logit (n, 1) and the map that `maps` explains it with.
@@ -87,7 +97,11 @@ class WholeImageNetwork(nn.Module):
             x = torch.relu(heat) if self.activation == "relu" else torch.softmax(heat, dim=1)
         features = self.top(x)
         if self.spatial:
-            return {"cancer": self.output(self.dropout(features.mean(dim=(2, 3))))}, features
+            pooled = self.dropout(self.pool(features))
+            logits = {"cancer": self.output(pooled)}
+            if self.training:
+                logits |= {name: head(pooled) for name, head in self.auxiliary.items()}
+            return logits, features
         assert heat is not None
         return {"cancer": self.output(self.dropout(features))}, heat
 

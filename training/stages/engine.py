@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from models.preprocessing.recipe import normalise as breast_stretch_levels
 from training.errors import LossBroken, RunDiffers
+from training.stages.averaging import MovingAverage
 from training.stages.checkpoint import BEST, LAST, load, save
 from training.stages.dataset import AugmentedDataset, Normalise, SeededBatches
 from training.stages.devices import algorithms, explain, open_fabric
@@ -89,7 +90,10 @@ def fit(
     fabric = fabric or open_fabric(plan.precision)
     folder.mkdir(parents=True, exist_ok=True)
     with explain(plan, samples.pixels.shape, str(folder)), algorithms(plan.deterministic), freeze(network, plan.rates):
-        _Fit(network, samples, loss, plan, folder, sampling_weights, after_epoch, fabric, workers).run()
+        run = _Fit(network, samples, loss, plan, folder, sampling_weights, after_epoch, fabric, workers)
+        run.run()
+    if run.average:
+        network.load_state_dict(run.average.state())
     fabric.barrier()  # only the first process writes: the others may read after it
     if plan.patience and (folder / BEST).exists():
         network.load_state_dict(load(folder / BEST, fabric.device)["network"])
@@ -120,6 +124,7 @@ class _Fit:
         network.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.optimiser = make_optimiser(network, plan)
         self.schedule = make_schedule(self.optimiser, plan, self.steps)
+        self.average = MovingAverage(network, plan.average) if plan.average else None
         self.progress = self._resume()
         self.module, self.stepper = fabric.setup(network, self.optimiser)
 
@@ -138,7 +143,7 @@ class _Fit:
         plan, epoch = self.plan, self.progress.epoch
         self.batches.epoch = self.samples.epoch = epoch
         torch.manual_seed(plan.seed * 1000 + epoch + 1_000_003 * self.fabric.global_rank)
-        start_epoch(self.network, plan.rates)
+        start_epoch(self.network, plan.rates, plan.fixed_statistics)
         self.optimiser.zero_grad(set_to_none=True)
         began, total, count = time.perf_counter(), torch.zeros((), device=self.fabric.device), len(self.batches)
         bar = tqdm(
@@ -179,6 +184,8 @@ class _Fit:
         if self.plan.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.plan.clip)
         self.stepper.step()
+        if self.average:
+            self.average.update()
         self.stepper.zero_grad(set_to_none=True)
         self.schedule.step()
 
@@ -196,7 +203,7 @@ class _Fit:
         done, plan = self.progress, self.plan
         measured: dict[str, float] = {}
         if self.after_epoch and self.fabric.is_global_zero:
-            measured = self.after_epoch(done.epoch, self.network)
+            measured = self.after_epoch(done.epoch, self.average.average if self.average else self.network)
         measured = self.fabric.broadcast(measured)
         done.epoch += 1
         speed = len(self.batches) * self.batches.batch / seconds
@@ -209,21 +216,34 @@ class _Fit:
         done.stopped = bool(plan.patience and np.isfinite(done.best) and done.epoch - done.best_epoch >= plan.patience)
         if log is None:
             return
-        tensors = self.network.state_dict()
+        trained = self.network.state_dict()
+        tensors = self.average.state() if self.average else trained
         if better:
             save(self.folder / BEST, {"network": tensors, "epoch": done.epoch, "value": value})
         save(
             self.folder / LAST,
-            {"network": tensors, "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(), **vars(done)},
+            {
+                "network": tensors,
+                **self._unaveraged(trained),
+                "optimiser": self.optimiser.state_dict(),
+                "schedule": self.schedule.state_dict(),
+                **vars(done),
+            },
         )
         log.epoch(done.epoch * self.steps, figures)
+
+    def _unaveraged(self, trained: dict[str, Tensor]) -> dict[str, Any]:
+        """What a resume needs besides the average."""
+        return {"trained": trained, "updates": self.average.updates} if self.average else {}
 
     def _resume(self) -> _Progress:
         path = self.folder / LAST
         if not path.exists():
             return _Progress()
         saved: dict[str, Any] = load(path, self.fabric.device)
-        self.network.load_state_dict(saved["network"])
+        self.network.load_state_dict(saved.get("trained", saved["network"]))
+        if self.average and "trained" in saved:
+            self.average.load(saved["network"], int(saved["updates"]))
         try:
             self.optimiser.load_state_dict(saved["optimiser"])
             self.schedule.load_state_dict(saved["schedule"])

@@ -80,7 +80,9 @@ def _target(head: str, classes: tuple[str, ...], row: Row) -> int:
     if head == CANCER:
         return -1 if row.malignant is None else int(row.malignant)
     label = getattr(row, head)
-    return -1 if label is None else classes.index(label)
+    if label is None:
+        return -1
+    return int(label) if isinstance(label, bool) else classes.index(label)
 
 
 def gather_images(request: SampleRequest) -> Samples:

@@ -38,6 +38,12 @@ class Plan:
         Only algorithms that give the same bits on every run of the same machine, at some cost of speed on a GPU.
     precision
         ``bf16`` computes convolutions in half the bits on CPU and GPU alike; weights, sums and the loss stay fp32.
+    average
+        Decay of the exponential moving average of the weights, after every step of the optimiser: it is what is measured and kept as the
+        trained network. 0 keeps the weights of the last step.
+    fixed_statistics
+        Batch norm keeps the statistics that the network starts with: for small batches, and for networks that come from a graph in which
+        they are folded into the convolutions.
     clip
         Largest norm of the gradient; 0 leaves it alone.
     """
@@ -57,6 +63,8 @@ class Plan:
     seed: int = 0
     deterministic: bool = False
     precision: Precision = "bf16"
+    average: float = 0.0
+    fixed_statistics: bool = False
     clip: float = 5.0
     augmentation: Augmentation = field(default_factory=Augmentation)
 

@@ -41,11 +41,11 @@ def freeze(network: nn.Module, rates: dict[str, float]) -> Iterator[None]:
             parameter.requires_grad_(True)
 
 
-def start_epoch(network: nn.Module, rates: dict[str, float]) -> None:
-    """Training mode, except for the batch norm of frozen parts: it keeps its statistics, or a frozen part would drift all the same."""
+def start_epoch(network: nn.Module, rates: dict[str, float], fixed: bool = False) -> None:
+    """Training mode, except for the batch norm of frozen parts, which would drift otherwise; `fixed` keeps the statistics of every part."""
     network.train()
     for name, module in network.named_modules():
-        if isinstance(module, _BatchNorm) and rate_of(f"{name}.weight", rates) == 0.0:
+        if isinstance(module, _BatchNorm) and (fixed or rate_of(f"{name}.weight", rates) == 0.0):
             module.eval()
 
 

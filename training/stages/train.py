@@ -133,7 +133,7 @@ def _measure_validation(experiment: Experiment, samples: Samples, plan: Plan) ->
 
     def after_epoch(epoch: int, network: nn.Module) -> dict[str, float]:
         logits = predict(network, samples.crops[held], plan.batch, normalise, plan.precision)
-        return {head: _quality(values, samples.targets[head][held]) for head, values in logits.items()}
+        return {head: _quality(values, samples.targets[head][held]) for head, values in logits.items() if head in experiment.heads}
 
     return after_epoch
 

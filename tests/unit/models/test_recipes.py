@@ -85,3 +85,15 @@ def test_a_patch_is_taken_whole() -> None:
     patch = LEFT[300:356, 100:156]
     pixels, placement, fraction = find_recipe("patch-stretch@1").crop(patch, (56, 56))
     assert np.array_equal(pixels, patch) and fraction == 1.0 and placement.to_source(56, 56) == (56, 56)
+
+
+@pytest.mark.parametrize("picture", [LEFT, RIGHT], ids=["left", "right"])
+def test_a_breast_that_is_fitted_keeps_its_aspect_and_its_chest_wall(picture: NDArray[np.uint8]) -> None:
+    recipe = find_recipe("breast-fit@1")
+    box = recipe.crop(picture, (300, 300))[1].box
+    assert box.height == pytest.approx(box.width, abs=2), "both axes have one scale"
+    for shape in ((300, 300), (200, 600), (600, 100)):
+        pixels, placement, _ = recipe.crop(picture, shape)
+        assert chest_is_left(breast_mask(pixels)) is (picture is LEFT)
+        scales = (shape[0] / placement.box.height, shape[1] / placement.box.width)
+        assert scales[0] == pytest.approx(scales[1], rel=0.02)
