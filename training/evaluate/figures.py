@@ -15,7 +15,7 @@ from training.metrics.calibration import brier, calibration_error, fit_isotonic,
 from training.metrics.classes import confusion, kappa, mean_sensitivity, mean_specificity, one_against_rest
 from training.metrics.delong import area, compare
 from training.metrics.points import Counts, Share, count, f1_point, sensitivity_point, specificity_point, youden_point
-from training.metrics.ranking import accuracy, auc, patient_interval
+from training.metrics.ranking import accuracy, auc, auc_within, patient_interval
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -59,7 +59,17 @@ def auc_figure(level: Scored, rounds: int) -> Figures:
         figure["interval95"] = [tidy(bound) for bound in draws]
     if both_classes(level.positive, 2):
         figure["delong95"] = [tidy(bound) for bound in area(level.scores, level.positive).interval()]
+    machines = [f"{case.dataset}/{case.manufacturer}" for case in level.cases]
+    if len(set(machines)) > 1 and both_classes(level.positive):
+        figure["within_machine"] = _within(level, machines, rounds)
     return figure
+
+
+def _within(level: Scored, machines: Sequence[str], rounds: int) -> Figures:
+    """The AUC over pairs of one machine: a network that knows machines and no cancers has 0.5."""
+    names = np.asarray(machines)
+    draws = patient_interval(lambda chosen: auc_within(level.scores[chosen], level.positive[chosen], names[chosen]), level.patients, rounds)
+    return {"auc": tidy(auc_within(level.scores, level.positive, names)), "interval95": [tidy(bound) for bound in draws]}
 
 
 def share_figure(share: Share) -> Figures:

@@ -72,15 +72,16 @@ def thresholds(experiment: Experiment, table: Predictions, calibration: Calibrat
     Raises
     ------
     ValueError
-        The part has patients of one class only.
+        The part has breasts of one class only.
     """
     if experiment.task == "cancer":
         held = table.part("validation")
         levels = cancer_levels(calibrated(held if len(held) else table.part("test"), calibration), "image")
-        study = levels["patient"]
-        if not study.positive.any() or study.positive.all():
-            raise ValueError("the validation part has patients of one class only: no operating point can be chosen; take another split")
-        return {"cancer": round(youden_point(study.scores, study.positive), 6)}
+        # By breast: a set may hold one breast of its cancer patients and both of the others; their maxima cannot be compared.
+        breasts = levels["breast"]
+        if not breasts.positive.any() or breasts.positive.all():
+            raise ValueError("the validation part has breasts of one class only: no operating point can be chosen; take another split")
+        return {"cancer": round(youden_point(breasts.scores, breasts.positive), 6)}
     return dict.fromkeys((head for head in experiment.heads if head in ("view", "laterality")), LEAST_CONFIDENCE)
 
 

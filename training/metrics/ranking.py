@@ -60,6 +60,21 @@ def auc(scores: Floats, positive: Flags) -> float:
     return float(wins / (2 * above.size * below.size))
 
 
+def auc_within(scores: Floats, positive: Flags, groups: Sequence[str] | NDArray[np.str_]) -> float:
+    """Area under the ROC curve of the pairs whose two cases are of one group, such as a machine; NaN where there is no such pair.
+
+    What the group alone tells of the class adds nothing to it.
+    """
+    names = np.asarray(groups)
+    wins = pairs = 0.0
+    for name in np.unique(names):
+        own = names == name
+        count = float(positive[own].sum()) * float((~positive[own]).sum())
+        if count:
+            wins, pairs = wins + count * auc(scores[own], positive[own]), pairs + count
+    return wins / pairs if pairs else float("nan")
+
+
 def accuracy(predicted: NDArray[np.int64], truth: NDArray[np.int64]) -> float:
     """Share of equal entries; NaN for none."""
     return float((predicted == truth).mean()) if truth.size else float("nan")

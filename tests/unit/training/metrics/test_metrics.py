@@ -18,7 +18,7 @@ from training.metrics.points import (
     specificity_point,
     youden_point,
 )
-from training.metrics.ranking import accuracy, auc, patient_interval, roc, roc_band
+from training.metrics.ranking import accuracy, auc, auc_within, patient_interval, roc, roc_band
 
 
 @pytest.fixture(params=[7, 100000], ids=["ties", "no ties"])
@@ -124,3 +124,15 @@ def test_the_band_of_a_curve_holds_the_curve() -> None:
     curve = roc(scores, positive)
     middle = np.interp(grid, curve.false_positive, curve.true_positive)
     assert (low <= middle + 1e-9).all() and (middle <= high + 1e-9).all() and (high - low).max() < 0.5
+
+
+def test_within_groups_a_score_of_the_group_alone_is_worth_nothing() -> None:
+    chance = np.random.default_rng(0)
+    groups = np.repeat(["a", "b"], 200)
+    positive = chance.random(400) < np.where(groups == "a", 0.7, 0.1)
+    group_score = np.where(groups == "a", 1.0, 0.0)
+    assert auc(group_score, positive) > 0.7 and auc_within(group_score, positive, groups) == 0.5
+    scores = chance.random(400) + positive
+    pairs = [scores[i] > scores[j] for i in np.flatnonzero(positive) for j in np.flatnonzero(~positive) if groups[i] == groups[j]]
+    assert auc_within(scores, positive, groups) == pytest.approx(np.mean(pairs))
+    assert np.isnan(auc_within(scores, positive, np.where(positive, "sick", "well")))
