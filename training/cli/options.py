@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -120,7 +120,7 @@ def takes_run(*keys: str) -> Callable[[Callable[..., None]], Callable[..., None]
 TRAINING_KEYS, TRAINED_KEYS = tuple(KEYS), TRAINED
 
 
-def _parameters(keys: Iterable[str]) -> dict[str, inspect.Parameter]:
+def _parameters(keys: Sequence[str]) -> dict[str, inspect.Parameter]:
     """The parameters of a command line that name a run, in the order in which help shows them."""
     annotated: dict[str, tuple[Any, Any]] = {
         "name": (Annotated[str, typer.Argument(help=NAME_HELP, metavar="NAME")], inspect.Parameter.empty),
@@ -132,15 +132,16 @@ def _parameters(keys: Iterable[str]) -> dict[str, inspect.Parameter]:
     for key in FLAGS:
         if key in keys:
             annotated[key] = (Annotated[str | None, typer.Option(help=KEYS[key]["help"], metavar=KEYS[key]["kind"])], None)
-    annotated["set"] = (Annotated[list[str] | None, typer.Option("--set", help=SET_HELP, metavar="KEY=VALUE")], None)
+    if keys:
+        annotated["set"] = (Annotated[list[str] | None, typer.Option("--set", help=SET_HELP, metavar="KEY=VALUE")], None)
     return {
         name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
         for name, (annotation, default) in annotated.items()
     }
 
 
-def _choose(given: dict[str, Any], keys: Iterable[str]) -> Chosen:
-    values = read_options(given["set"] or (), keys)
+def _choose(given: dict[str, Any], keys: Sequence[str]) -> Chosen:
+    values = read_options(given.get("set") or (), keys)
     for key in FLAGS:
         if (text := given.get(key)) is None:
             continue
@@ -151,8 +152,10 @@ def _choose(given: dict[str, Any], keys: Iterable[str]) -> Chosen:
     return Chosen(given["name"], given["data"], given["runs"], given["tag"], datasets, values)
 
 
-def _teach(keys: Iterable[str]) -> str:
+def _teach(keys: Sequence[str]) -> str:
     """The keys of ``--set`` for the help of a command, a paragraph each."""
+    if not keys:
+        return ""
     lines = [f"[bold]{key}[/]=[cyan]{kind}[/] ({default}): {help}" for key, kind, default, help in describe_keys(keys)]
     return "\n\n".join(["[bold]Keys of --set[/], with their type, default and meaning:", *lines])
 

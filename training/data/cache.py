@@ -47,7 +47,7 @@ class Cached:
     Parameters
     ----------
     rows
-        Those that could be read, in the order that was asked for.
+        Those that could be read, in the order of the table.
     pixels
         (len(rows), rows, columns) uint8, memory-mapped, read-only.
     skipped
@@ -74,7 +74,7 @@ class _Progress:
 def build_cache(rows: Sequence[Row], shape: tuple[int, int], folder: Path, recipe: str = "breast-stretch@1") -> Cached:
     """Cut every image to `shape` with the geometric half of `recipe`, once for a table, a shape and a recipe.
 
-    A build that was killed goes on where it stopped. Threads do the work: on 60 images they were as fast as processes or faster
+    A build that was killed continues where it stopped. Threads do the work: on 60 images they were as fast as processes or faster
     (8-bit JPEG of 640x640, and 16-bit RLE DICOM of 4600x2800), and they need no copies.
 
     Parameters

@@ -79,7 +79,7 @@ class Patches:
     Parameters
     ----------
     masses
-        Indices into the masses that were asked for, one a patch: copies of one mass follow one another, unreadable ones are left out.
+        Index into the given masses for each patch: copies of one mass follow one another, unreadable ones are left out.
     pixels
         (len(masses), rows, columns) uint8, memory-mapped, read-only.
     skipped

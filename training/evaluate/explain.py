@@ -89,22 +89,27 @@ def explain(
             index = int(scores.argmax())
             crop = np.asarray(samples.crops[chosen[place]])
             heat = found.maps[place, ..., first + index, :, :] if found.maps.ndim == 4 else found.maps[place, :, index]
-            views = crop[None] if crop.ndim == 2 else crop
-            columns: list[tuple[str, NDArray[np.float32] | None]] = [("as seen", None), ("class-activation map", heat)]
-            if saliency:
-                columns.append(("gradient", gradient_of(network, prepare(crop[None], recipe), head, index)[0]))
-            panels: list[Panel] = [
-                [(name, view, None if map_ is None else map_.reshape(len(views), *map_.shape[-2:])[row]) for row, view in enumerate(views)]
-                for name, map_ in columns
-            ]
+            gradient = gradient_of(network, prepare(crop[None], recipe), head, index)[0] if saliency else None
             summary = _summarise(experiment.heads[head], scores, int(truth[chosen[place]]))
             paths.append(folder / f"{head}-{kind}-{number}.png")
-            draw(paths[-1], panels, f"{kind}: {summary}\n{names[place].sample}")
+            draw(paths[-1], _panels(crop, heat, gradient), f"{kind}: {summary}\n{names[place].sample}")
     return paths
 
 
 Panel = list[tuple[str, NDArray[np.uint8], NDArray[np.float32] | None]]
 """One column of a picture: for each view its name, the crop, and the map to lay over it."""
+
+
+def _panels(crop: NDArray[np.uint8], heat: NDArray[np.float32], gradient: NDArray[np.float32] | None) -> list[Panel]:
+    """The crop alone, under its map and, where there is one, under its gradient; a row for each view."""
+    views = crop[None] if crop.ndim == 2 else crop
+    columns: list[tuple[str, NDArray[np.float32] | None]] = [("as seen", None), ("class-activation map", heat)]
+    if gradient is not None:
+        columns.append(("gradient", gradient))
+    return [
+        [(name, view, None if map_ is None else map_.reshape(len(views), *map_.shape[-2:])[row]) for row, view in enumerate(views)]
+        for name, map_ in columns
+    ]
 
 
 def draw(path: Path, panels: list[Panel], title: str) -> None:

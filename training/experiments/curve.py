@@ -39,7 +39,7 @@ def read_sizes(text: str) -> list[int | None]:
 def draw_curve(run: Run, sizes: Sequence[int | None], folder: Path, rounds: int = 1000) -> Path:
     """Train at every size, test each on the same patients, and write ``NAME.json`` and ``NAME.png``.
 
-    Each size is a run of its own, ``NAME-TAG-25-patients``, so that a killed curve goes on where it stopped.
+    Each size is a run of its own, ``NAME-TAG-25-patients``, so that a killed curve continues where it stopped.
 
     Parameters
     ----------

@@ -166,7 +166,7 @@ def _without_patches(backbone: str, top: str, random: bool = False) -> Experimen
 
 
 def _transfer(bottom: str, upper: str) -> Experiment:
-    """A column of Table 4: one of the four best models goes on with another set's labels alone, all layers at once."""
+    """A column of Table 4: one of the four best models is trained further on another set's labels alone, all layers at once."""
     backbone = {"resnet": "resnet50", "vgg": "vgg16"}[bottom]
     trained = f"whole-{backbone}-s10-{BEST[upper]}"
     return _experiment(

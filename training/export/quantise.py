@@ -41,7 +41,7 @@ def quantise(path: Path, pictures: NDArray[np.float32]) -> onnx.ModelProto:
         (n, 1, rows, columns) real inputs; a few dozen of each machine are enough.
     """
     name = onnx.load(path, load_external_data=False).graph.input[0].name
-    # The quantiser warns of everything that it leaves in floating point, which is what we asked for.
+    # The quantiser warns of everything that it leaves in floating point, which is intended.
     logging.getLogger().addFilter(_no_quantiser)
     try:
         with tempfile.TemporaryDirectory() as folder:

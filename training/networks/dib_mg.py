@@ -77,7 +77,7 @@ class DibMg(nn.Module):
         ----------
         pixels
             (n, 1, rows, columns) or (n, views, 1, rows, columns) in [0, 1], shifted here to the paper's [-1, 1]. A view of one grey level
-            throughout is absent: it takes no part in the averages, nor in the batch-norm statistics.
+            throughout is absent: the averages and the batch-norm statistics leave it out.
 
         Returns
         -------

@@ -21,7 +21,7 @@ class PatchClassifier(nn.Module):
     Parameters
     ----------
     backbone
-        One of `training.networks.backbones.BACKBONES`, or a backbone of one's own with an attribute `channels` and a stride of 32.
+        One of `training.networks.backbones.BACKBONES`, or another backbone with an attribute `channels` and a stride of 32.
     weights
         ``imagenet``, ``random``, or a file of published weights of the backbone.
     patch

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from training.errors import NotTrained
 
 LAST, BEST = "checkpoint.pt", "best.pt"
-"""Of each stage: where the next epoch goes on, and the epoch that was best on the validation part. Both hold ``network``, a plain state."""
+"""Of each stage: where the next epoch continues, and the best epoch on the validation part. Both hold ``network``, a plain state."""
 
 
 def save(path: Path, state: dict[str, Any]) -> None:

@@ -83,7 +83,7 @@ def explain(plan: Plan, shape: tuple[int, ...], place: str) -> Iterator[None]:
             raise
         raise DiskFull(
             f"no space left for {place}: free some, or name a folder on another disk with --runs; "
-            "the last checkpoint is whole, and the same command goes on from it"
+            "the last checkpoint is whole, and the same command continues from it"
         ) from error
 
 

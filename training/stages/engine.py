@@ -1,6 +1,6 @@
 """One training loop for every network, on Lightning Fabric: Fabric moves, casts and synchronises; the loop itself is here.
 
-A run that is killed goes on from its last epoch's checkpoint to the same weights: every order, augmentation and dropout mask is
+A run that is killed continues from its last epoch's checkpoint to the same weights: every order, augmentation and dropout mask is
 decided by the seed and the epoch's number, and the checkpoint holds the rest.
 """
 

@@ -131,7 +131,7 @@ def test_a_full_disk_is_reported(tmp_path: Path) -> None:
         return
     try:
         (small / "filler").write_bytes(bytes(56 << 10))
-        with pytest.raises(DiskFull, match="the same command goes on from it"):
+        with pytest.raises(DiskFull, match="the same command continues from it"):
             run(small, replace(PLAN, epochs=1))
         assert not (small / LAST).exists() and not list(small.glob("*.part"))
     finally:
