@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from training.data.augment import Augmentation
-from training.data.index import Row
+from training.data.table import Row
 from training.experiments.zoo import SPLIT
 from training.networks.whole_image import WholeImageNetwork
 from training.stages.experiment import Experiment

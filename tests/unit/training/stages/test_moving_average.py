@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.unit.training.masses import PLAN, Tiny, pictures, run
+from tests.support.bright_squares import PLAN, Tiny, pictures, run
 from training.data.augment import NONE
 from training.stages.averaging import MovingAverage
 from training.stages.checkpoint import LAST, load
