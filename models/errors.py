@@ -1,12 +1,48 @@
-"""What can be wrong with an image, a recipe or a model. Each error carries a code that results and logs show."""
+"""The root of all errors, and what can be wrong with an image, a recipe or a model.
+
+MammotriageError
+    ModelsError               this module
+        NotDicom
+        FileUnparsable
+        Undecodable
+        ImageTooLarge
+        NotGrey
+        RecipeUnknown
+        ManifestInvalid
+        ModelCorrupt
+        ModelUnknown
+    ServiceError              `service.errors`
+    TrainingError             `training.errors`
+"""
 
 from __future__ import annotations
 
 
-class ModelsError(Exception):
-    """Base of this package's errors; `code` is stable and machine-readable, the message says what to do."""
+class MammotriageError(Exception):
+    """Base of every error that this project raises on purpose. The message says what to do and never quotes patient data."""
+
+    code = "mammotriage-error"
+    """Stable name for programs: results, logs and HTTP problems show it."""
+    transient = False
+    """Another try may succeed."""
+
+
+class ModelsError(MammotriageError):
+    """Base of the errors of images, recipes and models."""
 
     code = "models-error"
+
+
+class NotDicom(ModelsError):
+    """A file has no DICOM preamble (PS3.10 7.1)."""
+
+    code = "not-dicom"
+
+
+class FileUnparsable(ModelsError):
+    """A DICOM file is damaged: its elements cannot be read."""
+
+    code = "unparsable"
 
 
 class Undecodable(ModelsError):
@@ -16,9 +52,15 @@ class Undecodable(ModelsError):
 
 
 class ImageTooLarge(ModelsError):
-    """The header promises more pixels than the configured limit (a decompression bomb, or not a mammogram)."""
+    """The header announces more pixels than the configured limit (a decompression bomb, or not a mammogram)."""
 
     code = "image-too-large"
+
+
+class NotGrey(ModelsError):
+    """An image has real colour; mammograms have none."""
+
+    code = "not-greyscale"
 
 
 class RecipeUnknown(ModelsError):
@@ -34,18 +76,12 @@ class ManifestInvalid(ModelsError):
 
 
 class ModelCorrupt(ModelsError):
-    """A model file's sha256 is not the manifest's."""
+    """The sha256 of a model file is not the one in the manifest."""
 
     code = "model-corrupt"
 
 
 class ModelUnknown(ModelsError):
-    """The zoo has no model of that name, version or task."""
+    """The model folder has no model of that name, version or task."""
 
     code = "model-unknown"
-
-
-class NotGrey(ModelsError):
-    """A picture has real colour: no mammogram has."""
-
-    code = "not-greyscale"

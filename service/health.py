@@ -10,6 +10,7 @@ import redis
 from pynetdicom import AE
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from service.errors import PartNotReady
 from service.settings import Settings
 from service.store.ledger import Ledger
 
@@ -37,12 +38,8 @@ def _broken(check: Callable[[], object]) -> str | None:
     try:
         check()
     except Exception as error:  # whatever a part throws means that it is broken; the text of foreign errors may hold passwords
-        return str(error) if isinstance(error, NotReady) else type(error).__name__
+        return str(error) if isinstance(error, PartNotReady) else type(error).__name__
     return None
-
-
-class NotReady(Exception):
-    """A part answered, but not as it should; the message is safe to show."""
 
 
 def check_part(part: str, settings: Settings) -> None:
@@ -52,7 +49,7 @@ def check_part(part: str, settings: Settings) -> None:
 
     Raises
     ------
-    NotReady
+    PartNotReady
         It does not work, or there is no such part.
     """
     checks: dict[str, tuple[Callable[[], object], ...]] = {
@@ -62,10 +59,10 @@ def check_part(part: str, settings: Settings) -> None:
     }
     checks["sweeper"] = checks["worker"]
     if part not in checks:
-        raise NotReady(f"no such part: {part}")
+        raise PartNotReady(f"no such part: {part}")
     for check in checks[part]:
         if broken := _broken(check):
-            raise NotReady(broken)
+            raise PartNotReady(broken)
 
 
 def ask_api(settings: Settings) -> None:
@@ -90,7 +87,7 @@ def echo_listener(settings: Settings) -> None:
 
     Raises
     ------
-    NotReady
+    PartNotReady
         No association, or a status other than Success.
     """
     entity = AE(settings.calling_ae_titles[0] if settings.calling_ae_titles else OUR_AE_TITLE)
@@ -98,13 +95,13 @@ def echo_listener(settings: Settings) -> None:
     entity.add_requested_context(Verification)
     association = entity.associate(reachable(settings.dicom_host), settings.dicom_port, ae_title=settings.ae_title, tls_args=_tls(settings))
     if not association.is_established:
-        raise NotReady("no association with the listener")
+        raise PartNotReady("no association with the listener")
     try:
         status = association.send_c_echo()
     finally:
         association.release()
     if "Status" not in status or status.Status != 0:
-        raise NotReady("the listener did not answer a C-ECHO with Success")
+        raise PartNotReady("the listener did not answer a C-ECHO with Success")
 
 
 def _tls(settings: Settings) -> tuple[ssl.SSLContext, str] | None:

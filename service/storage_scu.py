@@ -11,20 +11,13 @@ import pydicom
 from pynetdicom import AE
 from pynetdicom.presentation import build_context
 
-from service.domain.errors import ServiceError
+from service.errors import ListenerUnreachable
 
 MAX_CONTEXTS = 128
 """PS3.8 section 9.3.2.2: odd ids from 1 to 255."""
 
 SUCCESS = 0x0000
 WARNINGS = range(0xB000, 0xC000)
-
-
-class NoListener(ServiceError):
-    """Nobody answers, or the association is refused."""
-
-    code = "no-listener"
-    transient = True
 
 
 @dataclass(frozen=True)
@@ -73,7 +66,7 @@ def send_files(paths: Sequence[Path], peer: Peer) -> Iterator[Sent]:
 
     Raises
     ------
-    NoListener
+    ListenerUnreachable
         There is no association to be had.
     """
     offers: list[_Offer] = []
@@ -104,7 +97,7 @@ def _send(offers: Sequence[_Offer], kinds: Sequence[tuple[str, str]], peer: Peer
     contexts = [build_context(sop_class, transfer_syntax) for sop_class, transfer_syntax in kinds]
     association = entity.associate(peer.host, peer.port, contexts=contexts, ae_title=peer.ae_title)
     if not association.is_established:
-        raise NoListener(f"{peer.ae_title} at {peer.host}:{peer.port} does not answer or refuses the association")
+        raise ListenerUnreachable(f"{peer.ae_title} at {peer.host}:{peer.port} does not answer or refuses the association")
     try:
         for offer in offers:
             error = _store(association, offer.path)

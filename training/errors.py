@@ -22,9 +22,13 @@ TrainingError
 
 from __future__ import annotations
 
+from models.errors import MammotriageError
 
-class TrainingError(Exception):
+
+class TrainingError(MammotriageError):
     """Base of the errors that a user can act on."""
+
+    code = "training-error"
 
 
 class LossBroken(TrainingError, FloatingPointError):

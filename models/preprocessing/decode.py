@@ -27,6 +27,7 @@ from pydicom.uid import (
 )
 
 from models.errors import ImageTooLarge, NotGrey, Undecodable
+from models.foreign_parsers import translate_errors
 from models.preprocessing.codestream import END_OF_IMAGE, image_size
 
 MAX_PIXELS = 100_000_000
@@ -85,13 +86,9 @@ def decode(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
     NotGrey
         More than one sample a pixel, or a colour palette.
     """
-    try:
+    with translate_errors(Undecodable, "the image header cannot be read"):  # pydicom converts values on first access
         data = dataset["PixelData"].value if "PixelData" in dataset else b""
         layout = _read_layout(dataset) if data else None
-    except (Undecodable, NotGrey):
-        raise
-    except Exception as error:  # pydicom converts values on first access and raises whatever the bad bytes provoke
-        raise Undecodable(f"the image header cannot be read ({type(error).__name__})") from None
     if layout is None or not isinstance(data, bytes):
         raise Undecodable("there is no pixel data")
     if layout.rows * layout.columns > max_pixels:
@@ -133,17 +130,13 @@ def _read_native(data: bytes, layout: _Layout) -> NDArray[Any]:
 
 
 def _read_compressed(dataset: Dataset, data: bytes, layout: _Layout, max_pixels: int) -> NDArray[Any]:
-    try:
+    with translate_errors(Undecodable, f"no decoder reads this {layout.syntax.name} pixel data"):
         if layout.syntax != RLELossless:
             frame = get_frame(data, 0, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
             _check_codestream(frame, layout, max_pixels)
             if layout.syntax in FAST_DECODERS:
                 return FAST_DECODERS[layout.syntax](frame)
         stored, _ = get_decoder(layout.syntax).as_array(dataset, index=0, raw=True)
-    except (Undecodable, ImageTooLarge, KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # every codec has errors of its own, and a panic in pylibjpeg-rle (Rust) is no Exception
-        raise Undecodable(f"no decoder reads this {layout.syntax.name} pixel data ({type(error).__name__})") from None
     return stored
 
 

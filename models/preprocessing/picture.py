@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from models.errors import ImageTooLarge, NotGrey, Undecodable
+from models.foreign_parsers import translate_errors
 from models.preprocessing.codestream import END_OF_IMAGE, image_size
 from models.preprocessing.decode import MAX_PIXELS, decode
 from models.preprocessing.intensity import stretch_to_grey, to_grey
@@ -89,10 +90,8 @@ def picture_from_file(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
         raise Undecodable(f"the {source.upper()} file is truncated or damaged")
     if size[0] * size[1] > max_pixels:
         raise ImageTooLarge(f"{size[0]} x {size[1]} pixels are more than the limit of {max_pixels}")
-    try:
+    with translate_errors(Undecodable, f"the {source.upper()} file is damaged"):
         decoded = imagecodecs.png_decode(data) if source == "png" else imagecodecs.jpeg_decode(data)
-    except Exception as error:  # the codecs have errors of their own
-        raise Undecodable(f"the {source.upper()} file is damaged ({type(error).__name__})") from None
     if decoded.shape[:2] != size:
         raise Undecodable(f"the {source.upper()} file is damaged: its size is not that of its pixels")
     pixels = stretch_to_grey(_one_sample(decoded))

@@ -18,19 +18,13 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from service.accounts.tokens import make_token
-from service.domain.errors import ServiceError
+from service.errors import OidcRefused
 from service.settings import Settings
 
 TIMEOUT_S = 10.0
 LEEWAY_S = 60
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512")
 """Signatures with the issuer's own key; never `none`, never one that the client's secret could forge."""
-
-
-class IssuerRefused(ServiceError):
-    """The issuer does not answer as it should, or what it says cannot be believed; the message says what."""
-
-    code = "oidc-refused"
 
 
 @dataclass(frozen=True)
@@ -48,12 +42,12 @@ class Pending:
 
     @classmethod
     def unpack(cls, value: str) -> Pending:
-        """Read a cookie's value; raises `IssuerRefused` where it is none of ours."""
+        """Read a cookie's value; raises `OidcRefused` where it is none of ours."""
         try:
             fields = json.loads(base64.urlsafe_b64decode(value.encode()))
             return cls(**{name: str(fields[name]) for name in ("state", "nonce", "verifier", "next")})
         except (ValueError, KeyError, TypeError):
-            raise IssuerRefused("the sign-in was not begun in this browser, or too long ago") from None
+            raise OidcRefused("the sign-in was not begun in this browser, or too long ago") from None
 
 
 class Issuer:
@@ -91,16 +85,16 @@ class Issuer:
 
         Raises
         ------
-        IssuerRefused
+        OidcRefused
             The answer belongs to another sign-in or another issuer, tells of an error, or its token does not hold.
         """
         if not hmac.compare_digest(answer.get("state", "").encode(), pending.state.encode()):
-            raise IssuerRefused("the answer belongs to another sign-in")
+            raise OidcRefused("the answer belongs to another sign-in")
         if answer.get("iss", self._issuer) != self._issuer:
             # RFC 9207: an answer of another issuer is not taken to this one's token endpoint.
-            raise IssuerRefused("the answer comes from another issuer")
+            raise OidcRefused("the answer comes from another issuer")
         if "error" in answer or not answer.get("code"):
-            raise IssuerRefused("the issuer did not let you in")
+            raise OidcRefused("the issuer did not let you in")
         tokens = self._exchange(answer["code"], pending.verifier)
         claims = self._believe(str(tokens.get("id_token", "")), pending.nonce)
         if find_claim(claims, self._role_claim) is None and tokens.get("access_token") and "userinfo_endpoint" in self._describe():
@@ -135,11 +129,11 @@ class Issuer:
                 registry.validate(claims)
             except (JoseError, ValueError) as error:
                 if keys is None:
-                    raise IssuerRefused(f"the issuer's token does not hold ({type(error).__name__})") from None
+                    raise OidcRefused(f"the issuer's token does not hold ({type(error).__name__})") from None
                 # Issuers change their keys: once more with those of now.
                 continue
             if isinstance(claims["aud"], list) and len(claims["aud"]) > 1 and claims.get("azp") != self._client_id:
-                raise IssuerRefused("the issuer's token was made for another client")
+                raise OidcRefused("the issuer's token was made for another client")
             return dict(claims)
         raise AssertionError("unreachable")
 
@@ -148,7 +142,7 @@ class Issuer:
             if self._metadata is None:
                 found = self._get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
                 if found.get("issuer") != self._issuer:
-                    raise IssuerRefused("the issuer calls itself otherwise than oidc_issuer")
+                    raise OidcRefused("the issuer calls itself otherwise than oidc_issuer")
                 self._metadata = found
             return self._metadata
 
@@ -167,9 +161,9 @@ class Issuer:
                 request.headers["Accept"] = "application/json"
                 answer = client.send(request, auth=auth).raise_for_status().json()
         except (httpx.HTTPError, ValueError) as error:
-            raise IssuerRefused(f"the issuer does not answer as it should ({type(error).__name__})") from None
+            raise OidcRefused(f"the issuer does not answer as it should ({type(error).__name__})") from None
         if not isinstance(answer, dict):
-            raise IssuerRefused("the issuer does not answer as it should")
+            raise OidcRefused("the issuer does not answer as it should")
         return answer
 
 

@@ -7,9 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from service.accounts.oidc import IssuerRefused, find_claim
+from service.accounts.oidc import find_claim
 from service.accounts.sessions import OpenedSession, open_session
 from service.domain.access import Role
+from service.errors import OidcRefused
 from service.settings import Settings
 from service.store.accounts.rows import UserRow
 from service.store.ledger import Ledger
@@ -22,7 +23,7 @@ def sign_in_from_directory(ledger: Ledger, settings: Settings, claims: Mapping[s
 
     Raises
     ------
-    IssuerRefused
+    OidcRefused
         None of their groups has a role here, or the account is disabled.
     """
     subject = f"{settings.oidc_issuer} {claims['sub']}".replace("\0", "")
@@ -31,7 +32,7 @@ def sign_in_from_directory(ledger: Ledger, settings: Settings, claims: Mapping[s
     if role is None or (user is not None and user.disabled):
         known = user.name if user else "unknown"
         ledger.audit_log.append(known, "sign-in failed", user.name if user else "", address)
-        raise IssuerRefused("you may not use this service: ask its administrator")
+        raise OidcRefused("you may not use this service: ask its administrator")
     shown = str(claims.get("name") or claims.get(settings.oidc_name_claim) or claims["sub"]).replace("\0", "")[:64]
     if user is None:
         user = _enter(ledger, settings, claims, subject, shown, role)

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import datetime
 
 from service.accounts.passwords import is_password
 from service.accounts.sessions import OpenedSession, open_session
 from service.accounts.tokens import NAME
-from service.domain.errors import ServiceError
+from service.errors import SignInRefused, TooManySignIns
 from service.settings import Settings
 from service.store.ledger import Ledger
 
 FREE_TRIES_OF_USER = 5
 FREE_TRIES_OF_ADDRESS = 50
 """A hospital may stand behind one address."""
-
-
-class SignInRefused(ServiceError):
-    """Not this name with this password; which of both is wrong is not said."""
-
-    code = "sign-in-refused"
-
-
-class TooManyTries(ServiceError):
-    """Somebody guesses."""
-
-    code = "too-many-tries"
-
-    def __init__(self, until: datetime) -> None:
-        super().__init__("too many tries: wait a while")
-        self.until = until
 
 
 def sign_in(ledger: Ledger, settings: Settings, name: str, password: str, address: str) -> OpenedSession:
@@ -47,7 +30,7 @@ def sign_in(ledger: Ledger, settings: Settings, name: str, password: str, addres
     ------
     SignInRefused
         No such account, a wrong password, a disabled account: the same answer after the same work.
-    TooManyTries
+    TooManySignIns
         This name or this address failed too often; the password was not looked at.
     """
     user = name.strip().lower()
@@ -65,7 +48,7 @@ def prove(ledger: Ledger, user: str, password: str, address: str) -> None:
     of_user, of_address = _key("user", user), _key("address", address)
     blocked = ledger.sessions.begin_sign_in({of_user: FREE_TRIES_OF_USER, of_address: FREE_TRIES_OF_ADDRESS})
     if blocked is not None:
-        raise TooManyTries(blocked)
+        raise TooManySignIns(blocked)
     if not is_password(ledger, user, password):
         # A name that is none of ours is not written down: people type passwords into the wrong field.
         known = user if ledger.users.get(user) else "unknown"

@@ -8,7 +8,7 @@ import unicodedata
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from service.store.accounts.users import AccountRefused
+from service.errors import AccountRefused
 from service.store.ledger import Ledger
 
 SHORTEST, LONGEST = 12, 256

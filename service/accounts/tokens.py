@@ -8,8 +8,8 @@ import secrets
 from datetime import datetime
 
 from service.domain.access import Scope
+from service.errors import AccountRefused
 from service.store.accounts.rows import KeyRow
-from service.store.accounts.users import AccountRefused
 from service.store.ledger import Ledger
 
 KEY_PREFIX = "mt_"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from service.accounts.passwords import check_new_password
 from service.accounts.tokens import check_name
 from service.domain.access import Role
+from service.errors import AccountRefused
 from service.store.accounts.rows import UserRow
-from service.store.accounts.users import AccountRefused
 from service.store.ledger import Ledger
 
 

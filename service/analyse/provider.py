@@ -7,7 +7,7 @@ from typing import Any
 
 import onnxruntime
 
-from service.domain.errors import ProviderUnavailable
+from service.errors import ProviderUnavailable
 
 PROVIDERS = {
     "tensorrt": "TensorrtExecutionProvider",

@@ -1,4 +1,4 @@
-"""One image in, one answer out: scope, decode, networks, heatmap. The same code serves the worker and ``mammotriage label``."""
+"""The analysis of one image: eligibility, decoding, networks, heatmap. The worker and ``mammotriage label`` run the same code."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
-from pydicom.errors import InvalidDicomError
 
-from models.errors import ModelsError
+from models.errors import FileUnparsable, ModelsError, NotDicom
+from models.foreign_parsers import read_dicom
 from models.preprocessing.picture import Picture, is_picture, picture_from_dataset, picture_from_file
 from models.preprocessing.plausibility import looks_like_mammogram
 from models.registry import Registry
@@ -27,7 +27,7 @@ from service.domain.header import read_header
 
 @dataclass(frozen=True)
 class Analysis:
-    """A finding and the pictures that go with it, PNG and npz; all empty where the image was not analysed."""
+    """A finding with its heatmap and preview (PNG, npz); all three empty where the image was not analysed."""
 
     finding: ImageFinding
     heatmap_png: bytes = b""
@@ -68,55 +68,47 @@ class Analyser:
         return self.cancer.manifest.thresholds.get("cancer")
 
     def analyse_dataset(self, dataset: pydicom.Dataset, film: bool, header: InstanceHeader | None = None) -> Analysis:
-        """Answer for one DICOM instance; whatever is wrong with it becomes the answer's reason, never an exception.
+        """Analyse one DICOM instance; whatever is wrong with it becomes the reason of the finding, never an exception.
 
         Parameters
         ----------
         film
-            Analyse digitised film (secondary captures) too.
+            Also analyse digitised film (secondary captures).
         """
         started = time.perf_counter()
         header = header or read_header(dataset)
         reason = ineligible_reason(header, film)
         if reason:
-            return Analysis(_refused(header.sop_instance_uid, InstanceState.SKIPPED, reason, header.kind))
+            return _unanalysed(header.sop_instance_uid, InstanceState.SKIPPED, reason, header.kind)
         try:
             picture = picture_from_dataset(dataset, self.max_pixels)
         except ModelsError as error:
             reason = Reason(code=error.code, text=str(error))
-            return Analysis(_refused(header.sop_instance_uid, InstanceState.FAILED, reason, header.kind))
+            return _unanalysed(header.sop_instance_uid, InstanceState.FAILED, reason, header.kind)
         return self.analyse_picture(picture, header.sop_instance_uid, header.kind, started)
 
     def analyse_file(self, path: Path, film: bool) -> tuple[Analysis, InstanceHeader | None]:
-        """Answer for a DICOM, PNG or JPEG file; the header is None for the latter two."""
+        """Analyse a DICOM, PNG or JPEG file; the header is None for PNG and JPEG."""
         try:
             if is_picture(path):
                 started = time.perf_counter()
                 return self.analyse_picture(picture_from_file(path, self.max_pixels), "", ImageKind.UNKNOWN, started), None
-            dataset = pydicom.dcmread(path)
-            # pydicom answers a file that ends within its encapsulated pixel data with an empty data set.
-            if "SOPClassUID" not in dataset:
-                reason = Reason(code="unparsable", text="the file is truncated, or is no image")
-                return Analysis(_refused("", InstanceState.FAILED, reason, ImageKind.UNKNOWN)), None
-            header = read_header(dataset)
+            dataset, header = _read_dicom(path)
+        except NotDicom as error:
+            reason = Reason(code=error.code, text="neither a DICOM part 10 file nor a PNG or JPEG image")
+            return _unanalysed("", InstanceState.FAILED, reason), None
         except ModelsError as error:
-            return Analysis(_refused("", InstanceState.FAILED, Reason(code=error.code, text=str(error)), ImageKind.UNKNOWN)), None
-        except InvalidDicomError:
-            reason = Reason(code="not-dicom", text="neither a DICOM part 10 file nor a PNG or JPEG picture")
-            return Analysis(_refused("", InstanceState.FAILED, reason, ImageKind.UNKNOWN)), None
+            return _unanalysed("", InstanceState.FAILED, Reason(code=error.code, text=str(error))), None
         except OSError as error:
             reason = Reason(code="unreadable", text=error.strerror or "the file cannot be read")
-            return Analysis(_refused("", InstanceState.FAILED, reason, ImageKind.UNKNOWN)), None
-        except Exception as error:  # pydicom raises many kinds on hostile files; none may end the run
-            reason = Reason(code="unparsable", text=f"DICOM header cannot be parsed ({type(error).__name__})")
-            return Analysis(_refused("", InstanceState.FAILED, reason, ImageKind.UNKNOWN)), None
+            return _unanalysed("", InstanceState.FAILED, reason), None
         return self.analyse_dataset(dataset, film, header), header
 
     def analyse_picture(self, picture: Picture, uid: str, kind: ImageKind, started: float) -> Analysis:
-        """Answer for pixels with a dark background."""
+        """Analyse pixels with a dark background."""
         doubt = looks_like_mammogram(picture.pixels)
         if doubt:
-            return Analysis(_refused(uid, InstanceState.SKIPPED, Reason(code=doubt[0], text=doubt[1]), kind))
+            return _unanalysed(uid, InstanceState.SKIPPED, Reason(code=doubt[0], text=doubt[1]), kind)
         labels, cancer = self.labeler.run(picture), self.cancer.run(picture)
         raw = float(cancer.scores["cancer"][0])
         heat = suspicion(cancer.maps[0])
@@ -145,11 +137,20 @@ class Analyser:
 
 
 def _chest_wall_right(pixels: NDArray[np.uint8]) -> bool:
-    """The breast lies against the chest wall: the half with more tissue is the chest wall's."""
+    """The breast is widest at the chest wall: the half with more tissue is at the chest wall."""
     small = shrink(pixels).astype(np.float32)
     half = small.shape[1] // 2
     return bool(small[:, half:].sum() > small[:, :half].sum())
 
 
-def _refused(uid: str, state: InstanceState, reason: Reason, kind: ImageKind) -> ImageFinding:
-    return ImageFinding(sop_instance_uid=uid, state=state, reason=reason, kind=kind)
+def _read_dicom(path: Path) -> tuple[pydicom.Dataset, InstanceHeader]:
+    """A file's data set and header. Raises NotDicom, FileUnparsable, OSError."""
+    dataset = read_dicom(path)
+    # For a file that ends within its encapsulated pixel data pydicom returns an empty data set.
+    if "SOPClassUID" not in dataset:
+        raise FileUnparsable("the file is truncated, or is no image")
+    return dataset, read_header(dataset)
+
+
+def _unanalysed(uid: str, state: InstanceState, reason: Reason, kind: ImageKind = ImageKind.UNKNOWN) -> Analysis:
+    return Analysis(ImageFinding(sop_instance_uid=uid, state=state, reason=reason, kind=kind))

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pydicom
-
+from models.errors import FileUnparsable, ModelsError
+from models.foreign_parsers import read_dicom, translate_errors
 from service.api.http.multipart_upload import Part
-from service.domain.errors import ServiceError
+from service.errors import ServiceError
 from service.receive.accept import Receipt, ReceiveContext, accept
 
 CALLING_AE = "HTTP"
@@ -62,7 +62,8 @@ def accept_upload(parts: Sequence[Part], context: ReceiveContext) -> Ingest:
 def identify(path: Path) -> Identity:
     """Read the two UIDs that a STOW-RS answer names a refused instance by."""
     try:
-        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID", "SOPInstanceUID"])
-        return Identity(str(header.get("SOPClassUID", "")), str(header.get("SOPInstanceUID", "")))
-    except Exception:  # hostile bytes make pydicom raise anything; accept() says what is wrong with them
+        with translate_errors(FileUnparsable, "the file cannot be read"):
+            header = read_dicom(path, stop_before_pixels=True, specific_tags=["SOPClassUID", "SOPInstanceUID"])
+            return Identity(str(header.get("SOPClassUID", "")), str(header.get("SOPInstanceUID", "")))
+    except (ModelsError, OSError):  # accept() says what is wrong with the file
         return Identity()

@@ -9,12 +9,11 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from models.errors import ModelsError
+from models.errors import MammotriageError
 from service.cli import audit, corrections, deliveries, destinations, feedback, files, holds, keys, reconcile, users
 from service.cli import run as parts
 from service.cli import show as inventory
 from service.cli.console import EXIT_CANNOT_RUN, err
-from service.domain.errors import ServiceError
 
 app = typer.Typer(
     name="mammotriage",
@@ -67,6 +66,6 @@ def main() -> None:
             variable = ".".join(map(str, each["loc"])).upper()
             err.print(f"MAMMOTRIAGE_{variable}: {each['msg']}" if variable else each["msg"], markup=False, highlight=False)
         sys.exit(EXIT_CANNOT_RUN)
-    except (ServiceError, ModelsError) as error:
+    except MammotriageError as error:
         err.print(f"{error.code}: {error}", markup=False, highlight=False, soft_wrap=True)
         sys.exit(EXIT_CANNOT_RUN)

@@ -17,11 +17,11 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 from service.cli.object_classes import SOP_CLASSES
 from service.deliver.dicomweb import JSON
 from service.deliver.dimse import NATIVE, associate
-from service.deliver.errors import DeliveryError
 from service.deliver.negotiation import negotiate
 from service.deliver.web import base, check, open_client
 from service.destinations import ArchiveApi, Destination, WebService
 from service.domain.findings import ObjectKind
+from service.errors import DeliveryError
 
 FIND, GET, MOVE, COMMITMENT = (
     str(sop_class)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from service.cli.console import out
-from service.cli.ledger_access import After, AsJson, Limit, NotFound, Study, Who, Why, ask, opened, print_rows, sign, write_down
+from service.cli.ledger_access import After, AsJson, Limit, Study, Who, Why, ask, opened, print_rows, sign, write_down
 from service.domain.findings import CorrectionState
+from service.errors import NotFound
 
 if TYPE_CHECKING:
     from service.api.corrections.schemas import CorrectionOut

@@ -11,7 +11,8 @@ import typer
 from pydicom.uid import UID
 
 from service.cli.console import EXIT_BAD_FILE, err, out
-from service.cli.ledger_access import AsJson, NotFound, opened, print_rows
+from service.cli.ledger_access import AsJson, opened, print_rows
+from service.errors import NotFound
 from service.settings import Settings
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.cli.console import out
-from service.domain.errors import ServiceError
+from service.errors import LedgerUnavailable, NotFound
 from service.logs import configure_logging
 from service.settings import Settings
 
@@ -37,25 +37,13 @@ Request = TypeVar("Request", bound=BaseModel)
 Answer = TypeVar("Answer")
 
 
-class LedgerNotThere(ServiceError):
-    """There is no ledger where the settings point."""
-
-    code = "ledger-not-there"
-
-
-class NotFound(ServiceError):
-    """Nothing has this number or UID."""
-
-    code = "not-found"
-
-
 @contextmanager
 def opened() -> Iterator[Context]:
     """The ledger, store and queues that the settings name.
 
     Raises
     ------
-    LedgerNotThere
+    LedgerUnavailable
         There is none, or it does not answer; the message says which setting to look at.
     """
     from service.jobs.context import open_context
@@ -64,14 +52,14 @@ def opened() -> Iterator[Context]:
     configure_logging(settings.log_json, logging.WARNING)
     url = make_url(settings.ledger_url)
     if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        raise LedgerNotThere(f"no ledger at {url.database}: is MAMMOTRIAGE_DATA_DIR that of the stack?")
+        raise LedgerUnavailable(f"no ledger at {url.database}: is MAMMOTRIAGE_DATA_DIR that of the stack?")
     context = open_context(settings)
     try:
         context.ledger.ping()
         yield context
     except SQLAlchemyError as error:
         where = url.render_as_string(hide_password=True)
-        raise LedgerNotThere(
+        raise LedgerUnavailable(
             f"the ledger at {where} does not answer as it should ({type(error).__name__}): `mammotriage migrate`?"
         ) from None
     finally:

@@ -132,11 +132,12 @@ def migrate() -> None:
 
 def health(part: Annotated[str, typer.Argument(help="listener, api, worker or sweeper")]) -> None:
     """Ask one part of the stack whether it works (exit status 0) or not (1): for container health checks."""
-    from service.health import NotReady, check_part
+    from service.errors import PartNotReady
+    from service.health import check_part
 
     try:
         check_part(part, Settings())
-    except NotReady as error:
+    except PartNotReady as error:
         err.print(str(error), markup=False)
         raise typer.Exit(1) from None
 

@@ -12,15 +12,16 @@ import httpx
 import pydicom
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 
+from models.errors import ModelsError
+from models.foreign_parsers import read_dicom
 from service.deliver.comparison import Changes, as_dataset, pixels_equal, seek_held, unchanged
 from service.deliver.dicomweb import JSON
-from service.deliver.errors import Refused
 from service.deliver.web import base, check, open_client
 from service.destinations import ArchiveApi
+from service.errors import DestinationRefused
 
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 HISTORY = "OriginalAttributesSequence"
@@ -36,9 +37,9 @@ def apply(changes: Changes, archive: ArchiveApi, name: str) -> int:
 
     Raises
     ------
-    Unreachable
+    DestinationUnreachable
         Nobody answers.
-    Refused
+    DestinationRefused
         It says no, does not hold the image, or would change more than it was asked to.
     """
     match archive.kind:
@@ -80,7 +81,7 @@ def _orthanc_id(client: httpx.Client, changes: Changes, archive: ArchiveApi, nam
     check(answer, "lookup", name)
     found = [str(each["ID"]) for each in answer.json() if each.get("Type") == "Instance"]
     if len(found) != 1:
-        raise Refused(f"{name}: holds {len(found)} images under this UID")
+        raise DestinationRefused(f"{name}: holds {len(found)} images under this UID")
     return found[0]
 
 
@@ -90,7 +91,7 @@ def _check_change(changes: Changes, former: Dataset, changed: Dataset, name: str
     touched = {element.tag for element in (*former, *changed)} - allowed
     more = [tag for tag in touched if tag.element != 0 and not _is_equal(former, changed, tag)]
     if more or not pixels_equal(former, changed) or seek_held(former) != seek_held(changed) or unchanged(changes, changed):
-        raise Refused(f"{name}: its change would not be the one that it was asked for, so nothing was stored")
+        raise DestinationRefused(f"{name}: its change would not be the one that it was asked for, so nothing was stored")
 
 
 def _is_equal(former: Dataset, changed: Dataset, tag: Any) -> bool:
@@ -124,9 +125,9 @@ def _apply_dcm4chee(changes: Changes, archive: ArchiveApi, name: str) -> int:
 
 def _parse(content: bytes, name: str) -> Dataset:
     try:
-        return pydicom.dcmread(BytesIO(content))
-    except (InvalidDicomError, ValueError, EOFError) as error:
-        raise Refused(f"{name}: answered with something that is no DICOM object") from error
+        return read_dicom(BytesIO(content))
+    except ModelsError as error:
+        raise DestinationRefused(f"{name}: answered with something that is no DICOM object") from error
 
 
 def _tag(element: DataElement) -> str:

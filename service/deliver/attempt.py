@@ -18,11 +18,11 @@ from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr
 from service.deliver import archive_api, dicomweb, dimse
 from service.deliver.commitment import Commitment, Committed, Declined, NotOffered, Silent, request_commitment
 from service.deliver.comparison import Changes, Missing, NotApplied, Proof, Unproven, Verified, seek
-from service.deliver.errors import DeliveryError, NotTaken, Refused
 from service.deliver.readback import verify
 from service.deliver.retrieve_inbox import RetrieveInbox
 from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
+from service.errors import DeliveryError, DestinationRefused, SopClassRefused
 from service.settings import Settings
 from service.store.ledger import Ledger
 from service.store.rows import DeliveryRow
@@ -80,10 +80,10 @@ class DeliveryAttempt:
     def run(self) -> DeliveryState:
         try:
             outcome = self._send_and_prove()
-        except NotTaken as error:
+        except SopClassRefused as error:
             return self._leave_out(error)
         except DeliveryError as error:
-            status = error.status if isinstance(error, Refused) else None
+            status = error.status if isinstance(error, DestinationRefused) else None
             if not error.transient:
                 self._answered()
                 return self._finish(DeliveryState.REJECTED, str(error), status)
@@ -120,7 +120,7 @@ class DeliveryAttempt:
     def _send(self) -> int:
         if not isinstance(self.payload, Dataset):
             if self.destination.archive is None:
-                raise Refused(f'{self.name}: corrections.mode "archive-api" needs archive')
+                raise DestinationRefused(f'{self.name}: corrections.mode "archive-api" needs archive')
             return archive_api.apply(self.payload, self.destination.archive, self.name)
         if self.destination.dicomweb is not None:
             return dicomweb.store(self.payload, self.destination.dicomweb, self.name)
@@ -158,7 +158,7 @@ class DeliveryAttempt:
                 return self._retry(f"{self.name} accepted the object, but that is not proven: {because}", status=status)
         raise AssertionError("every proof is one of four")
 
-    def _leave_out(self, error: NotTaken) -> DeliveryState:
+    def _leave_out(self, error: SopClassRefused) -> DeliveryState:
         self._answered()
         self.ledger.destinations.record_capabilities(self.name, {error.sop_class_uid: False})
         if self.delivery.kind in OWED:

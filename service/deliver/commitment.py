@@ -21,9 +21,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from service.deliver.comparison import InstanceReference
 from service.deliver.dimse import NATIVE, associate
-from service.deliver.errors import DeliveryError, NothingAccepted
 from service.deliver.retrieve_inbox import CommitmentReport, RetrieveInbox
 from service.destinations import Destination
+from service.errors import DeliveryError, NoContextAccepted
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def request_commitment(sought: InstanceReference, destination: Destination, our_
             if status.get("Status") != 0x0000:
                 return NotOffered()
             return _read(tray.report(WAIT_S), sought.sop_instance_uid)
-    except NothingAccepted:
+    except NoContextAccepted:
         return NotOffered()
     except (DeliveryError, RuntimeError, ValueError) as error:
         log.info("storage commitment could not be asked for", extra={"destination": destination.name, "cause": type(error).__name__})

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 from pydicom.dataset import Dataset
 
+from models.errors import ModelsError, Undecodable
+from models.foreign_parsers import translate_errors
+
 IDENTITY = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 REPORT = (
     "CompletionFlag",
@@ -214,6 +217,7 @@ def _pixels_equal(sent: Dataset, held: Dataset) -> bool:
     if sent.file_meta.TransferSyntaxUID == held.file_meta.TransferSyntaxUID:
         return bytes(sent.PixelData) == bytes(held.PixelData)
     try:
-        return np.array_equal(sent.pixel_array, held.pixel_array)
-    except (RuntimeError, ValueError, AttributeError, NotImplementedError):
+        with translate_errors(Undecodable, "the pixels cannot be decoded"):
+            return np.array_equal(sent.pixel_array, held.pixel_array)
+    except ModelsError:
         return False

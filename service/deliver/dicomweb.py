@@ -9,13 +9,14 @@ from io import BytesIO
 import httpx
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.errors import InvalidDicomError
 
+from models.errors import FileUnparsable, ModelsError
+from models.foreign_parsers import read_dicom, translate_errors
 from service.deliver.comparison import Held, InstanceReference, Look, Missing, Unproven
 from service.deliver.dimse import NATIVE, as_native, is_accepted, is_permanent
-from service.deliver.errors import NotTaken, Refused
 from service.deliver.web import UNAUTHORISED, base, check, open_client
 from service.destinations import WebService
+from service.errors import DestinationRefused, SopClassRefused
 
 JSON = "application/dicom+json"
 DICOM = "application/dicom"
@@ -35,11 +36,11 @@ def store(dataset: Dataset, service: WebService, name: str) -> int:
 
     Raises
     ------
-    Unreachable
+    DestinationUnreachable
         Nobody answers.
-    NotTaken
+    SopClassRefused
         The peer does not support the SOP class. DICOMweb has no negotiation, so this is known only afterwards.
-    Refused
+    DestinationRefused
         It does not take this object; `status` is the failure reason, or the HTTP status where it names none.
     """
     answer = _post(dataset, service, name)
@@ -48,9 +49,9 @@ def store(dataset: Dataset, service: WebService, name: str) -> int:
         answer = _post(as_native(dataset), service, name)
         reason = failure_reason(answer)
     if reason == SOP_CLASS_NOT_SUPPORTED:
-        raise NotTaken(f"{name}: does not take {dataset.SOPClassUID.name}", str(dataset.SOPClassUID), reason)
+        raise SopClassRefused(f"{name}: does not take {dataset.SOPClassUID.name}", str(dataset.SOPClassUID), reason)
     if reason is not None and not is_accepted(reason):
-        raise Refused(f"{name}: STOW-RS refused with reason 0x{reason:04X}", reason, is_permanent(reason))
+        raise DestinationRefused(f"{name}: STOW-RS refused with reason 0x{reason:04X}", reason, is_permanent(reason))
     if answer.status_code != httpx.codes.CONFLICT or reason is None:
         check(answer, "STOW-RS", name)
     return 0x0000
@@ -69,14 +70,12 @@ def _post(dataset: Dataset, service: WebService, name: str) -> httpx.Response:
 def failure_reason(answer: httpx.Response) -> int | None:
     """Failure Reason (0008,1197) of the one object that was sent (PS3.3 C.12.1.1.16); None where the answer names none."""
     try:
-        told = Dataset.from_json(answer.json())
-    except (ValueError, TypeError, KeyError, AttributeError):
+        with translate_errors(FileUnparsable, "the answer cannot be read"):
+            outcome = Dataset.from_json(answer.json())
+            items = [item for keyword in ("FailedSOPSequence", "OtherFailuresSequence") for item in outcome.get(keyword) or []]
+            return next((int(item.FailureReason) for item in items if item.get("FailureReason") is not None), None)
+    except ModelsError:
         return None
-    for keyword in ("FailedSOPSequence", "OtherFailuresSequence"):
-        for item in told.get(keyword) or []:
-            if item.get("FailureReason") is not None:
-                return int(item.FailureReason)
-    return None
 
 
 def look(sought: InstanceReference, service: WebService, name: str) -> Look:
@@ -84,7 +83,7 @@ def look(sought: InstanceReference, service: WebService, name: str) -> Look:
 
     Raises
     ------
-    Unreachable, Refused
+    DestinationUnreachable, DestinationRefused
         Nobody answers, or the peer is in trouble for the moment.
     """
     series = f"{base(service)}/studies/{sought.study_instance_uid}/series/{sought.series_instance_uid}/instances"
@@ -106,8 +105,8 @@ def look(sought: InstanceReference, service: WebService, name: str) -> Look:
         return Unproven(f"WADO-RS answered with HTTP {answer.status_code}: allow us to retrieve")
     check(answer, "WADO-RS", name)
     try:
-        return Held(pydicom.dcmread(BytesIO(first_part(answer))))
-    except (InvalidDicomError, ValueError, EOFError):
+        return Held(read_dicom(BytesIO(first_part(answer))))
+    except (ModelsError, ValueError):
         return Unproven("WADO-RS answered with something that is no DICOM object")
 
 
@@ -125,6 +124,7 @@ def first_part(answer: httpx.Response) -> bytes:
 
 def _lists(answer: httpx.Response, sop_instance_uid: str) -> bool:
     try:
-        return any(Dataset.from_json(each).get("SOPInstanceUID", sop_instance_uid) == sop_instance_uid for each in answer.json())
-    except (ValueError, TypeError, KeyError, AttributeError):
+        with translate_errors(FileUnparsable, "the answer cannot be read"):
+            return any(Dataset.from_json(each).get("SOPInstanceUID", sop_instance_uid) == sop_instance_uid for each in answer.json())
+    except ModelsError:
         return False

@@ -18,9 +18,10 @@ from pynetdicom.association import Association
 from pynetdicom.events import Event
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 
-from service.deliver.errors import NothingAccepted, NotTaken, Refused, Unreachable
+from models.foreign_parsers import translate_errors
 from service.deliver.tls import client_context, explain_failure
 from service.destinations import Destination
+from service.errors import DestinationRefused, DestinationUnreachable, NoContextAccepted, SopClassRefused
 
 NATIVE = (ExplicitVRLittleEndian, ImplicitVRLittleEndian)
 MAXIMUM_PDU = 131_072
@@ -51,11 +52,11 @@ def send(instance: Dataset | Path, destination: Destination, our_ae: str) -> int
 
     Raises
     ------
-    Unreachable
+    DestinationUnreachable
         Nobody answers, or the connection broke.
-    NotTaken
+    SopClassRefused
         The peer does not take such objects at all.
-    Refused
+    DestinationRefused
         The peer rejects us, or does not take this object.
     """
     dataset = pydicom.dcmread(instance) if isinstance(instance, Path) else instance
@@ -67,14 +68,16 @@ def send(instance: Dataset | Path, destination: Destination, our_ae: str) -> int
         try:
             answer = association.send_c_store(dataset)
         except RuntimeError as error:
-            raise Unreachable(f"{destination.name}: the association ended before the object was sent") from error
+            raise DestinationUnreachable(f"{destination.name}: the association ended before the object was sent") from error
         except (ValueError, AttributeError) as error:
-            raise Refused(f"{destination.name}: the object cannot be encoded for this peer ({type(error).__name__})") from error
+            raise DestinationRefused(f"{destination.name}: the object cannot be encoded for this peer ({type(error).__name__})") from error
     status = answer.get("Status")
     if status is None:
-        raise Unreachable(f"{destination.name}: no answer to C-STORE within {destination.timeout_seconds:g} s, or the association broke")
+        raise DestinationUnreachable(
+            f"{destination.name}: no answer to C-STORE within {destination.timeout_seconds:g} s, or the association broke"
+        )
     if not is_accepted(int(status)):
-        raise Refused(f"{destination.name}: C-STORE refused with status 0x{status:04X}", int(status), is_permanent(int(status)))
+        raise DestinationRefused(f"{destination.name}: C-STORE refused with status 0x{status:04X}", int(status), is_permanent(int(status)))
     return int(status)
 
 
@@ -108,7 +111,7 @@ def associate(
 
     Raises
     ------
-    Unreachable, NothingAccepted, Refused
+    DestinationUnreachable, NoContextAccepted, DestinationRefused
         It does not come about.
     """
     ae = AE(ae_title=destination.calling_ae_title or our_ae)
@@ -131,7 +134,7 @@ def associate(
             tls_args=tls,
         )
     except OSError as error:
-        raise Unreachable(f"{destination.name}: host {destination.host} is not known") from error
+        raise DestinationUnreachable(f"{destination.name}: host {destination.host} is not known") from error
     if not association.is_established:
         raise _failure(association, destination)
     try:
@@ -163,37 +166,37 @@ if hasattr(socket, "TCP_QUICKACK"):
     PROMPT += [(evt.EVT_DATA_SENT, _acknowledge_at_once), (evt.EVT_DATA_RECV, _acknowledge_at_once)]
 
 
-def _failure(association: Association, destination: Destination) -> Refused | Unreachable:
+def _failure(association: Association, destination: Destination) -> DestinationRefused | DestinationUnreachable:
     if association.is_rejected:
         return _rejection(association, destination)
     if association.rejected_contexts:
         context = association.rejected_contexts[0]
         sop_class = UID(context.abstract_syntax or "")
         if all(each.result == ABSTRACT_SYNTAX_NOT_SUPPORTED for each in association.rejected_contexts):
-            return NotTaken(f"{destination.name}: does not take {sop_class.name}", sop_class)
+            return SopClassRefused(f"{destination.name}: does not take {sop_class.name}", sop_class)
         syntaxes = ", ".join(UID(syntax).name for each in association.rejected_contexts for syntax in each.transfer_syntax)
-        return NothingAccepted(f"{destination.name}: does not take {sop_class.name} in {syntaxes or 'any transfer syntax offered'}")
+        return NoContextAccepted(f"{destination.name}: does not take {sop_class.name} in {syntaxes or 'any transfer syntax offered'}")
     because = explain_failure(destination)
-    return Unreachable(f"{destination.name}: no association with {destination.host}:{destination.port}{because and f': {because}'}")
+    return DestinationUnreachable(
+        f"{destination.name}: no association with {destination.host}:{destination.port}{because and f': {because}'}"
+    )
 
 
-def _rejection(association: Association, destination: Destination) -> Refused:
+def _rejection(association: Association, destination: Destination) -> DestinationRefused:
     """Some peers call a passing want of resources permanent; only what names us or them as unknown will come again (PS3.8 9.3.4)."""
     answer = association.acceptor.primitive
     if answer is not None and (answer.result, answer.result_source, answer.diagnostic) in UNKNOWN_TITLES:
-        return Refused(f"{destination.name}: association rejected, check the AE titles on both sides")
-    return Refused(f"{destination.name}: association rejected, without a reason that would last", permanent=False)
+        return DestinationRefused(f"{destination.name}: association rejected, check the AE titles on both sides")
+    return DestinationRefused(f"{destination.name}: association rejected, without a reason that would last", permanent=False)
 
 
 def as_native(dataset: Dataset) -> Dataset:
-    """A copy with its pixels decompressed, for a peer that takes no other. Raises `Refused` where they cannot be."""
+    """A copy with its pixels decompressed, for a peer that takes no other. Raises `DestinationRefused` where they cannot be."""
     native = deepcopy(dataset)
-    try:
-        if dataset.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
+    syntax = UID(dataset.file_meta.TransferSyntaxUID)
+    with translate_errors(DestinationRefused, f"the peer does not take {syntax.name}, and the pixels cannot be decompressed for it"):
+        if syntax == DeflatedExplicitVRLittleEndian:
             native.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
         else:
             native.decompress(generate_instance_uid=False)
-    except (RuntimeError, ValueError, NotImplementedError) as error:
-        syntax = UID(dataset.file_meta.TransferSyntaxUID).name
-        raise Refused(f"the peer does not take {syntax}, and the pixels cannot be decompressed for it") from error
     return native

@@ -24,8 +24,8 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 )
 
 from service.deliver.dimse import NATIVE, associate
-from service.deliver.errors import NothingAccepted
 from service.destinations import Destination
+from service.errors import NoContextAccepted
 
 STORED = (
     MammographyCADSRStorage,
@@ -60,7 +60,7 @@ def negotiate(destination: Destination, our_ae: str) -> dict[str, bool]:
 
     Raises
     ------
-    Unreachable, Refused
+    DestinationUnreachable, DestinationRefused
         There is no association.
     """
     if not destination.ae_title:
@@ -69,6 +69,6 @@ def negotiate(destination: Destination, our_ae: str) -> dict[str, bool]:
     try:
         with associate(destination, our_ae, [(sop_class, list(NATIVE)) for sop_class in proposed]) as association:
             taken = {context.abstract_syntax for context in association.accepted_contexts}
-    except NothingAccepted:
+    except NoContextAccepted:
         taken = set()
     return {str(sop_class): sop_class in taken for sop_class in proposed}

@@ -31,9 +31,9 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
 
 from service.deliver.comparison import Held, InstanceReference, Look, Missing, Unproven
 from service.deliver.dimse import NATIVE, associate
-from service.deliver.errors import NothingAccepted
 from service.deliver.retrieve_inbox import RetrieveInbox
 from service.destinations import Destination
+from service.errors import NoContextAccepted
 
 COMPRESSED = (JPEGLosslessSV1, JPEGLossless, JPEGLSLossless, JPEG2000Lossless, JPEG2000, RLELossless, JPEGBaseline8Bit)
 """What an image may lie in whose transfer syntax we do not know."""
@@ -61,9 +61,9 @@ def look(
 
     Raises
     ------
-    Unreachable
+    DestinationUnreachable
         The peer does not answer.
-    Refused
+    DestinationRefused
         The peer rejects the association.
     """
     arrived: list[Dataset] = []
@@ -83,7 +83,7 @@ def look(
     try:
         with associate(destination, our_ae, contexts, roles, [(evt.EVT_C_STORE, keep)]) as association:
             return _ask(association, sought, destination, our_ae, desk, arrived)
-    except NothingAccepted:
+    except NoContextAccepted:
         return Unproven(NO_ROAD)
 
 

@@ -25,9 +25,9 @@ def verify(payload: Dataset | Changes, destination: Destination, our_ae: str, de
 
     Raises
     ------
-    Unreachable
+    DestinationUnreachable
         The peer does not answer.
-    Refused
+    DestinationRefused
         The peer rejects us.
     """
     return judge(payload, look_into(seek(payload), destination, our_ae, desk))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 import ssl
 
-from service.deliver.errors import Refused
 from service.destinations import Destination, Tls
+from service.errors import DestinationRefused
 
 PROBE_TIMEOUT_S = 5.0
 
@@ -16,7 +16,7 @@ def client_context(tls: Tls, name: str) -> ssl.SSLContext:
 
     Raises
     ------
-    Refused
+    DestinationRefused
         A file of certificates or keys cannot be read. Trying again does not help.
     """
     try:
@@ -25,7 +25,7 @@ def client_context(tls: Tls, name: str) -> ssl.SSLContext:
         if tls.cert is not None:
             context.load_cert_chain(tls.cert, tls.key)
     except OSError as error:  # ssl.SSLError is one
-        raise Refused(f"{name}: the files of tls.ca, tls.cert or tls.key cannot be used ({type(error).__name__})") from error
+        raise DestinationRefused(f"{name}: the files of tls.ca, tls.cert or tls.key cannot be used ({type(error).__name__})") from error
     return context
 
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import httpx
 
-from service.deliver.errors import Refused, Unreachable
 from service.destinations import WebService
+from service.errors import DestinationRefused, DestinationUnreachable
 
 PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
 """Statuses that another try may turn into a success (RFC 9110 15.5, 15.6; RFC 6585; RFC 4918 for 507)."""
@@ -18,19 +18,19 @@ UNAUTHORISED = (401, 403)
 
 @contextmanager
 def open_client(service: WebService, name: str) -> Iterator[httpx.Client]:
-    """A client of a peer; what goes wrong in the block on the way there is `Unreachable`.
+    """A client of a peer; what goes wrong in the block on the way there is `DestinationUnreachable`.
 
     Proxies of the environment are not used: results go where the settings say, by no other way.
 
     Raises
     ------
-    Refused
+    DestinationRefused
         The file of authorities cannot be read.
     """
     try:
         verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=service.ca) if service.ca else True
     except OSError as error:
-        raise Refused(f"{name}: the file of its authorities (ca) cannot be used ({type(error).__name__})") from error
+        raise DestinationRefused(f"{name}: the file of its authorities (ca) cannot be used ({type(error).__name__})") from error
     headers = {"Authorization": f"Bearer {service.token}"} if service.token else {}
     login = (service.user, service.password) if service.user else None
     with httpx.Client(headers=headers, auth=login, verify=verify, timeout=service.timeout_seconds, trust_env=False) as client:
@@ -38,7 +38,7 @@ def open_client(service: WebService, name: str) -> Iterator[httpx.Client]:
             yield client
         except httpx.HTTPError as error:
             # The text of such an error may hold an address with UIDs in it.
-            raise Unreachable(f"{name}: no answer over HTTP ({type(error).__name__})") from error
+            raise DestinationUnreachable(f"{name}: no answer over HTTP ({type(error).__name__})") from error
 
 
 def base(service: WebService) -> str:
@@ -51,11 +51,11 @@ def check(response: httpx.Response, what: str, name: str) -> None:
 
     Raises
     ------
-    Refused
+    DestinationRefused
         With the HTTP status; passing where another try may help.
     """
     if response.is_success:
         return
     advice = ": check user, password or token" if response.status_code in UNAUTHORISED else ""
     status = response.status_code
-    raise Refused(f"{name}: {what} answered with HTTP {status}{advice}", status, permanent=status not in PASSING)
+    raise DestinationRefused(f"{name}: {what} answered with HTTP {status}{advice}", status, permanent=status not in PASSING)

@@ -19,8 +19,8 @@ from fnmatch import fnmatchcase
 
 import httpx
 
-from service.deliver.errors import DeliveryError
 from service.destinations import Webhook
+from service.errors import WebhookRejected
 from service.store.ledger import Ledger
 from service.store.rows import EventRow
 
@@ -30,13 +30,6 @@ ANSWER_TIMEOUT_S = 10.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 900.0
 READ_AT_ONCE = 200
 SECRET_PREFIX = "whsec_"
-
-
-class WebhookRejected(DeliveryError):
-    """A receiver did not take an event. It is told again: events keep their order, so none is passed over."""
-
-    code = "event-not-taken"
-    transient = True
 
 
 def tell(webhook: Webhook, ledger: Ledger, client: httpx.Client | None = None, stop: threading.Event | None = None) -> int:

@@ -29,9 +29,9 @@ from service.api.auth import issue_key
 from service.demo.small_pacs import SmallPacs
 from service.destinations import Destination
 from service.domain.access import Role, Scope
-from service.domain.errors import ServiceError
 from service.domain.findings import DeliveryState
 from service.domain.policy import CorrectionPolicy
+from service.errors import DemoFailed
 from service.settings import Settings
 from service.stack import Stack, free_port
 from service.storage_scu import Peer, send_files
@@ -47,12 +47,6 @@ TIMEOUT_S = 240.0
 ON_THE_WAY = frozenset({DeliveryState.PENDING, DeliveryState.SENT})
 OUTCOMES = {"verified": "filled in", "proposed": "waits for approval", "reported": "reported only", None: "nothing changed"}
 FILE_NAMES = {"cad-sr": "cad-report.dcm", "sr": "report.dcm", "sc": "heatmap.dcm", "corrected": "corrected.dcm"}
-
-
-class DemoFailed(ServiceError):
-    """The demonstration cannot run, or did not end as it should."""
-
-    code = "demo-failed"
 
 
 class DemoSettings(Settings):

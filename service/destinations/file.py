@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from service.destinations.peers import SECRETS, Destination, Rule, Webhook, find_conflicts
 from service.destinations.toml_lines import Place, line_of, locate
-from service.domain.errors import ServiceError
+from service.errors import DestinationsInvalid
 
 TABLES = {"destination": "destinations", "rule": "rules", "webhook": "webhooks"}
 """Name of a table in the file, and of the setting that it fills."""
@@ -21,12 +21,6 @@ TABLES = {"destination": "destinations", "rule": "rules", "webhook": "webhooks"}
 _PATHS = ("ca", "cert", "key")
 
 Part = TypeVar("Part", bound=BaseModel)
-
-
-class DestinationsInvalid(ServiceError):
-    """The file cannot be used; the message has a line for each thing wrong, as ``file:line: where: what``."""
-
-    code = "destinations-invalid"
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from service.domain.errors import DecisionRefused
 from service.domain.findings import CorrectionState, DeliveryState, ObjectKind
 from service.domain.policy import Action
+from service.errors import DecisionRefused
 
 UNDECIDED = (CorrectionState.REPORTED, CorrectionState.PROPOSED)
 """A person may still approve or reject it."""

@@ -15,8 +15,8 @@ it is only looked for and never sent again.
 
 from __future__ import annotations
 
-from service.domain.errors import DecisionRefused
 from service.domain.findings import DeliveryState
+from service.errors import DecisionRefused
 
 OPEN = tuple(state for state in DeliveryState if state.is_open)
 """A worker still has something to do."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from models.vocabulary import Density, Laterality, View
-from service.domain.errors import ServiceError
 from service.domain.findings import ImageFinding
+from service.errors import CorrectedValueInvalid, NoPrediction
 
 
 class ReadLabel(StrEnum):
@@ -43,18 +43,6 @@ RIGHT_VALUES: dict[ReadLabel, tuple[str, ...]] = {
 """What may be right, by label."""
 
 
-class NothingSaid(ServiceError):
-    """The networks said nothing of this image that a reader could judge."""
-
-    code = "nothing-said"
-
-
-class RightValueRefused(ServiceError):
-    """The value that a reader gives does not fit what they say."""
-
-    code = "wrong-value"
-
-
 @dataclass(frozen=True)
 class Opinion:
     """What a reader says of one label of one image.
@@ -78,18 +66,18 @@ def said_of(finding: ImageFinding | None, label: ReadLabel) -> tuple[str, str]:
 
     Raises
     ------
-    NothingSaid
+    NoPrediction
         The image is still in work, was not analysed, or no network answers this label.
     """
     if finding is None:
-        raise NothingSaid("the image is not analysed yet: there is no label to judge")
+        raise NoPrediction("the image is not analysed yet: there is no label to judge")
     if label is ReadLabel.CANCER:
         value = None if finding.cancer_score is None else f"{finding.cancer_score:.4f}"
     else:
         found = {ReadLabel.VIEW: finding.view, ReadLabel.LATERALITY: finding.laterality, ReadLabel.DENSITY: finding.density}[label]
         value = found.value if found else None
     if value is None:
-        raise NothingSaid(f"the image has no {label} from the networks: there is no label to judge")
+        raise NoPrediction(f"the image has no {label} from the networks: there is no label to judge")
     task = "cancer" if label is ReadLabel.CANCER else "labeler"
     model = next((each for each in finding.models if each.task == task), None)
     return value, f"{model.name} {model.version}" if model else ""
@@ -100,23 +88,23 @@ def check_opinion(opinion: Opinion, said: str) -> None:
 
     Raises
     ------
-    RightValueRefused
+    CorrectedValueInvalid
         The value is none of the label's, is absent where the label is wrong, or contradicts the verdict.
-    NothingSaid
+    NoPrediction
         The reader agrees, and the networks were not sure enough to say anything.
     """
     allowed = RIGHT_VALUES[opinion.label]
     if opinion.corrected_value and opinion.corrected_value not in allowed:
-        raise RightValueRefused(f"corrected_value of {opinion.label} must be one of {', '.join(allowed)}")
+        raise CorrectedValueInvalid(f"corrected_value of {opinion.label} must be one of {', '.join(allowed)}")
     if opinion.verdict is ReaderVerdict.WRONG:
         if not opinion.corrected_value:
-            raise RightValueRefused(f"what is wrong needs a corrected_value, one of {', '.join(allowed)}")
+            raise CorrectedValueInvalid(f"what is wrong needs a corrected_value, one of {', '.join(allowed)}")
         if opinion.corrected_value == said:
-            raise RightValueRefused("the corrected_value is what the network said: that is no wrong label")
+            raise CorrectedValueInvalid("the corrected_value is what the network said: that is no wrong label")
     elif said == View.UNKNOWN:
-        raise NothingSaid(f"the network was not sure of the {opinion.label}: there is nothing to agree with, only a right value to tell")
+        raise NoPrediction(f"the network was not sure of the {opinion.label}: there is nothing to agree with, only a right value to tell")
     elif opinion.corrected_value and opinion.label is not ReadLabel.CANCER and opinion.corrected_value != said:
-        raise RightValueRefused("the corrected_value differs from what the network said: then the verdict is wrong, not agree")
+        raise CorrectedValueInvalid("the corrected_value differs from what the network said: then the verdict is wrong, not agree")
 
 
 def settled_value(label: ReadLabel, verdict: ReaderVerdict, said: str, corrected_value: str) -> str:

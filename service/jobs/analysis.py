@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-import pydicom
-
+from models.errors import ModelsError
+from models.foreign_parsers import read_dicom
 from service.analyse.runner import Analysis
-from service.domain.errors import BrokerDown
 from service.domain.findings import ImageFinding, InstanceState, Reason
+from service.errors import BrokerDown
 from service.jobs.conclusion import is_ready
 from service.jobs.context import Context
 from service.store.rows import InstanceRow
@@ -52,7 +52,7 @@ def analyse_instance(context: Context, sop_instance_uid: str) -> None:
 
 def _analyse(context: Context, row: InstanceRow) -> Analysis:
     try:
-        dataset = pydicom.dcmread(context.store.path(row.path), force=True)
+        dataset = read_dicom(context.store.path(row.path), force=True)
         return context.analyser.analyse_dataset(dataset, context.settings.analyse_film, row.header)
     except FileNotFoundError:
         reason = Reason(code="file-missing", text="the stored file is gone: receive the instance again")
@@ -60,8 +60,10 @@ def _analyse(context: Context, row: InstanceRow) -> Analysis:
         reason = Reason(
             code="out-of-memory", text="the image does not fit into memory: lower MAMMOTRIAGE_MAX_PIXELS or give the worker more"
         )
-    except (ValueError, TypeError, KeyError, AttributeError, EOFError, NotImplementedError) as error:
-        # Hostile or odd DICOM raises these from deep inside pydicom; the image has its answer, the queue goes on.
+    except ModelsError as error:
+        reason = Reason(code=error.code, text=str(error))
+    except (ValueError, TypeError, LookupError, AttributeError, EOFError, NotImplementedError) as error:
+        # Values that nobody foresaw end this image with a reason, and the queue goes on.
         log.exception("instance failed", extra={"sop_instance_uid": row.sop_instance_uid})
-        reason = Reason(code="unparsable", text=f"the instance cannot be read ({type(error).__name__})")
+        reason = Reason(code="unparsable", text=f"the instance cannot be analysed ({type(error).__name__})")
     return Analysis(ImageFinding(sop_instance_uid=row.sop_instance_uid, state=InstanceState.FAILED, reason=reason, kind=row.header.kind))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from service.domain.errors import BrokerDown, DecisionRefused
 from service.domain.findings import Priority
+from service.errors import BrokerDown, DecisionRefused
 from service.jobs.context import Context
 from service.jobs.planning import plan_correction
 from service.store.decisions import Planner

@@ -9,17 +9,15 @@ from io import BytesIO
 import pydicom
 from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
+from models.errors import MammotriageError
 from service.deliver.attempt import deliver
-from service.deliver.errors import DeliveryError
 from service.deliver.negotiation import negotiate
 from service.destinations import Destination
-from service.domain.errors import ServiceError
 from service.domain.findings import DeliveryState, ObjectKind
+from service.errors import DeliveryError, NoImages, NothingToMark
 from service.jobs.context import Context
-from service.jobs.object_building import BUILD_ERRORS, NotBuildable, Payload, build
-from service.report.cad_report import NoImages
+from service.jobs.object_building import BUILD_ERRORS, Payload, build
 from service.report.label_changes import LabelChanges
-from service.report.presentation_state import NothingToMark
 from service.report.sr_class import as_dialect
 from service.store.rows import DeliveryRow
 
@@ -63,7 +61,7 @@ def deliver_object(context: Context, delivery_id: int) -> None:
         return
     except BUILD_ERRORS as error:
         log.exception("object not built", extra={"delivery": row.id, "kind": row.kind})
-        reason = str(error) if isinstance(error, NotBuildable | ServiceError) else type(error).__name__
+        reason = str(error) if isinstance(error, MammotriageError) else type(error).__name__
         context.ledger.deliveries.finish(row.id, DeliveryState.FAILED, f"object cannot be built: {reason}")
         return
     if isinstance(payload, pydicom.Dataset):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pydicom
 
+from models.errors import MammotriageError
+from models.foreign_parsers import read_dicom
 from service.analyse.heatmap import decode_png
 from service.destinations import Destination
-from service.domain.errors import ServiceError
 from service.domain.findings import Conclusion, CorrectionState, ImageFinding, ObjectKind
+from service.errors import NoImages, NotBuildable
 from service.jobs.context import Context
-from service.report.cad_report import NoImages, build_cad_report
+from service.report.cad_report import build_cad_report
 from service.report.corrected_instance import build_corrected, build_undone
 from service.report.label_changes import Change, LabelChanges, Undo, label_changes, undo_changes
 from service.report.presentation_state import build_marks
@@ -23,11 +25,7 @@ Payload = pydicom.Dataset | LabelChanges
 """An object to store, or what the archive is asked to change in an object of its own."""
 
 
-class NotBuildable(Exception):
-    """What the delivery speaks of is no longer in the ledger or the store, or is another object by now."""
-
-
-BUILD_ERRORS = (NotBuildable, ServiceError, OSError, ValueError, LookupError, AttributeError, TypeError, StopIteration, NotImplementedError)
+BUILD_ERRORS = (MammotriageError, OSError, ValueError, LookupError, AttributeError, TypeError, StopIteration, NotImplementedError)
 """What building may end in: our own refusals, files that are gone, and what pydicom raises for odd data."""
 
 
@@ -130,4 +128,4 @@ def _source(context: Context, sop_instance_uid: str, pixels: bool) -> pydicom.Da
     row = context.ledger.instances.get(sop_instance_uid)
     if row is None:
         raise NotBuildable("the source instance is gone")
-    return pydicom.dcmread(context.store.path(row.path), stop_before_pixels=not pixels, force=True)
+    return read_dicom(context.store.path(row.path), stop_before_pixels=not pixels, force=True)

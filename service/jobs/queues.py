@@ -10,8 +10,8 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from service.domain.errors import BrokerDown
 from service.domain.findings import Priority
+from service.errors import BrokerDown
 
 ANALYSE, CONCLUDE, DELIVER = "mammotriage.analyse", "mammotriage.conclude", "mammotriage.deliver"
 

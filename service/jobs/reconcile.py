@@ -20,11 +20,11 @@ from pydicom.dataset import Dataset
 from pynetdicom.dsutils import split_dataset
 
 from service.deliver.comparison import Missing, NotApplied, Unproven, Verified
-from service.deliver.errors import DeliveryError
 from service.deliver.readback import verify
 from service.deliver.retrieve_inbox import RetrieveInbox
 from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
+from service.errors import DeliveryError
 from service.jobs.context import Context
 from service.jobs.object_building import BUILD_ERRORS, Payload, build
 from service.report.sr_class import DIALECTS, as_dialect

@@ -7,8 +7,8 @@ import threading
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.domain.errors import BrokerDown
 from service.domain.findings import DeliveryState, InstanceState, Priority
+from service.errors import BrokerDown
 from service.jobs.context import Context
 
 SAMPLE_S = 60.0

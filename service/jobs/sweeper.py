@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.domain.errors import BrokerDown
+from service.errors import BrokerDown
 from service.jobs.background import run_in_background
 from service.jobs.context import Context
 

@@ -11,8 +11,8 @@ from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown
 from sqlalchemy.exc import OperationalError
 
-from models.errors import ModelsError
-from service.domain.errors import ProviderUnavailable, ServiceError
+from models.errors import MammotriageError
+from service.errors import ProviderUnavailable
 from service.jobs.analysis import analyse_instance
 from service.jobs.conclusion import conclude_study
 from service.jobs.context import Context, open_context
@@ -90,6 +90,6 @@ def run_worker(settings: Settings) -> None:
 def _prove_networks(settings: Settings) -> None:
     try:
         analyser = open_context(settings).analyser
-    except (ServiceError, ModelsError) as error:
+    except MammotriageError as error:
         sys.exit(f"{error.code}: {error}")
     log.info("networks ready", extra={"provider": analyser.cancer.provider})

@@ -16,7 +16,7 @@ from service.destinations.routing import prioritise
 from service.domain.findings import Priority
 from service.domain.header import read_header
 from service.domain.patient import read_patient
-from service.receive.errors import DiskFull, InstanceTooLarge, SopClassMismatch, StoreDown
+from service.errors import DiskFull, InstanceTooLarge, SopClassMismatch, StoreDown
 from service.receive.part10 import Part10, copy_with_meta, read_part10
 from service.settings import Settings
 from service.store.files import FileStore

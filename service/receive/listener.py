@@ -18,9 +18,10 @@ from pynetdicom.transport import ThreadedAssociationServer
 from service.deliver.commitment import offer_report
 from service.deliver.retrieve_inbox import RetrieveInbox
 from service.domain.findings import Priority
+from service.error_table import CANNOT_UNDERSTAND
+from service.errors import NotReceived, Unparsable
 from service.receive.accept import ReceiveContext, accept
-from service.receive.dimse_status import CANNOT_UNDERSTAND, SUCCESS, status_of
-from service.receive.errors import NotReceived, Unparsable
+from service.receive.dimse_status import SUCCESS, build_response
 from service.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -104,7 +105,7 @@ class Listener:
             accept(path, event.assoc.requestor.ae_title, self._context, priority)
         except NotReceived as error:
             log.warning("not received", extra={"reason": error.code, "calling_ae": event.assoc.requestor.ae_title})
-            return status_of(error)
+            return build_response(error)
         except Exception as error:
             # An answer is owed, and pynetdicom would log a traceback with values in it.
             log.error("receiving failed", extra={"cause": type(error).__name__})

@@ -1,9 +1,8 @@
-"""DICOM files as they come: read tolerantly, and rewritten with our file meta in front of the sender's very bytes (PS3.10 7)."""
+"""Received DICOM files: read tolerantly, and rewritten with our file meta before the unchanged data set (PS3.10 7)."""
 
 from __future__ import annotations
 
 import hashlib
-import struct
 import warnings
 import zlib
 from dataclasses import dataclass
@@ -17,12 +16,11 @@ from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 from pynetdicom.dsutils import split_dataset
 
-from service.receive.errors import InstanceTooLarge, Unparsable
+from models.foreign_parsers import translate_errors
+from service.errors import InstanceTooLarge, Unparsable
 
 LARGE_VALUE_BYTES = 1 << 16
 BLOCK_BYTES = 1 << 20
-_DAMAGED = (ValueError, TypeError, LookupError, AttributeError, EOFError, NotImplementedError, OverflowError, struct.error, zlib.error)
-"""What pydicom raises, from deep inside, for files that are not what they say."""
 
 _UID_CHARACTERS = frozenset("0123456789.")
 
@@ -51,31 +49,18 @@ def read_part10(path: Path, max_inflated_bytes: int) -> Part10:
     InstanceTooLarge
         A deflated data set unfolds to more than allowed.
     """
-    try:
-        elements, offset = split_dataset(path)
-        meta = FileMetaDataset(elements)
-        if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-            _check_inflated_size(path, offset, max_inflated_bytes)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with translate_errors(Unparsable, "the data set cannot be read"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            elements, offset = split_dataset(path)
+            meta = FileMetaDataset(elements)
+            if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
+                _check_inflated_size(path, offset, max_inflated_bytes)
             dataset = pydicom.dcmread(path, defer_size=LARGE_VALUE_BYTES)
-            uids = [dataset.get(name) for name in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")]
-            uids.append(meta.get("TransferSyntaxUID"))
-    except InvalidDicomError:
-        raise Unparsable("not a DICOM file: the preamble or the file meta is missing") from None
-    except (
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-        IndexError,
-        EOFError,
-        NotImplementedError,
-        OverflowError,
-        struct.error,
-    ) as error:
-        # The original message may quote values: only its kind goes on.
-        raise Unparsable(f"the data set cannot be read ({type(error).__name__})") from None
+        except InvalidDicomError:
+            raise Unparsable("not a DICOM file: the preamble or the file meta is missing") from None
+        uids = [dataset.get(name) for name in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")]
+        uids.append(meta.get("TransferSyntaxUID"))
     if not all(isinstance(uid, str) and 0 < len(uid) <= 64 and _UID_CHARACTERS.issuperset(uid) for uid in uids):
         raise Unparsable("SOP class, SOP instance, study, series or transfer syntax UID is missing or malformed")
     return Part10(dataset, meta, offset)
@@ -99,7 +84,8 @@ def copy_with_meta(source: Path, part10: Part10, target: IO[bytes], calling_ae: 
     if calling_ae:
         meta.SourceApplicationEntityTitle = calling_ae[:16]
     target.write(bytes(128) + b"DICM")
-    write_file_meta_info(pydicom.filebase.DicomFileLike(target), meta)
+    with translate_errors(Unparsable, "the file meta cannot be written again"):
+        write_file_meta_info(pydicom.filebase.DicomFileLike(target), meta)
     digest = hashlib.sha256()
     with source.open("rb") as file:
         file.seek(part10.dataset_offset)

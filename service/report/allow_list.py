@@ -16,6 +16,7 @@ from pydicom.tag import BaseTag
 
 from service.domain.findings import CorrectionKind
 from service.domain.policy import Mode
+from service.errors import UnexpectedAttributeChange
 from service.report.label_changes import LABELS
 from service.report.original_attributes import shallow_copy
 
@@ -43,10 +44,6 @@ ALLOWED: Mapping[Mode, frozenset[str]] = MappingProxyType(
     }
 )
 """By mode, the keywords of every attribute that a correction may write, change or remove."""
-
-
-class UnexpectedAttributeChange(ValueError):
-    """An object was built that differs from its source in an attribute that no correction may change; it must not leave."""
 
 
 def allowed(mode: Mode, kind: CorrectionKind | None = None) -> frozenset[str]:

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, MammographyCADSRStorage
 
 from service.domain.findings import Conclusion, InstanceState, Verdict
+from service.errors import NoImages
 from service.report import concepts
 from service.report.algorithm import describe_model, is_calibrated
 from service.report.cad_findings import build_impression, describe_impression
@@ -28,10 +29,6 @@ from service.report.uids import cad_uid, derive_series_uid
 SERIES_NUMBER = 9003
 LIBRARY = (1, 2)
 """Position of the image library, from the root: what is selected from an image points there."""
-
-
-class NoImages(ValueError):
-    """The study holds no image at all: the template demands at least one (TID 4000 row 4)."""
 
 
 def build_cad_report(conclusion: Conclusion, sources: Sequence[Dataset], predecessor: Dataset | None = None) -> Dataset:

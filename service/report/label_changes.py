@@ -19,6 +19,7 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation
 from models.attributes import read, read_items, read_text
 from models.vocabulary import READABLE_SCHEMES, VIEW_CODES, Laterality, View
 from service.domain.findings import Agreement, CorrectionKind, LabelCorrection, ModelIdentity
+from service.errors import Irreversible, NothingToCorrect
 from service.report.coding import code_item
 from service.report.orientation import correct_patient_orientation
 from service.report.original_attributes import is_readable_sequence, put, record_former, shallow_copy, stored_bytes
@@ -28,14 +29,6 @@ LABELS = ("ViewCodeSequence", "ViewPosition", "ImageLaterality", "Laterality", "
 
 Value = str | tuple[Dataset, ...] | None
 """Text (several values joined by backslashes, as in a file), the items of a sequence, or None: the attribute is not there."""
-
-
-class NothingToCorrect(ValueError):
-    """The correction may not be written, or changes nothing in this image."""
-
-
-class Irreversible(ValueError):
-    """A former value could not be given back to an archive as text, so the archive is not asked to replace it; names the keyword."""
 
 
 @dataclass(frozen=True)

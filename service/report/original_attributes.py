@@ -15,6 +15,7 @@ from pydicom.tag import Tag
 
 from models.attributes import read
 from service.domain.findings import ModelIdentity
+from service.errors import UnreadableRecord
 from service.report.coding import code_item
 from service.report.identity import MANUFACTURER, SYSTEM, software_version
 
@@ -23,10 +24,6 @@ VALUES = {"PatientOrientation": 2}
 CODE_STRING = re.compile("[A-Z0-9_ ]{0,16}")
 DESCRIPTION_CHARACTERS = 1024
 """The longest value of VR ST (PS3.5 6.2)."""
-
-
-class UnreadableRecord(ValueError):
-    """A sequence that must be kept and added to cannot be read; the message names its keyword."""
 
 
 def shallow_copy(source: Dataset) -> Dataset:

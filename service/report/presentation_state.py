@@ -12,6 +12,7 @@ from pydicom.uid import ExplicitVRLittleEndian, GrayscaleSoftcopyPresentationSta
 
 from models.attributes import read_items, read_number, read_term, read_text
 from service.domain.findings import Conclusion, ImageFinding, Peak
+from service.errors import NothingToMark
 from service.report.algorithm import is_calibrated
 from service.report.common_modules import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
 from service.report.marks import is_marked
@@ -22,10 +23,6 @@ LAYER = "MARKS"
 RADIUS = 0.03
 """Of the circle that stands for an outline which could not be drawn, as a part of the image's shorter side."""
 GRAYSCALE = frozenset({"MONOCHROME1", "MONOCHROME2"})
-
-
-class NothingToMark(ValueError):
-    """The image bears no mark, or is none that a grayscale presentation state can show."""
 
 
 def build_marks(conclusion: Conclusion, finding: ImageFinding, source: Dataset) -> Dataset:

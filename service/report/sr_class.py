@@ -7,16 +7,13 @@ from copy import copy
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage
 
+from service.errors import NotExpressible
 from service.report.common_modules import file_meta
 from service.report.uids import dialect_uid
 
 DIALECTS = (Comprehensive3DSRStorage, ComprehensiveSRStorage, EnhancedSRStorage)
 """Classes that our measurement report fits into, the richest first. It holds no three-dimensional coordinates and no reference to an
 item of its own, so that nothing is lost on the way down (PS3.3 Tables A.35.2-2, A.35.3-2, A.35.13-2; TID 1500 fits each)."""
-
-
-class NotExpressible(ValueError):
-    """The content has no place in that class."""
 
 
 def as_dialect(report: Dataset, sop_class_uid: str) -> Dataset:

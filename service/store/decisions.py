@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from service.domain.correction_lifecycle import check_approval, check_rejection, check_undo, state_after_retry
 from service.domain.delivery_lifecycle import check_retry
-from service.domain.errors import DecisionRefused
 from service.domain.events import EventKind
 from service.domain.findings import CorrectionState
+from service.errors import DecisionRefused
 from service.store.corrections import approved_corrections, follow_deliveries, lock_correction, step_correction
 from service.store.database import Database, Transaction
 from service.store.deliveries import (

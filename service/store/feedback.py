@@ -53,7 +53,7 @@ class Feedback:
         ------
         LookupError
             No such image.
-        NothingSaid, RightValueRefused
+        NoPrediction, CorrectedValueInvalid
             As for `said_of` and `check_opinion`.
         """
         with self._database.write() as tx:

@@ -6,8 +6,8 @@ from typing import Any
 
 from sqlalchemy import Row, select, update
 
-from service.domain.errors import DecisionRefused
 from service.domain.events import EventKind
+from service.errors import DecisionRefused
 from service.store.database import Database, Transaction
 from service.store.events import append_event
 from service.store.rows import HoldRow

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from service.domain.events import EventKind
 from service.domain.findings import Agreement, Conclusion
+from service.errors import CursorInvalid
 from service.store.accounts.api_keys import ApiKeys
 from service.store.accounts.audit_log import AuditLog
 from service.store.accounts.sessions import Sessions
@@ -39,7 +40,6 @@ from service.store.rows import (
 )
 from service.store.samples import Samples
 from service.store.studies import Studies, lock_study, mark_concluded, set_conclusion
-from service.store.study_order import CursorInvalid
 from service.store.study_progress import StudyProgressQuery
 from service.store.throughput import Throughput
 from service.store.webhooks import Webhooks

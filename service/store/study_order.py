@@ -13,13 +13,10 @@ from typing import Any
 from sqlalchemy import Column, ColumnElement, Row, Select, literal, tuple_
 
 from service.domain.findings import TriageFlag
+from service.errors import CursorInvalid
 from service.store.tables import studies
 
 RANKS = {TriageFlag.SUSPICIOUS: 0, TriageFlag.ROUTINE: 1, TriageFlag.NOT_SCORED: 2}
-
-
-class CursorInvalid(ValueError):
-    """A cursor that was not handed out for this order."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
-from service.accounts.oidc import Issuer, IssuerRefused, Pending
+from service.accounts.oidc import Issuer, Pending
 from service.accounts.oidc_sign_in import sign_in_from_directory
-from service.accounts.password_sign_in import SignInRefused, TooManyTries, sign_in
+from service.accounts.password_sign_in import sign_in
 from service.accounts.sessions import OpenedSession, lifetime
 from service.accounts.tokens import digest, make_token
 from service.api.accounts.routes import too_many
@@ -22,6 +22,7 @@ from service.api.auth import Authenticator
 from service.api.auth.cookies import client_address, cookie_name, is_https
 from service.api.auth.csrf import Foreign, refuse_other_origin
 from service.domain.access import Role
+from service.errors import OidcRefused, SignInRefused, TooManySignIns
 from service.settings import Settings
 from service.store.ledger import Ledger
 from service.web.shells import Templates
@@ -59,7 +60,7 @@ def build_router(ledger: Ledger, settings: Settings, shells: Templates) -> APIRo
             opened = sign_in(ledger, settings, name[:64], password, client_address(request))
         except SignInRefused:
             return _form(request, next, HTTPStatus.UNAUTHORIZED, "Name or password is wrong.")
-        except TooManyTries as error:
+        except TooManySignIns as error:
             problem = too_many(error)
             words = f"Too many tries. Wait {problem.headers['Retry-After']} seconds."
             return _form(request, next, HTTPStatus.TOO_MANY_REQUESTS, words, problem.headers)
@@ -87,7 +88,7 @@ def build_router(ledger: Ledger, settings: Settings, shells: Templates) -> APIRo
             return RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
         try:
             address, pending = issuer.begin(local_path(next))
-        except IssuerRefused as error:
+        except OidcRefused as error:
             return _refused(request, error)
         response = RedirectResponse(address, HTTPStatus.SEE_OTHER)
         response.set_cookie(oidc_cookie, pending.pack(), max_age=PENDING_S, **_cookie())
@@ -102,13 +103,13 @@ def build_router(ledger: Ledger, settings: Settings, shells: Templates) -> APIRo
             pending = Pending.unpack(request.cookies.get(oidc_cookie, ""))
             claims = issuer.finish(pending, dict(request.query_params))
             opened = sign_in_from_directory(ledger, settings, claims, client_address(request))
-        except IssuerRefused as error:
+        except OidcRefused as error:
             return _refused(request, error)
         response = _let_in(request, opened, pending.next)
         response.delete_cookie(oidc_cookie, **_cookie())
         return response
 
-    def _refused(request: Request, error: IssuerRefused) -> Response:
+    def _refused(request: Request, error: OidcRefused) -> Response:
         log.warning("sign-in with OpenID Connect failed", extra={"error": str(error)})
         return _form(request, "/", HTTPStatus.FORBIDDEN, f"{str(error)[:1].upper()}{str(error)[1:]}.")
 

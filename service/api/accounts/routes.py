@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
-from service.accounts.password_sign_in import SignInRefused, TooManyTries, prove
+from service.accounts.password_sign_in import prove
 from service.accounts.users import make_user, set_password_of
 from service.api.accounts.schemas import (
     PRINTED,
@@ -37,6 +37,7 @@ from service.api.auth.cookies import client_address
 from service.api.http.csv_lines import csv_line
 from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Identity, Scope
+from service.errors import SignInRefused, TooManySignIns
 from service.store.accounts.rows import AuditRow
 from service.store.database import now
 from service.store.ledger import Ledger
@@ -66,7 +67,7 @@ def build_router(ledger: Ledger) -> APIRouter:
             prove(ledger, actor.name, change.password, client_address(request))
         except SignInRefused:
             raise ProblemError(HTTPStatus.FORBIDDEN, "wrong-password", "that is not your password of now") from None
-        except TooManyTries as error:
+        except TooManySignIns as error:
             raise too_many(error) from None
         set_password_of(ledger, actor.name, change.new_password)
 
@@ -172,7 +173,7 @@ def every_entry(ledger: Ledger, by: str | None = None, action: str | None = None
         before = rows[-1].id
 
 
-def too_many(error: TooManyTries) -> ProblemError:
+def too_many(error: TooManySignIns) -> ProblemError:
     """The answer to somebody who guesses."""
     seconds = max(1, round((error.until - now()).total_seconds()))
     return ProblemError(HTTPStatus.TOO_MANY_REQUESTS, error.code, str(error), headers={"Retry-After": str(seconds)})

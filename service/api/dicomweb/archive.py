@@ -12,13 +12,14 @@ from fastapi import Request, Response
 from fastapi.responses import StreamingResponse
 from pydicom.uid import ExplicitVRLittleEndian
 
-from service.api.dicomweb.files import UNFIT, NotReadable, NotTranscodable, Opened, as_explicit, locate, open_file, read_blocks
+from service.api.dicomweb.files import UNFIT, Opened, as_explicit, locate, open_file, read_blocks
 from service.api.dicomweb.json_model import Json, as_json, bulk, write
 from service.api.dicomweb.media_types import ANY, DICOM, Range, not_acceptable, read_accept, require_json
 from service.api.dicomweb.results import available
 from service.api.dicomweb.urls import Urls
 from service.api.http.multipart_response import OutgoingPart, stream_parts
 from service.api.http.problems import ProblemError
+from service.errors import FileUnreadable, NotTranscodable
 from service.receive.accept import ReceiveContext
 from service.store.dicom_objects import ObjectFilter, StoredInstance
 
@@ -43,7 +44,7 @@ class Archive:
         return found
 
     def open(self, stored: StoredInstance) -> Opened:
-        """Raises `NotReadable`."""
+        """Raises `FileUnreadable`."""
         return open_file(locate(stored, self.context.store))
 
     def send(self, request: Request, wanted: Sequence[StoredInstance], single: bool = False) -> Response:
@@ -81,7 +82,7 @@ class Archive:
         for each in wanted:
             try:
                 opened.append(self.open(each))
-            except NotReadable as error:
+            except FileUnreadable as error:
                 log.error("a stored file cannot be read", extra={"sop_instance_uid": each.sop_instance_uid, "cause": str(error)})
                 lost = error
         if lost and not opened:
@@ -108,7 +109,7 @@ class Archive:
 
         try:
             opened = self.open(stored)
-        except NotReadable as error:
+        except FileUnreadable as error:
             log.error("a stored file cannot be read", extra={"sop_instance_uid": stored.sop_instance_uid, "cause": str(error)})
             uids = {
                 "00080016": stored.sop_class_uid,

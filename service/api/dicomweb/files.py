@@ -23,9 +23,10 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
 
-from models.errors import Undecodable
+from models.errors import ModelsError
+from models.foreign_parsers import translate_errors
 from models.preprocessing.decode import decode
-from service.domain.errors import ServiceError
+from service.errors import FileUnreadable, NotTranscodable
 from service.store.dicom_objects import StoredInstance
 from service.store.files import FileStore
 
@@ -40,18 +41,6 @@ NATIVE = frozenset({*UNFIT, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndi
 
 DECODING = threading.BoundedSemaphore(2)
 """Objects that are in memory as a whole at the same time."""
-
-
-class NotTranscodable(ServiceError):
-    """The pixels cannot be decompressed here."""
-
-    code = "not-transcodable"
-
-
-class NotReadable(ServiceError):
-    """A file of the data folder is gone or damaged."""
-
-    code = "not-readable"
 
 
 @dataclass(frozen=True)
@@ -95,7 +84,7 @@ def open_file(path: Path) -> Opened:
 
     Raises
     ------
-    NotReadable
+    FileUnreadable
         It is gone, or its elements are damaged.
     """
     found: dict[str, Any] = {}
@@ -105,26 +94,30 @@ def open_file(path: Path) -> Opened:
             found.update(tag=tag, vr=vr or "OW", length=length)
         return tag in PIXELS
 
-    try:
-        with path.open("rb") as file, quietly():
+    with _reading(), quietly():
+        with path.open("rb") as file:
             header = read_partial(file, stop_when=at_pixels, defer_size=LARGE_VALUE_BYTES)
             # Tag and length, and where it is explicit the VR with two reserved bytes, stand before the value (PS3.5 section 7.1).
             offset = file.tell() + (8 if header.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian else 12)
         if header.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
-            with quietly():
-                header = pydicom.dcmread(path, stop_before_pixels=True)  # what was left on the disk could not be found there again
-    except Exception as error:  # a damaged file makes pydicom raise anything
-        raise NotReadable(f"the stored object cannot be read ({type(error).__name__})") from error
+            header = pydicom.dcmread(path, stop_before_pixels=True)  # what was left on the disk could not be found there again
     return Opened(path, header, found.get("tag"), found.get("vr", ""), offset, found.get("length", 0))
 
 
 def read_whole(opened: Opened) -> pydicom.FileDataset:
-    """All of a file, in memory: hold `DECODING` meanwhile. Raises `NotReadable`."""
+    """All of a file, in memory: hold `DECODING` meanwhile. Raises `FileUnreadable`."""
+    with _reading(), quietly():
+        return pydicom.dcmread(opened.path)
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Translate what pydicom and the disk raise into `FileUnreadable`."""
     try:
-        with quietly():
-            return pydicom.dcmread(opened.path)
-    except Exception as error:
-        raise NotReadable(f"the stored object cannot be read ({type(error).__name__})") from error
+        with translate_errors(FileUnreadable, "the stored object cannot be read"):
+            yield
+    except OSError as error:
+        raise FileUnreadable(f"the stored object cannot be read ({type(error).__name__})") from error
 
 
 def as_explicit(opened: Opened, spool: Path) -> BinaryIO:
@@ -133,7 +126,7 @@ def as_explicit(opened: Opened, spool: Path) -> BinaryIO:
     Raises
     ------
     NotTranscodable
-    NotReadable
+    FileUnreadable
     """
     if frame_bits(opened.header) // 8 * opened.frames > MOST_DECODED_BYTES:
         raise NotTranscodable(f"decompressed it has more than {MOST_DECODED_BYTES} bytes: ask for it with transfer-syntax=*")
@@ -141,17 +134,14 @@ def as_explicit(opened: Opened, spool: Path) -> BinaryIO:
         dataset = read_whole(opened)
         file = NamedTemporaryFile(dir=spool, prefix="dicomweb-")  # noqa: SIM115  # whoever reads it closes it, and with that it is gone
         try:
-            if opened.syntax not in NATIVE:
-                _decompress(dataset, opened)
-            dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-            with quietly():
+            with translate_errors(NotTranscodable, "it cannot be written as Explicit VR Little Endian"), quietly():
+                if opened.syntax not in NATIVE:
+                    _decompress(dataset, opened)
+                dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
                 dataset.save_as(file, implicit_vr=False, little_endian=True, enforce_file_format=True)
-        except NotTranscodable:
+        except BaseException:
             file.close()
             raise
-        except Exception as error:  # every codec has errors of its own
-            file.close()
-            raise NotTranscodable(f"it cannot be written as Explicit VR Little Endian ({type(error).__name__})") from error
     file.seek(0)
     return file  # type: ignore[return-value]
 
@@ -163,7 +153,7 @@ def _decompress(dataset: pydicom.FileDataset, opened: Opened) -> None:
     try:
         # The decoder that the networks see through: it checks what a codestream promises before it allocates.
         pixels = decode(dataset)
-    except Undecodable as error:
+    except ModelsError as error:
         raise NotTranscodable(f"its pixels cannot be decompressed: {error}") from error
     content = pixels.tobytes()
     dataset.PixelData = content + bytes(len(content) % 2)

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request, Response
 from pydicom.dataset import Dataset
 
 from service.api.auth import needs
-from service.api.dicomweb.files import NotReadable, locate, open_file
+from service.api.dicomweb.files import locate, open_file
 from service.api.dicomweb.json_model import Json, write
 from service.api.dicomweb.matching import matches
 from service.api.dicomweb.media_types import JSON, require_json
@@ -24,6 +24,7 @@ from service.api.dicomweb.results import describe_instance, describe_series, des
 from service.api.dicomweb.urls import Urls
 from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Scope
+from service.errors import FileUnreadable
 from service.receive.accept import ReceiveContext
 from service.store.dicom_objects import ObjectFilter, SeriesKey, StoredInstance
 
@@ -186,7 +187,7 @@ class _Search:
         """What the file says; the UIDs alone where it cannot be read."""
         try:
             return open_file(locate(stored, self._store)).header
-        except NotReadable as error:
+        except FileUnreadable as error:
             log.warning("a stored file cannot be read", extra={"sop_instance_uid": stored.sop_instance_uid, "cause": str(error)})
             header = Dataset()
             header.SOPClassUID, header.SOPInstanceUID = stored.sop_class_uid, stored.sop_instance_uid

@@ -21,15 +21,11 @@ from service.api.http.multipart_upload import Part, spool_parts
 from service.api.http.problems import ProblemError, problem_responses
 from service.api.upload import Ingest, Refusal, accept_upload
 from service.domain.access import Scope
+from service.error_table import status_of
 from service.receive.accept import ReceiveContext
 from service.store.dicom_objects import ObjectFilter, StoredInstance
 
 MEDIA_TYPE = "application/dicom+json"
-
-FAILURE_REASONS = {"disk-full": 0xA700, "instance-too-large": 0xA700, "sop-class-mismatch": 0xA900, "unparsable": 0xC000}
-"""Failure Reason (0008,1197) by the code of our error, as in PS3.4 section B.2.3."""
-
-PROCESSING_FAILURE = 0x0110
 
 _SUCCESS_EXAMPLE = {
     "00081190": {"vr": "UR", "Value": ["http://127.0.0.1:8080/dicom-web/studies/2.25.338214000"]},
@@ -140,5 +136,5 @@ def _failure(refusal: Refusal) -> Dataset:
     if refusal.identity.sop_instance_uid:
         item.ReferencedSOPClassUID = refusal.identity.sop_class_uid
         item.ReferencedSOPInstanceUID = refusal.identity.sop_instance_uid
-    item.FailureReason = FAILURE_REASONS.get(refusal.error.code, PROCESSING_FAILURE)
+    item.FailureReason = status_of(refusal.error).stow
     return item

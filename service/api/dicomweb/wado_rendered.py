@@ -16,15 +16,18 @@ from pydicom.dataset import Dataset
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import ExplicitVRLittleEndian
 
+from models.errors import ModelsError
+from models.foreign_parsers import translate_errors
 from models.preprocessing.display import DisplayPixels, Window, display_pixels
 from service.api.auth import needs
 from service.api.dicomweb.archive import Archive
-from service.api.dicomweb.files import DECODING, NotReadable, NotTranscodable, Opened, quietly, read_whole
+from service.api.dicomweb.files import DECODING, Opened, quietly, read_whole
 from service.api.dicomweb.media_types import not_acceptable, read_accept
 from service.api.dicomweb.params import SeriesUid, SopUid, StudyUid
 from service.api.dicomweb.wado_frames import native_frames
 from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Scope
+from service.errors import FileUnreadable, NotTranscodable
 from service.receive.accept import ReceiveContext
 from service.store.dicom_objects import StoredInstance
 
@@ -109,7 +112,7 @@ def _first_with_pixels(archive: Archive, found: list[StoredInstance]) -> StoredI
         try:
             if archive.open(stored).pixel_tag is not None:
                 return stored
-        except NotReadable:
+        except FileUnreadable:
             continue
     return found[0]
 
@@ -133,10 +136,10 @@ def _picture(opened: Opened, number: int, window: tuple[float, float, str] | Non
         dataset.PixelData = b"".join(next(native_frames(opened, [number], spool)))
         dataset.NumberOfFrames, dataset.file_meta.TransferSyntaxUID = 1, ExplicitVRLittleEndian
     try:
-        with DECODING, quietly():
+        with DECODING, quietly(), translate_errors(NotTranscodable, "it cannot be rendered"):
             return _colours(dataset) if int(dataset.get("SamplesPerPixel") or 1) == 3 else _greys(dataset, window)
-    except Exception as error:  # every codec has errors of its own
-        raise NotTranscodable(f"no picture can be made of it ({type(error).__name__})") from error
+    except ModelsError as error:
+        raise NotTranscodable(f"it cannot be rendered: {error}") from error
 
 
 def _greys(dataset: Dataset, wanted: tuple[float, float, str] | None) -> NDArray[np.uint8]:

@@ -21,7 +21,7 @@ from service.api.http.prefer import read_wait
 from service.api.http.problems import ProblemError, problem_responses
 from service.api.http.server_sent_events import EventStream
 from service.domain.access import Scope
-from service.store.ledger import CursorInvalid, Ledger
+from service.store.ledger import Ledger
 from service.store.rows import StudyFilter
 
 _KNOWN: dict[str, Any] = {
@@ -112,10 +112,7 @@ def build_router(ledger: Ledger, feed: Feed) -> APIRouter:
     ) -> Response:
         """A day's worklist, newest study first."""
         wanted = StudyFilter(study_date=_read_day(study_date), station_name=station)
-        try:
-            rows, next_cursor = await watch.ask(partial(ledger.studies.find, "received", wanted, cursor, limit))
-        except CursorInvalid as error:
-            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-cursor", str(error)) from None
+        rows, next_cursor = await watch.ask(partial(ledger.studies.find, "received", wanted, cursor, limit))
         uids = [row.study_instance_uid for row in rows]
         found = await watch.find_many(uids)
         body = b'{"studies":[%s],"next_cursor":%s}' % (_join(found, uids), json.dumps(next_cursor).encode())

@@ -1,4 +1,4 @@
-"""Every error leaves the API as application/problem+json (RFC 9457), and this is the one place that maps errors to HTTP."""
+"""Every error leaves the API as application/problem+json (RFC 9457); the statuses are in `service.error_table`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from service.domain.errors import ServiceError
+from models.errors import MammotriageError
+from service.error_table import status_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -56,30 +57,6 @@ class ProblemError(Exception):
         self.headers = headers or {}
 
 
-STATUS_OF_CODE = {
-    "unparsable": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "sop-class-mismatch": HTTPStatus.UNPROCESSABLE_ENTITY,
-    "instance-too-large": HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    "disk-full": HTTPStatus.INSUFFICIENT_STORAGE,
-    "broker-down": HTTPStatus.SERVICE_UNAVAILABLE,
-    "decision-refused": HTTPStatus.CONFLICT,
-    "not-transcodable": HTTPStatus.NOT_ACCEPTABLE,
-    "not-readable": HTTPStatus.GONE,
-    "account-refused": HTTPStatus.CONFLICT,
-    "nothing-said": HTTPStatus.CONFLICT,
-    "wrong-value": HTTPStatus.UNPROCESSABLE_ENTITY,
-}
-"""The service's errors by code; an unlisted one is the server's fault."""
-
-
-def status_of(error: ServiceError) -> int:
-    """HTTP status of one of the service's errors."""
-    listed = STATUS_OF_CODE.get(error.code)
-    if listed is not None:
-        return int(listed)
-    return int(HTTPStatus.SERVICE_UNAVAILABLE if error.transient else HTTPStatus.INTERNAL_SERVER_ERROR)
-
-
 def answer(
     status: int, code: str, detail: str = "", errors: list[dict[str, str]] | None = None, headers: dict[str, str] | None = None
 ) -> JSONResponse:
@@ -102,9 +79,9 @@ def install_problems(app: FastAPI) -> None:
         assert isinstance(error, ProblemError)
         return answer(error.status, error.code, error.detail, error.errors, error.headers)
 
-    async def on_service_error(_: Request, error: Exception) -> JSONResponse:
-        assert isinstance(error, ServiceError)
-        return answer(status_of(error), error.code, str(error))
+    async def on_own_error(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, MammotriageError)
+        return answer(status_of(error).http, error.code, str(error))
 
     async def on_http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
@@ -124,7 +101,7 @@ def install_problems(app: FastAPI) -> None:
         return answer(HTTPStatus.INTERNAL_SERVER_ERROR, "internal-error", "the request broke the server; its log says where")
 
     app.add_exception_handler(ProblemError, on_problem)
-    app.add_exception_handler(ServiceError, on_service_error)
+    app.add_exception_handler(MammotriageError, on_own_error)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(Exception, on_anything)

@@ -22,8 +22,8 @@ from service.api.operations.schemas import (
     WorkerOut,
 )
 from service.destinations import Destination
-from service.domain.errors import BrokerDown
 from service.domain.findings import InstanceState, ModelIdentity
+from service.errors import BrokerDown
 from service.jobs.context import Context
 from service.jobs.heartbeat import LOST_AFTER_S
 from service.jobs.reconcile import Reconciliation, Result

@@ -17,8 +17,8 @@ from service.api.http.problems import ProblemError, problem_responses
 from service.api.operations.presenter import Figures, build_overview, count_up, interval_of
 from service.api.operations.schemas import ConflictOut, ConflictPage, ImageOut, ImagePage, Overview
 from service.domain.access import Scope
-from service.domain.errors import BrokerDown
 from service.domain.findings import InstanceState
+from service.errors import BrokerDown
 from service.health import Probe
 from service.jobs.context import Context
 from service.store.failures import ImageRow

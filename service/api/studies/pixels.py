@@ -14,10 +14,10 @@ import anyio
 import anyio.to_thread
 import cv2
 import numpy as np
-import pydicom
 from fastapi import APIRouter, Header, Query, Response
 
 from models.errors import ImageTooLarge, ModelsError
+from models.foreign_parsers import read_dicom
 from models.preprocessing.display import DisplayPixels, display_pixels
 from service.api.auth import needs
 from service.api.http.conditional import is_held
@@ -122,7 +122,7 @@ def _frame(store: FileStore, settings: Settings, row: InstanceRow, longest: Long
 def _decode(path: Path, max_pixels: int) -> DisplayPixels:
     """Whatever is wrong with a stored file becomes a problem."""
     try:
-        return display_pixels(pydicom.dcmread(path, force=True), max_pixels)
+        return display_pixels(read_dicom(path, force=True), max_pixels)
     except FileNotFoundError:
         raise ProblemError(HTTPStatus.NOT_FOUND, "file-missing", "the stored file is gone: receive the instance again") from None
     except ImageTooLarge as error:

@@ -14,12 +14,13 @@ from service.api.auth import needs
 from service.api.http.multipart_upload import spool_parts
 from service.api.http.params import Uid
 from service.api.http.prefer import read_wait
-from service.api.http.problems import ProblemError, problem_responses, status_of
+from service.api.http.problems import ProblemError, problem_responses
 from service.api.studies.presenter import detail, study_location
 from service.api.studies.schemas import ReceivedInstance, RefusedPart, StudyDetail, UploadAnswer
 from service.api.upload import Ingest, accept_upload
 from service.domain.access import Scope
 from service.domain.findings import InstanceState
+from service.error_table import status_of
 from service.receive.accept import ReceiveContext
 from service.store.ledger import Ledger
 from service.store.rows import StudyRow
@@ -117,7 +118,7 @@ def _refuse_all(taken: Ingest, refused: list[RefusedPart]) -> None:
     if not taken.refusals:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "no-files", "the request holds no file")
     errors = [{"where": f"part {each.part}", "code": each.code, "what": each.text} for each in refused]
-    worst = max(status_of(each.error) for each in taken.refusals)
+    worst = max(status_of(each.error).http for each in taken.refusals)
     raise ProblemError(
         worst, refused[0].code if len({each.code for each in refused}) == 1 else "nothing-accepted", "no file was accepted", errors
     )

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
 from service.api.auth import needs
-from service.api.http.problems import ProblemError, problem_responses
+from service.api.http.problems import problem_responses
 from service.api.studies.presenter import summarise
 from service.api.studies.schemas import StudyPage
 from service.api.studies.worklist_schemas import StationList, StudyQuery, StudySearch
 from service.domain.access import Scope
-from service.store.ledger import CursorInvalid, Ledger
+from service.store.ledger import Ledger
 
 
 def build_router(ledger: Ledger) -> APIRouter:
@@ -36,10 +35,7 @@ def build_router(ledger: Ledger) -> APIRouter:
         return StationList(stations=ledger.studies.stations())
 
     def _page(query: StudyQuery) -> StudyPage:
-        try:
-            rows, next_cursor = ledger.studies.find(query.order, query.as_filter(), query.cursor, query.limit)
-        except CursorInvalid as error:
-            raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-cursor", str(error)) from None
+        rows, next_cursor = ledger.studies.find(query.order, query.as_filter(), query.cursor, query.limit)
         return StudyPage(studies=[summarise(row) for row in rows], next_cursor=next_cursor)
 
     return router

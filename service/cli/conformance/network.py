@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import get_args
 
-from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom.presentation import AllStoragePresentationContexts
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]
@@ -25,8 +24,9 @@ from service.deliver.query_retrieve import COMPRESSED
 from service.deliver.web import PASSING
 from service.domain.findings import DeliveryState, ObjectKind
 from service.domain.policy import Mode
-from service.receive.dimse_status import CANNOT_UNDERSTAND, SUCCESS, status_of
-from service.receive.errors import NotReceived
+from service.error_table import CANNOT_UNDERSTAND, ERROR_TABLE
+from service.errors import NotReceived
+from service.receive.dimse_status import SUCCESS
 from service.receive.listener import TRANSFER_SYNTAXES
 from service.settings import Settings
 
@@ -195,8 +195,7 @@ def _store_statuses() -> list[tuple[str, str, str]]:
     kinds = sorted(NotReceived.__subclasses__(), key=lambda kind: kind.code)
     rows: list[tuple[str, str, str]] = [(f"{SUCCESS:04X}", "on the disk and in the ledger", "")]
     for kind in kinds:
-        answer: Dataset = status_of(kind(""))
-        rows.append((f"{answer.Status:04X}", " ".join((kind.__doc__ or "").split("\n\n")[0].split()).rstrip("."), kind.code))
+        rows.append((f"{ERROR_TABLE[kind].dimse:04X}", " ".join((kind.__doc__ or "").split("\n\n")[0].split()).rstrip("."), kind.code))
     return [*rows, (f"{CANNOT_UNDERSTAND:04X}", "anything else that goes wrong in receiving", "")]
 
 

@@ -9,11 +9,12 @@ from service.api.dicomweb.files import MOST_DECODED_BYTES, UNFIT
 from service.api.dicomweb.json_model import INLINE_BYTES
 from service.api.dicomweb.qido import MOST_OPENED
 from service.api.dicomweb.query import LEDGER_KEYS, MOST_RESULTS
-from service.api.dicomweb.stow import FAILURE_REASONS, PROCESSING_FAILURE
 from service.api.dicomweb.urls import PREFIX
 from service.api.dicomweb.wado_frames import IMAGE_TYPES
 from service.api.dicomweb.wado_rendered import TYPES
 from service.cli.conformance.markdown import join, table
+from service.error_table import ERROR_TABLE, PROCESSING_FAILURE
+from service.errors import NotReceived
 
 _LEVELS = (
     ("Study", "/studies", dicomweb_answers.STUDY),
@@ -36,7 +37,7 @@ def describe_origin_server() -> str:
         "Table 5.6-1. Failure Reason (0008,1197)",
         table(
             ("Reason", "Case"),
-            [(f"{reason:04X}", code) for code, reason in FAILURE_REASONS.items()] + [(f"{PROCESSING_FAILURE:04X}", "any other")],
+            _failure_reasons(),
         ),
         "#### 5.6.2 Search",
         "`GET` (PS3.18 10.6), answers in `application/dicom+json` (200), 204 where nothing is found, 400 for a query that cannot be one.",
@@ -78,3 +79,9 @@ def _resources() -> list[tuple[str, str]]:
         (f"`{instance}/rendered`, `{instance}/frames/{{frame}}/rendered`", f"{pictures}; `viewport`, `window`, `quality`"),
         (f"`{instance}/thumbnail`, `/studies/{{study}}/series/{{series}}/thumbnail`", f"{pictures}; `viewport`"),
     ]
+
+
+def _failure_reasons() -> list[tuple[str, str]]:
+    kinds = sorted(NotReceived.__subclasses__(), key=lambda kind: kind.code)
+    rows = [(f"{ERROR_TABLE[kind].stow:04X}", kind.code) for kind in kinds if ERROR_TABLE[kind].stow != PROCESSING_FAILURE]
+    return [*rows, (f"{PROCESSING_FAILURE:04X}", "any other")]

@@ -10,9 +10,9 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from service.domain.access import Scope
+from service.errors import AccountRefused
 from service.store.accounts.rows import KeyRow
 from service.store.accounts.tables import api_keys
-from service.store.accounts.users import AccountRefused
 from service.store.database import Database
 
 

@@ -7,16 +7,10 @@ from typing import Any
 from sqlalchemy import Row, delete, func, select, update
 
 from service.domain.access import Role
-from service.domain.errors import ServiceError
+from service.errors import AccountRefused
 from service.store.accounts.rows import UserRow
 from service.store.accounts.tables import sessions, users
 from service.store.database import Database, Transaction
-
-
-class AccountRefused(ServiceError):
-    """An account or key cannot be made or changed so; the message says why."""
-
-    code = "account-refused"
 
 
 class Users:

@@ -110,13 +110,13 @@ def test_what_means_nothing_is_refused_with_its_reason(received: Served) -> None
     received.post(raw, hopeless)
     received.ledger.instances.record_finding(skipped(str(hopeless.SOPInstanceUID), "undecodable", "cannot be read"))
     refused = {
-        (409, "nothing-said"): [
+        (409, "no-prediction"): [
             say(received, uid, "view", "agree"),
             say(received, uid, "cancer", "wrong", "benign"),
             say(received, str(raw.SOPInstanceUID), "view", "wrong", "CC"),
             say(received, str(hopeless.SOPInstanceUID), "view", "wrong", "CC"),
         ],
-        (422, "wrong-value"): [
+        (422, "corrected-value-invalid"): [
             say(received, uid, "density", "wrong"),
             say(received, uid, "density", "wrong", "E"),
             say(received, uid, "density", "wrong", "B"),

@@ -17,9 +17,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from service.accounts.oidc import IssuerRefused, find_claim
+from service.accounts.oidc import find_claim
 from service.accounts.oidc_sign_in import find_role
 from service.domain.access import Role
+from service.errors import OidcRefused
 from tests.support.api_server import Served, serve_api
 from tests.support.oidc_issuer import running_issuer
 from tests.support.ports import free_port
@@ -177,7 +178,7 @@ def test_a_token_that_says_the_wrong_thing_is_not_believed(wrong: dict[str, Any]
     with running_issuer() as issuer:
         _, pending = (client := issuer.client()).begin("/")
         issuer.overrides = wrong
-        with pytest.raises(IssuerRefused, match="token"):
+        with pytest.raises(OidcRefused, match="token"):
             client.finish(pending, issuer.answer(pending))
 
 
@@ -186,7 +187,7 @@ def test_a_token_that_the_issuer_did_not_sign_is_not_believed(how: str) -> None:
     with running_issuer() as issuer:
         _, pending = (client := issuer.client()).begin("/")
         issuer.forge = how
-        with pytest.raises(IssuerRefused, match="token does not hold"):
+        with pytest.raises(OidcRefused, match="token does not hold"):
             client.finish(pending, issuer.answer(pending))
 
 
@@ -203,7 +204,7 @@ def test_an_answer_of_another_issuer_or_an_error_is_not_followed_up() -> None:
     with running_issuer() as issuer:
         _, pending = (client := issuer.client()).begin("/")
         for changed in ({"iss": "https://other.example"}, {"error": "access_denied"}, {"state": "another"}, {"code": ""}):
-            with pytest.raises(IssuerRefused):
+            with pytest.raises(OidcRefused):
                 client.finish(pending, issuer.answer(pending) | changed)
         assert issuer.redeemed == []
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from service.health import NotReady, check_part, make_probe
+from service.errors import PartNotReady
+from service.health import check_part, make_probe
 from service.receive.accept import ReceiveContext
 from service.receive.listener import Listener
 from service.settings import Settings
@@ -62,9 +63,9 @@ def test_the_probe_speaks_each_parts_own_protocol(tmp_path: Path) -> None:
         listener.stop()
         broker.stop()
         ledger.close()
-    with pytest.raises(NotReady):
+    with pytest.raises(PartNotReady):
         check_part("listener", settings)
-    with pytest.raises(NotReady):
+    with pytest.raises(PartNotReady):
         check_part("api", settings)
-    with pytest.raises(NotReady, match="no such part"):
+    with pytest.raises(PartNotReady, match="no such part"):
         check_part("kettle", settings)

@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 from service.accounts import passwords
 from service.accounts.tokens import digest
 from service.cli import app
-from service.domain.errors import ServiceError
+from service.errors import ServiceError
 from service.settings import Settings
 from service.store.ledger import Ledger
 from tests.support.databases import prepare_ledger

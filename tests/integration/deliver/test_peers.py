@@ -19,11 +19,11 @@ from pynetdicom.sop_class import Verification
 from service.deliver.attempt import backoff_s
 from service.deliver.comparison import Missing, Unproven, Verified, differences
 from service.deliver.dimse import associate, send
-from service.deliver.errors import Refused, Unreachable
 from service.deliver.readback import verify
 from service.demo.small_pacs import SmallPacs
 from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
+from service.errors import DestinationRefused, DestinationUnreachable
 from tests.support.delivery_fixture import DeliveryFixture, produced
 from tests.support.orthanc import Orthanc, running
 from tests.support.sample_findings import as_received, full_field
@@ -89,7 +89,7 @@ def test_success_and_warnings_count_as_sent(status: int) -> None:
     ids=lambda value: hex(value) if not isinstance(value, bool) else "",
 )
 def test_a_refusal_is_permanent_or_passing(status: int, permanent: bool) -> None:
-    with peer(status) as (destination, _), pytest.raises(Refused) as caught:
+    with peer(status) as (destination, _), pytest.raises(DestinationRefused) as caught:
         send(IMAGE, destination, US)
     assert (caught.value.status, caught.value.permanent, caught.value.transient) == (status, permanent, not permanent)
 
@@ -109,12 +109,12 @@ def test_a_peer_short_of_space_gets_another_try(deliveries: DeliveryFixture) -> 
 
 
 def test_a_peer_without_the_sop_class_is_named_with_it() -> None:
-    with peer(None) as (destination, _), pytest.raises(Refused, match="does not take Digital Mammography X-Ray Image Storage"):
+    with peer(None) as (destination, _), pytest.raises(DestinationRefused, match="does not take Digital Mammography X-Ray Image Storage"):
         send(IMAGE, destination, US)
 
 
 def test_a_rejected_association_is_a_refusal() -> None:
-    with peer(require_calling_aet=["SOMEONE"]) as (destination, _), pytest.raises(Refused, match="AE titles"):
+    with peer(require_calling_aet=["SOMEONE"]) as (destination, _), pytest.raises(DestinationRefused, match="AE titles"):
         send(IMAGE, destination, US)
 
 
@@ -144,7 +144,7 @@ def test_orthanc_that_is_called_by_a_wrong_name_ends_the_delivery_refused(delive
 
 
 def test_a_host_that_does_not_exist_is_unreachable() -> None:
-    with pytest.raises(Unreachable):
+    with pytest.raises(DestinationUnreachable):
         send(IMAGE, to_port(104, host="no-such-host.invalid"), US)
 
 

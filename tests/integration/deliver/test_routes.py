@@ -15,10 +15,10 @@ from pydicom.uid import RLELossless
 from service.deliver import archive_api, dicomweb
 from service.deliver.comparison import Missing, NotApplied, Unproven, Verified
 from service.deliver.dimse import send
-from service.deliver.errors import Refused, Unreachable
 from service.deliver.readback import verify
 from service.destinations import ArchiveApi, Destination, Tls, WebService
 from service.domain.findings import DeliveryState, ObjectKind
+from service.errors import DestinationRefused, DestinationUnreachable
 from service.report.corrected_instance import build_corrected, build_undone
 from service.report.label_changes import label_changes, undo_changes
 from tests.support.api_server import as_bytes
@@ -154,11 +154,11 @@ def test_storescp_over_tls_takes_only_whom_it_knows(tmp_path: Path) -> None:
     with run_storescp(tmp_path / "received", "+tls", their_key, theirs, "+cf", ours) as plain:
         known = plain.model_copy(update={"tls": Tls(ca=theirs, cert=ours, key=our_key)})
         assert send(report, known, US) == 0x0000
-        with pytest.raises(Unreachable, match="TLS handshake fails"):
+        with pytest.raises(DestinationUnreachable, match="TLS handshake fails"):
             send(report, plain.model_copy(update={"tls": Tls(ca=theirs)}), US)
-        with pytest.raises(Unreachable, match="its certificate is not trusted: self-signed certificate"):
+        with pytest.raises(DestinationUnreachable, match="its certificate is not trusted: self-signed certificate"):
             send(report, plain.model_copy(update={"tls": Tls(ca=ours, cert=ours, key=our_key)}), US)
-        with pytest.raises(Unreachable):
+        with pytest.raises(DestinationUnreachable):
             send(report, plain, US)
 
 
@@ -181,14 +181,14 @@ def test_a_host_name_that_the_certificate_does_not_bear_is_refused_unless_allowe
     theirs, their_key = make_certificate(tmp_path, "theirs", names="DNS:archive.example")
     report = produced(tmp_path)[ObjectKind.REPORT]
     with run_storescp(tmp_path / "received", "+tls", their_key, theirs, "--ignore-peer-cert") as plain:
-        with pytest.raises(Unreachable, match="its certificate is not trusted: IP address mismatch"):
+        with pytest.raises(DestinationUnreachable, match="its certificate is not trusted: IP address mismatch"):
             send(report, plain.model_copy(update={"tls": Tls(ca=theirs)}), US)
         assert send(report, plain.model_copy(update={"tls": Tls(ca=theirs, check_host=False)}), US) == 0x0000
 
 
 def test_certificates_that_cannot_be_read_are_no_matter_of_trying_again(tmp_path: Path) -> None:
     destination = Destination(name="pacs", ae_title="X", host="127.0.0.1", port=104, tls=Tls(ca=tmp_path / "none.pem"))
-    with pytest.raises(Refused, match=r"the files of tls\.ca, tls\.cert or tls\.key cannot be used"):
+    with pytest.raises(DestinationRefused, match=r"the files of tls\.ca, tls\.cert or tls\.key cannot be used"):
         verify(produced(tmp_path)[ObjectKind.REPORT], destination, US)
 
 
@@ -288,7 +288,7 @@ def test_what_opens_the_door_goes_with_every_request(tmp_path: Path) -> None:
 
 
 def test_a_web_peer_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
-    with pytest.raises(Unreachable, match=r"no answer over HTTP \(ConnectError\)"):
+    with pytest.raises(DestinationUnreachable, match=r"no answer over HTTP \(ConnectError\)"):
         verify(produced(tmp_path)[ObjectKind.REPORT], over_web("http://127.0.0.1:9"), US)
 
 
@@ -388,7 +388,7 @@ def test_an_archive_that_would_change_more_than_it_was_asked_to_is_stopped(deliv
             case _:
                 return Response(body=as_bytes(source))
 
-    with dicomweb_peer(answer) as peer, pytest.raises(Refused, match="nothing was stored"):
+    with dicomweb_peer(answer) as peer, pytest.raises(DestinationRefused, match="nothing was stored"):
         archive_api.apply(changes, ArchiveApi(kind="orthanc", url=peer.url), "pacs")
     assert [request.path for request in peer.of("POST")] == ["/tools/lookup", "/instances/1/modify"]
 

@@ -10,9 +10,9 @@ import pytest
 
 from service.analyse.runner import Analyser
 from service.destinations import Destination
-from service.domain.errors import BrokerDown
 from service.domain.findings import DeliveryState, InstanceState, ObjectKind
 from service.domain.policy import CorrectionPolicy
+from service.errors import BrokerDown
 from service.jobs.analysis import MOST_TRIES, analyse_instance
 from service.jobs.conclusion import conclude_study, is_ready
 from service.jobs.context import Context, open_context

@@ -14,7 +14,6 @@ from sqlalchemy import text
 from models.vocabulary import Laterality, View
 from service.demo.small_pacs import SmallPacs
 from service.destinations import Destination
-from service.domain.errors import DecisionRefused
 from service.domain.findings import (
     Agreement,
     Conclusion,
@@ -25,6 +24,7 @@ from service.domain.findings import (
     ObjectKind,
 )
 from service.domain.policy import CorrectionPolicy
+from service.errors import DecisionRefused
 from service.jobs.corrections import approve_correction, reject_correction, retry_delivery, undo_correction
 from service.jobs.planning import plan_study, silence
 from service.store.database import open_engine

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from kombu import Consumer, Queue
 
-from service.domain.errors import BrokerDown
 from service.domain.findings import Priority
+from service.errors import BrokerDown
 from service.jobs.queues import QUEUES, Publisher
 from service.stack import EmbeddedRedis
 from tests.support.ports import free_port

@@ -25,7 +25,8 @@ from service.domain.findings import (
     Reasoning,
     Verdict,
 )
-from service.report.cad_report import NoImages, build_cad_report
+from service.errors import NoImages
+from service.report.cad_report import build_cad_report
 from service.report.coding import code_item
 from tests.support.sample_findings import (
     NAMES_IN_CHARACTER_SETS,

@@ -16,10 +16,10 @@ from pydicom.uid import JPEGLosslessSV1, RLELossless
 from models.vocabulary import Laterality, View
 from service.domain.findings import Agreement, CorrectionKind
 from service.domain.header import read_header
-from service.report.allow_list import UnexpectedAttributeChange, allowed, check, differing
+from service.errors import NothingToCorrect, UnexpectedAttributeChange, UnreadableRecord
+from service.report.allow_list import allowed, check, differing
 from service.report.corrected_instance import build_corrected, build_undone
-from service.report.label_changes import Change, NothingToCorrect, Undo
-from service.report.original_attributes import UnreadableRecord
+from service.report.label_changes import Change, Undo
 from tests.support.sample_findings import CONCLUDED_AT, analysed, as_received, correction, decided, full_field
 from tests.support.validators import dciodvfy_errors
 

@@ -9,7 +9,8 @@ from pydicom.dataelem import RawDataElement
 from pydicom.tag import Tag
 
 from service.domain.findings import Agreement, CorrectionKind
-from service.report.label_changes import Irreversible, LabelChanges, NothingToCorrect, label_changes, undo_changes
+from service.errors import Irreversible, NothingToCorrect
+from service.report.label_changes import LabelChanges, label_changes, undo_changes
 from service.report.uids import corrected_uid, undone_uid
 from tests.support.sample_findings import analysed, as_received, correction, decided, full_field
 

@@ -15,9 +15,9 @@ from service.domain.header import read_header
 from service.domain.label_evaluation import evaluate_labels
 from service.domain.policy import Action, CorrectionPolicy
 from service.domain.study_image import StudyImage
+from service.errors import NothingToCorrect
 from service.report.coding import code_item
 from service.report.corrected_instance import CorrectionRoute, build_corrected
-from service.report.label_changes import NothingToCorrect
 from tests.support.sample_findings import analysed, decided, full_field
 from tests.support.validators import dciodvfy_errors
 

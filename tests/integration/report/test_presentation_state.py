@@ -14,8 +14,9 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ImplicitVRLittleEndian, generate_uid
 
 from service.domain.findings import Conclusion, ImageFinding, Peak
+from service.errors import NothingToMark
 from service.report.cad_report import build_cad_report
-from service.report.presentation_state import NothingToMark, build_marks
+from service.report.presentation_state import build_marks
 from tests.support.sample_findings import NAMES_IN_CHARACTER_SETS, analysed, as_received, concluded, full_field
 from tests.support.validators import dciodvfy_errors, dcmpschk
 

@@ -23,7 +23,8 @@ from service.domain.findings import (
     Reasoning,
     Verdict,
 )
-from service.report.sr_class import DIALECTS, NotExpressible, as_dialect
+from service.errors import NotExpressible
+from service.report.sr_class import DIALECTS, as_dialect
 from service.report.structured_report import build_report
 from tests.support.sample_findings import (
     NAMES_IN_CHARACTER_SETS,

@@ -15,7 +15,7 @@ import pytest
 from service.deliver import webhook
 from service.domain.findings import DeliveryState
 from service.domain.policy import CorrectionPolicy
-from service.storage_scu import NoListener
+from service.errors import ListenerUnreachable
 from service.store.ledger import Ledger
 from service.store.rows import DeliveryRow
 from tests.support.full_stack import FullStack, open_full_stack, renew
@@ -91,7 +91,7 @@ def is_taken(full_stack: FullStack, paths: list[Path]) -> bool:
     """Send as a modality does, which comes again where nobody listens."""
     try:
         return not any(sent.error for sent in full_stack.send(paths))
-    except NoListener:
+    except ListenerUnreachable:
         return False
 
 

@@ -16,8 +16,9 @@ import redis
 
 from service.demo.run import open_client
 from service.destinations import Destination
+from service.errors import ProcessNotStarted
 from service.settings import Settings
-from service.stack import PARTS, EmbeddedRedis, NotStarted, Stack, as_environment
+from service.stack import PARTS, EmbeddedRedis, Stack, as_environment
 from service.store.ledger import Ledger
 from tests.support.ports import free_port
 from tests.support.sample_findings import full_field
@@ -83,7 +84,10 @@ def test_a_stack_that_cannot_work_says_where_to_look(tmp_path: Path) -> None:
     taken = EmbeddedRedis(tmp_path / "squatter")
     taken.start()
     try:
-        with Stack(settings_for(tmp_path, dicom_port=taken.port), tmp_path / "logs") as stack, pytest.raises(NotStarted, match="logs"):
+        with (
+            Stack(settings_for(tmp_path, dicom_port=taken.port), tmp_path / "logs") as stack,
+            pytest.raises(ProcessNotStarted, match="logs"),
+        ):
             stack.wait_until_ready(timeout_s=30)
     finally:
         taken.stop()
@@ -123,5 +127,5 @@ def test_sending_to_nobody_is_said_so(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "service.cli", "send", str(tmp_path), "--port", str(free_port())]
     send = subprocess.run(command, capture_output=True, text=True, check=False)
     assert send.returncode == 2
-    assert "no-listener" in send.stderr
+    assert "listener-unreachable" in send.stderr
     assert "Traceback" not in send.stderr

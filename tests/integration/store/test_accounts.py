@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.domain.access import Role, Scope
-from service.store.accounts.users import AccountRefused
+from service.errors import AccountRefused
 from service.store.ledger import Ledger
 
 START = datetime(2026, 11, 21, 9, tzinfo=UTC)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from models.vocabulary import Laterality, View
-from service.domain.errors import DecisionRefused
 from service.domain.findings import Agreement, CorrectionKind, CorrectionState, DeliveryState, LabelCorrection, ObjectKind
 from service.domain.policy import Action
+from service.errors import DecisionRefused
 from service.store.ledger import Ledger
 from service.store.rows import POLICY, CorrectionRow, InstanceRow, Plan, PlannedCorrection, PlannedDelivery
 from tests.support.ledger_values import Clock, analysed, conclusion_of, header, record

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.domain.errors import DecisionRefused
 from service.domain.findings import CorrectionState, DeliveryState, ImageFinding, InstanceState, ObjectKind, Priority, Reason, TriageFlag
-from service.store.ledger import Accepted, CursorInvalid, Ledger, PlannedDelivery, StudyState, migrate
+from service.errors import CursorInvalid, DecisionRefused
+from service.store.ledger import Accepted, Ledger, PlannedDelivery, StudyState, migrate
 from service.store.rows import Plan, StudyDelivery, StudyFilter
 from tests.support.ledger_values import Clock, analysed, conclusion_of, header, record
 

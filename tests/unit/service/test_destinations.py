@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from service.destinations import ArchiveApi, Destination, Rule, Tls, Webhook, WebService
-from service.destinations.file import DestinationsInvalid, read_destinations
+from service.destinations.file import read_destinations
 from service.destinations.toml_lines import line_of, locate
 from service.domain.findings import CorrectionKind, ObjectKind, Priority
 from service.domain.policy import Action, CorrectionPolicy
+from service.errors import DestinationsInvalid
 from service.settings import Settings
 from service.stack import as_environment
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from pydicom.dataset import Dataset
 
-from service.domain.errors import BrokerDown
+from service.errors import BrokerDown
 from service.logs import JsonFormat, PatientGuard, TextFormat, configure_logging
 
 SECRETS = ("Doe", "Jane", "P-4711", "19600101")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from service.analyse.provider import choose_provider
-from service.domain.errors import ProviderUnavailable
+from service.errors import ProviderUnavailable
 
 CPU = ["CPUExecutionProvider"]
 GPU = ["TensorrtExecutionProvider", "CUDAExecutionProvider", *CPU]

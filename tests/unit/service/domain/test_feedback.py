@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.feedback import (
-    RIGHT_VALUES,
-    NothingSaid,
-    Opinion,
-    ReaderVerdict,
-    ReadLabel,
-    RightValueRefused,
-    check_opinion,
-    said_of,
-    settled_value,
-)
+from service.domain.feedback import RIGHT_VALUES, Opinion, ReaderVerdict, ReadLabel, check_opinion, said_of, settled_value
 from service.domain.findings import ImageFinding, InstanceState, Label, ModelIdentity
+from service.errors import CorrectedValueInvalid, NoPrediction
 
 AGREE, WRONG = ReaderVerdict.AGREE, ReaderVerdict.WRONG
 
@@ -27,7 +18,7 @@ def test_every_value_but_the_one_that_was_said_can_be_right(label: ReadLabel) ->
         check_opinion(Opinion(label, WRONG, value), said)
         assert settled_value(label, WRONG, said, value) == value
     for value in (said, "", "UNKNOWN", "unheard-of"):
-        with pytest.raises(RightValueRefused):
+        with pytest.raises(CorrectedValueInvalid):
             check_opinion(Opinion(label, WRONG, value), said)
     assert "UNKNOWN" not in RIGHT_VALUES[label]
 
@@ -38,9 +29,9 @@ def test_agreement_with_a_score_is_no_pathology_and_agreement_with_a_label_is_th
     assert settled_value(ReadLabel.VIEW, AGREE, "CC", "") == "CC"
     check_opinion(Opinion(ReadLabel.CANCER, AGREE, "malignant"), "0.9100")
     check_opinion(Opinion(ReadLabel.VIEW, AGREE, "CC"), "CC")
-    with pytest.raises(RightValueRefused):
+    with pytest.raises(CorrectedValueInvalid):
         check_opinion(Opinion(ReadLabel.VIEW, AGREE, "MLO"), "CC")
-    with pytest.raises(NothingSaid):
+    with pytest.raises(NoPrediction):
         check_opinion(Opinion(ReadLabel.VIEW, AGREE), "UNKNOWN")
 
 
@@ -56,5 +47,5 @@ def test_what_was_said_names_the_network_that_said_it() -> None:
     assert said_of(finding, ReadLabel.DENSITY) == ("B", "our-labeler 1.2.0")
     assert said_of(finding, ReadLabel.CANCER) == ("0.1235", "our-cancer 1.2.0")
     for nothing in (finding, None):
-        with pytest.raises(NothingSaid):
+        with pytest.raises(NoPrediction):
             said_of(nothing, ReadLabel.VIEW)

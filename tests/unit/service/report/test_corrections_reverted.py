@@ -14,22 +14,11 @@ from pydicom.dataset import Dataset
 
 from models.vocabulary import Laterality, View
 from service.domain.findings import Agreement, CorrectionKind, LabelCorrection, ModelIdentity
+from service.errors import Irreversible, NothingToCorrect, UnreadableRecord
 from service.report.allow_list import ALLOWED, allowed, differing
 from service.report.corrected_instance import CorrectionRoute, build_corrected, build_undone
-from service.report.label_changes import (
-    LABELS,
-    Change,
-    Irreversible,
-    LabelChanges,
-    NothingToCorrect,
-    Undo,
-    declared_label,
-    label_changes,
-    set_labels,
-    undo_changes,
-)
+from service.report.label_changes import LABELS, Change, LabelChanges, Undo, declared_label, label_changes, set_labels, undo_changes
 from service.report.orientation import is_valid_orientation
-from service.report.original_attributes import UnreadableRecord
 from tests.support.irregular_headers import (
     COERCED,
     EQUIPMENT,
