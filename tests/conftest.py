@@ -62,7 +62,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need a peer, before pytest's own plugin deselects by marker."""
     for item in items:
         parameters = getattr(getattr(item, "callspec", None), "params", {})
-        if "postgresql" in parameters.values() or PEER_FIXTURES & set(getattr(item, "fixturenames", ())):
+        if any(isinstance(each, str) and each == "postgresql" for each in parameters.values()) or PEER_FIXTURES & set(
+            getattr(item, "fixturenames", ())
+        ):
             item.add_marker(pytest.mark.peer)
 
 
