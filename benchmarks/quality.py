@@ -25,7 +25,7 @@ import psutil
 from sqlalchemy import insert, text
 
 from models.vocabulary import Laterality, View
-from service.domain.feedback import ReadLabel
+from service.domain.feedback import FeedbackLabel
 from service.domain.findings import (
     Agreement,
     ImageFinding,
@@ -135,8 +135,8 @@ def _study(uid: str, row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _opinion(row: dict[str, Any], chance: random.Random) -> dict[str, Any]:
-    label, wrong = chance.choice([ReadLabel.DENSITY, ReadLabel.VIEW]), chance.random() < 0.1
-    said, right = ("B", "C") if label is ReadLabel.DENSITY else ("CC", "MLO")
+    label, wrong = chance.choice([FeedbackLabel.DENSITY, FeedbackLabel.VIEW]), chance.random() < 0.1
+    said, right = ("B", "C") if label is FeedbackLabel.DENSITY else ("CC", "MLO")
     return {
         "at": row["finished_at"], "study_instance_uid": row["study_instance_uid"], "sop_instance_uid": row["sop_instance_uid"],
         "label": label,

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from service.cli.ledger_access import Study, opened
-from service.domain.feedback import ReaderVerdict, ReadLabel
+from service.domain.feedback import FeedbackLabel, FeedbackVerdict
 
 app = typer.Typer(help="What readers say of the labels: export it for training.", no_args_is_help=True)
 
@@ -18,8 +18,8 @@ app = typer.Typer(help="What readers say of the labels: export it for training."
 def export(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="file to write [default: standard output]")] = None,
     study: Study = None,
-    label: Annotated[ReadLabel | None, typer.Option("--label", help="only on this label")] = None,
-    verdict: Annotated[ReaderVerdict | None, typer.Option("--verdict", help="only with this verdict")] = None,
+    label: Annotated[FeedbackLabel | None, typer.Option("--label", help="only on this label")] = None,
+    verdict: Annotated[FeedbackVerdict | None, typer.Option("--verdict", help="only with this verdict")] = None,
     history: Annotated[bool, typer.Option("--history", help="with what a reader said before they changed their mind")] = False,
 ) -> None:
     """As CSV. Written as feedback.csv into the data folder, `python -m training ... feedback:DATA_FOLDER` trains on it."""

@@ -1,4 +1,4 @@
-"""What readers say of the labels that the networks read: agree, or wrong and what is right. No I/O."""
+"""Feedback of radiologists on the labels of the networks: right, or wrong with the corrected value. No I/O."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from service.domain.findings import ImageFinding
 from service.errors import CorrectedValueInvalid, NoPrediction
 
 
-class ReadLabel(StrEnum):
-    """What a reader can speak of; the names that the networks' heads have."""
+class FeedbackLabel(StrEnum):
+    """The labels that feedback can assess, by the names of the networks' heads."""
 
     VIEW = "view"
     LATERALITY = "laterality"
@@ -19,96 +19,104 @@ class ReadLabel(StrEnum):
     CANCER = "cancer"
 
 
-class ReaderVerdict(StrEnum):
+class FeedbackVerdict(StrEnum):
     AGREE = "agree"
     WRONG = "wrong"
 
 
 class Pathology(StrEnum):
-    """What is known of the breast, in the words of the training tables."""
+    """The known pathology of a breast, in the words of the training tables."""
 
     MALIGNANT = "malignant"
     BENIGN = "benign"
     NORMAL = "normal"
     NEGATIVE = "negative"
-    """No cancer; benign and normal are not told apart."""
+    """No cancer, without a distinction between benign and normal."""
 
 
-RIGHT_VALUES: dict[ReadLabel, tuple[str, ...]] = {
-    ReadLabel.VIEW: tuple(view.value for view in View if view is not View.UNKNOWN),
-    ReadLabel.LATERALITY: (Laterality.R.value, Laterality.L.value),
-    ReadLabel.DENSITY: tuple(density.value for density in Density if density is not Density.UNKNOWN),
-    ReadLabel.CANCER: tuple(pathology.value for pathology in Pathology),
+CORRECTED_VALUES: dict[FeedbackLabel, tuple[str, ...]] = {
+    FeedbackLabel.VIEW: tuple(view.value for view in View if view is not View.UNKNOWN),
+    FeedbackLabel.LATERALITY: (Laterality.R.value, Laterality.L.value),
+    FeedbackLabel.DENSITY: tuple(density.value for density in Density if density is not Density.UNKNOWN),
+    FeedbackLabel.CANCER: tuple(pathology.value for pathology in Pathology),
 }
-"""What may be right, by label."""
+"""The values that feedback can give, by label."""
 
 
 @dataclass(frozen=True)
-class Opinion:
-    """What a reader says of one label of one image.
+class LabelFeedback:
+    """Feedback on one label of one image.
 
     Parameters
     ----------
     corrected_value
-        One of `RIGHT_VALUES`; empty where the reader agrees. For cancer it may stand beside an agreement: the pathology that is known.
+        One of `CORRECTED_VALUES`; empty with AGREE. For cancer it may come with AGREE too: the known pathology.
     note
-        In the reader's words.
+        Free text of the radiologist.
     """
 
-    label: ReadLabel
-    verdict: ReaderVerdict
+    label: FeedbackLabel
+    verdict: FeedbackVerdict
     corrected_value: str = ""
     note: str = ""
 
 
-def said_of(finding: ImageFinding | None, label: ReadLabel) -> tuple[str, str]:
-    """What the networks said, and which of them ("name version").
+def predicted_value_of(finding: ImageFinding | None, label: FeedbackLabel) -> tuple[str, str]:
+    """The predicted value, and the network that predicted it ("name version").
 
     Raises
     ------
     NoPrediction
-        The image is still in work, was not analysed, or no network answers this label.
+        The image is not analysed (yet), or no network predicts this label.
     """
     if finding is None:
-        raise NoPrediction("the image is not analysed yet: there is no label to judge")
-    if label is ReadLabel.CANCER:
+        raise NoPrediction("the image is not analysed yet: there is no label to assess")
+    if label is FeedbackLabel.CANCER:
         value = None if finding.cancer_score is None else f"{finding.cancer_score:.4f}"
     else:
-        found = {ReadLabel.VIEW: finding.view, ReadLabel.LATERALITY: finding.laterality, ReadLabel.DENSITY: finding.density}[label]
-        value = found.value if found else None
+        predicted = {
+            FeedbackLabel.VIEW: finding.view,
+            FeedbackLabel.LATERALITY: finding.laterality,
+            FeedbackLabel.DENSITY: finding.density,
+        }[label]
+        value = predicted.value if predicted else None
     if value is None:
-        raise NoPrediction(f"the image has no {label} from the networks: there is no label to judge")
-    task = "cancer" if label is ReadLabel.CANCER else "labeler"
+        raise NoPrediction(f"the networks predicted no {label} for this image: there is no label to assess")
+    task = "cancer" if label is FeedbackLabel.CANCER else "labeler"
     model = next((each for each in finding.models if each.task == task), None)
     return value, f"{model.name} {model.version}" if model else ""
 
 
-def check_opinion(opinion: Opinion, said: str) -> None:
-    """See that an opinion means something beside what the networks said.
+def check_feedback(feedback: LabelFeedback, predicted: str) -> None:
+    """Check that feedback is consistent with itself and with the predicted value.
 
     Raises
     ------
     CorrectedValueInvalid
-        The value is none of the label's, is absent where the label is wrong, or contradicts the verdict.
+        The corrected value is not one of the label's, is missing where the label is wrong, or contradicts the verdict.
     NoPrediction
-        The reader agrees, and the networks were not sure enough to say anything.
+        The radiologist agrees, but the network was not sure enough to predict a value.
     """
-    allowed = RIGHT_VALUES[opinion.label]
-    if opinion.corrected_value and opinion.corrected_value not in allowed:
-        raise CorrectedValueInvalid(f"corrected_value of {opinion.label} must be one of {', '.join(allowed)}")
-    if opinion.verdict is ReaderVerdict.WRONG:
-        if not opinion.corrected_value:
-            raise CorrectedValueInvalid(f"what is wrong needs a corrected_value, one of {', '.join(allowed)}")
-        if opinion.corrected_value == said:
-            raise CorrectedValueInvalid("the corrected_value is what the network said: that is no wrong label")
-    elif said == View.UNKNOWN:
-        raise NoPrediction(f"the network was not sure of the {opinion.label}: there is nothing to agree with, only a right value to tell")
-    elif opinion.corrected_value and opinion.label is not ReadLabel.CANCER and opinion.corrected_value != said:
-        raise CorrectedValueInvalid("the corrected_value differs from what the network said: then the verdict is wrong, not agree")
+    allowed = CORRECTED_VALUES[feedback.label]
+    corrected = feedback.corrected_value
+    if corrected and corrected not in allowed:
+        raise CorrectedValueInvalid(f"corrected_value of {feedback.label} must be one of {', '.join(allowed)}")
+    if feedback.verdict is FeedbackVerdict.WRONG:
+        if not corrected:
+            raise CorrectedValueInvalid(f"the verdict wrong needs a corrected_value, one of {', '.join(allowed)}")
+        if corrected == predicted:
+            raise CorrectedValueInvalid("the corrected_value is the predicted value: then the label is not wrong")
+    elif predicted == View.UNKNOWN:
+        raise NoPrediction(f"the network was not sure of the {feedback.label}: give the verdict wrong with a corrected_value")
+    elif corrected and feedback.label is not FeedbackLabel.CANCER and corrected != predicted:
+        raise CorrectedValueInvalid("the corrected_value differs from the predicted value: then the verdict is wrong, not agree")
 
 
-def settled_value(label: ReadLabel, verdict: ReaderVerdict, said: str, corrected_value: str) -> str:
-    """The label as the reader leaves it. Empty where they agree with a cancer score and tell no pathology: a score is no proof."""
-    if corrected_value or label is ReadLabel.CANCER:
+def reference_value(label: FeedbackLabel, verdict: FeedbackVerdict, predicted: str, corrected_value: str) -> str:
+    """The value of the label after the feedback, for training.
+
+    Empty where the radiologist agrees with a cancer score and gives no pathology: a score is not a pathology.
+    """
+    if corrected_value or label is FeedbackLabel.CANCER:
         return corrected_value
-    return said if verdict is ReaderVerdict.AGREE else ""
+    return predicted if verdict is FeedbackVerdict.AGREE else ""

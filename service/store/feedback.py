@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Row, Select, func, insert, select
 
-from service.domain.feedback import Opinion, ReaderVerdict, ReadLabel, check_opinion, said_of, settled_value
+from service.domain.feedback import FeedbackLabel, FeedbackVerdict, LabelFeedback, check_feedback, predicted_value_of, reference_value
 from service.domain.findings import ImageFinding
 from service.store.database import Database
 from service.store.tables import feedback, instances
@@ -23,8 +23,8 @@ class FeedbackRow:
     sop_instance_uid: str
     path: Path
     """Of the image, relative to the data folder."""
-    label: ReadLabel
-    verdict: ReaderVerdict
+    label: FeedbackLabel
+    verdict: FeedbackVerdict
     predicted_value: str
     """What the network said: a value of the label, or the cancer score with four digits."""
     corrected_value: str
@@ -37,7 +37,7 @@ class FeedbackRow:
     @property
     def value(self) -> str:
         """The label as the reader leaves it; empty where they leave none."""
-        return settled_value(self.label, self.verdict, self.predicted_value, self.corrected_value)
+        return reference_value(self.label, self.verdict, self.predicted_value, self.corrected_value)
 
 
 class Feedback:
@@ -46,7 +46,7 @@ class Feedback:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, sop_instance_uid: str, opinion: Opinion, actor: str) -> FeedbackRow:
+    def add(self, sop_instance_uid: str, opinion: LabelFeedback, actor: str) -> FeedbackRow:
         """Enter what a reader says; what the network said is read in the same transaction.
 
         Raises
@@ -54,7 +54,7 @@ class Feedback:
         LookupError
             No such image.
         NoPrediction, CorrectedValueInvalid
-            As for `said_of` and `check_opinion`.
+            As for `predicted_value_of` and `check_feedback`.
         """
         with self._database.write() as tx:
             image = tx.execute(
@@ -62,8 +62,8 @@ class Feedback:
             ).one_or_none()
             if image is None:
                 raise LookupError("no such image in the ledger")
-            said, model = said_of(ImageFinding.model_validate_json(image.finding) if image.finding else None, opinion.label)
-            check_opinion(opinion, said)
+            said, model = predicted_value_of(ImageFinding.model_validate_json(image.finding) if image.finding else None, opinion.label)
+            check_feedback(opinion, said)
             entered = insert(feedback).values(
                 at=tx.now,
                 study_instance_uid=image.study_instance_uid,
@@ -82,8 +82,8 @@ class Feedback:
     def find(
         self,
         study_instance_uid: str | None = None,
-        label: ReadLabel | None = None,
-        verdict: ReaderVerdict | None = None,
+        label: FeedbackLabel | None = None,
+        verdict: FeedbackVerdict | None = None,
         current: bool = True,
         after_id: int = 0,
         limit: int | None = 100,
@@ -125,8 +125,8 @@ def _feedback(row: Row[Any]) -> FeedbackRow:
         study_instance_uid=row.study_instance_uid,
         sop_instance_uid=row.sop_instance_uid,
         path=Path(row.path),
-        label=ReadLabel(row.label),
-        verdict=ReaderVerdict(row.verdict),
+        label=FeedbackLabel(row.label),
+        verdict=FeedbackVerdict(row.verdict),
         predicted_value=row.predicted_value,
         corrected_value=row.corrected_value,
         note=row.note,

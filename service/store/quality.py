@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Date, Integer, String, case, cast, func, select, type_coerce
 
-from service.domain.feedback import ReaderVerdict, ReadLabel
+from service.domain.feedback import FeedbackLabel, FeedbackVerdict
 from service.domain.findings import Agreement, InstanceState
 from service.store.database import Database, Transaction
 from service.store.feedback import last_words
@@ -91,15 +91,15 @@ class Spread:
 
 
 @dataclass(frozen=True)
-class OpinionCount:
+class FeedbackCount:
     """How often readers said the same of the same."""
 
     day: date
     group: str
-    label: ReadLabel
+    label: FeedbackLabel
     model: str
     """Name and version of the network."""
-    verdict: ReaderVerdict
+    verdict: FeedbackVerdict
     predicted_value: str
     """Empty for cancer, whose scores are numbers."""
     corrected_value: str
@@ -164,10 +164,10 @@ class Quality:
         with self._database.read() as tx:
             return {(InstanceState(ended), code): count for ended, code, count in tx.execute(counted)}
 
-    def opinions(self, by: GroupBy, period: Period, only: str | None = None) -> list[OpinionCount]:
+    def opinions(self, by: GroupBy, period: Period, only: str | None = None) -> list[FeedbackCount]:
         """Count what readers said within a period, the last word of each."""
         column = _COLUMNS[by]
-        said = case((feedback.c.label == ReadLabel.CANCER, ""), else_=feedback.c.predicted_value)
+        said = case((feedback.c.label == FeedbackLabel.CANCER, ""), else_=feedback.c.predicted_value)
         with self._database.read() as tx:
             day = _day(tx, feedback.c.at)
             key = (day, column, feedback.c.label, feedback.c.model, feedback.c.verdict, said, feedback.c.corrected_value)
@@ -180,7 +180,7 @@ class Quality:
             if only is not None:
                 counted = counted.where(column == only)
             return [
-                OpinionCount(_as_date(on), group, ReadLabel(label), model, ReaderVerdict(verdict), told, right, count)
+                FeedbackCount(_as_date(on), group, FeedbackLabel(label), model, FeedbackVerdict(verdict), told, right, count)
                 for on, group, label, model, verdict, told, right, count in tx.execute(counted)
             ]
 

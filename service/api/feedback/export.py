@@ -25,7 +25,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from service.api.http.csv_lines import csv_line
-from service.domain.feedback import ReaderVerdict, ReadLabel
+from service.domain.feedback import FeedbackLabel, FeedbackVerdict
 from service.store.ledger import Ledger
 
 PAGE = 500
@@ -49,8 +49,8 @@ COLUMNS = (
 def write_feedback(
     ledger: Ledger,
     study_instance_uid: str | None = None,
-    label: ReadLabel | None = None,
-    verdict: ReaderVerdict | None = None,
+    label: FeedbackLabel | None = None,
+    verdict: FeedbackVerdict | None = None,
     history: bool = False,
 ) -> Iterator[str]:
     """A line of column names, then a line for each thing said.

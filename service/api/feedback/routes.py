@@ -15,14 +15,14 @@ from service.api.http.csv_lines import csv_line
 from service.api.http.params import STUDY_INSTANCE_UID, Cursor
 from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Identity, Scope
-from service.domain.feedback import Opinion, ReaderVerdict, ReadLabel
+from service.domain.feedback import FeedbackLabel, FeedbackVerdict, LabelFeedback
 from service.store.ledger import Ledger
 
 Study = Annotated[
     str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_INSTANCE_UID])
 ]
-Label = Annotated[ReadLabel | None, Query(description="only on this label")]
-Verdict = Annotated[ReaderVerdict | None, Query(description="only with this verdict")]
+Label = Annotated[FeedbackLabel | None, Query(description="only on this label")]
+Verdict = Annotated[FeedbackVerdict | None, Query(description="only with this verdict")]
 History = Annotated[bool, Query(description="with what a reader said before they changed their mind")]
 
 _CSV: dict[int | str, dict[str, Any]] = {
@@ -38,7 +38,7 @@ def build_router(ledger: Ledger) -> APIRouter:
     def give(request: Request, said: FeedbackIn, actor: Annotated[Identity, needs(Scope.FEEDBACK)]) -> FeedbackOut:
         """Say whether a label is right. Of one reader, image and label the last word counts; the former ones are kept."""
         request.state.audit_subject = said.sop_instance_uid
-        opinion = Opinion(said.label, said.verdict, said.corrected_value, said.note)
+        opinion = LabelFeedback(said.label, said.verdict, said.corrected_value, said.note)
         try:
             return show_feedback(ledger.feedback.add(said.sop_instance_uid, opinion, actor.name))
         except LookupError:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from service.api.http.params import SOP_INSTANCE_UID, STUDY_INSTANCE_UID
-from service.domain.feedback import ReaderVerdict, ReadLabel
+from service.domain.feedback import FeedbackLabel, FeedbackVerdict
 from service.store.feedback import FeedbackRow
 
 _FEEDBACK: dict[str, Any] = {
@@ -47,8 +47,8 @@ class FeedbackIn(BaseModel):
     )
 
     sop_instance_uid: str = Field(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64)
-    label: ReadLabel
-    verdict: ReaderVerdict
+    label: FeedbackLabel
+    verdict: FeedbackVerdict
     corrected_value: str = Field(
         "",
         max_length=64,
@@ -67,8 +67,8 @@ class FeedbackOut(BaseModel):
     at: datetime
     study_instance_uid: str
     sop_instance_uid: str
-    label: ReadLabel
-    verdict: ReaderVerdict
+    label: FeedbackLabel
+    verdict: FeedbackVerdict
     predicted_value: str = Field(description="what the network said; for cancer its score, 0 to 1")
     corrected_value: str = Field(description="empty where the reader agrees")
     value: str = Field(description="the label as the reader leaves it; empty where they agree with a cancer score and tell no pathology")

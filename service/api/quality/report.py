@@ -28,11 +28,11 @@ from service.api.quality.schemas import (
     ThresholdsOut,
 )
 from service.domain import drift
-from service.domain.feedback import ReaderVerdict, ReadLabel
+from service.domain.feedback import FeedbackLabel, FeedbackVerdict
 from service.domain.rates import Rate
 from service.domain.time_buckets import Bucket, buckets_between, first_day
 from service.store.ledger import Ledger
-from service.store.quality import SCORE_STEPS, GroupBy, OpinionCount, Period, Spread, Tally
+from service.store.quality import SCORE_STEPS, FeedbackCount, GroupBy, Period, Spread, Tally
 
 MOST_GROUPS, MOST_SERIES, MOST_INSTEAD = 200, 5, 20
 BARS = 20
@@ -190,20 +190,20 @@ def _spread(bars: list[BarOut], comparison: drift.Comparison) -> SpreadOut:
     )
 
 
-def _readers(opinions: list[OpinionCount], asked: Question) -> ReadersOut:
-    def agreement(keys: Callable[[OpinionCount], tuple[ReadLabel, str]]) -> list[ReaderOut]:
-        rates: dict[tuple[ReadLabel, str], Rate] = defaultdict(lambda: Rate(0, 0))
+def _readers(opinions: list[FeedbackCount], asked: Question) -> ReadersOut:
+    def agreement(keys: Callable[[FeedbackCount], tuple[FeedbackLabel, str]]) -> list[ReaderOut]:
+        rates: dict[tuple[FeedbackLabel, str], Rate] = defaultdict(lambda: Rate(0, 0))
         for each in opinions:
             rates[keys(each)] += _agreed(each)
-        order = list(ReadLabel)
+        order = list(FeedbackLabel)
         found = sorted(rates.items(), key=lambda item: (order.index(item[0][0]), -item[1].of, item[0][1]))
         return [ReaderOut(label=label, of=of, agree=_rate(rate)) for (label, of), rate in found]
 
     points = {start: Rate(0, 0) for start in buckets_between(asked.period.first, asked.period.last, asked.bucket)}
-    instead: Counter[tuple[ReadLabel, str, str]] = Counter()
+    instead: Counter[tuple[FeedbackLabel, str, str]] = Counter()
     for each in opinions:
         points[first_day(each.day, asked.bucket)] += _agreed(each)
-        if each.verdict is ReaderVerdict.WRONG:
+        if each.verdict is FeedbackVerdict.WRONG:
             instead[each.label, each.predicted_value, each.corrected_value] += each.count
     return ReadersOut(
         labels=agreement(lambda each: (each.label, "")),
@@ -217,5 +217,5 @@ def _readers(opinions: list[OpinionCount], asked: Question) -> ReadersOut:
     )
 
 
-def _agreed(each: OpinionCount) -> Rate:
-    return Rate(each.count if each.verdict is ReaderVerdict.AGREE else 0, each.count)
+def _agreed(each: FeedbackCount) -> Rate:
+    return Rate(each.count if each.verdict is FeedbackVerdict.AGREE else 0, each.count)

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.domain.drift import Drift
-from service.domain.feedback import ReadLabel
+from service.domain.feedback import FeedbackLabel
 from service.domain.findings import InstanceState
 from service.domain.time_buckets import Bucket
 from service.store.quality import GroupBy
@@ -131,7 +131,7 @@ class ThresholdsOut(BaseModel):
 
 
 class ReaderOut(BaseModel):
-    label: ReadLabel
+    label: FeedbackLabel
     of: str = Field(description="the network that said it, or the group; empty for all")
     agree: RateOut = Field(description="readers who agree, of those who said something; the last word of each counts")
 
@@ -142,7 +142,7 @@ class ReaderPointOut(BaseModel):
 
 
 class InsteadOut(BaseModel):
-    label: ReadLabel
+    label: FeedbackLabel
     predicted_value: str = Field(description="by the network; empty for cancer, whose scores are numbers")
     corrected_value: str
     count: int

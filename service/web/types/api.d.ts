@@ -38,8 +38,8 @@ export type Conflict = Schemas["ConflictOut"];
 export type ReasonCount = Schemas["ReasonCount"];
 
 export type Feedback = Schemas["FeedbackOut"];
-export type FeedbackLabel = Schemas["ReadLabel"];
-export type FeedbackVerdict = Schemas["ReaderVerdict"];
+export type FeedbackLabel = Schemas["FeedbackLabel"];
+export type FeedbackVerdict = Schemas["FeedbackVerdict"];
 
 export type Quality = Schemas["QualityOut"];
 export type Rate = Schemas["RateOut"];

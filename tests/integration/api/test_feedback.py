@@ -14,7 +14,7 @@ from pydicom import Dataset
 from typer.testing import CliRunner
 
 from service.cli import app
-from service.domain.feedback import Opinion, ReaderVerdict, ReadLabel
+from service.domain.feedback import FeedbackLabel, FeedbackVerdict, LabelFeedback
 from tests.support.api_server import Served, serve_api
 from tests.support.sample_findings import analysed, full_field, label, skipped
 from training.data.index import read_set
@@ -83,7 +83,7 @@ def test_the_last_word_of_each_reader_counts_and_the_former_ones_are_kept(receiv
     uid = enter(received, full_field())
     say(received, uid, "density", "wrong", "C")
     say(received, uid, "density", "agree")
-    other = received.ledger.feedback.add(uid, Opinion(ReadLabel.DENSITY, ReaderVerdict.WRONG, "D"), "somebody else")
+    other = received.ledger.feedback.add(uid, LabelFeedback(FeedbackLabel.DENSITY, FeedbackVerdict.WRONG, "D"), "somebody else")
     current = received.client.get("/api/v1/feedback").json()["feedback"]
     assert [(each["verdict"], each["value"]) for each in current] == [("agree", "B"), ("wrong", "D")]
     assert current[1]["id"] == other.id

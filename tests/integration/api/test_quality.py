@@ -17,7 +17,7 @@ from sqlalchemy import Engine, select, text, update
 
 from benchmarks.quality import seed
 from models.vocabulary import Laterality, View
-from service.domain.feedback import Opinion, ReaderVerdict, ReadLabel
+from service.domain.feedback import FeedbackLabel, FeedbackVerdict, LabelFeedback
 from service.domain.findings import Agreement, InstanceState
 from service.store.database import open_engine
 from service.store.ledger import Ledger
@@ -136,19 +136,19 @@ def test_an_image_counts_on_the_day_of_utc_that_it_ended_on_last(unit: Unit) -> 
 
 
 def test_readers_count_by_their_last_word(unit: Unit) -> None:
-    def say(image: str, label: ReadLabel, right: str, actor: str) -> None:
-        verdict = ReaderVerdict.WRONG if right else ReaderVerdict.AGREE
-        unit.ledger.feedback.add(image, Opinion(label, verdict, right), actor)
+    def say(image: str, label: FeedbackLabel, right: str, actor: str) -> None:
+        verdict = FeedbackVerdict.WRONG if right else FeedbackVerdict.AGREE
+        unit.ledger.feedback.add(image, LabelFeedback(label, verdict, right), actor)
 
     first, second = unit.enter("ROOM1", MONDAY, score=0.3, density="B"), unit.enter("ROOM2", MONDAY, score=0.4, density="B")
-    say(first, ReadLabel.DENSITY, "C", "a")
-    say(first, ReadLabel.DENSITY, "", "a")
-    say(first, ReadLabel.DENSITY, "C", "b")
-    say(second, ReadLabel.DENSITY, "C", "a")
-    say(first, ReadLabel.CANCER, "benign", "a")
-    say(second, ReadLabel.CANCER, "benign", "a")
+    say(first, FeedbackLabel.DENSITY, "C", "a")
+    say(first, FeedbackLabel.DENSITY, "", "a")
+    say(first, FeedbackLabel.DENSITY, "C", "b")
+    say(second, FeedbackLabel.DENSITY, "C", "a")
+    say(first, FeedbackLabel.CANCER, "benign", "a")
+    say(second, FeedbackLabel.CANCER, "benign", "a")
     unit.clock.advance(7 * 86400)
-    say(second, ReadLabel.VIEW, "", "b")
+    say(second, FeedbackLabel.VIEW, "", "b")
     period = {"first": "2026-11-02", "last": "2026-11-15"}
     readers = unit.ask(**period)["readers"]
     assert [(each["label"], each["of"], counted(each["agree"])) for each in readers["labels"]] == [
