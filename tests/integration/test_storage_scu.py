@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
 from service.storage_scu import NO_ANSWER, Peer, send_files
@@ -40,11 +41,16 @@ def files(tmp_path: Path) -> list[Path]:
     return paths
 
 
+def sop_instance_uid(event: Event) -> str:
+    assert isinstance(event.request, C_STORE)
+    return str(event.request.AffectedSOPInstanceUID)
+
+
 def test_what_got_no_answer_is_sent_again_with_all_that_came_behind_it(files: list[Path]) -> None:
     came: Counter[str] = Counter()
 
     def answer(event: Event) -> int:
-        uid = event.request.AffectedSOPInstanceUID
+        uid = sop_instance_uid(event)
         came[uid] += 1
         if uid == files[1].stem and came[uid] == 1:
             event.assoc.abort()
@@ -58,7 +64,7 @@ def test_what_got_no_answer_is_sent_again_with_all_that_came_behind_it(files: li
 
 def test_a_file_that_ends_every_association_does_not_take_the_others_with_it(files: list[Path]) -> None:
     def answer(event: Event) -> int:
-        if event.request.AffectedSOPInstanceUID == files[0].stem:
+        if sop_instance_uid(event) == files[0].stem:
             event.assoc.abort()
         return SUCCESS
 

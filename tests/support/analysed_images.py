@@ -77,7 +77,7 @@ def mislabel(image: StudyImage) -> StudyImage:
 
 def mirror(image: StudyImage) -> StudyImage:
     """The same image, its picture mirrored: the networks take it for the other side."""
-    assert image.finding.laterality is not None
+    assert image.finding is not None and image.finding.laterality is not None
     other = "L" if image.finding.laterality.value == "R" else "R"
     return image._replace(finding=image.finding.model_copy(update={"laterality": label(other, "L", "R")}))
 

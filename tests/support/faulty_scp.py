@@ -14,9 +14,13 @@ from pydicom.dataset import Dataset
 from pydicom.uid import JPEGBaseline8Bit
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 from pynetdicom.events import Event
-from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance, Verification
-from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as StudyRootFind
-from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as StudyRootGet
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made when the module is loaded
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
+    Verification,
+)
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelFind as StudyRootFind  # type: ignore[attr-defined]
+from pynetdicom.sop_class import StudyRootQueryRetrieveInformationModelGet as StudyRootGet  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
 from service.demo.small_pacs import TRANSFER_SYNTAXES, SmallPacs

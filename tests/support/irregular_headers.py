@@ -14,7 +14,7 @@ import pydicom
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 LONG = {"OB", "OW", "SQ", "UN", "UT", "UC", "UR", "OF", "OD", "OL", "OV", "SV", "UV"}
 MAMMOGRAM, SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.1.2", "1.2.840.10008.5.1.4.1.1.7"
@@ -44,12 +44,12 @@ class InstanceHeader:
     def read(self) -> Dataset:
         """As it comes from disk."""
         meta = FileMetaDataset()
-        meta.MediaStorageSOPClassUID = MAMMOGRAM
-        meta.MediaStorageSOPInstanceUID = "1.2.3"
+        meta.MediaStorageSOPClassUID = UID(MAMMOGRAM)
+        meta.MediaStorageSOPInstanceUID = UID("1.2.3")
         meta.TransferSyntaxUID = ImplicitVRLittleEndian if self.implicit else ExplicitVRLittleEndian
         buffer = io.BytesIO()
         buffer.write(b"\0" * 128 + b"DICM")
-        write_file_meta_info(buffer, meta, enforce_standard=True)
+        write_file_meta_info(buffer, meta, enforce_standard=True)  # type: ignore[arg-type]  # any binary file will do
         buffer.write(encode(self.elements, self.implicit))
         buffer.seek(0)
         return pydicom.dcmread(buffer)

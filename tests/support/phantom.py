@@ -28,11 +28,11 @@ ROWS, COLUMNS = 400, 300
 
 NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian)
 LOSSLESS_ENCODERS: dict[UID, Callable[[NDArray[Any]], bytes]] = {
-    JPEGLossless: imagecodecs.ljpeg_encode,
-    JPEGLosslessSV1: imagecodecs.ljpeg_encode,
-    JPEGLSLossless: imagecodecs.jpegls_encode,
-    JPEG2000Lossless: lambda pixels: imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="j2k", reversible=True),
-    HTJ2KLossless: lambda pixels: imagecodecs.htj2k_encode(pixels, reversible=True),
+    JPEGLossless: lambda pixels: bytes(imagecodecs.ljpeg_encode(pixels)),
+    JPEGLosslessSV1: lambda pixels: bytes(imagecodecs.ljpeg_encode(pixels)),
+    JPEGLSLossless: lambda pixels: bytes(imagecodecs.jpegls_encode(pixels)),
+    JPEG2000Lossless: lambda pixels: bytes(imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="j2k", reversible=True)),
+    HTJ2KLossless: lambda pixels: bytes(imagecodecs.htj2k_encode(pixels, reversible=True)),
 }
 LOSSLESS = (*NATIVE, *LOSSLESS_ENCODERS, RLELossless)
 
@@ -54,7 +54,7 @@ def make_dataset(
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = syntax
     meta.MediaStorageSOPClassUID = DigitalMammographyXRayImageStorageForPresentation
-    meta.MediaStorageSOPInstanceUID = "2.25.1"
+    meta.MediaStorageSOPInstanceUID = UID("2.25.1")
     dataset = FileDataset("", {}, file_meta=meta, preamble=bytes(128))
     dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, "2.25.1"
     dataset.Modality = "MG"

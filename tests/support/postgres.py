@@ -115,7 +115,7 @@ def run_cluster(binaries: Path, owner: str, settings: Iterable[str] = ()) -> Ite
     try:
         if user:
             shutil.chown(folder, user)
-        initialise = ["-D", folder / "data", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
+        initialise = ["-D", str(folder / "data"), "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C"]
         subprocess.run([binaries / "initdb", *initialise], check=True, capture_output=True, user=user, cwd=folder)
         settings = ("listen_addresses=", "fsync=off", f"unix_socket_directories={folder}", *settings)
         options = [part for setting in settings for part in ("-c", setting)]

@@ -51,7 +51,7 @@ class HeadsNetwork(nn.Module):
         return {name: head(features.mean(dim=(2, 3))) for name, head in self.heads.items()}, features
 
     def maps(self, features: Tensor) -> Tensor:
-        return nn.functional.conv2d(features, torch.cat([head.weight for head in self.heads.values()])[:, :, None, None])
+        return nn.functional.conv2d(features, torch.cat([head.get_parameter("weight") for head in self.heads.values()])[:, :, None, None])
 
 
 def build_sides(initialisation: Initialisation) -> nn.Module:

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from tests.e2e.training.walk import Walk
-from training.data.synthetic import Finding, write_synthetic
+from training.data.synthetic import write_synthetic
+from training.data.synthetic_patients import Finding
 from training.experiments.catalogue import EXPERIMENTS
 from training.stages.plan import Plan
 

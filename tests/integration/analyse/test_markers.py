@@ -22,7 +22,9 @@ def lettered(data_folder: Path) -> Row:
 def test_the_analysis_of_an_image_names_its_marker(lettered: Row, tmp_path: Path) -> None:
     analyser = Analyser(provider="cpu", threads=1)
     mirrored = tmp_path / "mirrored.png"
-    cv2.imwrite(str(mirrored), np.ascontiguousarray(cv2.imread(str(lettered.file), cv2.IMREAD_GRAYSCALE)[:, ::-1]))
+    picture = cv2.imread(str(lettered.file), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    cv2.imwrite(str(mirrored), np.ascontiguousarray(picture[:, ::-1]))
     as_it_is, turned = (analyser.analyse_file(path, film=False)[0].finding for path in (lettered.file, mirrored))
     assert as_it_is.marker is not None and turned.marker is not None
     assert (as_it_is.marker.text, turned.marker.text) == ("R CC", "R CC")

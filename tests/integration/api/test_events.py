@@ -181,7 +181,7 @@ def test_a_client_that_takes_nothing_is_let_go_and_holds_nobody_up(api: Served, 
     # An event is small, and kernels buffer megabytes: a comment makes each of them long.
     short = events_stream.as_text
     monkeypatch.setattr(events_stream, "as_text", lambda event: short(event) + ":" + "x" * 400_000 + "\n\n")
-    followers: set[object] = _feed_of(api)._followers
+    followers = _feed_of(api)._followers
     with socket.create_connection(("127.0.0.1", api.settings.http_port)) as idle:
         authorization = api.client.headers.get("Authorization")
         header = f"Authorization: {authorization}\r\n" if authorization else ""
@@ -198,7 +198,8 @@ def test_a_client_that_takes_nothing_is_let_go_and_holds_nobody_up(api: Served, 
 
 
 def _feed_of(api: Served) -> Feed:
-    return api.site.state.feed  # type: ignore[no-any-return]
+    feed: Feed = api.site.state.feed
+    return feed
 
 
 def test_a_ledger_that_is_away_for_a_while_costs_no_follower_and_no_event(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:

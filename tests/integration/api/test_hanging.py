@@ -291,7 +291,7 @@ def test_a_day_of_a_station_is_paged_through(api: Served) -> None:
     receive(api, ("R", "CC"), StudyDate=f"{date.today():%Y%m%d}", StationName="ROOM-8")
     receive(api, ("R", "CC"), StudyDate="20200101", StationName="ROOM-7")
     seen: list[str] = []
-    asked = {"study_date": "today", "station": "ROOM-7", "limit": 2}
+    asked: dict[str, Any] = {"study_date": "today", "station": "ROOM-7", "limit": 2}
     while True:
         page = api.client.get("/api/v1/hanging", params=asked).json()
         seen += [each["study_instance_uid"] for each in page["studies"]]

@@ -40,7 +40,7 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A provider that knows these people, as a process of its own."""
     port, log = free_port(), tmp_path_factory.mktemp("provider") / "log"
     options = [each for person in PEOPLE for each in ("--user-claims", json.dumps(person))]
-    command = [Path(sys.executable).with_name("oidc-provider-mock"), "--port", str(port), "--require-nonce", "true", *options]
+    command = [str(Path(sys.executable).with_name("oidc-provider-mock")), "--port", str(port), "--require-nonce", "true", *options]
     with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:
         url = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + 30

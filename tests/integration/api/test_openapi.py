@@ -11,7 +11,9 @@ import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as how
+from pydicom.uid import UID
 from schemathesis.checks import CHECKS, load_all_checks
+from schemathesis.core.result import Ok
 
 from service.api.auth import list_routes
 from service.api.http.params import SOP_INSTANCE_UID, STUDY_INSTANCE_UID
@@ -28,7 +30,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """With one study under the UIDs that the examples name."""
     with serve_api(tmp_path_factory.mktemp("openapi")) as served:
         image = full_field("L", "CC", study_instance_uid=STUDY_INSTANCE_UID)
-        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = SOP_INSTANCE_UID
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = UID(SOP_INSTANCE_UID)
         assert served.post(image).status_code == 202
         served.answer(image, "L", "MLO")
         served.conclude(STUDY_INSTANCE_UID)
@@ -41,7 +43,7 @@ def document(api: Served) -> dict[str, Any]:
     return answer
 
 
-@schemathesis.serializer("multipart/related")
+@schemathesis.serializer("multipart/related")  # type: ignore[arg-type]  # it takes keywords of requests too, its type says bytes
 def as_one_part(_: object, value: object) -> dict[str, Any]:
     """A STOW-RS body around whatever bytes schemathesis makes up."""
     content = getattr(value, "data", value)
@@ -132,6 +134,7 @@ def fuzz(api: Served, document: dict[str, Any], most_examples: int) -> dict[str,
     session.trust_env = False
     session.headers["Authorization"] = api.client.headers["Authorization"]
     for found in schemathesis.openapi.from_dict(document).get_all_operations():
+        assert isinstance(found, Ok), found
         operation = found.ok()
         if _streams(operation.definition.raw):
             continue
@@ -153,7 +156,7 @@ def _ask(operation: Any, url: str, session: requests.Session, checks: list[Any],
         suppress_health_check=list(HealthCheck),
     )
     @given(case=operation.as_strategy())
-    def ask(case: schemathesis.Case) -> None:
+    def ask(case: Any) -> None:
         nonlocal asked
         asked += 1
         answer = case.call(base_url=url, session=session, timeout=20)

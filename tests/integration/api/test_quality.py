@@ -54,7 +54,7 @@ class Unit:
             self.ledger.record_conclusion(concluded(study_instance_uid, [finding], [difference], version=0), images)
         return uid
 
-    def ask(self, **question: object) -> dict[str, Any]:
+    def ask(self, **question: Any) -> dict[str, Any]:
         response = self.get(**question)
         response.raise_for_status()
         answer: dict[str, Any] = response.json()
@@ -164,8 +164,8 @@ def test_readers_count_by_their_last_word(unit: Unit) -> None:
     assert [counted(each["agree"]) for each in readers["groups"] if each["label"] == "density"] == [(1, 2), (0, 1)]
     assert [(each["start"], counted(each["agree"])) for each in readers["points"]] == [("2026-11-02", (1, 5)), ("2026-11-09", (1, 1))]
     assert readers["instead"] == [
-        {"label": "cancer", "said": "", "corrected_value": "benign", "count": 2},
-        {"label": "density", "said": "B", "corrected_value": "C", "count": 2},
+        {"label": "cancer", "predicted_value": "", "corrected_value": "benign", "count": 2},
+        {"label": "density", "predicted_value": "B", "corrected_value": "C", "count": 2},
     ]
     alone = unit.ask(**period, only="ROOM2")["readers"]
     assert [counted(each["agree"]) for each in alone["labels"]] == [(1, 1), (0, 1), (0, 1)]
@@ -178,7 +178,7 @@ def test_a_year_of_images_is_counted_as_by_hand_and_a_shift_is_seen(unit: Unit, 
     assert_one_index_is_read(engine)
     with engine.connect() as connection:
         rows = connection.execute(select(instances)).all()
-    whole = {"first": today.date() - timedelta(days=180), "last": today.date(), "bucket": "month"}
+    whole: dict[str, Any] = {"first": today.date() - timedelta(days=180), "last": today.date(), "bucket": "month"}
     answer = unit.ask(**whole, by="software", reference_from=today.date() - timedelta(days=370))
     mine = [row for row in rows if row.finished_at and whole["first"] <= row.finished_at.date() <= whole["last"]]
     assert answer["total"]["images"] == len(mine) > 1000

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.uid import generate_uid
@@ -83,7 +84,8 @@ def test_the_worklist_pages_through_every_study_once(api: Served, order: str) ->
     seen: list[str] = []
     cursor = None
     while True:
-        page = api.client.get("/api/v1/studies", params={"order": order, "limit": 2} | ({"cursor": cursor} if cursor else {})).json()
+        asked: dict[str, Any] = {"order": order, "limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = api.client.get("/api/v1/studies", params=asked).json()
         seen += [study["study_instance_uid"] for study in page["studies"]]
         cursor = page["next_cursor"]
         if cursor is None:

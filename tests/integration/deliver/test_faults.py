@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
@@ -226,7 +227,12 @@ def test_a_peer_that_never_says_what_came_of_commitment_is_waited_for_once(
 ) -> None:
     waited: list[float] = []
     patient = PendingRetrieve.report
-    monkeypatch.setattr(PendingRetrieve, "report", lambda pending, timeout_s: waited.append(timeout_s) or patient(pending, 0.1))
+
+    def report(pending: PendingRetrieve, timeout_s: float) -> Any:
+        waited.append(timeout_s)
+        return patient(pending, 0.1)
+
+    monkeypatch.setattr(PendingRetrieve, "report", report)
     objects = produced(tmp_path)
     with running_scp(FaultyScp(tmp_path / "pacs", Fault.NEVER_REPORTS)) as archive:
         for kind in (ObjectKind.CAD, ObjectKind.REPORT):

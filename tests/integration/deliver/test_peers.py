@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 from pynetdicom import AE, evt
-from pynetdicom.sop_class import Verification
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made when the module is loaded
 
 from service.deliver.attempt import backoff_s
 from service.deliver.comparison import Missing, Unproven, Verified, differences
@@ -57,6 +57,7 @@ def peer(
     if status is not None:
         ae.add_supported_context(IMAGE.SOPClassUID, list(syntaxes))
     server = ae.start_server(("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, store)])
+    assert server is not None
     try:
         yield to_port(server.server_address[1]), received
     finally:

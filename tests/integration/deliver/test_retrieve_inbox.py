@@ -11,7 +11,10 @@ import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 from pynetdicom import AE, build_role
-from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made when the module is loaded
+    StorageCommitmentPushModel,
+    StorageCommitmentPushModelInstance,
+)
 
 from service.deliver.retrieve_inbox import FORGOTTEN_S, CommitmentReport, RetrieveInbox
 from tests.support.listener_fixture import ListenerFixture, send

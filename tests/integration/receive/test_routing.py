@@ -51,7 +51,7 @@ def test_rules_choose_urgency_when_an_image_comes_and_destinations_when_its_stud
     file.write_text(RULES)
     receiving = ListenerFixture(tmp_path / "data", destinations_file=file)
     context = Context(receiving.settings, receiving.store, receiving.ledger, Publisher("redis://127.0.0.1:1/0"))
-    expected = (
+    expected: tuple[tuple[str, Dataset, Priority, list[str]], ...] = (
         ("ASSESSMENT", image("ROOM 1"), Priority.URGENT, ["pacs"]),
         ("ROOM1", image("ROOM 1"), Priority.ROUTINE, ["pacs", "research"]),
         ("ASSESSMENT", image("phantom 3"), Priority.ROUTINE, []),

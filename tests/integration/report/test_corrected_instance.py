@@ -18,7 +18,7 @@ from service.domain.findings import Agreement, CorrectionKind
 from service.domain.header import read_header
 from service.errors import NothingToCorrect, UnexpectedAttributeChange, UnreadableRecord
 from service.report.allow_list import allowed, check, differing
-from service.report.corrected_instance import build_corrected, build_undone
+from service.report.corrected_instance import CorrectionRoute, build_corrected, build_undone
 from service.report.label_changes import Change, Undo
 from tests.support.sample_findings import CONCLUDED_AT, analysed, as_received, correction, decided, full_field
 from tests.support.validators import dciodvfy_errors
@@ -28,7 +28,7 @@ ORIENTATIONS = {("L", "CC"): ["A", "R"], ("L", "MLO"): ["A", "FR"], ("R", "CC"):
 VIEW_CODES = {"CC": "399162004", "MLO": "399368009"}
 FILLED_IN = (Agreement.MISSING, Agreement.MISSING)
 BOTH_WRONG = (Agreement.CONTRADICT, Agreement.CONTRADICT)
-ROADS = ["new-series", "overwrite"]
+ROADS: list[CorrectionRoute] = ["new-series", "overwrite"]
 LATER = Undo("B. Head", "the patient lay the other way round", CONCLUDED_AT + timedelta(hours=2))
 
 
@@ -51,7 +51,7 @@ def correct(
     view: str,
     declared: tuple[str, str] = ("UNKNOWN", "UNKNOWN"),
     compared: tuple[Agreement, Agreement] = FILLED_IN,
-    mode: str = "new-series",
+    mode: CorrectionRoute = "new-series",
 ) -> Dataset:
     return build_corrected(decide(source, side, view, declared, compared), source, mode)
 
@@ -73,7 +73,7 @@ def pixel_hash(dataset: Dataset) -> str:
 @pytest.mark.parametrize("mode", ROADS)
 @pytest.mark.parametrize("case", ["sfm-benign-0", "sfm-malign-0"])
 def test_digitised_film_gets_its_labels_and_passes_dciodvfy(
-    cbis_cases: dict[str, list[Path]], case: str, mode: str, tmp_path: Path
+    cbis_cases: dict[str, list[Path]], case: str, mode: CorrectionRoute, tmp_path: Path
 ) -> None:
     for path, (side, view) in zip(cbis_cases[case], FILM_SLOTS, strict=True):
         source = pydicom.dcmread(path)
@@ -107,7 +107,7 @@ def test_what_a_film_said_before_stays_on_record(cbis_cases: dict[str, list[Path
 @pytest.mark.parametrize("syntax", [None, RLELossless, JPEGLosslessSV1], ids=["native", "rle", "jpeg-lossless"])
 @pytest.mark.parametrize(("side", "view"), FILM_SLOTS)
 def test_an_unlabelled_mammogram_is_filled_in_and_emptied_again_with_pixels_untouched(
-    syntax: str | None, side: str, view: str, mode: str, tmp_path: Path
+    syntax: str | None, side: str, view: str, mode: CorrectionRoute, tmp_path: Path
 ) -> None:
     image = full_field(side, view, labelled=False)
     if syntax == RLELossless:
@@ -135,7 +135,7 @@ def compress_jpeg_lossless(image: Dataset) -> None:
     import imagecodecs
     from pydicom.encaps import encapsulate
 
-    image.PixelData = encapsulate([imagecodecs.ljpeg_encode(image.pixel_array, bitspersample=12)])
+    image.PixelData = encapsulate([bytes(imagecodecs.ljpeg_encode(image.pixel_array, bitspersample=12))])
     image["PixelData"].VR = "OB"
     image["PixelData"].is_undefined_length = True
     image.file_meta.TransferSyntaxUID = JPEGLosslessSV1
@@ -199,7 +199,7 @@ def test_an_overwritten_image_undone_differs_from_the_received_one_by_its_record
 
 
 @pytest.mark.parametrize("mode", ROADS)
-def test_building_again_gives_equal_bytes_and_leaves_the_source_alone(mode: str, tmp_path: Path) -> None:
+def test_building_again_gives_equal_bytes_and_leaves_the_source_alone(mode: CorrectionRoute, tmp_path: Path) -> None:
     source = as_received(full_field("L", "CC"), tmp_path)
     before = encoded(source)
     change = decide(source, "R", "CC", ("L", "CC"), (Agreement.AGREE, Agreement.CONTRADICT))
@@ -217,7 +217,7 @@ def test_an_image_that_says_what_its_pixels_show_is_not_built(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("mode", ROADS)
-def test_what_nobody_may_correct_is_not_written(mode: str) -> None:
+def test_what_nobody_may_correct_is_not_written(mode: CorrectionRoute) -> None:
     source = full_field("L", "MLO")
     change = decide(source, "R", "CC", ("L", "MLO"), BOTH_WRONG)
     for refused in ({"blocked_reason": "partial view"}, {"kind": None}, {"kind": CorrectionKind.VIEW_UNKNOWN}):
@@ -227,7 +227,7 @@ def test_what_nobody_may_correct_is_not_written(mode: str) -> None:
 
 
 @pytest.mark.parametrize("mode", ROADS)
-def test_a_mirrored_picture_keeps_its_labels_and_gets_the_orientation_that_it_shows(mode: str, tmp_path: Path) -> None:
+def test_a_mirrored_picture_keeps_its_labels_and_gets_the_orientation_that_it_shows(mode: CorrectionRoute, tmp_path: Path) -> None:
     source = as_received(full_field("R", "MLO"), tmp_path)
     # Read from its pixels it looks like the other breast: the chest wall is at the left.
     change = decide(source, "L", "MLO", ("R", "MLO"), (Agreement.AGREE, Agreement.CONTRADICT), CorrectionKind.MIRRORED)
@@ -239,7 +239,7 @@ def test_a_mirrored_picture_keeps_its_labels_and_gets_the_orientation_that_it_sh
 
 
 @pytest.mark.parametrize("mode", ROADS)
-def test_swapped_sides_are_written_like_any_other_label(mode: str, tmp_path: Path) -> None:
+def test_swapped_sides_are_written_like_any_other_label(mode: CorrectionRoute, tmp_path: Path) -> None:
     source = as_received(full_field("R", "MLO"), tmp_path)
     change = decide(source, "L", "MLO", ("R", "MLO"), (Agreement.AGREE, Agreement.CONTRADICT), CorrectionKind.SIDES_SWAPPED)
     corrected = build_corrected(change, source, mode)
@@ -247,7 +247,7 @@ def test_swapped_sides_are_written_like_any_other_label(mode: str, tmp_path: Pat
 
 
 @pytest.mark.parametrize("mode", ROADS)
-def test_former_records_and_equipment_are_kept(mode: str, tmp_path: Path) -> None:
+def test_former_records_and_equipment_are_kept(mode: CorrectionRoute, tmp_path: Path) -> None:
     image = full_field(labelled=False)
     earlier = Dataset()
     earlier.ModifiedAttributesSequence = [Dataset()]
@@ -319,7 +319,7 @@ def test_the_orientation_follows_the_pixels_not_a_table(tmp_path: Path) -> None:
     ids=["latin1", "utf8", "gb18030", "jis"],
 )
 def test_every_character_set_survives_beside_a_decision_in_any_script(
-    charset: str | list[str], name: str, mode: str, tmp_path: Path
+    charset: str | list[str], name: str, mode: CorrectionRoute, tmp_path: Path
 ) -> None:
     image = full_field(labelled=False)
     image.SpecificCharacterSet = charset
@@ -349,7 +349,7 @@ def test_a_side_of_the_series_that_conflicts_is_dropped_and_comes_back(tmp_path:
 
 
 @pytest.mark.parametrize("mode", ROADS)
-def test_a_side_of_the_series_never_contradicts_that_of_the_image(mode: str, tmp_path: Path) -> None:
+def test_a_side_of_the_series_never_contradicts_that_of_the_image(mode: CorrectionRoute, tmp_path: Path) -> None:
     image = full_field("R", "MLO")
     image.Laterality = "L"
     source = as_received(image, tmp_path)
@@ -358,7 +358,7 @@ def test_a_side_of_the_series_never_contradicts_that_of_the_image(mode: str, tmp
 
 
 @pytest.mark.parametrize("mode", ROADS)
-def test_a_label_that_is_empty_under_a_wrong_type_counts_as_empty(mode: str, tmp_path: Path) -> None:
+def test_a_label_that_is_empty_under_a_wrong_type_counts_as_empty(mode: CorrectionRoute, tmp_path: Path) -> None:
     source = as_received(full_field(labelled=False), tmp_path)
     source["ViewPosition"] = DataElement("ViewPosition", "DS", None)
     record = correct(source, "R", "CC", mode=mode).OriginalAttributesSequence[0]
@@ -380,7 +380,7 @@ def test_a_signature_does_not_outlive_what_it_signed_and_comes_back_with_it(tmp_
 
 
 @pytest.mark.parametrize("mode", ROADS)
-def test_an_object_that_changed_anything_else_does_not_leave(mode: str, tmp_path: Path) -> None:
+def test_an_object_that_changed_anything_else_does_not_leave(mode: CorrectionRoute, tmp_path: Path) -> None:
     image = full_field(labelled=False)
     image.private_block(0x0011, "someone", create=True).add_new(1, "LO", "kept")
     source = as_received(image, tmp_path)
@@ -407,7 +407,7 @@ def test_an_object_that_changed_anything_else_does_not_leave(mode: str, tmp_path
 
 
 @pytest.mark.parametrize("mode", ROADS)
-def test_no_real_mammogram_gets_an_error_that_it_had_not(mode: str, dicom_test_files: Path, tmp_path: Path) -> None:
+def test_no_real_mammogram_gets_an_error_that_it_had_not(mode: CorrectionRoute, dicom_test_files: Path, tmp_path: Path) -> None:
     built = 0
     for path in sorted((dicom_test_files / "mg").glob("*.dcm")):
         source = pydicom.dcmread(path)

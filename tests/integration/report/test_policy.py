@@ -34,6 +34,7 @@ def compare(source: Dataset, side: str, view: str) -> tuple[StudyImage, LabelCor
 
 def correct(source: Dataset, side: str, view: str) -> Dataset:
     seen, correction = compare(source, side, view)
+    assert seen.finding is not None
     return build_corrected(decided(correction, seen.finding), source, "new-series")
 
 
@@ -104,6 +105,7 @@ def test_a_wrong_label_that_the_study_bears_out_is_right_after_the_correction(wr
     corrections, reasoning, _ = evaluate_labels(study)
     assert reasoning.verdict is Verdict.ONE_WRONG_LABEL
     assert CorrectionPolicy().action(corrections[0]) is Action.APPROVE
+    assert study[0].finding is not None
     images[0] = build_corrected(decided(corrections[0], study[0].finding), images[0], mode)
     assert images[0].PatientOrientation[0] == "P" and "L" in images[0].PatientOrientation[1]
     assert [each.kind for each in evaluate_labels(see(images)).corrections] == [None] * 4
@@ -115,6 +117,7 @@ def test_a_mirrored_picture_keeps_its_labels_and_gets_the_orientation_that_expla
     study[0] = study[0]._replace(finding=analysed(str(images[0].SOPInstanceUID), "L", "CC"))
     correction = evaluate_labels(study).corrections[0]
     assert correction.kind is CorrectionKind.MIRRORED
+    assert study[0].finding is not None
     images[0] = build_corrected(decided(correction, study[0].finding), images[0], "overwrite")
     assert (images[0].ImageLaterality, images[0].ViewPosition, list(images[0].PatientOrientation)) == ("R", "CC", ["A", "L"])
     again = study[0]._replace(header=read_header(images[0]))

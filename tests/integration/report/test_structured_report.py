@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import highdicom
 import pydicom
@@ -165,7 +166,8 @@ def test_a_peer_gets_the_same_content_in_the_class_that_it_takes(study: Study, s
     assert spoken.ContentSequence == report.ContentSequence
     assert (spoken.SOPClassUID, spoken.file_meta.MediaStorageSOPClassUID) == (sop_class, sop_class)
     assert spoken.file_meta.MediaStorageSOPInstanceUID == spoken.SOPInstanceUID
-    assert highdicom.sr.srread(io.BytesIO(encoded(spoken))).content.get_image_measurement_groups() != []
+    content: Any = highdicom.sr.srread(io.BytesIO(encoded(spoken))).content
+    assert content.get_image_measurement_groups() != []
     assert encoded(as_dialect(study.report(), sop_class)) == encoded(spoken)
 
 

@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -131,23 +132,27 @@ def test_the_receiver_of_a_webhook_was_told_everything_once_in_order_and_nothing
 
 
 @pytest.mark.slow
+def has_all(ledger: Ledger, study: str) -> bool:
+    return len(ended(ledger, study)) == OBJECTS
+
+
 @pytest.mark.timeout(3600)
 def test_random_kills_while_studies_come_in_lose_nothing_and_double_nothing(
     full_stack: FullStack, ledger: Ledger, receiver: Receiver, cbis_cases: dict[str, list[Path]], tmp_path: Path
 ) -> None:
     dice = random.Random(4)
-    deaths: list[Callable[[FullStack], None]] = [*(lambda full_stack, name=name: kill_part(full_stack, name) for name in PARTS)]  # type: ignore[misc]
+    deaths: list[Callable[[FullStack], None]] = [partial(kill_part, name=name) for name in PARTS]
     deaths += [kill_broker, kill_archive]
     studies = []
     for number in range(6):
         study, paths = renew(cbis_cases["sfm-benign-0"], tmp_path / str(number))
         studies.append(study)
-        full_stack.wait("a listener that takes it", lambda paths=paths: is_taken(full_stack, paths))
+        full_stack.wait("a listener that takes it", partial(is_taken, full_stack, paths))
         for _ in range(3):
             time.sleep(dice.uniform(0.5, 4.0))
             dice.choice(deaths)(full_stack)
     for study in studies:
-        full_stack.wait("all deliveries", lambda study=study: len(ended(ledger, study)) == OBJECTS, patience_s=600)
+        full_stack.wait("all deliveries", partial(has_all, ledger, study), patience_s=600)
         assert_delivered(full_stack, ledger, study)
     last = ledger.events.last_id()
     full_stack.wait("the last event", lambda: last in receiver.ids, patience_s=60)

@@ -38,8 +38,8 @@ def open_page(browser: Browser, site: Served) -> Iterator[OpenPage]:
     def open_path(path: str = "/", role: str = "admin", theme: str = "dark") -> Page:
         context = browser.new_context(base_url=site.settings.public_api_url, viewport=WIDE, reduced_motion="reduce")
         contexts.append(context)
-        cookie = {"name": cookie_name(site.settings), "value": site.sign_in(role).token, "url": site.settings.public_api_url}
-        context.add_cookies([cookie])
+        token, url = site.sign_in(role).token, site.settings.public_api_url
+        context.add_cookies([{"name": cookie_name(site.settings), "value": token, "url": url}])
         context.set_default_timeout(10_000)
         page = context.new_page()
         complaints.listen(page)

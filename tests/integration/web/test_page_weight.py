@@ -49,7 +49,7 @@ def test_no_page_weighs_more_than_300_kilobytes_without_its_pictures(browser: Br
     for path in pages(site):
         page = context.new_page()
         got: list[Response] = []
-        page.on("response", lambda answer, got=got: got.append(answer))
+        page.on("response", got.append)
         page.goto(path)
         page.wait_for_timeout(500)
         kinds = {"document", "stylesheet", "script", "fetch", "xhr"}

@@ -60,7 +60,7 @@ def draw(site: Served, image: Dataset, wall_right: bool) -> None:
     shape = 256, round(256 * image.Columns / image.Rows)
     heat = np.zeros(shape, np.float32)
     cv2.circle(heat, (round(shape[1] * (0.8 if wall_right else 0.2)), shape[0] // 3), 30, 1.0, -1)
-    warm = encode_array(cv2.GaussianBlur(heat, (0, 0), 12), (image.Rows, image.Columns))
+    warm = encode_array(cv2.GaussianBlur(heat, (0, 0), 12).astype(np.float32), (image.Rows, image.Columns))
     site.store.write_result(str(image.SOPInstanceUID), "heatmap.npz", warm)
     site.store.write_result(str(image.SOPInstanceUID), "preview.png", encode_png(shrink(to_grey(image.pixel_array, image))))
 

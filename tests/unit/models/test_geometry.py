@@ -17,8 +17,8 @@ PICTURE = (draw_breast(1000, 800) >> 4).astype(np.uint8)
 
 def test_the_box_holds_the_breast_and_not_the_air() -> None:
     box = breast_box(breast_mask(PICTURE), (1000, 800))
-    assert (box.top, box.left) == (pytest.approx(80, abs=25), 0)
-    assert (box.bottom, box.right) == (pytest.approx(920, abs=25), pytest.approx(560, abs=25))
+    assert box.top == pytest.approx(80, abs=25) and box.left == 0
+    assert box.bottom == pytest.approx(920, abs=25) and box.right == pytest.approx(560, abs=25)
 
 
 def test_a_marker_and_a_frame_are_not_the_breast() -> None:
@@ -49,7 +49,7 @@ def test_a_bright_spot_of_a_map_lands_where_it_was_cut() -> None:
     source[300:340, 200:240] = 255
     box = Box(100, 50, 900, 650)
     pixels, placement = cut(source, box, (400, 300))
-    coarse = cv2.resize(pixels, (30, 40), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    coarse = cv2.resize(pixels, (30, 40), interpolation=cv2.INTER_AREA).astype(np.float32) / np.float32(255)
     laid = placement.map_to_source(coarse)
     assert laid.shape == (1000, 800)
     row, column = np.unravel_index(int(laid.argmax()), laid.shape)

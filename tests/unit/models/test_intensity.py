@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.pixels import apply_modality_lut, apply_voi_lut
+from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
 from models.preprocessing.intensity import stretch_to_grey, to_grey
 from tests.support.phantom import draw_breast, make_dataset, make_table
@@ -68,8 +68,8 @@ def test_a_rescaled_window_is_taken_in_rescaled_values() -> None:
         ({}, False),
     ],
 )
-def test_inversion_happens_once_where_the_header_asks(attributes: dict[str, str], inverse: bool) -> None:
-    window = {"WindowCenter": 2048, "WindowWidth": 4096}
+def test_inversion_happens_once_where_the_header_asks(attributes: dict[str, Any], inverse: bool) -> None:
+    window: dict[str, Any] = {"WindowCenter": 2048, "WindowWidth": 4096}
     plain = to_grey(BREAST, make_dataset(BREAST, **window))
     grey = to_grey(BREAST, make_dataset(BREAST, **window, **attributes))
     assert np.abs(grey.astype(int) - (255 - plain if inverse else plain)).max() <= 1

@@ -54,7 +54,7 @@ def test_pictures_are_read_by_content(tmp_path: Path, name: str) -> None:
     }.get(name, EIGHT)
     path.write_bytes(cv2.imencode(".jpg" if path.suffix == ".jpg" else ".png", pixels)[1].tobytes())
     picture = picture_from_file(path)
-    assert (picture.pixels.shape, picture.pixels.dtype) == (EIGHT.shape, np.uint8)
+    assert picture.pixels.shape == EIGHT.shape and picture.pixels.dtype == np.uint8
     assert np.corrcoef(picture.pixels.ravel(), EIGHT.ravel())[0, 1] > 0.99
     assert picture.source == ("jpeg" if path.suffix == ".jpg" else "png")
     assert picture.inverted == (name == "white.png")

@@ -26,7 +26,8 @@ from models.vocabulary import (
 
 def members(context_group: int) -> set[str]:
     """SNOMED CT code values of a context group of PS3.16, as pydicom ships it."""
-    return {value for keyword in cid_concepts[context_group]["SCT"] for value in concepts["SCT"][keyword]}
+    schemes: dict[str, dict[str, Any]] = concepts  # its type does not tell schemes apart
+    return {value for keyword in cid_concepts[context_group]["SCT"] for value in schemes["SCT"][keyword]}
 
 
 @pytest.mark.parametrize(

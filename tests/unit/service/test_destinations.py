@@ -198,7 +198,8 @@ BETWEEN = ("", "\n", "# [[a]]\n", "\n# f = 'g\n\n")
 
 @given(st.lists(st.tuples(st.sampled_from(BETWEEN), st.sampled_from(["[[t]]", "[[u.v]]", "key"]), st.sampled_from(VALUES)), max_size=12))
 def test_lines_are_those_that_were_written(parts: list[tuple[str, str, str]]) -> None:
-    text, table = "", ()
+    text = ""
+    table: tuple[str | int, ...] = ()
     counts: dict[tuple[str | int, ...], int] = {}
     expected: dict[tuple[str | int, ...], int] = {}
     for number, (before, what, value) in enumerate(parts):

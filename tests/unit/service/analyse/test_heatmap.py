@@ -28,7 +28,7 @@ def test_the_peak_is_found_in_source_pixels() -> None:
     heat = np.zeros((14, 9), np.float32)
     heat[7, 3] = 0.8
     peak = find_peak(heat, PLACEMENT)
-    assert (peak.row, peak.column) == (pytest.approx(1000 + 7.5 / 14 * 2000, abs=0.1), pytest.approx(1500 + 3.5 / 9 * 1500, abs=0.1))
+    assert (peak.row, peak.column) == pytest.approx((1000 + 7.5 / 14 * 2000, 1500 + 3.5 / 9 * 1500), abs=0.1)
     assert peak.strength == pytest.approx(0.8)
 
 

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from models.vocabulary import Laterality, View
 from service.domain.display_orientation import DisplayOrientation, LabelSource, find_display_orientation
-from service.domain.hanging import StudyImage, hang
+from service.domain.hanging import hang
+from service.domain.study_image import StudyImage
 from tests.support.analysed_images import mirror, seen, standard_study
 
 RIGHT, LEFT = Laterality.R, Laterality.L
@@ -83,6 +84,7 @@ def test_a_picture_of_unknown_side_stays_as_it_is() -> None:
 
 def test_a_mirrored_picture_is_flipped_back_in_its_declared_place() -> None:
     mirrored = mirror(standard_study()[0])
+    assert mirrored.finding is not None
     lying = mirrored._replace(finding=mirrored.finding.model_copy(update={"chest_wall_right": False}))
     hung = hang([StudyImage(*each) for each in standard_study(rcc=lying)]).slots["R-CC"]
     assert hung is not None

@@ -57,7 +57,7 @@ def mammogram(**attributes: Any) -> Dataset:
     }
     for keyword, value in (fields | attributes).items():
         if value is not None:
-            tag, mode = pydicom.datadict.tag_for_keyword(keyword), pydicom.config.IGNORE  # odd values are wanted here
+            tag, mode = pydicom.tag.Tag(keyword), pydicom.config.IGNORE  # odd values are wanted here
             dataset.add(pydicom.DataElement(tag, pydicom.datadict.dictionary_VR(tag), value, validation_mode=mode))
     return dataset
 
@@ -217,9 +217,9 @@ def test_an_empty_data_set_is_a_header_too() -> None:
 def test_values_that_cannot_be_read_are_unknown() -> None:
     dataset = mammogram()
     odd = ("Rows", "NumberOfFrames", "ViewCodeSequence", "ImageLaterality", "EstimatedRadiographicMagnificationFactor")
-    for tag in map(pydicom.datadict.tag_for_keyword, odd):
+    for tag in map(pydicom.tag.Tag, odd):
         vr = pydicom.datadict.dictionary_VR(tag)
-        dataset[tag] = pydicom.dataelem.RawDataElement(pydicom.tag.Tag(tag), vr, 3, b"\xff\x00\xfe", 0, False, True)
+        dataset[tag] = pydicom.dataelem.RawDataElement(tag, vr, 3, b"\xff\x00\xfe", 0, False, True)
     header = read_header(dataset)
     assert (header.view, header.laterality) == (View.UNKNOWN, Laterality.UNKNOWN)
     assert (header.rows, header.frames, header.magnification) == (0, 1, 1.0)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
 from service.domain.display_orientation import LabelSource
-from service.domain.hanging import SLOTS, StudyImage, hang
+from service.domain.hanging import SLOTS, hang
+from service.domain.study_image import StudyImage
 from tests.support.analysed_images import mirror, mislabel, seen, standard_study
 
 RIGHT_CC = (View.CC, Laterality.R)
@@ -126,7 +128,7 @@ def test_a_magnified_view_hangs_though_the_networks_do_not_read_it() -> None:
         ({"presentation_intent": "FOR PROCESSING"}, "for-processing"),
     ],
 )
-def test_what_is_no_picture_to_hang_is_named_with_its_reason_before_it_is_read(field: dict[str, object], code: str) -> None:
+def test_what_is_no_picture_to_hang_is_named_with_its_reason_before_it_is_read(field: dict[str, Any], code: str) -> None:
     image = seen("1", RIGHT_CC, ("CC", "R"), **field)
     hanging = hang([StudyImage(image.header, None)])
     assert [(each.header.sop_instance_uid, each.reason.code) for each in hanging.not_hung] == [(image.uid, code)]

@@ -16,9 +16,9 @@ CONTRADICTS, MIRRORED, SIDES_SWAPPED = CorrectionKind.CONTRADICTS, CorrectionKin
 
 
 def marked(image: StudyImage, marker: str) -> StudyImage:
-    return image._replace(
-        finding=image.finding.model_copy(update={"marker": seen("0", (View.CC, R), ("CC", "R"), marker=marker).finding.marker})
-    )
+    other = seen("0", (View.CC, R), ("CC", "R"), marker=marker).finding
+    assert image.finding is not None and other is not None
+    return image._replace(finding=image.finding.model_copy(update={"marker": other.marker}))
 
 
 def reason(*study: StudyImage) -> tuple[dict[str, LabelCorrection], Reasoning]:

@@ -40,6 +40,7 @@ def studies(draw: some.DrawFn) -> list[StudyImage]:
             image.finding.model_copy(update={"sop_instance_uid": f"1.2.{number}"}),
         )
         for number, image in enumerate(drawn)
+        if image.finding is not None
     ]
 
 

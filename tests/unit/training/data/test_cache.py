@@ -245,4 +245,5 @@ def test_real_crops_undo_mirroring_and_white_frames(data_folder: Path, tmp_path:
         left, right = crop[:, :20].mean(), crop[:, 20:].mean()
         assert (left > right) == (row.laterality == "L")
     film = cv2.imread(str(rows[4].file), cv2.IMREAD_GRAYSCALE)
+    assert film is not None
     assert np.array_equal(read_picture(rows[4]), film[:, ::-1]), "its white frame is no white air"

@@ -28,8 +28,9 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
 
 
 def lesions_of(row: Row) -> np.ndarray:
-    source = cv2.imread(str(row.file), cv2.IMREAD_GRAYSCALE).shape
-    return np.any([draw_roi(roi, (source[0], source[1]), SHAPE) for roi in row.rois], axis=0)
+    source = cv2.imread(str(row.file), cv2.IMREAD_GRAYSCALE)
+    assert source is not None
+    return np.any([draw_roi(roi, (source.shape[0], source.shape[1]), SHAPE) for roi in row.rois], axis=0)
 
 
 def test_s10_has_ten_patches_that_overlap_each_lesion_and_as_many_of_background(rows: list[Row], tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openpyxl
@@ -154,7 +155,7 @@ def test_cmmd(tmp_path: Path, sheet: str) -> None:
             book.active.append(line)
         book.save(tmp_path / "CMMD_clinicaldata_revision.xlsx")
     mlo, cc = view_code("R-10226", "SRT"), view_code("399162004")
-    common = {"Manufacturer": "GE MEDICAL SYSTEMS", "BodyPartExamined": "BREAST", "PatientID": "D1-0001"}
+    common: dict[str, Any] = {"Manufacturer": "GE MEDICAL SYSTEMS", "BodyPartExamined": "BREAST", "PatientID": "D1-0001"}
     series = tmp_path / "CMMD" / "D1-0001" / "07-18-2010-NA-NA-79377" / "1.000000-NA-70244"
     write_dicom(series / "1-1.dcm", ImageLaterality="R", ViewCodeSequence=cc, PatientAge="044Y", SOPInstanceUID="1.2.3", **common)
     write_dicom(series / "1-2.dcm", ImageLaterality="R", ViewCodeSequence=mlo, PatientAge="044Y", SOPInstanceUID="1.2.4", **common)

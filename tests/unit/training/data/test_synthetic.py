@@ -185,7 +185,7 @@ class TestTruth:
 
     def test_the_marker_is_written_in_the_air_and_can_be_read_on_either_side(self) -> None:
         for side in ("L", "R"):
-            breast = Breast(side, "B", 0.6, 0.4, (), 1)  # type: ignore[arg-type]
+            breast = Breast(side, "B", 0.6, 0.4, (), 1)
             with_marker = draw_view(breast, "CC", CLEAN, (640, 512), marker=True).levels
             without = draw_view(breast, "CC", CLEAN, (640, 512), marker=False).levels
             rows, columns = np.nonzero(np.abs(with_marker - without) > 0.2)

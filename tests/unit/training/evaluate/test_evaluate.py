@@ -88,8 +88,8 @@ def test_flips_average_four_looks_and_their_maps_are_turned_back() -> None:
     turned = [plain[0][1], plain[1][1].flip(-1), plain[2][1].flip(-2), plain[3][1].flip(-2, -1)]
     mean = torch.stack(turned).mean(dim=0)
     # Up to a constant: the mean of the served map is the logit of the mean probability, not the mean of the logits.
-    shapes = [each - each.mean(dim=(2, 3), keepdim=True) for each in (maps, mean)]
-    assert torch.allclose(*shapes, atol=1e-4)
+    served, expected = (each - each.mean(dim=(2, 3), keepdim=True) for each in (maps, mean))
+    assert torch.allclose(served, expected, atol=1e-4)
 
 
 def test_an_average_of_softmax_heads_is_the_mean_of_probabilities() -> None:

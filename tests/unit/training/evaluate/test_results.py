@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.sample_predictions import make_table
-from training.evaluate.document import Heading, Paragraph, Table, to_html, to_markdown
+from training.evaluate.document import Block, Heading, Paragraph, Table, to_html, to_markdown
 from training.evaluate.measure import compare_tables, measure
 from training.evaluate.pages import make_pages
 from training.evaluate.provenance import without_paths
@@ -132,7 +132,7 @@ def test_a_report_is_a_page_with_its_pictures_inside(tmp_path: Path, report: dic
 
 
 def test_what_a_cell_holds_cannot_break_a_page(tmp_path: Path) -> None:
-    blocks = [Heading("a <b>"), Paragraph("c & d"), Table(("x|y",), (("1|2\n3",),))]
+    blocks: list[Block] = [Heading("a <b>"), Paragraph("c & d"), Table(("x|y",), (("1|2\n3",),))]
     assert "| 1\\|2 3 |" in to_markdown(blocks)
     assert "a &lt;b&gt;" in to_html(blocks, tmp_path, "t") and "c &amp; d" in to_html(blocks, tmp_path, "t")
 

@@ -123,7 +123,7 @@ def test_a_label_can_start_from_another_labels_run(tmp_path: Path) -> None:
     torch.save({"network": trained.state_dict()}, path)
     network = initialise(DENSITY, Initialisation(str(path), "resnet18"))
     assert torch.equal(network.state_dict()["features.4.0.conv1.weight"], trained.state_dict()["features.4.0.conv1.weight"])
-    assert network.heads["density"].weight.shape == (4, 512)
+    assert network.get_parameter("heads.density.weight").shape == (4, 512)
     with pytest.raises(WeightsUnavailable, match="same architecture"):
         initialise(DENSITY, Initialisation(str(path), "resnet34"))
 

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from models.preprocessing.recipe import breast_stretch as CANCER_RECIPE
 from tests.support.tiny_experiments import CANCER, LABELER, SHAPE, HeadsNetwork
+from training.errors import SizeFixed
 from training.export.exporting import export_run, spread
-from training.export.onnx_graph import SizeFixed, export, parity
+from training.export.onnx_graph import export, parity
 from training.export.sessions import open_graph, score
 from training.networks.average import Average
 from training.stages.options import RunOptions
@@ -22,7 +23,7 @@ from training.stages.run import Run
 from training.stages.samples import Samples
 
 
-def pictures(count: int = 5) -> np.ndarray:  # type: ignore[type-arg]
+def pictures(count: int = 5) -> np.ndarray:
     return np.random.default_rng(0).random((count, 1, *SHAPE), np.float32)
 
 

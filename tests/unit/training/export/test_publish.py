@@ -20,6 +20,7 @@ from training.evaluate.running import predict_runs
 from training.export import figures
 from training.export import publish as publishing
 from training.export.card import CardText, read_card_text
+from training.export.exporting import export_run
 from training.export.publish import PublishOptions, publish, show_metrics
 from training.export.sessions import open_graph
 from training.stages.options import RunOptions
@@ -110,14 +111,14 @@ def refused(error: type[Exception], match: str, runs: RunOptions, zoo: Path, **c
 
 
 def test_a_graph_that_differs_from_torch_is_refused(runs: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = publishing.export_run
+    original = export_run
     monkeypatch.setattr(publishing, "export_run", lambda *a, **k: replace(original(*a, **k), difference=0.2))
     refused(ParityBroken, r"largest difference 0\.2000 from torch on \d+ real images", runs, tmp_path / "zoo")
 
 
 def test_a_graph_that_breaks_the_contract_is_refused(runs: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A further output that the manifest does not name: the service would not start with it."""
-    original = publishing.export_run
+    original = export_run
 
     def spoil(*arguments: object, **changes: object) -> object:
         done = original(*arguments, **changes)  # type: ignore[arg-type]
@@ -134,7 +135,7 @@ def test_a_graph_that_breaks_the_contract_is_refused(runs: RunOptions, tmp_path:
 
 
 def test_answers_that_are_no_probabilities_are_refused(runs: RunOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = publishing.export_run
+    original = export_run
 
     def spoil(*arguments: object, **changes: object) -> object:
         done = original(*arguments, **changes)  # type: ignore[arg-type]

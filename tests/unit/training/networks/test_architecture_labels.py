@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pytest
 import torch
@@ -125,7 +126,7 @@ def test_googlenets_blocks_are_table_1_of_szegedy() -> None:
 
 
 @pytest.mark.parametrize(("network", "cells"), [(BaselineCnn(), 28), (AlexNet(), 6), (MassGoogLeNet(), 7)])
-def test_maps_of_224_pixel_patches(network: nn.Module, cells: int) -> None:
+def test_maps_of_224_pixel_patches(network: Any, cells: int) -> None:
     with torch.no_grad():
         _, features = network.eval()(torch.rand(1, 1, 224, 224))
         assert network.maps(features).shape == (1, 2, cells, cells)

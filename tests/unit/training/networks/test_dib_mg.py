@@ -120,7 +120,7 @@ def test_exams_are_gathered_with_absent_views_black(tmp_path: Path) -> None:
     exams = replace(EXAM, datasets=("synthetic",))
     samples = Run(exams, options).gather()
     assert samples.crops.shape == (len(samples.rows), 4, 64, 64)
-    absent = ~samples.crops.any(axis=(2, 3))
+    absent = np.asarray(~samples.crops.any(axis=(2, 3)))
     assert int(absent.sum()) <= 1 and not absent[:, 1:].any()
     assert all(bool(label) == bool(each.malignant) for each, label in zip(samples.rows, samples.targets["cancer"], strict=True))
     assert not any(each.pathology == "benign" for each in samples.rows)
@@ -154,8 +154,8 @@ def test_one_step_of_an_exam_lowers_its_loss() -> None:
     for _ in range(12):
         loss = torch.nn.functional.binary_cross_entropy_with_logits(net(views)[0]["cancer"], label)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimiser.step()
         losses.append(loss.item())
-    first = net.init_blocks[0][0].weight.grad
+    first = net.get_parameter("init_blocks.0.0.weight").grad
     assert losses[-1] < 0.7 * losses[0] and first is not None and np.abs(first.numpy()).max() > 0

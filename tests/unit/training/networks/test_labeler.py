@@ -29,7 +29,7 @@ def test_heads_are_chosen_and_their_maps_come_in_the_same_order() -> None:
         logits, features = network(torch.rand(2, 1, 96, 64))
         means = network.maps(features).mean(dim=(2, 3))
     assert {head: tuple(values.shape) for head, values in logits.items()} == {"density": (2, 4), "view": (2, 2)}
-    biases = torch.cat([network.heads[head].bias for head in ("density", "view")])
+    biases = torch.cat([network.get_parameter(f"heads.{head}.bias") for head in ("density", "view")])
     assert torch.allclose(means + biases, torch.cat([logits["density"], logits["view"]], dim=1), atol=1e-4), "a CAM's mean is its logit"
 
 
@@ -57,7 +57,7 @@ def test_a_local_file_fills_the_backbone_and_grey_answers_as_repeated_colour_did
     network = Labeler(weights=str(path)).eval()
     picture = torch.rand(1, 1, 64, 64)
     with torch.no_grad():
-        coloured = resnet18.eval()
+        coloured: Any = resnet18.eval()
         x = ((picture - 0.45) / 0.25).expand(-1, 3, -1, -1)
         x = coloured.maxpool(coloured.relu(coloured.bn1(coloured.conv1(x))))
         expected = coloured.layer4(coloured.layer3(coloured.layer2(coloured.layer1(x))))
@@ -101,7 +101,7 @@ def test_imagenet_is_torchvisions_own_download(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", serve)
     network = Labeler("resnet18", weights="imagenet")
     assert asked == ["https://download.pytorch.org/models/resnet18-f37072fd.pth"]
-    assert torch.equal(network.features[4][0].conv1.weight, resnet18.layer1[0].conv1.weight)
+    assert torch.equal(network.get_parameter("features.4.0.conv1.weight"), resnet18.get_parameter("layer1.0.conv1.weight"))
 
 
 def test_googlenet_serves_the_three_heads_on_pixels_that_it_standardises_itself() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ def test_a_network_learns_to_see_a_mass(precision: str, tmp_path: Path) -> None:
     ("optimiser", "schedule", "rate"),
     [("sgd", "step", 0.5), ("sgd", "constant", 0.5), ("adam", "cosine", 0.05), ("adamw", "one-cycle", 0.05)],
 )
-def test_every_optimiser_and_schedule_lowers_the_loss(optimiser: str, schedule: str, rate: float, tmp_path: Path) -> None:
+def test_every_optimiser_and_schedule_lowers_the_loss(optimiser: Any, schedule: Any, rate: float, tmp_path: Path) -> None:
     plan = replace(PLAN, optimiser=optimiser, schedule=schedule, rates={"": rate}, weight_decay=1e-5, step_epochs=3)
     run(tmp_path, plan)
     log = read_log(tmp_path)

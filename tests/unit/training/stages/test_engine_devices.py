@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -70,11 +71,15 @@ def test_the_deterministic_option_asks_torch_and_gives_it_back() -> None:
     assert not torch.are_deterministic_algorithms_enabled()
 
 
+def note(seen: list[torch.dtype], _: torch.nn.Module, __: object, output: torch.Tensor) -> None:
+    seen.append(output.dtype)
+
+
 def test_convolutions_run_in_the_precision_of_the_plan() -> None:
     for precision, kind in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
-        seen = []
+        seen: list[torch.dtype] = []
         layer = torch.nn.Conv2d(1, 1, 1)
-        layer.register_forward_hook(lambda _, __, output, seen=seen: seen.append(output.dtype))  # type: ignore[misc]
+        layer.register_forward_hook(partial(note, seen))
         module = open_fabric(precision).setup(layer)  # type: ignore[arg-type]
         module(torch.rand(1, 1, 2, 2))
         assert seen == [kind]

@@ -158,9 +158,9 @@ def test_every_patient_is_tested_in_one_fold(data: Path, tmp_path: Path) -> None
         tested += sorted({row.patient for row, part in zip(rows, parts, strict=True) if part == "test"})
         assert set(parts) == {"train", "validation", "test"}
     assert len(tested) == len(set(tested)) == PATIENTS
-    for fold in (0, 6, None):
+    for wrong in (0, 6, None):
         with pytest.raises(SplitUnfit, match="choose one of 1 to 5"):
-            assign_parts(rows, "k-fold", fold)
+            assign_parts(rows, "k-fold", wrong)
 
 
 def test_a_split_that_does_not_fit_the_data_is_reported(data: Path, tmp_path: Path) -> None:
