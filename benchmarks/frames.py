@@ -65,7 +65,7 @@ def measure(folder: Path, rounds: int) -> dict[str, Any]:
     settings = Settings(data_dir=folder / "data", http_port=free_port(), disk_free_min_bytes=0)
     migrate(settings.ledger_url)
     ledger = Ledger(settings.ledger_url)
-    secret, _ = issue_key(ledger, "benchmark", frozenset({Scope.READ, Scope.UPLOAD}), "benchmark")
+    secret, _ = issue_key(ledger.api_keys, "benchmark", frozenset({Scope.READ, Scope.UPLOAD}), "benchmark")
     ledger.close()
     taken: dict[str, list[float]] = {}
     size: dict[str, list[float]] = {}

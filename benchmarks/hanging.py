@@ -131,7 +131,7 @@ def measure(folder: Path, finished: int, seconds: float, rate: float, database_u
             send(paths, settings)
             backlog.append(study_instance_uid)
         _wait_until_concluded(ledger, backlog)
-    secret, _ = issue_key(ledger, f"benchmark-{uuid.uuid4().hex[:8]}", frozenset({Scope.READ}), "benchmark")
+    secret, _ = issue_key(ledger.api_keys, f"benchmark-{uuid.uuid4().hex[:8]}", frozenset({Scope.READ}), "benchmark")
     started = time.perf_counter()
     studies = fill(ledger, backlog[:2], finished + WARMING)
     print(f"{finished} finished studies entered in {time.perf_counter() - started:.0f} s", flush=True)

@@ -177,7 +177,7 @@ def measure(database_url: str, folder: Path, count: int, rounds: int, last: date
     middle = seed(database_url, count, last)
     settings = Settings(data_dir=folder, database_url=database_url, http_port=free_port(), disk_free_min_bytes=0)
     ledger = Ledger(database_url)
-    secret, _ = issue_key(ledger, "benchmark", frozenset({Scope.READ}), "benchmark")
+    secret, _ = issue_key(ledger.api_keys, "benchmark", frozenset({Scope.READ}), "benchmark")
     ledger.close()
     with serving(settings), httpx.Client(base_url=settings.public_api_url, timeout=60, trust_env=False) as client:
         client.headers["Authorization"] = f"Bearer {secret}"

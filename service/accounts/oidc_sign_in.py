@@ -38,7 +38,7 @@ def sign_in_from_directory(ledger: Ledger, settings: Settings, claims: Mapping[s
         user = _enter(ledger, settings, claims, subject, shown, role)
     elif (user.role, user.display_name) != (role, shown):
         user = ledger.users.set_role(user.name, role, shown, keep_an_admin=False)
-    opened = open_session(ledger, settings, user.name)
+    opened = open_session(ledger.sessions, settings, user.name)
     ledger.audit_log.append(user.name, "sign-in", user.name, f"{address} {settings.oidc_issuer}")
     return opened
 

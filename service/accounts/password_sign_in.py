@@ -38,7 +38,7 @@ def sign_in(ledger: Ledger, settings: Settings, name: str, password: str, addres
         # Goes the whole way like any other, as a name that nobody can have.
         user = "-"
     prove(ledger, user, password, address)
-    opened = open_session(ledger, settings, user)
+    opened = open_session(ledger.sessions, settings, user)
     ledger.audit_log.append(user, "sign-in", user, address)
     return opened
 
@@ -49,7 +49,7 @@ def prove(ledger: Ledger, user: str, password: str, address: str) -> None:
     blocked = ledger.sessions.begin_sign_in({of_user: FREE_TRIES_OF_USER, of_address: FREE_TRIES_OF_ADDRESS})
     if blocked is not None:
         raise TooManySignIns(blocked)
-    if not is_password(ledger, user, password):
+    if not is_password(ledger.users, user, password):
         # A name that is none of ours is not written down: people type passwords into the wrong field.
         known = user if ledger.users.get(user) else "unknown"
         ledger.audit_log.append(known, "sign-in failed", known if known == user else "", address)

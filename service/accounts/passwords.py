@@ -9,7 +9,7 @@ from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from service.errors import AccountRefused
-from service.store.ledger import Ledger
+from service.store.accounts.users import Users
 
 SHORTEST, LONGEST = 12, 256
 """Characters; a bound at the top, because the hash's work grows with the length (NIST SP 800-63B, 5.1.1.2)."""
@@ -52,9 +52,9 @@ def check_new_password(name: str, password: str) -> str:
     return hash_password(password)
 
 
-def is_password(ledger: Ledger, name: str, password: str) -> bool:
+def is_password(users: Users, name: str, password: str) -> bool:
     """Whether somebody may sign in so. A hash of older parameters is made anew while the password is at hand."""
-    kept = ledger.users.password_hash(name)
+    kept = users.password_hash(name)
     tried = _normal(password[:LONGEST])
     with _TOGETHER:
         try:
@@ -64,7 +64,7 @@ def is_password(ledger: Ledger, name: str, password: str) -> bool:
     if kept is None:
         return False
     if _HASHER.check_needs_rehash(kept):
-        ledger.users.set_password(name, hash_password(password), keep_sessions=True)
+        users.set_password(name, hash_password(password), keep_sessions=True)
     return True
 
 

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from service.accounts.tokens import digest, make_token
 from service.settings import Settings
-from service.store.ledger import Ledger
+from service.store.accounts.sessions import Sessions
 
 
 def idle_time(settings: Settings) -> timedelta:
@@ -29,8 +29,8 @@ class OpenedSession:
     csrf_token: str
 
 
-def open_session(ledger: Ledger, settings: Settings, user_name: str) -> OpenedSession:
+def open_session(sessions: Sessions, settings: Settings, user_name: str) -> OpenedSession:
     """Begin a session of somebody who has proved to be this user. Always a new token: one that was planted before is worth nothing."""
     opened = OpenedSession(make_token(), make_token())
-    ledger.sessions.open(digest(opened.token), user_name, opened.csrf_token, lifetime(settings), idle_time(settings))
+    sessions.open(digest(opened.token), user_name, opened.csrf_token, lifetime(settings), idle_time(settings))
     return opened

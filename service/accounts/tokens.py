@@ -9,8 +9,8 @@ from datetime import datetime
 
 from service.domain.access import Scope
 from service.errors import AccountRefused
+from service.store.accounts.api_keys import ApiKeys
 from service.store.accounts.rows import KeyRow
-from service.store.ledger import Ledger
 
 KEY_PREFIX = "mt_"
 """Lets secret scanners and people see what it is."""
@@ -43,7 +43,7 @@ def check_name(name: str) -> str:
 
 
 def issue_key(
-    ledger: Ledger, name: str, scopes: frozenset[Scope], created_by: str, expires_at: datetime | None = None
+    api_keys: ApiKeys, name: str, scopes: frozenset[Scope], created_by: str, expires_at: datetime | None = None
 ) -> tuple[str, KeyRow]:
     """Make a key for software; its secret is in this answer and nowhere else.
 
@@ -55,4 +55,4 @@ def issue_key(
     if not scopes:
         raise AccountRefused("a key without scopes opens nothing: name at least one")
     secret = KEY_PREFIX + make_token()
-    return secret, ledger.api_keys.add(check_name(name), digest(secret), scopes, created_by, expires_at)
+    return secret, api_keys.add(check_name(name), digest(secret), scopes, created_by, expires_at)

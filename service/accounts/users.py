@@ -7,10 +7,10 @@ from service.accounts.tokens import check_name
 from service.domain.access import Role
 from service.errors import AccountRefused
 from service.store.accounts.rows import UserRow
-from service.store.ledger import Ledger
+from service.store.accounts.users import Users
 
 
-def make_user(ledger: Ledger, name: str, display_name: str, role: Role, password: str) -> UserRow:
+def make_user(users: Users, name: str, display_name: str, role: Role, password: str) -> UserRow:
     """Enter a person with a password.
 
     Raises
@@ -19,10 +19,10 @@ def make_user(ledger: Ledger, name: str, display_name: str, role: Role, password
         The name is taken or cannot be one, or the password is a bad one.
     """
     lower = check_name(name)
-    return ledger.users.add(lower, display_name.strip() or lower, role, check_new_password(lower, password))
+    return users.add(lower, display_name.strip() or lower, role, check_new_password(lower, password))
 
 
-def set_password_of(ledger: Ledger, name: str, password: str) -> UserRow:
+def set_password_of(users: Users, name: str, password: str) -> UserRow:
     """Give somebody another password, which ends their sessions.
 
     Raises
@@ -32,9 +32,9 @@ def set_password_of(ledger: Ledger, name: str, password: str) -> UserRow:
     AccountRefused
         The password is a bad one, or the account signs in elsewhere.
     """
-    user = ledger.users.get(name)
+    user = users.get(name)
     if user is None:
         raise LookupError(name)
     if user.is_from_directory:
         raise AccountRefused("this account signs in with OpenID Connect: its password is not ours")
-    return ledger.users.set_password(name, check_new_password(name, password))
+    return users.set_password(name, check_new_password(name, password))

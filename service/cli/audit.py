@@ -42,9 +42,9 @@ def export(
 
     with opened() as context:
         if as_json:
-            lines = (show_entry(row).model_dump_json() + "\n" for row in every_entry(context.ledger, by, action))
+            lines = (show_entry(row).model_dump_json() + "\n" for row in every_entry(context.ledger.audit_log, by, action))
         else:
-            lines = (line for line in write_audit_csv(context.ledger, by, action))
+            lines = (line for line in write_audit_csv(context.ledger.audit_log, by, action))
         if output is None:
             sys.stdout.writelines(lines)
         else:

@@ -80,7 +80,7 @@ def export(
     from service.api.corrections.export import write_csv, write_json
 
     with opened() as context:
-        pieces = (write_csv if form == "csv" else write_json)(context.ledger, state, study)
+        pieces = (write_csv if form == "csv" else write_json)(context.ledger.corrections, state, study)
         if output is None:
             sys.stdout.writelines(pieces)
         else:
@@ -96,7 +96,7 @@ def _decide(
     decision = sign(SignedDecision, actor=actor, reason=reason)
     with opened() as context:
         row = ask(lambda: decide(context, number, decision.actor, decision.reason), f"correction {number}")
-        write_down(context.ledger, f"corrections {what}", str(number), decision.actor)
+        write_down(context.ledger.audit_log, f"corrections {what}", str(number), decision.actor)
         _print_whole(context, row, as_json)
 
 

@@ -52,7 +52,7 @@ def retry(
         rows = []
         for each in numbers or ():
             rows.append(ask(lambda each=each: retry_delivery(context, each, person), f"delivery {each}"))  # type: ignore[misc]
-            write_down(context.ledger, "deliveries retry", str(each), person)
+            write_down(context.ledger.audit_log, "deliveries retry", str(each), person)
         print_rows([show_delivery(row) for row in rows], _COLUMNS, as_json)
 
 

@@ -26,7 +26,7 @@ def export(
     from service.api.feedback.export import write_feedback
 
     with opened() as context:
-        lines = write_feedback(context.ledger, study, label, verdict, history)
+        lines = write_feedback(context.ledger.feedback, study, label, verdict, history)
         if output is None:
             sys.stdout.writelines(lines)
         else:

@@ -36,7 +36,7 @@ def release(study: Annotated[str, typer.Argument(help="Study Instance UID")], ac
     decision = sign(SignedDecision, actor=actor, reason=reason)
     with opened() as context:
         row = ask(lambda: release_study(context, study, decision.actor, decision.reason), "hold on this study")
-        write_down(context.ledger, "holds release", study, decision.actor)
+        write_down(context.ledger.audit_log, "holds release", study, decision.actor)
         print_rows([show_hold(row)], _COLUMNS, as_json)
 
 

@@ -35,8 +35,8 @@ def make(
 
     with opened() as context:
         ends = now() + timedelta(days=days) if days else None
-        secret, row = issue_key(context.ledger, name, frozenset(scope), f"cli:{getpass.getuser()}", ends)
-        write_down(context.ledger, "keys make", row.name, " ".join(sorted(row.scopes)))
+        secret, row = issue_key(context.ledger.api_keys, name, frozenset(scope), f"cli:{getpass.getuser()}", ends)
+        write_down(context.ledger.audit_log, "keys make", row.name, " ".join(sorted(row.scopes)))
         print_rows([NewKey(**show_key(row).model_dump(), secret=secret)], {"secret": lambda key: key.secret, **_COLUMNS}, as_json)
 
 
@@ -56,7 +56,7 @@ def revoke(name: Name, as_json: AsJson = False) -> None:
 
     with opened() as context:
         row = ask(lambda: context.ledger.api_keys.revoke(name), "key of this name")
-        write_down(context.ledger, "keys revoke", name)
+        write_down(context.ledger.audit_log, "keys revoke", name)
         print_rows([show_key(row)], _COLUMNS, as_json)
 
 

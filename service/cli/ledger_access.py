@@ -21,10 +21,10 @@ from service.cli.console import out
 from service.errors import LedgerUnavailable, NotFound
 from service.logs import configure_logging
 from service.settings import Settings
+from service.store.accounts.audit_log import AuditLog
 
 if TYPE_CHECKING:
     from service.jobs.context import Context
-    from service.store.ledger import Ledger
 
 Who = Annotated[str, typer.Option("--actor", help="name of the person who decides", show_default=False)]
 Why = Annotated[str, typer.Option("--reason", help="the reason; kept in the ledger for good", show_default=False)]
@@ -83,9 +83,9 @@ def ask(question: Callable[[], Answer], what: str) -> Answer:
         raise NotFound(f"there is no {what}") from None
 
 
-def write_down(ledger: Ledger, action: str, subject: str, detail: str = "") -> None:
+def write_down(audit_log: AuditLog, action: str, subject: str, detail: str = "") -> None:
     """Write into the audit trail what was done on the command line, and as whom of the machine."""
-    ledger.audit_log.append(f"cli:{getpass.getuser()}", action, subject, detail)
+    audit_log.append(f"cli:{getpass.getuser()}", action, subject, detail)
 
 
 def print_rows(rows: Sequence[BaseModel], columns: dict[str, Callable[[Any], object]], as_json: bool, limit: int | None = None) -> None:

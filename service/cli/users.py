@@ -34,8 +34,8 @@ def add(
 
     password = read_password(password_stdin)
     with opened() as context:
-        row = make_user(context.ledger, name, display_name, role, password)
-        write_down(context.ledger, "users add", row.name, role)
+        row = make_user(context.ledger.users, name, display_name, role, password)
+        write_down(context.ledger.audit_log, "users add", row.name, role)
         _show([row], as_json)
 
 
@@ -55,7 +55,7 @@ def set_role(
     """Give somebody another role; their sessions go on with it."""
     with opened() as context:
         row = ask(lambda: context.ledger.users.set_role(name, role), "user of this name")
-        write_down(context.ledger, "users role", name, role)
+        write_down(context.ledger.audit_log, "users role", name, role)
         _show([row], as_json)
 
 
@@ -66,8 +66,8 @@ def set_password(name: Name, password_stdin: FromStdin = False, as_json: AsJson 
 
     password = read_password(password_stdin)
     with opened() as context:
-        row = ask(lambda: set_password_of(context.ledger, name, password), "user of this name")
-        write_down(context.ledger, "users password", name)
+        row = ask(lambda: set_password_of(context.ledger.users, name, password), "user of this name")
+        write_down(context.ledger.audit_log, "users password", name)
         _show([row], as_json)
 
 
@@ -86,7 +86,7 @@ def enable(name: Name, as_json: AsJson = False) -> None:
 def _disable(name: str, disabled: bool, as_json: bool) -> None:
     with opened() as context:
         row = ask(lambda: context.ledger.users.set_disabled(name, disabled), "user of this name")
-        write_down(context.ledger, "users disable" if disabled else "users enable", name)
+        write_down(context.ledger.audit_log, "users disable" if disabled else "users enable", name)
         _show([row], as_json)
 
 

@@ -139,7 +139,7 @@ def open_client(settings: Settings) -> Iterator[httpx.Client]:
     """A client of the API with a key of its own for everything. For those who hold the ledger in their hands; it must be migrated."""
     ledger = Ledger(settings.ledger_url)
     try:
-        secret, row = issue_key(ledger, f"demo-{uuid.uuid4().hex[:12]}", frozenset(Scope), "demo")
+        secret, row = issue_key(ledger.api_keys, f"demo-{uuid.uuid4().hex[:12]}", frozenset(Scope), "demo")
         url, headers = f"http://127.0.0.1:{settings.http_port}", {"Authorization": f"Bearer {secret}"}
         with httpx.Client(base_url=url, timeout=30, trust_env=False, headers=headers) as client:
             yield client
@@ -152,7 +152,7 @@ def make_demo_user(settings: Settings) -> str:
     """Enter somebody who may look at everything and decide; the password."""
     ledger, password = Ledger(settings.ledger_url), secrets.token_urlsafe(12)
     try:
-        make_user(ledger, DEMO_USER, "Demonstration", Role.ADMIN, password)
+        make_user(ledger.users, DEMO_USER, "Demonstration", Role.ADMIN, password)
     finally:
         ledger.close()
     return password

@@ -10,7 +10,7 @@
                            +--> UNSUPPORTED -+
 
 A worker that gives a delivery back for a later attempt leaves its state as it is: an object that a destination accepted stays SENT, so
-it is only looked for and never sent again.
+it is only looked for and never sent again. Where the lease of a worker ran out while it was sending, a second worker may note SENT again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NOT_TAKEN = (DeliveryState.REJECTED, DeliveryState.UNSUPPORTED)
 
 TRANSITIONS = {
     DeliveryState.PENDING: frozenset({DeliveryState.SENT, *ENDED}),
-    DeliveryState.SENT: frozenset(ENDED),
+    DeliveryState.SENT: frozenset({DeliveryState.SENT, *ENDED}),
     DeliveryState.VERIFIED: frozenset[DeliveryState](),
     DeliveryState.MISMATCH: frozenset({DeliveryState.PENDING}),
     DeliveryState.REJECTED: frozenset({DeliveryState.PENDING}),

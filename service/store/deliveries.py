@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, exists, func, or_, select, update
 
-from service.domain.delivery_lifecycle import OPEN, RETRYABLE, check_end, may_hold_object
+from service.domain.delivery_lifecycle import OPEN, check_end, may_hold_object, sources_of
 from service.domain.events import DELIVERY_EVENTS
 from service.domain.findings import DeliveryState, ObjectKind
 from service.store.corrections import follow_deliveries, lock_correction
@@ -144,8 +144,9 @@ class Deliveries:
             correction = lock_correction_of(tx, delivery_id)
             ends = state is not None and not state.is_open
             values |= ({"state": state} if state else {}) | ({"finished_at": tx.now} if ends else {})
-            unfinished = update(deliveries).where(deliveries.c.id == delivery_id, deliveries.c.state.in_(OPEN))
-            row = tx.execute(unfinished.values(**values).returning(*deliveries.c)).one_or_none()
+            unfinished = deliveries.c.state.in_(sources_of(state) if state else OPEN)
+            change = update(deliveries).where(deliveries.c.id == delivery_id, unfinished)
+            row = tx.execute(change.values(**values).returning(*deliveries.c)).one_or_none()
             if row is None:
                 return False
             if state is not None and ends:
@@ -206,7 +207,7 @@ def restart_undo(tx: Transaction, correction_id: int, planned: PlannedDelivery) 
         deliveries.c.correction_id == correction_id,
         deliveries.c.kind == planned.kind,
         deliveries.c.destination == planned.destination,
-        deliveries.c.state.in_(RETRYABLE),
+        deliveries.c.state.in_(sources_of(DeliveryState.PENDING)),
     )
     tx.execute(ended.values(**_restarted(tx)))
 

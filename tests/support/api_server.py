@@ -66,7 +66,7 @@ class Served:
         """A client with a key of its own for these scopes; without any it shows nothing."""
         with httpx.Client(base_url=self.settings.public_api_url, timeout=20, trust_env=False) as client:
             if scopes:
-                secret, _ = issue_key(self.ledger, f"test-{uuid.uuid4().hex}", frozenset(scopes), "tests")
+                secret, _ = issue_key(self.ledger.api_keys, f"test-{uuid.uuid4().hex}", frozenset(scopes), "tests")
                 client.headers["Authorization"] = f"Bearer {secret}"
             yield client
 
@@ -87,7 +87,7 @@ class Served:
 
     def sign_in_as(self, name: str) -> OpenedSession:
         """Open a session of an account that is there."""
-        return open_session(self.ledger, self.settings, name)
+        return open_session(self.ledger.sessions, self.settings, name)
 
     @property
     def published(self) -> list[str]:
@@ -154,7 +154,7 @@ def serve_api(folder: Path, **changed: object) -> Iterator[Served]:
     try:
         while not server.started:
             time.sleep(0.01)
-        secret, _ = issue_key(ledger, "tests", frozenset(Scope), "tests")
+        secret, _ = issue_key(ledger.api_keys, "tests", frozenset(Scope), "tests")
         key = {"Authorization": f"Bearer {secret}"}
         with httpx.Client(base_url=settings.public_api_url, timeout=20, trust_env=False, headers=key) as client:
             yield Served(client, ledger, store, settings, publisher, app, broken)

@@ -38,6 +38,7 @@ from service.api.http.csv_lines import csv_line
 from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Identity, Scope
 from service.errors import SignInRefused, TooManySignIns
+from service.store.accounts.audit_log import AuditLog
 from service.store.accounts.rows import AuditRow
 from service.store.database import now
 from service.store.ledger import Ledger
@@ -69,7 +70,7 @@ def build_router(ledger: Ledger) -> APIRouter:
             raise ProblemError(HTTPStatus.FORBIDDEN, "wrong-password", "that is not your password of now") from None
         except TooManySignIns as error:
             raise too_many(error) from None
-        set_password_of(ledger, actor.name, change.new_password)
+        set_password_of(ledger.users, actor.name, change.new_password)
 
     @router.get("/users", response_model=UserList)
     def users(actor: Admin) -> UserList:
@@ -79,7 +80,7 @@ def build_router(ledger: Ledger) -> APIRouter:
     @router.post("/users", response_model=UserOut, status_code=HTTPStatus.CREATED, responses=problem_responses(409, 422))
     def add_user(request: Request, actor: Admin, user: UserIn) -> UserOut:
         """Enter a person."""
-        row = make_user(ledger, user.name, user.display_name or "", user.role, user.password)
+        row = make_user(ledger.users, user.name, user.display_name or "", user.role, user.password)
         request.state.audit_subject, request.state.audit_detail = row.name, row.role
         return show_user(row)
 
@@ -100,7 +101,7 @@ def build_router(ledger: Ledger) -> APIRouter:
     def set_password(actor: Admin, name: AccountName, new: NewPassword) -> None:
         """Give somebody another password, which ends their sessions."""
         try:
-            set_password_of(ledger, name, new.password)
+            set_password_of(ledger.users, name, new.password)
         except LookupError:
             raise _unknown("user") from None
 
@@ -113,7 +114,7 @@ def build_router(ledger: Ledger) -> APIRouter:
     def make_key(request: Request, actor: Admin, key: KeyIn) -> NewKey:
         """Make a key. Its secret stands in this answer and is known to nobody afterwards."""
         ends = now() + timedelta(days=key.expires_in_days) if key.expires_in_days else None
-        secret, row = issue_key(ledger, key.name, frozenset(key.scopes), actor.name, ends)
+        secret, row = issue_key(ledger.api_keys, key.name, frozenset(key.scopes), actor.name, ends)
         request.state.audit_subject, request.state.audit_detail = row.name, " ".join(sorted(row.scopes))
         return NewKey(**show_key(row).model_dump(), secret=secret)
 
@@ -153,22 +154,22 @@ def build_router(ledger: Ledger) -> APIRouter:
     def export_audit(actor: Admin, by: Who = None, action: Action = None) -> StreamingResponse:
         """The whole audit trail, newest first, for a spreadsheet."""
         headers = {"Content-Disposition": 'attachment; filename="audit.csv"'}
-        return StreamingResponse(write_audit_csv(ledger, by, action), media_type="text/csv", headers=headers)
+        return StreamingResponse(write_audit_csv(ledger.audit_log, by, action), media_type="text/csv", headers=headers)
 
     return router
 
 
-def write_audit_csv(ledger: Ledger, by: str | None = None, action: str | None = None) -> Iterator[str]:
+def write_audit_csv(audit_log: AuditLog, by: str | None = None, action: str | None = None) -> Iterator[str]:
     """Lines of CSV: names of the columns, then one entry each."""
     yield csv_line(AuditOut.model_fields)
-    for row in every_entry(ledger, by, action):
+    for row in every_entry(audit_log, by, action):
         yield csv_line((row.id, row.at.isoformat(), row.actor, row.action, row.subject, row.detail))
 
 
-def every_entry(ledger: Ledger, by: str | None = None, action: str | None = None) -> Iterator[AuditRow]:
+def every_entry(audit_log: AuditLog, by: str | None = None, action: str | None = None) -> Iterator[AuditRow]:
     """The audit trail, newest first, in pages of bounded size."""
     before: int | None = None
-    while rows := ledger.audit_log.find(before, PAGE, by, action):
+    while rows := audit_log.find(before, PAGE, by, action):
         yield from rows
         before = rows[-1].id
 

@@ -20,7 +20,7 @@ from service.api.auth.route_scopes import Attempt
 from service.api.http.problems import answer
 from service.domain.access import Identity
 from service.settings import Settings
-from service.store.ledger import Ledger
+from service.store.accounts.audit_log import AuditLog
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +63,8 @@ _IDENTIFIER = re.compile(r"[0-9][0-9.]{0,63}")
 class AuditMiddleware:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp, ledger: Ledger, settings: Settings) -> None:
-        self._app, self._ledger = app, ledger
+    def __init__(self, app: ASGIApp, audit_log: AuditLog, settings: Settings) -> None:
+        self._app, self._audit_log = app, audit_log
         self._headers = HEADERS | (TRANSPORT if is_https(settings) else {})
         self._denied: dict[tuple[str, str], float] = {}
 
@@ -102,7 +102,7 @@ class AuditMiddleware:
             await self._write_denied(identity.name, action, attempt)
         elif status < 400 and method not in SAFE and attempt.path not in QUESTIONS:
             subject = state.get("audit_subject") or " ".join(map(str, attempt.parameters.values()))
-            await run_in_threadpool(self._ledger.audit_log.append, identity.name, action, subject, state.get("audit_detail", ""))
+            await run_in_threadpool(self._audit_log.append, identity.name, action, subject, state.get("audit_detail", ""))
 
     async def _write_denied(self, actor: str, action: str, attempt: Attempt) -> None:
         before, now_s = self._denied.get((actor, action)), time.monotonic()
@@ -110,7 +110,7 @@ class AuditMiddleware:
             return
         self._denied = {key: at for key, at in self._denied.items() if now_s - at < DENIED_AGAIN_S} | {(actor, action): now_s}
         subject = " ".join(value for value in map(str, attempt.parameters.values()) if _IDENTIFIER.fullmatch(value))
-        await run_in_threadpool(self._ledger.audit_log.append, actor, "denied", subject, action)
+        await run_in_threadpool(self._audit_log.append, actor, "denied", subject, action)
 
 
 def limited(scope: Scope, receive: Receive) -> Receive:

@@ -8,7 +8,7 @@ from service.api.corrections.presenter import show_correction, show_history
 from service.api.corrections.schemas import CorrectionOut, ExportedCorrection
 from service.api.http.csv_lines import csv_line
 from service.domain.findings import CorrectionState
-from service.store.ledger import Ledger
+from service.store.corrections import Corrections
 from service.store.rows import CorrectionRow
 
 PAGE = 500
@@ -38,31 +38,31 @@ COLUMNS = (
 )
 
 
-def write_csv(ledger: Ledger, state: CorrectionState | None = None, study_instance_uid: str | None = None) -> Iterator[str]:
+def write_csv(corrections: Corrections, state: CorrectionState | None = None, study_instance_uid: str | None = None) -> Iterator[str]:
     """A header line, then a line for each correction; its history as ``time state who: why`` joined by ``|``.
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front.
     """
     yield csv_line(COLUMNS)
-    for row in _rows(ledger, state, study_instance_uid):
+    for row in _rows(corrections, state, study_instance_uid):
         shown = show_correction(row)
-        steps = [f"{each.at.isoformat()} {each.state} {each.actor}: {each.reason}" for each in ledger.corrections.history(row.id)]
+        steps = [f"{each.at.isoformat()} {each.state} {each.actor}: {each.reason}" for each in corrections.history(row.id)]
         yield csv_line([*_cells(shown), " | ".join(steps)])
 
 
-def write_json(ledger: Ledger, state: CorrectionState | None = None, study_instance_uid: str | None = None) -> Iterator[str]:
+def write_json(corrections: Corrections, state: CorrectionState | None = None, study_instance_uid: str | None = None) -> Iterator[str]:
     """One array with an object for each correction, its history in it."""
     before = "["
-    for row in _rows(ledger, state, study_instance_uid):
-        exported = ExportedCorrection(**show_correction(row).model_dump(), history=show_history(ledger.corrections.history(row.id)))
+    for row in _rows(corrections, state, study_instance_uid):
+        exported = ExportedCorrection(**show_correction(row).model_dump(), history=show_history(corrections.history(row.id)))
         yield f"{before}\n{exported.model_dump_json()}"
         before = ","
     yield "[]\n" if before == "[" else "\n]\n"
 
 
-def _rows(ledger: Ledger, state: CorrectionState | None, study_instance_uid: str | None) -> Iterator[CorrectionRow]:
+def _rows(corrections: Corrections, state: CorrectionState | None, study_instance_uid: str | None) -> Iterator[CorrectionRow]:
     after_id = 0
-    while page := ledger.corrections.find(state=state, study_instance_uid=study_instance_uid, after_id=after_id, limit=PAGE):
+    while page := corrections.find(state=state, study_instance_uid=study_instance_uid, after_id=after_id, limit=PAGE):
         yield from page
         after_id = page[-1].id
 

@@ -62,7 +62,7 @@ def build_router(context: Context) -> APIRouter:
     )
     def export_csv(state: State = None, study: Study = None) -> StreamingResponse:
         """Every correction with its history, for a spreadsheet."""
-        return _file(write_csv(ledger, state, study), "text/csv", "corrections.csv")
+        return _file(write_csv(ledger.corrections, state, study), "text/csv", "corrections.csv")
 
     @router.get(
         "/corrections.json",
@@ -72,7 +72,7 @@ def build_router(context: Context) -> APIRouter:
     )
     def export_json(state: State = None, study: Study = None) -> StreamingResponse:
         """Every correction with its history, for a program."""
-        return _file(write_json(ledger, state, study), "application/json", "corrections.json")
+        return _file(write_json(ledger.corrections, state, study), "application/json", "corrections.json")
 
     @router.get(
         "/corrections/{correction_id}",

@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.store.ledger import Ledger
+from service.store.events import Events
 from service.store.rows import EventRow
 
 POLL_S = 0.5
@@ -58,8 +58,8 @@ class Feed:
         Seconds between two looks: how old an event may be when a follower hears of it.
     """
 
-    def __init__(self, ledger: Ledger, poll_s: float = POLL_S) -> None:
-        self._ledger, self._poll_s = ledger, poll_s
+    def __init__(self, events: Events, poll_s: float = POLL_S) -> None:
+        self._events, self._poll_s = events, poll_s
         self._followers: set[_Follower] = set()
         self._position = 0
         self._poller: asyncio.Task[None] | None = None
@@ -97,7 +97,7 @@ class Feed:
             known = await self._begin()
             if after_id is not None and after_id > known:
                 # An id of another ledger, or one that our last look has not seen yet.
-                known = min(after_id, await run_in_threadpool(self._ledger.events.last_id))
+                known = min(after_id, await run_in_threadpool(self._events.last_id))
             elif after_id is not None:
                 known = after_id
             yield None
@@ -139,13 +139,13 @@ class Feed:
     async def _begin(self) -> int:
         async with self._starting:
             if self._poller is None or self._poller.done():
-                self._position = await run_in_threadpool(self._ledger.events.last_id)
+                self._position = await run_in_threadpool(self._events.last_id)
                 self._poller = asyncio.create_task(self._poll())
             return self._position
 
     async def _missed(self, known: int, study_instance_uid: str | None) -> AsyncGenerator[EventRow, None]:
         while not self._closing.is_set():
-            page = await run_in_threadpool(self._ledger.events.find, known, READ_AT_ONCE, study_instance_uid)
+            page = await run_in_threadpool(self._events.find, known, READ_AT_ONCE, study_instance_uid)
             for event in page:
                 known = event.id
                 yield event
@@ -156,7 +156,7 @@ class Feed:
         while self._followers and not self._closing.is_set():
             pause_s = self._poll_s
             try:
-                fresh = await run_in_threadpool(self._ledger.events.find, self._position, READ_AT_ONCE)
+                fresh = await run_in_threadpool(self._events.find, self._position, READ_AT_ONCE)
             except (SQLAlchemyError, OSError) as error:
                 # Those who follow stay: what they missed is in the ledger when it is back.
                 log.warning("no look at the ledger's events", extra={"error": type(error).__name__})

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 from service.api.http.csv_lines import csv_line
 from service.domain.feedback import FeedbackLabel, FeedbackVerdict
-from service.store.ledger import Ledger
+from service.store.feedback import Feedback
 
 PAGE = 500
 COLUMNS = (
@@ -47,7 +47,7 @@ COLUMNS = (
 
 
 def write_feedback(
-    ledger: Ledger,
+    feedback: Feedback,
     study_instance_uid: str | None = None,
     label: FeedbackLabel | None = None,
     verdict: FeedbackVerdict | None = None,
@@ -62,7 +62,7 @@ def write_feedback(
     """
     yield csv_line(COLUMNS)
     after_id = 0
-    while page := ledger.feedback.find(study_instance_uid, label, verdict, not history, after_id, PAGE):
+    while page := feedback.find(study_instance_uid, label, verdict, not history, after_id, PAGE):
         for row in page:
             yield csv_line(
                 (

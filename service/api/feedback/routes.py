@@ -16,7 +16,7 @@ from service.api.http.params import STUDY_INSTANCE_UID, Cursor
 from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Identity, Scope
 from service.domain.feedback import FeedbackLabel, FeedbackVerdict, LabelFeedback
-from service.store.ledger import Ledger
+from service.store.feedback import Feedback
 
 Study = Annotated[
     str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_INSTANCE_UID])
@@ -30,7 +30,7 @@ _CSV: dict[int | str, dict[str, Any]] = {
 }
 
 
-def build_router(ledger: Ledger) -> APIRouter:
+def build_router(feedback: Feedback) -> APIRouter:
     """Routes over one ledger."""
     router = APIRouter(prefix="/api/v1", tags=["feedback"])
 
@@ -40,7 +40,7 @@ def build_router(ledger: Ledger) -> APIRouter:
         request.state.audit_subject = said.sop_instance_uid
         opinion = LabelFeedback(said.label, said.verdict, said.corrected_value, said.note)
         try:
-            return show_feedback(ledger.feedback.add(said.sop_instance_uid, opinion, actor.name))
+            return show_feedback(feedback.add(said.sop_instance_uid, opinion, actor.name))
         except LookupError:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-instance", "no image has this SOP Instance UID") from None
 
@@ -54,7 +54,7 @@ def build_router(ledger: Ledger) -> APIRouter:
         limit: Annotated[int, Query(ge=1, le=500, description="rows a page")] = 100,
     ) -> FeedbackPage:
         """What readers said, oldest first."""
-        rows = ledger.feedback.find(study, label, verdict, not history, int(cursor or 0), limit + 1)
+        rows = feedback.find(study, label, verdict, not history, int(cursor or 0), limit + 1)
         more = str(rows[limit - 1].id) if len(rows) > limit else None
         return FeedbackPage(feedback=[show_feedback(row) for row in rows[:limit]], next_cursor=more)
 
@@ -66,7 +66,7 @@ def build_router(ledger: Ledger) -> APIRouter:
     )
     def export(study: Study = None, label: Label = None, verdict: Verdict = None, history: History = False) -> StreamingResponse:
         """What readers said, for training (`python -m training`, reader `feedback`) and for a spreadsheet."""
-        lines = write_feedback(ledger, study, label, verdict, history)
+        lines = write_feedback(feedback, study, label, verdict, history)
         return StreamingResponse(lines, media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="feedback.csv"'})
 
     return router

@@ -15,7 +15,7 @@ from service.domain.access import Scope
 from service.health import Probe
 from service.metrics import build_registry
 from service.settings import Settings
-from service.store.ledger import Ledger
+from service.store.counts import Counts
 
 
 def our_version() -> str:
@@ -26,12 +26,12 @@ def our_version() -> str:
         return "0"
 
 
-def build_router(ledger: Ledger, probe: Probe, settings: Settings) -> APIRouter:
+def build_router(counts: Counts, probe: Probe, settings: Settings) -> APIRouter:
     """Routes at the root, where orchestrators look for them."""
     router = APIRouter(tags=["operations"])
     destinations = [destination.name for destination in settings.destinations]
     webhooks = [webhook.name for webhook in settings.webhooks]
-    registry = build_registry(ledger.counts, destinations, webhooks, settings.reports_dir)
+    registry = build_registry(counts, destinations, webhooks, settings.reports_dir)
 
     @router.get("/healthz")
     def healthz() -> Health:

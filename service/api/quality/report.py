@@ -31,8 +31,7 @@ from service.domain import drift
 from service.domain.feedback import FeedbackLabel, FeedbackVerdict
 from service.domain.rates import Rate
 from service.domain.time_buckets import Bucket, buckets_between, first_day
-from service.store.ledger import Ledger
-from service.store.quality import SCORE_STEPS, FeedbackCount, GroupBy, Period, Spread, Tally
+from service.store.quality import SCORE_STEPS, FeedbackCount, GroupBy, Period, Quality, Spread, Tally
 
 MOST_GROUPS, MOST_SERIES, MOST_INSTEAD = 200, 5, 20
 BARS = 20
@@ -56,15 +55,15 @@ class Question:
     only: str | None = None
 
 
-def report(ledger: Ledger, asked: Question) -> QualityOut:
+def report(quality: Quality, asked: Question) -> QualityOut:
     """Answer everything about a period."""
     by, only = asked.by, asked.only
     # Each pass waits for the database alone, so that they share its cores: the answer is there in half the time.
     with ThreadPoolExecutor(3) as passes:
-        counting = passes.submit(ledger.quality.days, by, asked.period)
-        spreading = [passes.submit(ledger.quality.spread, by, period, only) for period in (asked.period, asked.reference)]
-        reasons = ledger.quality.reasons(by, asked.period, only)
-        opinions = ledger.quality.opinions(by, asked.period, only)
+        counting = passes.submit(quality.days, by, asked.period)
+        spreading = [passes.submit(quality.spread, by, period, only) for period in (asked.period, asked.reference)]
+        reasons = quality.reasons(by, asked.period, only)
+        opinions = quality.opinions(by, asked.period, only)
         days, (now, before) = counting.result(), (each.result() for each in spreading)
     mine = {key: tally for key, tally in days.items() if only in (None, key[1])}
     groups = _sorted_groups(days)
@@ -99,11 +98,11 @@ COLUMNS = (
 )
 
 
-def write_quality(ledger: Ledger, asked: Question) -> Iterator[str]:
+def write_quality(quality: Quality, asked: Question) -> Iterator[str]:
     """A line of column names, then a line for each group and bucket that has images."""
     yield csv_line(COLUMNS)
     table: dict[tuple[str, date], Tally] = defaultdict(Tally)
-    for (day, group), tally in ledger.quality.days(asked.by, asked.period, asked.only).items():
+    for (day, group), tally in quality.days(asked.by, asked.period, asked.only).items():
         table[group, first_day(day, asked.bucket)] += tally
     for (group, start), tally in sorted(table.items()):
         rates = [_rate(Rate(tally.skipped, tally.images))]

@@ -17,8 +17,7 @@ from service.api.quality.report import COLUMNS, Question, report, write_quality
 from service.api.quality.schemas import QualityOut
 from service.domain.access import Scope
 from service.domain.time_buckets import Bucket, buckets_between
-from service.store.ledger import Ledger
-from service.store.quality import GroupBy, Period
+from service.store.quality import GroupBy, Period, Quality
 
 DAYS = 90
 """A period where none is asked for: that many days up to today."""
@@ -69,8 +68,8 @@ def _period(first: date, last: date) -> Period:
 Asked = Annotated[Question, Depends(_asked)]
 
 
-def build_router(ledger: Ledger) -> APIRouter:
-    """Routes over one ledger."""
+def build_router(figures: Quality) -> APIRouter:
+    """Routes over the quality figures of one ledger."""
     router = APIRouter(prefix="/api/v1", tags=["quality"], dependencies=[needs(Scope.READ)])
     turn = threading.BoundedSemaphore(AT_ONCE)
 
@@ -78,12 +77,12 @@ def build_router(ledger: Ledger) -> APIRouter:
     def quality(asked: Asked) -> QualityOut:
         """Rates by group and over time, scores and densities against a reference period, and what readers say."""
         with turn:
-            return report(ledger, asked)
+            return report(figures, asked)
 
     @router.get("/quality.csv", response_class=StreamingResponse, responses={**_CSV, **problem_responses(422)})
     def export(asked: Asked) -> StreamingResponse:
         """The rates of each group in each bucket, for a spreadsheet."""
-        lines = write_quality(ledger, asked)
+        lines = write_quality(figures, asked)
         return StreamingResponse(lines, media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="quality.csv"'})
 
     return router

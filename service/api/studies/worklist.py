@@ -12,10 +12,10 @@ from service.api.studies.presenter import summarise
 from service.api.studies.schemas import StudyPage
 from service.api.studies.worklist_schemas import StationList, StudyQuery, StudySearch
 from service.domain.access import Scope
-from service.store.ledger import Ledger
+from service.store.studies import Studies
 
 
-def build_router(ledger: Ledger) -> APIRouter:
+def build_router(studies: Studies) -> APIRouter:
     """Routes over one ledger."""
     router = APIRouter(prefix="/api/v1", tags=["studies"], dependencies=[needs(Scope.READ)])
 
@@ -32,10 +32,10 @@ def build_router(ledger: Ledger) -> APIRouter:
     @router.get("/stations", response_model=StationList)
     def stations() -> StationList:
         """Stations that sent studies, for the filter."""
-        return StationList(stations=ledger.studies.stations())
+        return StationList(stations=studies.stations())
 
     def _page(query: StudyQuery) -> StudyPage:
-        rows, next_cursor = ledger.studies.find(query.order, query.as_filter(), query.cursor, query.limit)
+        rows, next_cursor = studies.find(query.order, query.as_filter(), query.cursor, query.limit)
         return StudyPage(studies=[summarise(row) for row in rows], next_cursor=next_cursor)
 
     return router

@@ -37,9 +37,11 @@ def callers(api: Served) -> Iterator[dict[str, tuple[httpx.Client, frozenset[Sco
             found[f"key for {scope}"] = (stack.enter_context(api.client_with(scope)), frozenset({scope}))
         for name in NOBODY:
             found[name] = (stack.enter_context(api.client_with()), NOTHING)
-        show_key(found["revoked key"][0], issue_key(api.ledger, "revoked", frozenset(Scope), "tests")[0])
+        show_key(found["revoked key"][0], issue_key(api.ledger.api_keys, "revoked", frozenset(Scope), "tests")[0])
         api.ledger.api_keys.revoke("revoked")
-        show_key(found["expired key"][0], issue_key(api.ledger, "expired", frozenset(Scope), "tests", now() - timedelta(seconds=1))[0])
+        show_key(
+            found["expired key"][0], issue_key(api.ledger.api_keys, "expired", frozenset(Scope), "tests", now() - timedelta(seconds=1))[0]
+        )
         show_key(found["unknown key"][0], "mt_" + 43 * "x")
         found["password as a key"][0].auth = ("ada", "correct horse battery")
         api.ledger.users.add("gone", "Gone", Role.ADMIN)

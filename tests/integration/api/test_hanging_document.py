@@ -46,7 +46,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 def variables(api: Served) -> dict[str, str]:
     """What the page tells to export, with a key that may read and nothing else."""
     (exported,) = (each for each in examples("sh") if each.startswith("export"))
-    secret, _ = issue_key(api.ledger, "hanging-software", frozenset({Scope.READ}), "tests")
+    secret, _ = issue_key(api.ledger.api_keys, "hanging-software", frozenset({Scope.READ}), "tests")
     values = {"MT": f"{api.settings.public_api_url}/api/v1", "MT_KEY": secret, "STUDY": STUDY}
     assert re.findall(r"(\w+)=", exported) == list(values)
     return {**os.environ, **values}

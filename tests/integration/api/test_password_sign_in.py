@@ -31,7 +31,7 @@ def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         # The real hash with little work: one test looks at how much there really is.
         patch.setattr(passwords, "_HASHER", QUICK)
         for name in ("marie", "lise", "rosalind"):
-            make_user(served.ledger, name, f"Dr {name.title()}", Role.APPROVER, PASSWORD)
+            make_user(served.ledger.users, name, f"Dr {name.title()}", Role.APPROVER, PASSWORD)
         yield served
 
 
@@ -94,18 +94,18 @@ def test_an_unknown_name_costs_the_same_work_as_a_known_one(api: Served, monkeyp
             return super().verify(hash, password)
 
     monkeypatch.setattr(passwords, "_HASHER", Noting())
-    make_user(api.ledger, "emmy", "", Role.VIEWER, PASSWORD)
-    assert not passwords.is_password(api.ledger, "nobody", PASSWORD)
-    assert not passwords.is_password(api.ledger, "emmy", "not the password")
+    make_user(api.ledger.users, "emmy", "", Role.VIEWER, PASSWORD)
+    assert not passwords.is_password(api.ledger.users, "nobody", PASSWORD)
+    assert not passwords.is_password(api.ledger.users, "emmy", "not the password")
     assert [each.split("$")[1:4] for each in verified] == [["argon2id", "v=19", "m=65536,t=3,p=4"]] * 2
 
 
 def test_a_hash_of_older_parameters_is_made_anew_at_the_next_sign_in(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    make_user(api.ledger, "maria", "", Role.VIEWER, PASSWORD)
+    make_user(api.ledger.users, "maria", "", Role.VIEWER, PASSWORD)
     opened = api.sign_in_as("maria")
     monkeypatch.setattr(passwords, "_HASHER", REAL)
     assert "m=1024" in str(api.ledger.users.password_hash("maria"))
-    assert passwords.is_password(api.ledger, "maria", PASSWORD)
+    assert passwords.is_password(api.ledger.users, "maria", PASSWORD)
     assert "m=65536" in str(api.ledger.users.password_hash("maria"))
     assert api.ledger.sessions.get(digest(opened.token), idle_time(api.settings)) is not None
 
@@ -207,7 +207,7 @@ def test_a_password_change_ends_every_session_of_that_person_and_of_nobody_else(
         assert [each.get("/api/v1/access/me").status_code for each in (browser, second, other)] == [401, 401, 200]
         assert sign_in(second, "rosalind").status_code == 401
         assert sign_in(second, "rosalind", "photograph number 51").status_code == 303
-    set_password_of(api.ledger, "rosalind", PASSWORD)
+    set_password_of(api.ledger.users, "rosalind", PASSWORD)
 
 
 def test_sessions_end_by_themselves(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ def test_a_page_that_only_lies_open_does_not_keep_its_session(tmp_path: Path) ->
 
 def test_over_https_the_cookie_is_bound_to_the_host_and_never_sent_in_the_clear(tmp_path: Path) -> None:
     with serve_api(tmp_path, api_url="https://room.hospital.example") as api:
-        make_user(api.ledger, "marie", "", Role.ADMIN, PASSWORD)
+        make_user(api.ledger.users, "marie", "", Role.ADMIN, PASSWORD)
         with httpx.Client(base_url=f"http://127.0.0.1:{api.settings.http_port}", trust_env=False) as browser:
             page = browser.get("/sign-in")
             token = re.search(r'name="form_token" value="([^"]+)"', page.text)

@@ -47,7 +47,7 @@ def rows(*arguments: str, typed: str = "") -> list[dict[str, object]]:
 def test_the_first_administrator_is_made_on_the_command_line(ledger: Ledger) -> None:
     said = run("users", "add", "Ada", "--role", "admin", "--display-name", "Dr Ada", typed=f"{PASSWORD}\n{PASSWORD}\n")
     assert said.exit_code == 0 and PASSWORD not in said.output
-    assert passwords.is_password(ledger, "ada", PASSWORD)
+    assert passwords.is_password(ledger.users, "ada", PASSWORD)
     (user,) = rows("users", "list")
     assert (user["name"], user["display_name"], user["role"], user["signs_in"]) == ("ada", "Dr Ada", "admin", "password")
     assert [(row.actor, row.action, row.subject, row.detail) for row in ledger.audit_log.find()] == [(ME, "users add", "ada", "admin")]
@@ -60,7 +60,7 @@ def test_accounts_change_and_what_cannot_be_is_refused(ledger: Ledger) -> None:
     assert rows("users", "disable", "vera")[0]["disabled"] is True
     assert rows("users", "enable", "vera")[0]["disabled"] is False
     rows("users", "password", "vera", "--password-stdin", typed="another long one\n")
-    assert passwords.is_password(ledger, "vera", "another long one")
+    assert passwords.is_password(ledger.users, "vera", "another long one")
     for refused, reason in (
         (run("users", "disable", "ada"), "last administrator"),
         (run("users", "role", "nobody", "admin"), "no user of this name"),

@@ -98,7 +98,7 @@ def kill_everywhere(scene: Scene, kind: ObjectKind, wanted: int | None) -> int:
     """Kill a delivery at some of its steps, or at every one; returns at how many."""
     received = scene.anew()
     steps = count_steps(received.settings, Task("deliver", (delivery_of(received, kind),)), scene.folder)
-    assert {"call outbox.Outbox.claim_delivery", "return dimse.send", "call outbox.Outbox.mark_sent", "before sending"} <= set(steps)
+    assert {"call deliveries.Deliveries.claim", "return dimse.send", "call deliveries.Deliveries.mark_sent", "before sending"} <= set(steps)
     received.close()
     chosen = choose(len(steps), wanted or len(steps))
     killed = 0

@@ -23,7 +23,7 @@ PASSWORD = "radium and polonium"
 def _little_work(site: Served) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1))
-        make_user(site.ledger, "marie", "Dr Marie Curie", Role.VIEWER, PASSWORD)
+        make_user(site.ledger.users, "marie", "Dr Marie Curie", Role.VIEWER, PASSWORD)
         yield
 
 
