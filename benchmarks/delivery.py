@@ -34,8 +34,8 @@ from service.jobs.delivery import deliver_object
 from service.jobs.object_building import build
 from service.settings import Settings
 from service.stack import Stack, free_port
+from service.store.deliveries import DeliveryRow
 from service.store.ledger import Ledger
-from service.store.rows import DeliveryRow
 from tests.support.orthanc import Orthanc, running
 
 

@@ -41,8 +41,8 @@ from service.store.database import open_engine
 from service.store.derived_columns import finding_columns, instance_columns
 from service.store.migrate import migrate
 from service.store.quality import GroupBy
-from service.store.rows import StudyState
 from service.store.study_order import triage_columns
+from service.store.study_rows import StudyState
 from service.store.tables import feedback, instances, studies
 from tests.support.api_server import serve_api
 from tests.support.postgres import find_binaries, find_owner, run_cluster

@@ -41,8 +41,8 @@ from service.store.database import open_engine
 from service.store.derived_columns import instance_columns, study_columns
 from service.store.ledger import Ledger
 from service.store.migrate import migrate
-from service.store.rows import StudyState
 from service.store.study_order import triage_columns
+from service.store.study_rows import StudyState
 from service.store.tables import deliveries, instances, studies, study_holds
 from tests.support.postgres import find_binaries, find_owner, run_cluster
 

@@ -17,7 +17,7 @@ from service.errors import NotFound
 if TYPE_CHECKING:
     from service.api.corrections.schemas import CorrectionOut
     from service.jobs.context import Context
-    from service.store.rows import CorrectionRow
+    from service.store.corrections import CorrectionRow
 
 app = typer.Typer(help="Differences between headers and pixels: list, show, approve, reject, undo, export.", no_args_is_help=True)
 

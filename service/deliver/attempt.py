@@ -1,7 +1,7 @@
 """One delivery, one try: look whether the object is there, send it, look again. Only proof ends in VERIFIED.
 
 An object is sent once: a delivery that the peer took is only looked for from then on, whatever the look says. A person who asks for
-another try (`Ledger.retry`) starts the delivery anew. Where a worker dies between the peer's yes and the ledger's note of it, the next
+another try (`Decisions.retry`) starts the delivery anew. Where a worker dies between the peer's yes and the ledger's note of it, the next
 one looks before it sends: only a peer that nobody can look into gets such an object twice, under the same UID.
 """
 
@@ -24,8 +24,8 @@ from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
 from service.errors import DeliveryError, DestinationRefused, SopClassRefused
 from service.settings import Settings
+from service.store.deliveries import DeliveryRow
 from service.store.ledger import Ledger
-from service.store.rows import DeliveryRow
 
 log = logging.getLogger(__name__)
 

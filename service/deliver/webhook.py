@@ -21,8 +21,8 @@ import httpx
 
 from service.destinations import Webhook
 from service.errors import WebhookRejected
+from service.store.events import EventRow
 from service.store.ledger import Ledger
-from service.store.rows import EventRow
 
 LEASE_S = 60.0
 """So long an event is one worker's; a worker that died holds the others up no longer."""

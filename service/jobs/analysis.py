@@ -11,7 +11,7 @@ from service.domain.findings import ImageFinding, InstanceState, Reason
 from service.errors import BrokerDown
 from service.jobs.conclusion import is_ready
 from service.jobs.context import Context
-from service.store.rows import InstanceRow
+from service.store.instances import InstanceRow
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from service.destinations.routing import route
 from service.jobs.queues import Publisher
 from service.settings import Settings
 from service.store.files import FileStore
+from service.store.instances import InstanceRow
 from service.store.ledger import Ledger
-from service.store.rows import InstanceRow
 
 if TYPE_CHECKING:
     from service.analyse.runner import Analyser

@@ -8,8 +8,10 @@ from service.domain.findings import Priority
 from service.errors import BrokerDown, DecisionRefused
 from service.jobs.context import Context
 from service.jobs.planning import plan_correction
+from service.store.corrections import CorrectionRow
 from service.store.decisions import Planner
-from service.store.rows import CorrectionRow, DeliveryRow, HoldRow
+from service.store.deliveries import DeliveryRow
+from service.store.holds import HoldRow
 
 log = logging.getLogger(__name__)
 

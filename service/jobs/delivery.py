@@ -19,7 +19,7 @@ from service.jobs.context import Context
 from service.jobs.object_building import BUILD_ERRORS, Payload, build
 from service.report.label_changes import LabelChanges
 from service.report.sr_class import as_dialect
-from service.store.rows import DeliveryRow
+from service.store.deliveries import DeliveryRow
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,8 @@ from service.report.rejection_note import INCORRECT_LABEL, build_rejection_note
 from service.report.secondary_capture import build_heatmap
 from service.report.structured_report import build_report
 from service.report.uids import rejection_uid
-from service.store.rows import CorrectionRow, DeliveryRow
+from service.store.corrections import CorrectionRow
+from service.store.deliveries import DeliveryRow
 
 Payload = pydicom.Dataset | LabelChanges
 """An object to store, or what the archive is asked to change in an object of its own."""

@@ -19,7 +19,9 @@ from service.domain.policy import Action, CorrectionPolicy, stronger
 from service.report.marks import is_marked
 from service.report.rejection_note import INCORRECT_LABEL
 from service.report.uids import cad_uid, corrected_uid, heatmap_uid, marks_uid, rejection_uid, report_uid, undone_uid
-from service.store.rows import CorrectionRow, Plan, PlannedCorrection, PlannedDelivery
+from service.store.conclusions import Plan
+from service.store.corrections import CorrectionRow, PlannedCorrection
+from service.store.deliveries import PlannedDelivery
 
 
 def plan_study(conclusion: Conclusion, destinations: Sequence[Destination]) -> Plan:

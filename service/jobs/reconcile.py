@@ -28,7 +28,7 @@ from service.errors import DeliveryError
 from service.jobs.context import Context
 from service.jobs.object_building import BUILD_ERRORS, Payload, build
 from service.report.sr_class import DIALECTS, as_dialect
-from service.store.rows import DeliveryRow
+from service.store.deliveries import DeliveryRow
 
 log = logging.getLogger(__name__)
 

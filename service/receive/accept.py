@@ -20,8 +20,8 @@ from service.errors import DiskFull, InstanceTooLarge, SopClassMismatch, StoreDo
 from service.receive.part10 import Part10, copy_with_meta, read_part10
 from service.settings import Settings
 from service.store.files import FileStore
+from service.store.instances import Accepted
 from service.store.ledger import Ledger
-from service.store.rows import Accepted
 
 log = logging.getLogger(__name__)
 

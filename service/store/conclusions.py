@@ -3,14 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import select, update
 
 from service.domain.agreement import summarise_image
-from service.domain.findings import Conclusion, InstanceState
+from service.domain.findings import (
+    Conclusion,
+    InstanceState,
+)
+from service.store.corrections import PlannedCorrection
 from service.store.database import Database, Transaction
-from service.store.rows import InstanceRow
+from service.store.deliveries import PlannedDelivery
+from service.store.instances import InstanceRow
 from service.store.tables import conclusions, instances
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What follows from a conclusion."""
+
+    deliveries: tuple[PlannedDelivery, ...] = ()
+    corrections: tuple[PlannedCorrection, ...] = ()
+    hold: str = ""
+    """Why the corrections of this study wait for a person; empty where they do not wait."""
 
 
 class Conclusions:

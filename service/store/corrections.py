@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
@@ -19,11 +21,59 @@ from service.domain.correction_lifecycle import (
     step_after_delivery,
 )
 from service.domain.events import CORRECTION_EVENTS
-from service.domain.findings import CorrectionKind, CorrectionState, DeliveryState, LabelCorrection
+from service.domain.findings import (
+    CorrectionKind,
+    CorrectionState,
+    DeliveryState,
+    LabelCorrection,
+)
+from service.domain.policy import Action
 from service.store.database import Database, Transaction
 from service.store.events import append_event
-from service.store.rows import POLICY, CorrectionRow, CorrectionStep, PlannedCorrection
 from service.store.tables import correction_history, corrections, deliveries
+
+
+@dataclass(frozen=True)
+class PlannedCorrection:
+    """A difference that a conclusion has found, and the strongest action that any destination's policy asks for."""
+
+    correction: LabelCorrection
+    action: Action
+
+
+@dataclass(frozen=True)
+class CorrectionRow:
+    id: int
+    study_instance_uid: str
+    sop_instance_uid: str
+    version: int
+    kind: CorrectionKind
+    correction: LabelCorrection
+    state: CorrectionState
+    decided_by: str | None
+    """A person's name, or `POLICY`."""
+    decided_at: datetime | None
+    decided_reason: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def by_person(self) -> bool:
+        return self.decided_by not in (None, POLICY)
+
+
+POLICY = "policy"
+"""The name of the decider where the policy decided."""
+
+
+@dataclass(frozen=True)
+class CorrectionStep:
+    """One step of a correction."""
+
+    at: datetime
+    state: CorrectionState
+    actor: str
+    reason: str
 
 
 class Corrections:

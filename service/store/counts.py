@@ -1,4 +1,4 @@
-"""The ledger's numbers, as metrics want them: a few grouped queries, all on indexes."""
+"""Numbers for the metrics: a few grouped queries, all on indexes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from service.domain.delivery_lifecycle import OPEN
 from service.domain.findings import CorrectionKind, CorrectionState, DeliveryState, InstanceState
 from service.store.database import Database
-from service.store.rows import StudyState
+from service.store.study_rows import StudyState
 from service.store.tables import (
     conflicts,
     corrections,
@@ -26,13 +26,13 @@ from service.store.tables import (
 
 @dataclass(frozen=True)
 class Backlog:
-    """What a webhook has not been told yet."""
+    """The events that a webhook has not delivered yet."""
 
     events: int
     age_s: float
     """Of the oldest of them; 0 where there is none."""
     failures: int
-    """Tries in a row that it did not take."""
+    """Attempts in a row that its receiver did not accept."""
 
 
 class Counts:
@@ -42,7 +42,7 @@ class Counts:
         self._database = database
 
     def by_state(self) -> dict[str, dict[str, int]]:
-        """Count instances, studies, deliveries and corrections by state, and conflicts; a state without any is there as 0."""
+        """Count instances, studies, deliveries and corrections by state, and conflicts; a state without any is included as 0."""
         answer: dict[str, dict[str, int]] = {}
         with self._database.read() as tx:
             subjects = ((instances, InstanceState), (studies, StudyState), (deliveries, DeliveryState), (corrections, CorrectionState))
@@ -55,7 +55,7 @@ class Counts:
         return answer
 
     def deliveries_by_destination(self) -> dict[tuple[str, str], int]:
-        """Count deliveries by (destination, state); each state of a destination that has any delivery is there."""
+        """Count deliveries by (destination, state); every state of a destination with any delivery is included."""
         grouped = select(deliveries.c.destination, deliveries.c.state, func.count()).group_by(deliveries.c.destination, deliveries.c.state)
         with self._database.read() as tx:
             found = {(destination, state): count for destination, state, count in tx.execute(grouped)}
@@ -63,7 +63,7 @@ class Counts:
         return {(name, state.value): found.get((name, state.value), 0) for name in names for state in DeliveryState}
 
     def corrections_by_kind(self) -> dict[tuple[str, str], int]:
-        """Count corrections by (kind, state); all pairs are there."""
+        """Count corrections by (kind, state); every pair is included."""
         grouped = select(corrections.c.kind, corrections.c.state, func.count()).group_by(corrections.c.kind, corrections.c.state)
         with self._database.read() as tx:
             found = {(kind, state): count for kind, state, count in tx.execute(grouped)}
@@ -75,25 +75,25 @@ class Counts:
             return tx.execute(select(func.min(instances.c.received_at)).where(instances.c.state == InstanceState.RECEIVED)).scalar()
 
     def oldest_delivery_age_s(self) -> float:
-        """Age of the delivery that is longest on its way; 0 where none is."""
+        """Age of the oldest open delivery, seconds; 0 where none is open."""
         unfinished = deliveries.c.state.in_(OPEN)
         with self._database.read() as tx:
             oldest = tx.execute(select(func.min(deliveries.c.created_at)).where(unfinished)).scalar()
             return (tx.now - oldest).total_seconds() if oldest else 0.0
 
     def breakers(self) -> dict[str, bool]:
-        """Whether each destination that was ever tried is being left alone now."""
+        """Whether the circuit breaker of each destination that was ever tried is open now."""
         with self._database.read() as tx:
             rows = tx.execute(select(destination_health.c.name, destination_health.c.open_until))
             return {row.name: row.open_until is not None and row.open_until > tx.now for row in rows}
 
     def held_studies(self) -> int:
-        """Studies that nothing corrected may leave until a person releases them."""
+        """Count the studies whose corrections wait for a person."""
         with self._database.read() as tx:
             return tx.execute(select(func.count()).select_from(study_holds).where(study_holds.c.released_at.is_(None))).scalar_one()
 
     def webhook_backlog(self, name: str) -> Backlog:
-        """How far a webhook is behind; one that was never told anything is behind by all that ever happened."""
+        """How far a webhook is behind; a new one is behind by every event that there is."""
         with self._database.read() as tx:
             state = tx.execute(select(webhook_cursors).where(webhook_cursors.c.name == name)).one_or_none()
             ahead = select(func.count(), func.min(events.c.at)).where(events.c.id > (state.last_event_id if state else 0))

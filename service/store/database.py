@@ -1,4 +1,4 @@
-"""One database, SQLite or PostgreSQL, safe to share between processes."""
+"""One database, SQLite or PostgreSQL, safe to share between processes; its transactions and column types."""
 
 from __future__ import annotations
 
@@ -9,13 +9,57 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVarTuple, overload
 
-from sqlalchemy import Connection, CursorResult, Engine, Executable, Table, create_engine, event, make_url, text
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    DateTime,
+    Engine,
+    Executable,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.dialects.postgresql import insert as insert_postgresql
 from sqlalchemy.dialects.sqlite import insert as insert_sqlite
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 BUSY_TIMEOUT_S = 60.0
-"""How long a writer waits for another one (SQLite has one writer at a time; ours hold it for milliseconds)."""
+"""How long a writer waits for another one (SQLite has one writer at a time; each transaction here takes milliseconds)."""
+
+
+UID = String(64)
+WORD = String(64)
+"""Short enumerations, AE titles and names."""
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time, kept as UTC: SQLite has no zones and would hand back naive times."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        return value.astimezone(UTC) if value else None
+
+    def process_result_value(self, value: Any, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        moment: datetime = value
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def now() -> datetime:
@@ -49,14 +93,14 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
     # The driver must not begin transactions by itself: `_begin_sqlite` does, see there.
     connection.isolation_level = None
     connection.execute("PRAGMA journal_mode=WAL")
-    # FULL: a row that a C-STORE Success stands on survives a power cut; NORMAL does not promise that in WAL mode.
+    # FULL: a row that a C-STORE Success depends on survives a power cut; NORMAL does not promise that in WAL mode.
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
 
 
 def _begin_sqlite(connection: Connection) -> None:
     # A transaction that reads first and writes later cannot wait for another writer (SQLite answers "database is locked" at
-    # once, whatever the timeout says): writers take the write lock at the start.
+    # once, without regard to the timeout): writers take the write lock at the start.
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

@@ -13,9 +13,11 @@ from service.domain.delivery_lifecycle import check_retry
 from service.domain.events import EventKind
 from service.domain.findings import CorrectionState
 from service.errors import DecisionRefused
-from service.store.corrections import approved_corrections, follow_deliveries, lock_correction, step_correction
+from service.store.corrections import CorrectionRow, approved_corrections, follow_deliveries, lock_correction, step_correction
 from service.store.database import Database, Transaction
 from service.store.deliveries import (
+    DeliveryRow,
+    PlannedDelivery,
     cancel_deliveries,
     delay_undo,
     lock_correction_of,
@@ -25,9 +27,8 @@ from service.store.deliveries import (
     restart_undo,
 )
 from service.store.events import append_event
-from service.store.holds import is_held, release_hold
-from service.store.instances import instances_of_study
-from service.store.rows import CorrectionRow, DeliveryRow, HoldRow, InstanceRow, PlannedDelivery
+from service.store.holds import HoldRow, is_held, release_hold
+from service.store.instances import InstanceRow, instances_of_study
 
 Planner = Callable[[CorrectionRow, Sequence[InstanceRow]], Iterable[PlannedDelivery]]
 """Says for a decided correction, and the images of its study, what is to be delivered to which destination."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,16 +10,49 @@ from sqlalchemy import ColumnElement, Row, Select, exists, func, or_, select, up
 
 from service.domain.delivery_lifecycle import OPEN, check_end, may_hold_object, sources_of
 from service.domain.events import DELIVERY_EVENTS
-from service.domain.findings import DeliveryState, ObjectKind
-from service.store.corrections import follow_deliveries, lock_correction
+from service.domain.findings import (
+    DeliveryState,
+    ObjectKind,
+)
+from service.store.corrections import CorrectionRow, follow_deliveries, lock_correction
 from service.store.database import Database, Transaction
 from service.store.destinations import lock_destination
 from service.store.events import append_event
-from service.store.rows import CorrectionRow, DeliveryRow, PlannedDelivery
 from service.store.tables import deliveries, destination_health, study_holds
 
 HELD_BACK = (ObjectKind.CORRECTED, ObjectKind.REJECTION)
 """The kinds of objects of a held study that wait for a person."""
+
+
+@dataclass(frozen=True)
+class PlannedDelivery:
+    """An object that a destination is to get. The pair of object and destination is unique in the ledger."""
+
+    kind: ObjectKind
+    source_sop_instance_uid: str | None
+    """The image that the object describes; None for a report of the study."""
+    destination: str
+    object_uid: str
+
+
+@dataclass(frozen=True)
+class DeliveryRow:
+    id: int
+    study_instance_uid: str
+    version: int
+    kind: ObjectKind
+    source_sop_instance_uid: str | None
+    destination: str
+    object_uid: str
+    state: DeliveryState
+    tries: int
+    error: str | None
+    status: int | None
+    correction_id: int | None
+    """None where it serves no correction."""
+    created_at: datetime
+    next_try_at: datetime
+    finished_at: datetime | None
 
 
 class Deliveries:

@@ -1,4 +1,4 @@
-"""What the worklist and the quality figures read beside the JSON: the same facts as plain columns, filled in one place."""
+"""Plain columns that repeat facts of the stored JSON, for the worklist and the quality figures."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ LONGEST_WORD = 64
 
 
 def study_columns(header: InstanceHeader, patient: Patient) -> dict[str, Any]:
-    """Columns of a study out of the first image that came."""
-    told = (patient.patient_id, patient.name.replace("^", " "), header.accession_number, header.study_instance_uid)
+    """Columns of a study, from the header of its first image."""
+    searched = (patient.patient_id, patient.name.replace("^", " "), header.accession_number, header.study_instance_uid)
     return {
         "patient_key": patient.key,
         "patient_id": patient.patient_id,
@@ -28,12 +28,12 @@ def study_columns(header: InstanceHeader, patient: Patient) -> dict[str, Any]:
         "institution": word(header.institution),
         "station_name": word(header.station_name),
         "manufacturer": word(header.manufacturer),
-        "search": word("\n".join(" ".join(each.split()) for each in told), longest=500).lower(),
+        "search": word("\n".join(" ".join(each.split()) for each in searched), longest=500).lower(),
     }
 
 
 def instance_columns(header: InstanceHeader) -> dict[str, Any]:
-    """Columns of an image out of its header."""
+    """Columns of an image, from its header."""
     return {
         "series_instance_uid": header.series_instance_uid,
         "sop_class_uid": header.sop_class_uid,
@@ -46,7 +46,7 @@ def instance_columns(header: InstanceHeader) -> dict[str, Any]:
 
 
 def finding_columns(finding: ImageFinding | None) -> dict[str, Any]:
-    """Columns of an image out of its answer."""
+    """Columns of an image, from its finding."""
     return {
         "reason_code": finding.reason.code if finding and finding.reason else "",
         "cancer_score": finding.cancer_score if finding else None,
@@ -55,7 +55,7 @@ def finding_columns(finding: ImageFinding | None) -> dict[str, Any]:
 
 
 def conclusion_columns(conclusion: Conclusion) -> dict[str, Any]:
-    """Columns of a study out of its answer."""
+    """Columns of a study, from its conclusion."""
     breasts = {breast.laterality: breast for breast in conclusion.breasts}
     right, left = breasts.get(Laterality.R), breasts.get(Laterality.L)
     concluded_at: datetime = conclusion.concluded_at
@@ -70,5 +70,5 @@ def conclusion_columns(conclusion: Conclusion) -> dict[str, Any]:
 
 
 def word(text: str, longest: int = LONGEST_WORD) -> str:
-    """A text as a column takes it: without control characters (PostgreSQL takes no NUL), and no longer than the column."""
+    """A text that fits a column: without control characters (PostgreSQL takes no NUL), and no longer than the column."""
     return "".join(each for each in text if each.isprintable() or each == "\n").strip()[:longest]

@@ -1,17 +1,30 @@
-"""The ledger's pages on destinations: who answers, who is left alone for a while, what each takes. Shared by all workers."""
+"""Destinations: which of them answer, whose circuit breaker is open, which SOP classes each accepts."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, select, update
 
 from service.store.database import Database, Transaction
-from service.store.rows import DestinationRow
 from service.store.tables import destination_health as states
+
+
+@dataclass(frozen=True)
+class DestinationRow:
+    """What the ledger knows of a destination; the circuit breaker is open while `open_until` is in the future."""
+
+    name: str
+    failures: int
+    open_until: datetime | None
+    last_error: str | None
+    last_answer_at: datetime | None
+    capabilities: dict[str, bool] | None
+    asked_at: datetime | None
 
 
 class Destinations:
@@ -21,7 +34,7 @@ class Destinations:
         self._database = database
 
     def health(self, name: str) -> DestinationRow | None:
-        """What is known of a destination; None where nobody tried it yet."""
+        """What is known of a destination; None where no worker has tried it yet."""
         with self._database.read() as tx:
             row = tx.execute(select(states).where(states.c.name == name)).one_or_none()
         return _destination(row) if row else None
@@ -32,7 +45,7 @@ class Destinations:
             return [_destination(row) for row in tx.execute(select(states).order_by(states.c.name))]
 
     def record_answer(self, name: str) -> None:
-        """Note that a destination answered, whatever it said: its breaker closes."""
+        """Note that a destination answered, even with a failure status: its circuit breaker closes."""
         with self._database.write() as tx:
             tx.insert_once(states, name=name, failures=0)
             answered = update(states).where(states.c.name == name)
@@ -43,8 +56,8 @@ class Destinations:
 
         Returns
         -------
-        Whether the breaker opened: `breaker_after` failures in a row, and nothing is sent for `pause_s` seconds. After that one try
-        more is let through with each pause.
+        Whether the circuit breaker opened: after `breaker_after` failures in a row nothing is sent for `pause_s` seconds. After that, one
+        attempt is allowed for each pause.
         """
         with self._database.write() as tx:
             tx.insert_once(states, name=name, failures=0)
@@ -56,7 +69,7 @@ class Destinations:
             return True
 
     def record_capabilities(self, name: str, taken: Mapping[str, bool]) -> None:
-        """Note which SOP classes a destination takes; what is not named stays as it was known."""
+        """Note which SOP classes a destination accepts; what is known of others stays."""
         with self._database.write() as tx:
             tx.insert_once(states, name=name, failures=0)
             known = tx.execute(select(states.c.capabilities).where(states.c.name == name).with_for_update()).scalar()

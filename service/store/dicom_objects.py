@@ -1,4 +1,4 @@
-"""The ledger's pages on all DICOM objects that lie in the data folder: those that were received, and those of our own that were built."""
+"""All DICOM objects of the data folder: the received instances, and the objects that this service built."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class StoredInstance:
     size: int
     """Bytes of the file."""
     path: str | None
-    """Relative to the data folder; None for an object of ours, which lies where `FileStore.produced_path` says."""
+    """Relative to the data folder; None for an object that this service built: `FileStore.produced_path` gives its path."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,10 @@ class SeriesKey:
 
 @dataclass(frozen=True)
 class ObjectFilter:
-    """Which objects are wanted; what is empty does not narrow it. Texts may hold the wildcards ``*`` and ``?`` (PS3.4 C.2.2.2.4)."""
+    """Which objects to find; an empty attribute does not narrow the search.
+
+    Texts may have the wildcards ``*`` and ``?`` (PS3.4 C.2.2.2.4).
+    """
 
     study_instance_uids: tuple[str, ...] = ()
     series_instance_uids: tuple[str, ...] = ()
@@ -44,10 +47,10 @@ class ObjectFilter:
     sop_class_uids: tuple[str, ...] = ()
     modalities: tuple[str, ...] = ()
     modalities_in_study: tuple[str, ...] = ()
-    """The study holds an object of one of these, which need not be the wanted one."""
+    """The study has an object of one of these modalities, which need not be the object itself."""
     patient_id: str = ""
     patient_name: str = ""
-    """Matched whatever the case, as a whole or one of its component groups."""
+    """Matched without regard to case, as a whole or as one of its component groups."""
     sex: str = ""
     accession_number: str = ""
     birth_dates: tuple[str, str] = ("", "")
@@ -71,7 +74,7 @@ class DicomObjects:
         kind: ObjectKind,
         size: int,
     ) -> bool:
-        """Enter an object of ours whose file has its place; False where it was entered before."""
+        """Enter an object that this service built and stored; False where it was entered before."""
         with self._database.write() as tx:
             return tx.insert_once(
                 derived_instances,
@@ -86,14 +89,14 @@ class DicomObjects:
             )
 
     def contains(self, object_uid: str) -> bool:
-        """Tell whether an object of ours was built and lies in the data folder."""
+        """Tell whether the data folder has an object that this service built."""
         with self._database.read() as tx:
             return (
                 tx.execute(select(derived_instances.c.object_uid).where(derived_instances.c.object_uid == object_uid)).scalar() is not None
             )
 
     def find_studies(self, wanted: ObjectFilter, offset: int, limit: int) -> list[str]:
-        """Study Instance UIDs of studies that hold a wanted object; those that came last first."""
+        """Study Instance UIDs of the studies that have such an object, newest first."""
         with self._database.read() as tx:
             rules = list(_study_rules(wanted, tx))
             if wanted.study_instance_uids:
@@ -113,7 +116,7 @@ class DicomObjects:
             return list(tx.execute(found.offset(offset).limit(limit)).scalars())
 
     def find_series(self, wanted: ObjectFilter, offset: int, limit: int) -> list[SeriesKey]:
-        """Series that hold a wanted object, by their UIDs."""
+        """Series that have such an object, in the order of their UIDs."""
         with self._database.read() as tx:
             of_each = [
                 select(table.c.study_instance_uid, table.c.series_instance_uid).where(*_rules(wanted, table, tx))
@@ -123,7 +126,7 @@ class DicomObjects:
             return [SeriesKey(row.study_instance_uid, row.series_instance_uid) for row in tx.execute(found)]
 
     def find_instances(self, wanted: ObjectFilter, offset: int = 0, limit: int | None = None) -> list[StoredInstance]:
-        """Objects, by their UIDs; received ones and our own."""
+        """Objects in the order of their UIDs; received ones, and those that this service built."""
         with self._database.read() as tx:
             of_each = [_columns(table).where(*_rules(wanted, table, tx)) for table in (instances, derived_instances)]
             found = (
@@ -195,15 +198,15 @@ _WILD = {"*", "?"}
 
 def _like(column: ColumnElement[str], text: str, tx: Transaction) -> ColumnElement[bool]:
     if tx.dialect == "sqlite":
-        # LIKE knows no case there; GLOB has the very wildcards of DICOM, and sets in brackets beside them.
+        # SQLite's LIKE ignores case. GLOB has the same wildcards as DICOM, and sets in brackets as well.
         return column.op("GLOB", is_comparison=True)(text.replace("[", "[[]"))
     return column.like(_pattern(text), escape="\\")
 
 
 def _name_rules(text: str) -> Iterator[ColumnElement[bool]]:
-    """A name as a whole, or one of its alphabetic, ideographic and phonetic groups (PS3.5 6.2.1), whatever the case.
+    """A name as a whole, or one of its alphabetic, ideographic and phonetic groups (PS3.5 6.2.1), without regard to case.
 
-    SQLite knows upper and lower case of ASCII letters only.
+    SQLite ignores the case of ASCII letters only.
     """
     name, pattern = func.lower(studies.c.patient_name), _pattern(text)
     for each in (pattern, f"{pattern}=%", f"%={pattern}", f"%={pattern}=%"):

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, insert, select, text
 
 from service.domain.events import EventKind
 from service.store.database import Database, Transaction
-from service.store.rows import EventRow
 from service.store.tables import events
 
 _ONE_AT_A_TIME = 0x6576656E74
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """An event for webhooks and API clients. Ids rise, and no two events have the same."""
+
+    id: int
+    at: datetime
+    kind: str
+    study_instance_uid: str
+    detail: dict[str, object]
 
 
 class Events:

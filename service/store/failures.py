@@ -1,4 +1,4 @@
-"""The ledger's pages on what needs a look: images without a result, deliveries that hang, other bytes under known UIDs. Newest first."""
+"""What an operator should see: images without a result, failed or slow deliveries, other bytes under known UIDs. Newest first."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from sqlalchemy import Row, and_, func, or_, select
 from service.domain.delivery_lifecycle import OPEN, UNPROVEN
 from service.domain.findings import ImageFinding, InstanceState, Reason
 from service.store.database import Database
-from service.store.deliveries import as_delivery
-from service.store.rows import DeliveryRow
+from service.store.deliveries import DeliveryRow, as_delivery
 from service.store.tables import conflicts, deliveries, instances
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,7 +32,7 @@ class ImageRow:
     tries: int
     received_at: datetime
     last_attempt_at: datetime
-    """Last time it was queued or tried."""
+    """Last time it was queued or attempted."""
 
     @property
     def cursor(self) -> str:
@@ -42,7 +41,7 @@ class ImageRow:
 
 @dataclass(frozen=True)
 class KeptConflict:
-    """Other bytes that came under a known UID, with the study that the known image belongs to."""
+    """Other bytes that were received under a known UID, with the study of the known image."""
 
     id: int
     sop_instance_uid: str
@@ -55,12 +54,12 @@ class KeptConflict:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What is on its way to one destination."""
+    """The open deliveries to one destination."""
 
     stuck: int
-    """On their way for longer than they should be."""
+    """Open for longer than they should be."""
     oldest_s: float
-    """Age of the oldest, seconds; 0 where nothing is on its way."""
+    """Age of the oldest, seconds; 0 where none is open."""
 
 
 class Failures:
@@ -70,7 +69,7 @@ class Failures:
         self._database = database
 
     def images(self, state: InstanceState, code: str = "", cursor: str = "", limit: int = 50) -> list[ImageRow]:
-        """Images in a state, those first that were tried last.
+        """Images in a state, the last attempted first.
 
         Parameters
         ----------
@@ -92,7 +91,7 @@ class Failures:
             return [_image(row) for row in tx.execute(wanted)]
 
     def image(self, sop_instance_uid: str) -> ImageRow:
-        """One image that is known. Raises LookupError for another one."""
+        """Look one image up. Raises LookupError for an unknown one."""
         with self._database.read() as tx:
             row = tx.execute(select(instances).where(instances.c.sop_instance_uid == sop_instance_uid)).one_or_none()
         if row is None:
@@ -110,7 +109,7 @@ class Failures:
     def failed_or_slow_deliveries(
         self, slow_after_s: float, destination: str | None = None, before_id: int = 0, limit: int = 50
     ) -> list[DeliveryRow]:
-        """Deliveries that ended without proof, and those that are on their way for longer than `slow_after_s` seconds."""
+        """Deliveries that ended without proof, and those that have been open for longer than `slow_after_s` seconds."""
         with self._database.read() as tx:
             slow = and_(deliveries.c.state.in_(OPEN), deliveries.c.created_at <= tx.now - timedelta(seconds=slow_after_s))
             wanted = select(deliveries).where(or_(deliveries.c.state.in_(UNPROVEN), slow))
@@ -121,7 +120,7 @@ class Failures:
             return [as_delivery(row) for row in tx.execute(wanted.order_by(deliveries.c.id.desc()).limit(limit))]
 
     def waiting_deliveries(self, slow_after_s: float) -> dict[str, Waiting]:
-        """What is on its way, by destination; one that nothing is on its way to is not there."""
+        """Open deliveries by destination; a destination without any is left out."""
         with self._database.read() as tx:
             since = func.min(deliveries.c.created_at)
             slow = func.count().filter(deliveries.c.created_at <= tx.now - timedelta(seconds=slow_after_s))
@@ -129,7 +128,7 @@ class Failures:
             return {row[0]: Waiting(row[1], (tx.now - row[2]).total_seconds()) for row in tx.execute(grouped)}
 
     def conflicts(self, before_id: int = 0, limit: int = 50) -> list[KeptConflict]:
-        """Other bytes that came under known UIDs."""
+        """Other bytes that were received under known UIDs."""
         wanted = select(conflicts, instances.c.study_instance_uid).join(
             instances, instances.c.sop_instance_uid == conflicts.c.sop_instance_uid
         )

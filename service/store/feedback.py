@@ -1,4 +1,4 @@
-"""The ledger's pages on what readers say of the labels. Nothing is overwritten: of one reader, image and label the last row counts."""
+"""What radiologists say about labels. No row is overwritten: of one person, image and label the last row counts."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ class FeedbackRow:
     label: FeedbackLabel
     verdict: FeedbackVerdict
     predicted_value: str
-    """What the network said: a value of the label, or the cancer score with four digits."""
+    """The network's answer: a value of the label, or the cancer score with four digits."""
     corrected_value: str
     note: str
     actor: str
     """Name of the account or key."""
     model: str
-    """Name and version of the network that said it."""
+    """Name and version of the network that gave the answer."""
 
     @property
     def value(self) -> str:
-        """The label as the reader leaves it; empty where they leave none."""
+        """The label after the feedback; empty where no label is settled."""
         return reference_value(self.label, self.verdict, self.predicted_value, self.corrected_value)
 
 
@@ -47,7 +47,7 @@ class Feedback:
         self._database = database
 
     def add(self, sop_instance_uid: str, opinion: LabelFeedback, actor: str) -> FeedbackRow:
-        """Enter what a reader says; what the network said is read in the same transaction.
+        """Enter the opinion of a person; the network's answer is read in the same transaction.
 
         Raises
         ------
@@ -88,12 +88,12 @@ class Feedback:
         after_id: int = 0,
         limit: int | None = 100,
     ) -> list[FeedbackRow]:
-        """List what readers said behind a row that is known, oldest first.
+        """List the feedback after a known row, oldest first.
 
         Parameters
         ----------
         current
-            Only the last word of each reader on each label of each image; False: all they ever said.
+            Only the last opinion of each person on each label of each image; False: all opinions.
         """
         wanted = _WITH_PATH.where(feedback.c.id > after_id).order_by(feedback.c.id).limit(limit)
         if current:
@@ -110,7 +110,7 @@ class Feedback:
 
 
 def last_words(study_instance_uid: str | None = None) -> Select[tuple[int]]:
-    """Numbers of the rows that count: one for each reader, image and label."""
+    """Ids of the rows that count: one for each person, image and label."""
     newest = select(func.max(feedback.c.id)).group_by(feedback.c.actor, feedback.c.sop_instance_uid, feedback.c.label)
     return newest if study_instance_uid is None else newest.where(feedback.c.study_instance_uid == study_instance_uid)
 

@@ -1,7 +1,7 @@
 """Files of one data folder: received instances, what was computed from them, and what was produced for others.
 
-Names come from hashes of UIDs, so nothing a sender writes becomes a path. Everything is written beside its place, flushed to
-the disk and renamed: a file that has its name is whole, also after a power cut.
+Names come from hashes of UIDs, so nothing a sender writes becomes a path. Every file is written under another name, flushed to
+the disk and renamed: a file that has its name is complete, also after a power cut.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tempfile import NamedTemporaryFile
 
 
 class FileStore:
-    """The files below `data_dir`, which is made where it is missing.
+    """The files of `data_dir`, which is made where it is missing.
 
     Parameters
     ----------
@@ -29,11 +29,11 @@ class FileStore:
         self.spool_dir.mkdir(parents=True, exist_ok=True)
 
     def path(self, relative: Path | str) -> Path:
-        """Where a path of the ledger lies."""
+        """The absolute path of a path of the ledger."""
         return self.data_dir / relative
 
     def commit(self, temp_path: Path, sop_instance_uid: str, sha256: str) -> Path:
-        """Move a finished file of the spool to its place, durably.
+        """Move a finished file of the spool to its final path, durably.
 
         Returns
         -------
@@ -49,7 +49,7 @@ class FileStore:
         return self.data_dir / "results" / _folder(sop_instance_uid)
 
     def write_result(self, sop_instance_uid: str, name: str, content: bytes) -> Path:
-        """Write or replace one file of `results_dir`; a reader sees the old or the new one, never a part."""
+        """Write or replace one file of `results_dir`; a reader sees the old or the new file, never a part."""
         target = self.results_dir(sop_instance_uid) / name
         if target.parent != self.results_dir(sop_instance_uid):
             raise ValueError("a result's name is a plain file name")
@@ -60,13 +60,13 @@ class FileStore:
         return target
 
     def produced_path(self, object_uid: str) -> Path:
-        """Where a DICOM object made here lies; its folder exists."""
+        """The path of a DICOM object that this service built; its folder exists."""
         path = self.data_dir / "produced" / _folder(object_uid) / "object.dcm"
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def write_produced(self, object_uid: str, content: bytes) -> Path:
-        """Write the file of an object made here; a reader sees all of it or nothing."""
+        """Write the file of an object that this service built; a reader sees all of it or nothing."""
         with NamedTemporaryFile(dir=self.spool_dir, delete=False) as spooled:
             spooled.write(content)
         _sync(Path(spooled.name))
@@ -79,7 +79,7 @@ class FileStore:
         return shutil.disk_usage(self.data_dir).free
 
     def sweep_spool(self, older_than_s: float) -> int:
-        """Remove what transfers that died left in the spool: files not written to for so long.
+        """Remove the files of interrupted transfers from the spool: those not written to for so long.
 
         Returns
         -------
@@ -93,7 +93,7 @@ class FileStore:
                     left.unlink()
                     removed += 1
             except FileNotFoundError:
-                pass  # its transfer ended meanwhile
+                pass  # another process moved or removed it
         return removed
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Row, select, update
@@ -10,8 +12,17 @@ from service.domain.events import EventKind
 from service.errors import DecisionRefused
 from service.store.database import Database, Transaction
 from service.store.events import append_event
-from service.store.rows import HoldRow
 from service.store.tables import study_holds
+
+
+@dataclass(frozen=True)
+class HoldRow:
+    study_instance_uid: str
+    reason: str
+    since: datetime
+    released_at: datetime | None
+    released_by: str | None
+    released_reason: str | None
 
 
 class Holds:

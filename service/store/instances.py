@@ -2,21 +2,71 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Row, Select, select, update
 
-from service.domain.findings import ImageFinding, InstanceHeader, InstanceState, Priority
+from service.domain.findings import (
+    ImageFinding,
+    InstanceHeader,
+    InstanceState,
+    Priority,
+)
 from service.domain.patient import Patient
 from service.store.database import Database, Transaction
 from service.store.derived_columns import finding_columns, instance_columns
-from service.store.rows import Accepted, ConflictRow, InstanceRow
 from service.store.studies import URGENCY, count_received, open_study, touch_study
 from service.store.tables import conflicts, instances, studies
 
 _UNKNOWN_PATIENT = Patient()
+
+
+class Accepted(StrEnum):
+    """The outcome of receiving an instance."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    """Same UID, same bytes: nothing new."""
+    CONFLICT = "conflict"
+    """Same UID, other bytes: the first stays in use, the other is kept beside it."""
+    OWN = "own"
+    """An object of this service that an archive routed back: entering it would make each conclusion cause the next one."""
+
+
+@dataclass(frozen=True)
+class InstanceRow:
+    sop_instance_uid: str
+    study_instance_uid: str
+    header: InstanceHeader
+    sha256: str
+    """Of the dataset, without preamble and file meta."""
+    path: Path
+    """Relative to the data folder: `FileStore.path` makes it absolute."""
+    size: int
+    """Bytes of the file."""
+    calling_ae: str
+    priority: Priority
+    state: InstanceState
+    finding: ImageFinding | None
+    tries: int
+    received_at: datetime
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ConflictRow:
+    """Other bytes that were received under the UID of a known instance."""
+
+    sop_instance_uid: str
+    sha256: str
+    path: Path
+    size: int
+    calling_ae: str
+    received_at: datetime
 
 
 class Instances:
@@ -40,7 +90,7 @@ class Instances:
         Parameters
         ----------
         sha256
-            Of the dataset without file meta: tells the same instance sent again from other bytes under a known UID.
+            Of the dataset without file meta: distinguishes the same instance sent again from other bytes under a known UID.
         path
             Where `FileStore.commit` put the file, relative to the data folder.
         size
@@ -78,7 +128,7 @@ class Instances:
                 if inserted:
                     count_received(tx, header.study_instance_uid, priority)
                     return Accepted.NEW
-                # Another process was faster between our look and our insert.
+                # Another process entered the instance between the query and the insert.
                 known = tx.execute(known_sha256).scalar_one()
             if known == sha256:
                 return Accepted.DUPLICATE

@@ -7,56 +7,37 @@ from datetime import datetime
 
 from service.domain.events import EventKind
 from service.domain.findings import Agreement, Conclusion
-from service.errors import CursorInvalid
 from service.store.accounts.api_keys import ApiKeys
 from service.store.accounts.audit_log import AuditLog
 from service.store.accounts.sessions import Sessions
 from service.store.accounts.users import Users
-from service.store.conclusions import Conclusions, covers_results, fingerprint_of, insert_conclusion
-from service.store.corrections import Corrections, approved_corrections, enter_correction, lock_corrections, withdraw_corrections
+from service.store.conclusions import Conclusions, Plan, covers_results, fingerprint_of, insert_conclusion
+from service.store.corrections import (
+    CorrectionRow,
+    Corrections,
+    approved_corrections,
+    enter_correction,
+    lock_corrections,
+    withdraw_corrections,
+)
 from service.store.counts import Counts
 from service.store.database import Database, Transaction, now
 from service.store.decisions import Decisions, plan_approved
-from service.store.deliveries import Deliveries, plan_delivery
+from service.store.deliveries import Deliveries, PlannedDelivery, plan_delivery
 from service.store.destinations import Destinations
 from service.store.dicom_objects import DicomObjects
 from service.store.events import Events, append_event
 from service.store.failures import Failures
 from service.store.feedback import Feedback
 from service.store.holds import Holds, hold_study
-from service.store.instances import Instances
-from service.store.migrate import migrate
+from service.store.instances import InstanceRow, Instances
 from service.store.quality import Quality
-from service.store.rows import (
-    Accepted,
-    ConflictRow,
-    CorrectionRow,
-    DeliveryRow,
-    InstanceRow,
-    Plan,
-    PlannedDelivery,
-    StudyRow,
-    StudyState,
-)
 from service.store.samples import Samples
 from service.store.studies import Studies, lock_study, mark_concluded, set_conclusion
 from service.store.study_progress import StudyProgressQuery
 from service.store.throughput import Throughput
 from service.store.webhooks import Webhooks
 from service.store.workers import Workers
-
-__all__ = [
-    "Accepted",
-    "ConflictRow",
-    "CursorInvalid",
-    "DeliveryRow",
-    "InstanceRow",
-    "Ledger",
-    "PlannedDelivery",
-    "StudyRow",
-    "StudyState",
-    "migrate",
-]
 
 
 class Ledger:

@@ -1,4 +1,4 @@
-"""Bringing a database to the newest schema."""
+"""Migrations: bring a database to the newest schema."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The ledger's pages on quality: how often labels differ and images are not analysed, by machine and day.
+"""Quality figures: how often labels differ and images are not analysed, by machine and day.
 
-Every question is one pass over one index (``ix_instances_quality``), which holds all columns that it reads: headers and answers
-as JSON, which make a row long, are never touched.
+Every query is one pass over one index (``ix_instances_quality``), which has all columns that the query reads: it never reads the JSON
+of headers and findings, which makes rows long.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ SCORE_STEPS = 1000
 
 
 class GroupBy(StrEnum):
-    """What images are told apart by, as their headers say it."""
+    """The attribute of the header that images are grouped by."""
 
     STATION = "station"
     MANUFACTURER = "manufacturer"
@@ -64,13 +64,13 @@ class Period:
 
 @dataclass(frozen=True)
 class Tally:
-    """Images that ended, by what came of them."""
+    """Images that ended, by outcome."""
 
     images: int = 0
     skipped: int = 0
     failed: int = 0
     compared: int = 0
-    """InstanceHeader against pixels, in a conclusion."""
+    """Images whose header a conclusion has compared with their pixels."""
     contradict: int = 0
     missing: int = 0
     unsure: int = 0
@@ -83,7 +83,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Spread:
-    """How scores and densities lie."""
+    """Distributions of scores and densities."""
 
     scores: Counter[int]
     """Images by score in steps of `SCORE_STEPS`."""
@@ -92,7 +92,7 @@ class Spread:
 
 @dataclass(frozen=True)
 class FeedbackCount:
-    """How often readers said the same of the same."""
+    """How many opinions have the same day, group, label and values."""
 
     day: date
     group: str
@@ -143,9 +143,9 @@ class Quality:
             return {(_as_date(on), group): Tally(*rest) for on, group, *rest in tx.execute(counted)}
 
     def spread(self, by: GroupBy, period: Period, only: str | None = None) -> Spread:
-        """How the scores and densities of the analysed images lie."""
+        """Distributions of the scores and densities of the analysed images."""
         step = cast(func.round(instances.c.cancer_score * SCORE_STEPS), Integer)
-        # Images that were not analysed have neither: to ask for the state would lead the planner to another index.
+        # Images that were not analysed have neither; a condition on the state would make the query planner choose another index.
         counted = select(step, instances.c.density, func.count()).where(*_within(by, period, only)).group_by(step, instances.c.density)
         scores: Counter[int] = Counter()
         densities: Counter[str] = Counter()
@@ -158,19 +158,19 @@ class Quality:
         return Spread(scores, densities)
 
     def reasons(self, by: GroupBy, period: Period, only: str | None = None) -> dict[tuple[InstanceState, str], int]:
-        """Count the images that have no labels by how they ended and why (a code)."""
+        """Count the images without labels by state and code of the reason."""
         state, reason = instances.c.state, instances.c.reason_code
         counted = select(state, reason, func.count()).where(*_within(by, period, only), reason != "").group_by(state, reason)
         with self._database.read() as tx:
             return {(InstanceState(ended), code): count for ended, code, count in tx.execute(counted)}
 
     def opinions(self, by: GroupBy, period: Period, only: str | None = None) -> list[FeedbackCount]:
-        """Count what readers said within a period, the last word of each."""
+        """Count the opinions of a period, the last one of each person."""
         column = _COLUMNS[by]
-        said = case((feedback.c.label == FeedbackLabel.CANCER, ""), else_=feedback.c.predicted_value)
+        predicted = case((feedback.c.label == FeedbackLabel.CANCER, ""), else_=feedback.c.predicted_value)
         with self._database.read() as tx:
             day = _day(tx, feedback.c.at)
-            key = (day, column, feedback.c.label, feedback.c.model, feedback.c.verdict, said, feedback.c.corrected_value)
+            key = (day, column, feedback.c.label, feedback.c.model, feedback.c.verdict, predicted, feedback.c.corrected_value)
             counted = (
                 select(*key, func.count())
                 .join(instances, instances.c.sop_instance_uid == feedback.c.sop_instance_uid)
@@ -196,7 +196,7 @@ def _times(condition: ColumnElement[bool]) -> ColumnElement[int]:
 
 
 def _day(tx: Transaction, moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The day of UTC that a moment lies in."""
+    """The day, in UTC, of a moment."""
     if tx.dialect == "postgresql":
         return cast(func.timezone("UTC", moment), Date)
     # SQLite keeps moments as text in UTC: YYYY-MM-DD HH:MM:SS.ffffff.

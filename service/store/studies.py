@@ -16,8 +16,8 @@ from service.domain.patient import Patient
 from service.store.database import Database, Transaction
 from service.store.derived_columns import conclusion_columns, study_columns
 from service.store.events import append_event
-from service.store.rows import StudyDelivery, StudyFilter, StudyRow, StudyState
 from service.store.study_order import ORDERS, RANKS, triage_columns
+from service.store.study_rows import StudyDelivery, StudyFilter, StudyRow, StudyState
 from service.store.tables import conclusions, deliveries, studies, study_holds
 
 _ALL = StudyFilter()
@@ -57,7 +57,7 @@ class Studies:
         wanted
             Only these studies.
         cursor
-            What the former page returned; None for the first page.
+            The cursor that the previous page returned; None for the first page.
 
         Returns
         -------
@@ -66,7 +66,7 @@ class Studies:
         Raises
         ------
         CursorInvalid
-            For a cursor that this order did not hand out.
+            For a cursor of another order, or a damaged one.
         """
         with self._database.read() as tx:
             narrowed = select(studies).where(*_conditions(wanted, tx.dialect))
@@ -91,7 +91,7 @@ class Studies:
         return [study for study, _ in found]
 
     def to_conclude(self, study_idle_seconds: float, limit: int = 1000) -> list[StudyRow]:
-        """List studies whose instances all have ended, with a change that no conclusion knows, silent for so long."""
+        """List studies that need a conclusion, whose instances have all ended, and that have not changed for so long."""
         with self._database.read() as tx:
             waiting = _WITH_CONCLUSION.where(
                 studies.c.needs_conclusion,
@@ -155,7 +155,7 @@ def lock_study(tx: Transaction, study_instance_uid: str) -> int:
 
 
 def mark_concluded(tx: Transaction, study_instance_uid: str, **values: Any) -> None:
-    """Note that the current conclusion knows everything about the study."""
+    """Note that nothing has changed since the current conclusion was drawn."""
     tx.execute(update(studies).where(studies.c.study_instance_uid == study_instance_uid).values(needs_conclusion=False, **values))
 
 
@@ -193,7 +193,7 @@ def _conditions(wanted: StudyFilter, dialect: str) -> Iterator[ColumnElement[boo
         if value:
             yield column == value
     if wanted.flag:
-        # The same said in the first column of the triage order.
+        # The same condition on the first column of the triage order.
         yield studies.c.triage_rank == RANKS[wanted.flag]
     if wanted.study_instance_uids:
         yield studies.c.study_instance_uid.in_(wanted.study_instance_uids)
@@ -205,7 +205,7 @@ def _conditions(wanted: StudyFilter, dialect: str) -> Iterator[ColumnElement[boo
     if wanted.until is not None:
         yield studies.c.first_received_at < wanted.until
     if text := " ".join(wanted.text.replace("^", " ").lower().split()):
-        # Plain substrings: LIKE takes several times as long.
+        # A search for a plain substring: LIKE takes several times as long.
         yield (func.strpos if dialect == "postgresql" else func.instr)(studies.c.search, text) > 0
 
 

@@ -28,7 +28,7 @@ class Order:
     readers: tuple[Callable[[Any], Any], ...]
     descending: bool = False
     sparse: bool = False
-    """Neighbours in this order lie apart in the table."""
+    """Neighbours in this order are far apart in the table."""
 
     def page(self, wanted: Select[Any], cursor: str | None, limit: int, walk: bool = True) -> Select[Any]:
         """Narrow a selection to the `limit` studies after `cursor`.
@@ -36,8 +36,8 @@ class Order:
         Parameters
         ----------
         walk
-            Take studies in the order of the index until there are enough: quick where most of them are wanted, and slow where few are,
-            each a look into another part of the table. Otherwise one pass over the whole table, and a sort of what fits.
+            Take studies in the order of the index until there are enough: quick where most studies match, slow where few do,
+            because each is read from another part of the table. Otherwise one pass over the whole table, and a sort of the matches.
 
         Raises
         ------
@@ -53,7 +53,7 @@ class Order:
         return wanted.order_by(*(column.desc() if self.descending else column for column in columns)).limit(limit)
 
     def cursor_after(self, row: Row[Any]) -> str:
-        """Write the cursor that continues behind a row."""
+        """Write the cursor that continues after a row."""
         values = [getattr(row, column.name) for column in self.columns]
         plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
         return base64.urlsafe_b64encode(json.dumps([self.name, *plain]).encode()).decode().rstrip("=")
@@ -106,7 +106,7 @@ ORDERS = {
 
 
 def triage_columns(flag: TriageFlag, score: float | None) -> dict[str, Any]:
-    """Say where a study stands in the triage order, as columns that all sort upwards."""
+    """The position of a study in the triage order, as columns that all sort upwards."""
     if score is not None and not math.isfinite(score):
         raise ValueError("a score is a finite number")
     return {"triage_rank": RANKS[flag], "triage_position": 1.0 if score is None else -score}

@@ -1,4 +1,4 @@
-"""The ledger's shortest answer about studies: has anything changed, and is there more to come? It parses no JSON."""
+"""How far studies are: has anything changed, and is an image still being analysed? The query parses no JSON."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from service.store.tables import studies, study_holds
 
 @dataclass(frozen=True)
 class StudyProgress:
-    """How far a study is. Two equal ones have the same images with the same answers."""
+    """How far a study is. Two equal values mean the same images with the same findings."""
 
     study_instance_uid: str
     version: int
     """Of the current conclusion; 0 before the first."""
     updated_at: datetime
-    """Last time an image came, ended or was reopened."""
+    """Last time an image was received, ended or was reopened."""
     settled: bool
-    """The current conclusion knows every image, and all of them have ended."""
+    """All images have ended, and the current conclusion is drawn from all of them."""
     instance_count: int
     finished_count: int
     held: bool

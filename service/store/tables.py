@@ -1,57 +1,23 @@
-"""The ledger's tables. `migrations/` creates them; a test proves that both say the same."""
+"""The tables of the ledger. `migrations/` creates them; a test proves that both agree."""
 
 from __future__ import annotations
-
-from datetime import UTC, datetime
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
-    DateTime,
     Float,
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     String,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     text,
 )
 
-UID = String(64)
-WORD = String(64)
-"""Short enumerations, AE titles and names."""
-
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time, kept as UTC: SQLite has no zones and would hand back naive times."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
-        return value.astimezone(UTC) if value else None
-
-    def process_result_value(self, value: Any, dialect: Any) -> datetime | None:
-        if value is None:
-            return None
-        moment: datetime = value
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
+from service.store.database import UID, WORD, UtcDateTime, metadata
 
 studies = Table(
     "studies",
@@ -61,9 +27,9 @@ studies = Table(
     Column("priority", WORD, nullable=False),
     Column("first_received_at", UtcDateTime, nullable=False),
     Column("last_received_at", UtcDateTime, nullable=False),
-    # Last time an instance came, ended or was reopened: silence is counted from here.
+    # Last time an instance was received, ended or was reopened: the idle time of the study begins here.
     Column("updated_at", UtcDateTime, nullable=False),
-    # Something changed that the current conclusion does not know.
+    # Something changed since the current conclusion was drawn.
     Column("needs_conclusion", Boolean, nullable=False),
     Column("instance_count", Integer, nullable=False),
     Column("finished_count", Integer, nullable=False),
@@ -74,7 +40,7 @@ studies = Table(
     # The triage order as plain ascending columns, so that one index serves it and a cursor is one comparison.
     Column("triage_rank", Integer, nullable=False),
     Column("triage_position", Float, nullable=False),
-    # What the worklist shows, searches and filters by, so that a page parses no header and no conclusion: see worklist_columns.
+    # What the worklist shows, searches and filters by, so that a page parses no header and no conclusion: see `derived_columns`.
     Column("patient_key", String(130), nullable=False, server_default="", index=True),
     Column("patient_id", WORD, nullable=False, server_default=""),
     Column("patient_name", String(200), nullable=False, server_default=""),
@@ -88,7 +54,7 @@ studies = Table(
     Column("manufacturer", WORD, nullable=False, server_default=""),
     # Lower case: patient's ID and name, accession number, study UID.
     Column("search", Text, nullable=False, server_default=""),
-    # How headers and pixels stand, worst image first; NULL before the first conclusion.
+    # How headers agree with pixels, of the worst image; NULL before the first conclusion.
     Column("agreement", WORD),
     Column("score_right", Float),
     Column("score_left", Float),
@@ -117,10 +83,10 @@ instances = Table(
     Column("finding", Text),
     Column("tries", Integer, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
-    # Last time it was queued or tried.
+    # Last time it was queued or attempted.
     Column("last_attempt_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
-    # What quality figures group by, out of header and answers.
+    # What quality figures group by, from header and finding.
     Column("series_instance_uid", UID, nullable=False, server_default="", index=True),
     Column("sop_class_uid", UID, nullable=False, server_default=""),
     Column("modality", WORD, nullable=False, server_default=""),
@@ -130,13 +96,13 @@ instances = Table(
     Column("software_versions", WORD, nullable=False, server_default=""),
     # Why it was not analysed, or failed.
     Column("reason_code", WORD, nullable=False, server_default=""),
-    # How its header stands to its pixels in the current conclusion; NULL before.
+    # How its header agrees with its pixels in the current conclusion; NULL before the first one.
     Column("agreement", WORD),
     Column("cancer_score", Float),
     Column("density", WORD, nullable=False, server_default=""),
     Index(None, "state", "last_attempt_at"),
     Index(None, "received_at"),
-    # Holds all that quality figures read, so that they pass over the index and touch no row.
+    # Has all columns that quality figures read, so that a query reads the index and no row.
     Index(
         "ix_instances_quality",
         "finished_at",
@@ -192,7 +158,7 @@ deliveries = Table(
     Column("state", WORD, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("error", Text),
-    # The peer's last answer: a DIMSE status or an HTTP status.
+    # The destination's last answer: a DIMSE status or an HTTP status.
     Column("status", Integer),
     Column("created_at", UtcDateTime, nullable=False),
     Column("next_try_at", UtcDateTime, nullable=False),
@@ -222,10 +188,10 @@ corrections = Table(
     Column("id", Integer, primary_key=True),
     Column("study_instance_uid", UID, ForeignKey("studies.study_instance_uid"), nullable=False),
     Column("sop_instance_uid", UID, ForeignKey("instances.sop_instance_uid"), nullable=False),
-    # Of the conclusion that saw it last.
+    # Of the last conclusion that found the difference.
     Column("version", Integer, nullable=False),
     Column("kind", WORD, nullable=False),
-    # What would be written: the same change of the same image is one row, so what was rejected is not proposed again.
+    # What would be written: the same change of the same image is one row, so a rejected change is not proposed again.
     Column("change", WORD, nullable=False),
     Column("correction", Text, nullable=False),
     Column("state", WORD, nullable=False),
@@ -270,7 +236,7 @@ destination_health = Table(
     Column("open_until", UtcDateTime),
     Column("last_error", Text),
     Column("last_answer_at", UtcDateTime),
-    # SOP Class UIDs it takes and does not take, as JSON; NULL until it was asked.
+    # SOP Class UIDs that it accepts and does not accept, as JSON; NULL until it was asked.
     Column("capabilities", Text),
     Column("asked_at", UtcDateTime),
 )
@@ -290,7 +256,7 @@ webhook_cursors = Table(
     "webhook_cursors",
     metadata,
     Column("name", WORD, primary_key=True),
-    # Every event up to this one was taken or does not concern it.
+    # Every event up to this one was delivered or does not concern the webhook.
     Column("last_event_id", Integer, nullable=False),
     Column("tries", Integer, nullable=False),
     Column("next_try_at", UtcDateTime, nullable=False),
@@ -314,7 +280,7 @@ workers = Table(
 metric_samples = Table(
     "metric_samples",
     metadata,
-    # Queue depth, free disk space and the like, as the sweeper saw them.
+    # Queue depth, free disk space and the like, as the sweeper measured them.
     Column("name", WORD, primary_key=True),
     Column("at", UtcDateTime, primary_key=True),
     Column("value", Float, nullable=False),
@@ -331,19 +297,19 @@ feedback = Table(
     Column("label", WORD, nullable=False),
     # agree or wrong.
     Column("verdict", WORD, nullable=False),
-    # What the network said, and what the reader says.
+    # The answer of the network, and the value that the person enters.
     Column("predicted_value", WORD, nullable=False),
     Column("corrected_value", WORD, nullable=False),
     Column("note", Text, nullable=False),
     Column("actor", WORD, nullable=False),
-    # Name and version of the network that said it.
+    # Name and version of the network that gave the answer.
     Column("model", String(130), nullable=False),
 )
 
 derived_instances = Table(
     "derived_instances",
     metadata,
-    # Objects of ours that were built and lie in the data folder.
+    # Objects that this service built and stored in the data folder.
     Column("object_uid", UID, primary_key=True),
     Column("study_instance_uid", UID, ForeignKey("studies.study_instance_uid"), nullable=False, index=True),
     Column("series_instance_uid", UID, nullable=False, index=True),

@@ -1,4 +1,4 @@
-"""The ledger's figures over time: how many came, were analysed, concluded and delivered in each interval."""
+"""Counts over time: how many images were received and analysed, studies concluded, and objects delivered in each interval."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from service.domain.findings import DeliveryState, InstanceState
 from service.store.database import Database, Transaction
 from service.store.tables import deliveries, instances, studies
 
-# Table, time, and how it ended. A state with nothing hung on to it, so that no database groups along the index of states: that index
-# holds every image there is, the index of times leads to the few that are asked for.
+# Table, time, and state. An empty string is added to the state, so that no database reads the index of states: that index has every
+# image, and the index of times has the few of the interval.
 _Subject = tuple[Table, ColumnElement[Any], ColumnElement[Any]]
 _IMAGES: _Subject = (instances, instances.c.finished_at, instances.c.state.concat(""))
 _DELIVERIES: _Subject = (deliveries, deliveries.c.finished_at, deliveries.c.state.concat(""))
@@ -39,7 +39,7 @@ class Throughput:
 
         Returns
         -------
-        By subject: each interval's start and count, from `since` until now; intervals without any are there as 0.
+        By subject: each interval's start and count, from `since` until now; intervals without any are included as 0.
         """
         with self._database.read() as tx:
             count = int((tx.now - since).total_seconds()) // step_s + 1
@@ -75,7 +75,7 @@ def interval_number(tx: Transaction, column: ColumnElement[Any], since: datetime
         seconds: ColumnElement[Any] = cast(func.floor(func.extract("epoch", column)), BigInteger)
     else:
         seconds = cast(func.strftime("%s", column), BigInteger)
-    # Rounded towards zero, which is down: nothing before `since` is asked for. Written out, because PostgreSQL takes an
-    # expression with parameters for another one where it stands again in GROUP BY.
+    # Rounded towards zero, which is down: nothing before `since` is counted. Literals, because PostgreSQL takes an expression
+    # with parameters for another one where GROUP BY repeats it.
     whole: ColumnElement[int] = (seconds - literal_column(str(start), BigInteger)) // literal_column(str(int(step_s)), BigInteger)
     return whole

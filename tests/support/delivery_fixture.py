@@ -23,8 +23,8 @@ from service.report.rejection_note import build_rejection_note
 from service.report.secondary_capture import build_heatmap
 from service.report.structured_report import build_report
 from service.settings import Settings
+from service.store.deliveries import DeliveryRow
 from service.store.ledger import Ledger
-from service.store.rows import DeliveryRow
 from tests.support.databases import prepare_ledger
 from tests.support.ledger_values import header
 from tests.support.sample_findings import CONCLUDED_AT, analysed, as_received, concluded, correction, decided, full_field

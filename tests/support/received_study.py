@@ -19,8 +19,8 @@ from service.jobs.delivery import deliver_object
 from service.jobs.planning import plan_correction, plan_study
 from service.receive.accept import ReceiveContext, accept
 from service.settings import Settings
+from service.store.deliveries import DeliveryRow
 from service.store.ledger import Ledger
-from service.store.rows import DeliveryRow
 from tests.support.databases import prepare_ledger
 from tests.support.ports import free_port
 from tests.support.sample_findings import analysed, concluded, correction, full_field

@@ -8,8 +8,7 @@ from service.api.corrections.presenter import show_correction, show_history
 from service.api.corrections.schemas import CorrectionOut, ExportedCorrection
 from service.api.http.csv_lines import csv_line
 from service.domain.findings import CorrectionState
-from service.store.corrections import Corrections
-from service.store.rows import CorrectionRow
+from service.store.corrections import CorrectionRow, Corrections
 
 PAGE = 500
 COLUMNS = (

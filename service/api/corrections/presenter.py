@@ -7,8 +7,9 @@ from collections.abc import Iterable
 from service.api.corrections.schemas import CorrectionDetail, CorrectionLinks, CorrectionOut, HoldOut, Labels, StepOut
 from service.api.deliveries.presenter import show_delivery
 from service.api.http.params import ROOT
+from service.store.corrections import CorrectionRow, CorrectionStep
+from service.store.holds import HoldRow
 from service.store.ledger import Ledger
-from service.store.rows import CorrectionRow, CorrectionStep, HoldRow
 
 
 def show_correction(row: CorrectionRow) -> CorrectionOut:

@@ -21,7 +21,7 @@ from service.domain.access import Identity, Scope
 from service.domain.findings import CorrectionKind, CorrectionState
 from service.jobs.context import Context
 from service.jobs.corrections import approve_correction, reject_correction, release_study, undo_correction
-from service.store.rows import CorrectionRow
+from service.store.corrections import CorrectionRow
 
 Decider = Annotated[Identity, needs(Scope.DECIDE)]
 State = Annotated[CorrectionState | None, Query(description="only corrections in this state")]

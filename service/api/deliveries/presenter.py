@@ -8,7 +8,8 @@ from typing import Literal
 from service.api.deliveries.schemas import DeliveryOut, DestinationOut
 from service.destinations import Destination
 from service.domain.findings import CorrectionKind, DeliveryState
-from service.store.rows import DeliveryRow, DestinationRow
+from service.store.deliveries import DeliveryRow
+from service.store.destinations import DestinationRow
 
 
 def show_delivery(row: DeliveryRow) -> DeliveryOut:

@@ -17,7 +17,7 @@ from service.domain.access import Identity, Scope
 from service.domain.findings import DeliveryState
 from service.jobs.context import Context
 from service.jobs.corrections import retry_delivery
-from service.store.rows import DeliveryRow
+from service.store.deliveries import DeliveryRow
 
 Study = Annotated[
     str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_INSTANCE_UID])

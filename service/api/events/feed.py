@@ -11,8 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.store.events import Events
-from service.store.rows import EventRow
+from service.store.events import EventRow, Events
 
 POLL_S = 0.5
 READ_AT_ONCE = 500

@@ -19,7 +19,7 @@ from service.api.http.problems import problem_responses
 from service.api.http.server_sent_events import EventStream
 from service.deliver.webhook import as_body
 from service.domain import access
-from service.store.rows import EventRow
+from service.store.events import EventRow
 
 KEEP_ALIVE_S = 15.0
 """Shorter than proxies wait for a byte."""

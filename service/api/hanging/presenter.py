@@ -9,7 +9,7 @@ from service.api.studies.schemas import DeclaredLabels, PixelLabels
 from service.domain.findings import InstanceState
 from service.domain.hanging import HungImage, hang
 from service.domain.study_image import StudyImage
-from service.store.rows import InstanceRow
+from service.store.instances import InstanceRow
 from service.store.study_progress import StudyProgress
 
 

@@ -22,7 +22,7 @@ from service.api.http.problems import ProblemError, problem_responses
 from service.api.http.server_sent_events import EventStream
 from service.domain.access import Scope
 from service.store.ledger import Ledger
-from service.store.rows import StudyFilter
+from service.store.study_rows import StudyFilter
 
 _KNOWN: dict[str, Any] = {
     "ETag": {"description": "of the answer; send it back as If-None-Match", "schema": {"type": "string"}},

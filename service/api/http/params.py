@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import AfterValidator, ConfigDict, StringConstraints
 
-from service.store.rows import POLICY
+from service.store.corrections import POLICY
 
 STUDY_INSTANCE_UID, SOP_INSTANCE_UID = "2.25.201304711", "2.25.338214001"
 """UIDs of the examples."""

@@ -27,7 +27,7 @@ from service.domain.access import Scope
 from service.receive.accept import ReceiveContext
 from service.settings import Settings
 from service.store.files import FileStore
-from service.store.rows import InstanceRow
+from service.store.instances import InstanceRow
 
 AT_ONCE = 2
 """Images decoded at the same time: a large one takes a quarter of a gigabyte while it is worked on."""

@@ -22,9 +22,11 @@ from service.api.studies.schemas import (
     StudySummary,
 )
 from service.domain.findings import InstanceState, Label, LabelCorrection
+from service.store.corrections import CorrectionRow
 from service.store.files import FileStore
+from service.store.instances import InstanceRow
 from service.store.ledger import Ledger
-from service.store.rows import CorrectionRow, InstanceRow, StudyRow
+from service.store.study_rows import StudyRow
 
 
 def study_location(study_instance_uid: str) -> str:

@@ -23,7 +23,7 @@ from service.domain.findings import InstanceState
 from service.error_table import status_of
 from service.receive.accept import ReceiveContext
 from service.store.ledger import Ledger
-from service.store.rows import StudyRow
+from service.store.study_rows import StudyRow
 
 POLL_S = 0.1
 

@@ -23,7 +23,8 @@ from service.domain.findings import (
     Reasoning,
     TriageFlag,
 )
-from service.store.rows import Accepted, StudyDelivery, StudyState
+from service.store.instances import Accepted
+from service.store.study_rows import StudyDelivery, StudyState
 
 _LABEL = {"value": "MLO", "confidence": 0.9987, "probabilities": {"CC": 0.0013, "MLO": 0.9987}}
 _IMAGE: dict[str, object] = {

@@ -17,8 +17,10 @@ from service.api.studies.presenter import summarise
 from service.api.studies.schemas import StudySummary
 from service.domain.access import Scope
 from service.domain.findings import Conclusion, DeliveryState, InstanceState
+from service.store.corrections import CorrectionRow
+from service.store.deliveries import DeliveryRow
+from service.store.instances import InstanceRow
 from service.store.ledger import Ledger
-from service.store.rows import CorrectionRow, DeliveryRow, InstanceRow
 
 
 class Step(StrEnum):

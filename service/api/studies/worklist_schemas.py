@@ -9,7 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from models.vocabulary import Density
 from service.api.http.params import STUDY_INSTANCE_UID, Word, _printable
 from service.domain.findings import Agreement, Priority, TriageFlag
-from service.store.rows import StudyFilter, StudyState
+from service.store.study_rows import StudyFilter, StudyState
 
 Order = Literal["triage", "received"]
 

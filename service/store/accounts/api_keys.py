@@ -1,4 +1,4 @@
-"""The ledger's page on keys for software."""
+"""API keys: credentials of software."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ApiKeys:
         Raises
         ------
         AccountRefused
-            There is or was one of this name: a name in the audit trail means one key for good.
+            There is or was one of this name: a name in the audit log means one key for good.
         """
         try:
             with self._database.write() as tx:

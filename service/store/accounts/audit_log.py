@@ -1,4 +1,4 @@
-"""The ledger's page on who did what. Rows are only ever added."""
+"""The audit log. Rows are only ever added."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class AuditLog:
         self._database = database
 
     def append(self, actor: str, action: str, subject: str = "", detail: str = "") -> None:
-        """Add an entry. Nothing of a patient belongs into it: UIDs, numbers of the ledger, names of accounts and keys."""
+        """Add an entry. An entry has nothing of a patient: UIDs, numbers of the ledger, names of accounts and keys."""
         with self._database.write() as tx:
             tx.execute(
                 insert(audit_log).values(at=tx.now, actor=actor[:64], action=action[:64], subject=subject[:130], detail=detail[:500])

@@ -1,4 +1,4 @@
-"""What the ledger's pages on accounts hand out: users, sessions, keys, entries of the audit trail."""
+"""Users, sessions, API keys and entries of the audit log, as the ledger returns them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class UserRow:
     role: Role
     has_password: bool
     is_from_directory: bool
-    """They sign in at an OpenID Connect issuer, which says what their role is."""
+    """They sign in at an OpenID Connect issuer, which names their role."""
     disabled: bool
     created_at: datetime
     signed_in_at: datetime | None
@@ -36,7 +36,7 @@ class SessionRow:
 
 @dataclass(frozen=True)
 class KeyRow:
-    """A key for software; its secret is known to nobody but its holder."""
+    """A key for software; the ledger does not know its secret."""
 
     id: int
     name: str

@@ -1,4 +1,4 @@
-"""The ledger's page on signed-in browsers, and on tries to sign in that failed."""
+"""Sessions of signed-in browsers, and attempts to sign in that failed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Sessions:
         self._database = database
 
     def open(self, token_sha256: str, user_name: str, csrf_token: str, lasts: timedelta, idle: timedelta) -> None:
-        """Enter a session, note the sign-in, and clear away sessions that have ended."""
+        """Enter a session, note the sign-in, and remove sessions that have ended."""
         with self._database.write() as tx:
             at = tx.now
             tx.execute(delete(sessions).where(or_(sessions.c.expires_at <= at, sessions.c.seen_at <= at - idle)))
@@ -38,7 +38,7 @@ class Sessions:
     def get(self, token_sha256: str, idle: timedelta, touch_after: timedelta = timedelta.max) -> SessionRow | None:
         """The session of a token; None where it has ended, was idle for longer than `idle`, or the account is disabled.
 
-        Its use is written down, where that was not done for `touch_after`.
+        The use is noted where that was not done for `touch_after`.
         """
         wanted = select(users, sessions.c.csrf_token, sessions.c.created_at.label("opened_at"), sessions.c.seen_at, sessions.c.expires_at)
         wanted = wanted.join(sessions, sessions.c.user_name == users.c.name)
@@ -64,24 +64,24 @@ class Sessions:
             tx.execute(delete(sessions).where(sessions.c.token_sha256 == token_sha256))
 
     def begin_sign_in(self, allowed: Mapping[str, int]) -> datetime | None:
-        """Count a try to sign in before the password is looked at, so that tries at the same moment count as well.
+        """Count an attempt to sign in before the password is checked, so that attempts at the same moment count as well.
 
         Parameters
         ----------
         allowed
-            Who tries (a user's name, an address; hashed) to how many failures are free. Each one more doubles the block, from
+            Who attempts (a user's name, an address; hashed) to how many failures are free. Each one more doubles the block, from
             `FIRST_BLOCK_S` to `LONGEST_BLOCK_S`.
 
         Returns
         -------
-        None where the try may go on; otherwise when one may be made again.
+        None where the attempt may go on; otherwise the time of the next allowed attempt.
         """
         with self._database.write() as tx:
             at = tx.now
             # Old ones go first: the table holds an hour of failures at most.
             stale = or_(sign_in_failures.c.blocked_until.is_(None), sign_in_failures.c.blocked_until <= at)
             tx.execute(delete(sign_in_failures).where(sign_in_failures.c.last_at < at - FORGOTTEN_AFTER, stale))
-            # A row must be there to be locked; in one order, so that two tries never wait for each other.
+            # A row must be there to be locked; in one order, so that two attempts never wait for each other.
             for key in sorted(allowed):
                 tx.insert_once(sign_in_failures, key=key, count=0, last_at=at)
             wanted = select(sign_in_failures).where(sign_in_failures.c.key.in_(allowed)).order_by(sign_in_failures.c.key)
@@ -99,7 +99,7 @@ class Sessions:
         return None
 
     def end_sign_in(self, cleared: str, others: Sequence[str]) -> None:
-        """A try succeeded: its user's failures are forgotten, and for others (the address) it does not count."""
+        """Note a successful attempt: the failures of its user are removed, and it does not count for others (the address)."""
         with self._database.write() as tx:
             tx.execute(delete(sign_in_failures).where(sign_in_failures.c.key == cleared))
             less = update(sign_in_failures).where(sign_in_failures.c.key.in_(others), sign_in_failures.c.count > 0)

@@ -1,10 +1,10 @@
-"""The ledger's tables of people, keys, and who did what; part of the same schema as `tables`."""
+"""Tables of users, sessions, API keys and the audit log; part of the same schema as `tables`."""
 
 from __future__ import annotations
 
 from sqlalchemy import Boolean, Column, ForeignKey, Integer, String, Table, Text
 
-from service.store.tables import WORD, UtcDateTime, metadata
+from service.store.database import WORD, UtcDateTime, metadata
 
 users = Table(
     "users",

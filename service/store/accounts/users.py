@@ -1,4 +1,4 @@
-"""The ledger's page on people who may sign in."""
+"""Accounts of persons who may sign in."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Users:
         name
             As it is typed at sign-in; lower case.
         password_hash
-            Argon2id, encoded; None for somebody who signs in elsewhere.
+            Argon2id, encoded; None for a person who signs in at an OpenID Connect issuer.
         subject
-            Issuer and subject of OpenID Connect, where they sign in there.
+            Issuer and subject of OpenID Connect, where the person signs in there.
 
         Raises
         ------
@@ -52,7 +52,7 @@ class Users:
         return as_user(row) if row else None
 
     def get_by_subject(self, subject: str) -> UserRow | None:
-        """The person whom OpenID Connect knows so."""
+        """The person with this issuer and subject of OpenID Connect."""
         with self._database.read() as tx:
             row = tx.execute(select(users).where(users.c.subject == subject)).one_or_none()
         return as_user(row) if row else None
@@ -68,16 +68,16 @@ class Users:
             return tx.execute(select(users.c.password_hash).where(users.c.name == name, users.c.disabled.is_(False))).scalar()
 
     def set_password(self, name: str, password_hash: str, keep_sessions: bool = False) -> UserRow:
-        """Give somebody another password; their sessions end, unless only the hash's cost has changed."""
+        """Set the password of an account; its sessions end, unless only the cost of the hash has changed."""
         return self._change(name, end_sessions=not keep_sessions, password_hash=password_hash)
 
     def set_role(self, name: str, role: Role, display_name: str | None = None, keep_an_admin: bool = True) -> UserRow:
-        """Give somebody another role, and another displayed name where one is given. Sessions go on with what the role now allows."""
+        """Set the role of an account, and its displayed name where one is given. Its sessions continue with the new role."""
         values = {"role": role} | ({"display_name": display_name} if display_name else {})
         return self._change(name, end_sessions=False, keep_an_admin=keep_an_admin, **values)
 
     def set_disabled(self, name: str, disabled: bool) -> UserRow:
-        """Close an account, which ends its sessions, or open it again."""
+        """Disable an account, which ends its sessions, or enable it again."""
         return self._change(name, end_sessions=disabled, disabled=disabled)
 
     def _change(self, name: str, end_sessions: bool, keep_an_admin: bool = True, **values: Any) -> UserRow:
@@ -88,10 +88,10 @@ class Users:
         LookupError
             There is none of this name.
         AccountRefused
-            Nobody could administer afterwards.
+            No administrator would be left.
         """
         with self._database.write() as tx:
-            # All administrators are locked, in order: of two who close each other's account at the same moment one comes second.
+            # Locks all administrators, in order: of two who disable each other at the same moment, one comes second.
             admins = select(users.c.name).where(users.c.role == Role.ADMIN, users.c.disabled.is_(False)).order_by(users.c.name)
             before = set(tx.execute(admins.with_for_update()).scalars())
             if tx.execute(update(users).where(users.c.name == name).values(**values)).rowcount == 0:

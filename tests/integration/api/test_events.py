@@ -20,8 +20,7 @@ from service.api.events import routes as events_stream
 from service.api.events.feed import Feed
 from service.api.http import server_sent_events
 from service.domain.access import Scope
-from service.store.events import Events
-from service.store.rows import EventRow
+from service.store.events import EventRow, Events
 from tests.support.api_server import Served, serve_api
 from tests.support.sample_findings import full_field
 

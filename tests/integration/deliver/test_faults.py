@@ -18,7 +18,7 @@ from service.deliver.negotiation import negotiate
 from service.deliver.retrieve_inbox import PendingRetrieve
 from service.domain.findings import DeliveryState, ObjectKind
 from service.report.corrected_instance import build_corrected
-from service.store.rows import StudyDelivery
+from service.store.study_rows import StudyDelivery
 from tests.support.delivery_fixture import DeliveryFixture, mislabelled, produced, wait_until
 from tests.support.faulty_scp import Fault, FaultyScp, running_scp
 from tests.support.sample_findings import as_received, full_field

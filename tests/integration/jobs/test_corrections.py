@@ -27,10 +27,11 @@ from service.domain.policy import CorrectionPolicy
 from service.errors import DecisionRefused
 from service.jobs.corrections import approve_correction, reject_correction, retry_delivery, undo_correction
 from service.jobs.planning import plan_study, silence
+from service.store.corrections import CorrectionRow
 from service.store.database import open_engine
-from service.store.ledger import Ledger, migrate
-from service.store.migrate import MIGRATIONS
-from service.store.rows import CorrectionRow, DeliveryRow
+from service.store.deliveries import DeliveryRow
+from service.store.ledger import Ledger
+from service.store.migrate import MIGRATIONS, migrate
 from tests.support.received_study import ReceivedStudies
 from tests.support.sample_findings import analysed, concluded, correction, full_field
 

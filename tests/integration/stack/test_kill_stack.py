@@ -17,8 +17,8 @@ from service.deliver import webhook
 from service.domain.findings import DeliveryState
 from service.domain.policy import CorrectionPolicy
 from service.errors import ListenerUnreachable
+from service.store.deliveries import DeliveryRow
 from service.store.ledger import Ledger
-from service.store.rows import DeliveryRow
 from tests.support.full_stack import FullStack, open_full_stack, renew
 from tests.support.webhook_receiver import Receiver
 

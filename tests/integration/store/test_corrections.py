@@ -11,8 +11,11 @@ from models.vocabulary import Laterality, View
 from service.domain.findings import Agreement, CorrectionKind, CorrectionState, DeliveryState, LabelCorrection, ObjectKind
 from service.domain.policy import Action
 from service.errors import DecisionRefused
+from service.store.conclusions import Plan
+from service.store.corrections import POLICY, CorrectionRow, PlannedCorrection
+from service.store.deliveries import PlannedDelivery
+from service.store.instances import InstanceRow
 from service.store.ledger import Ledger
-from service.store.rows import POLICY, CorrectionRow, InstanceRow, Plan, PlannedCorrection, PlannedDelivery
 from tests.support.ledger_values import Clock, analysed, conclusion_of, header, record
 
 STUDY, IMAGE = "1.2.3", "1.2.3.1"

@@ -11,8 +11,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from service.domain.findings import CorrectionState, DeliveryState, ImageFinding, InstanceState, ObjectKind, Priority, Reason, TriageFlag
 from service.errors import CursorInvalid, DecisionRefused
-from service.store.ledger import Accepted, Ledger, PlannedDelivery, StudyState, migrate
-from service.store.rows import Plan, StudyDelivery, StudyFilter
+from service.store.conclusions import Plan
+from service.store.deliveries import PlannedDelivery
+from service.store.instances import Accepted
+from service.store.ledger import Ledger
+from service.store.migrate import migrate
+from service.store.study_rows import StudyDelivery, StudyFilter, StudyState
 from tests.support.ledger_values import Clock, analysed, conclusion_of, header, record
 
 STUDY = "1.2.3"

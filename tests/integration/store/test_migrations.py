@@ -32,12 +32,12 @@ from service.domain.patient import Patient
 from service.domain.study_conclusion import fingerprint
 from service.store.accounts.tables import sessions
 from service.store.corrections import change_key
-from service.store.database import open_engine
+from service.store.database import metadata, open_engine
 from service.store.events import append_event
 from service.store.ledger import Ledger
 from service.store.migrate import migrate
-from service.store.rows import StudyFilter
-from service.store.tables import conclusions, derived_instances, instances, metadata, workers
+from service.store.study_rows import StudyFilter
+from service.store.tables import conclusions, derived_instances, instances, workers
 from service.store.tables import corrections as corrections_table
 from tests.support import older_ledger
 from tests.support.ledger_values import record

@@ -12,7 +12,8 @@ from typing import TypeVar
 import pytest
 
 from service.domain.findings import ObjectKind
-from service.store.ledger import Accepted, Ledger
+from service.store.instances import Accepted
+from service.store.ledger import Ledger
 from tests.support.ledger_values import analysed, conclusion_of, header, record
 
 STUDY = "1.2.3"

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from service.domain.findings import CorrectionState, Evidence
-from service.store.rows import CorrectionRow
+from service.store.corrections import CorrectionRow
 from tests.integration.web.conftest import OpenPage
 from tests.support.api_server import Served, serve_api
 from tests.support.mislabelled_studies import PACS, SIGNED, add_contradicted_study, add_swapped_study
