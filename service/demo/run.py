@@ -44,7 +44,6 @@ PACS_AE_TITLE = "SMALLPACS"
 MARKER = ".mammotriage-demo"
 DEMO_USER = "reader"
 TIMEOUT_S = 240.0
-ON_THE_WAY = frozenset({DeliveryState.PENDING, DeliveryState.SENT})
 OUTCOMES = {"verified": "filled in", "proposed": "waits for approval", "reported": "reported only", None: "nothing changed"}
 FILE_NAMES = {"cad-sr": "cad-report.dcm", "sr": "report.dcm", "sc": "heatmap.dcm", "corrected": "corrected.dcm"}
 
@@ -227,7 +226,7 @@ def wait_for(client: httpx.Client, studies: dict[str, str], done: Callable[[dict
 
 def is_delivered(study: dict[str, Any]) -> bool:
     """Every object of the current version ended."""
-    return bool(study["deliveries"]) and all(delivery["state"] not in ON_THE_WAY for delivery in study["deliveries"])
+    return bool(study["deliveries"]) and all(not DeliveryState(delivery["state"]).is_open for delivery in study["deliveries"])
 
 
 def collect(client: httpx.Client, study_instance_uid: str, folder: Path, pacs_folder: Path) -> dict[str, Any]:

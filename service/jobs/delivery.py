@@ -103,7 +103,7 @@ def _is_replaced(context: Context, row: DeliveryRow) -> bool:
     state = replacing[0].state if replacing else DeliveryState.FAILED
     if state is DeliveryState.VERIFIED:
         return True
-    if state in (DeliveryState.PENDING, DeliveryState.SENT):
+    if state.is_open:
         context.ledger.deliveries.postpone(row.id, "waits for the copy that replaces the image", datetime.now(UTC) + WAIT_FOR_OTHER)
     else:
         reason = "the copy that replaces the image did not arrive, so the image is not rejected"

@@ -36,7 +36,6 @@ STUDIES_AT_ONCE = 50
 BLOCK_BYTES = 1 << 20
 SILENT_AFTER = 3
 """Failures in a row after which a destination is asked no more: each question to one that is away takes its whole timeout."""
-ON_THE_WAY = (DeliveryState.PENDING, DeliveryState.SENT)
 
 
 class Result(StrEnum):
@@ -165,7 +164,7 @@ def _check_deliveries(
     for row in latest.values():
         if stop.is_set():
             return
-        if row.state in ON_THE_WAY:
+        if row.state.is_open:
             report.in_progress += 1
         elif row.state is not DeliveryState.UNSUPPORTED:
             result, detail = _look(context, row, failures)

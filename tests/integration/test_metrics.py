@@ -63,7 +63,7 @@ def test_an_empty_ledger_has_its_samples_and_no_age(ledger: Ledger) -> None:
 
 def test_every_terminal_state_of_a_delivery_is_counted_by_its_destination(ledger: Ledger) -> None:
     receive(ledger)
-    terminal = [state for state in DeliveryState if state not in (DeliveryState.PENDING, DeliveryState.SENT)]
+    terminal = [state for state in DeliveryState if not state.is_open]
     for state in terminal:
         deliver(ledger, "pacs", state)
     deliver(ledger, "archive", None)

@@ -60,7 +60,7 @@ class DeliveryFixture:
     def finish(self, delivery_id: int, payload: Dataset | Changes, destination: Destination) -> list[DeliveryState]:
         """Tries until the delivery has ended; their outcomes."""
         states = [self.attempt(delivery_id, payload, destination)]
-        while states[-1] in (DeliveryState.PENDING, DeliveryState.SENT):
+        while states[-1].is_open:
             states.append(self.attempt(delivery_id, payload, destination))
         assert self.row(delivery_id).state is states[-1]
         return states

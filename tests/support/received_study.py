@@ -13,7 +13,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from models.vocabulary import Laterality, View
-from service.domain.findings import Agreement, DeliveryState
+from service.domain.findings import Agreement
 from service.jobs.context import Context, open_context
 from service.jobs.delivery import deliver_object
 from service.jobs.planning import plan_correction, plan_study
@@ -115,7 +115,7 @@ class ReceivedStudies:
                     if only is None or row.id in only:
                         deliver_object(context, row.id)
                 rows = [row for row in hurried.deliveries.find() if only is None or row.id in only]
-                if not any(row.state in (DeliveryState.PENDING, DeliveryState.SENT) for row in rows):
+                if not any(row.state.is_open for row in rows):
                     break
                 passed[0] += timedelta(seconds=LEASE_S + 1)
         finally:

@@ -7,14 +7,13 @@ from typing import Literal
 
 from service.api.deliveries.schemas import DeliveryOut, DestinationOut
 from service.destinations import Destination
-from service.domain.findings import CorrectionKind, DeliveryState
+from service.domain.findings import CorrectionKind
 from service.store.deliveries import DeliveryRow
 from service.store.destinations import DestinationRow
 
 
 def show_delivery(row: DeliveryRow) -> DeliveryOut:
     """One delivery."""
-    in_progress = row.state in (DeliveryState.PENDING, DeliveryState.SENT)
     return DeliveryOut(
         id=row.id,
         study_instance_uid=row.study_instance_uid,
@@ -28,7 +27,7 @@ def show_delivery(row: DeliveryRow) -> DeliveryOut:
         error=row.error,
         status=row.status,
         created_at=row.created_at,
-        next_try_at=row.next_try_at if in_progress else None,
+        next_try_at=row.next_try_at if row.state.is_open else None,
         finished_at=row.finished_at,
     )
 

@@ -25,7 +25,6 @@ from tests.support.webhook_receiver import Receiver
 LEASE_S = 6.0
 """Longer than any try here, and what a killed worker's delivery waits for."""
 PARTS = ("worker", "sweeper", "api", "listener")
-ON_THE_WAY = (DeliveryState.PENDING, DeliveryState.SENT)
 OBJECTS = 1 + 1 + 4 + 4
 """CAD report, report, heatmaps and corrected images of four views."""
 
@@ -85,7 +84,7 @@ VICTIMS: dict[str, Callable[[FullStack], None]] = {
 
 
 def ended(ledger: Ledger, study: str) -> list[DeliveryRow]:
-    return [row for row in ledger.deliveries.find(study_instance_uid=study) if row.state not in ON_THE_WAY]
+    return [row for row in ledger.deliveries.find(study_instance_uid=study) if not row.state.is_open]
 
 
 def is_taken(full_stack: FullStack, paths: list[Path]) -> bool:

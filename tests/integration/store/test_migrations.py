@@ -43,7 +43,7 @@ from tests.support import older_ledger
 from tests.support.ledger_values import record
 
 STUDIES = (older_ledger.STUDY, older_ledger.PARTIAL_STUDY, older_ledger.NEW_STUDY)
-ENDED = set(DeliveryState) - {DeliveryState.PENDING, DeliveryState.SENT}
+ENDED = {state for state in DeliveryState if not state.is_open}
 NEW_NAMES = {
     "audit": "audit_log",
     "destination_states": "destination_health",

@@ -3,7 +3,6 @@ from __future__ import annotations
 from itertools import product
 
 import pytest
-from service.domain.errors import DecisionRefused
 
 from service.domain.correction_lifecycle import (
     FOLLOWS_DELIVERIES,
@@ -22,6 +21,7 @@ from service.domain.correction_lifecycle import (
 )
 from service.domain.findings import CorrectionState, DeliveryState, ObjectKind
 from service.domain.policy import Action
+from service.errors import DecisionRefused
 
 State = CorrectionState
 STATES = list(State)

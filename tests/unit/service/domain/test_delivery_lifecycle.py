@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pytest
-from service.domain.errors import DecisionRefused
 
 from service.domain.delivery_lifecycle import (
     ENDED,
@@ -15,6 +14,7 @@ from service.domain.delivery_lifecycle import (
     sources_of,
 )
 from service.domain.findings import DeliveryState
+from service.errors import DecisionRefused
 
 STATES = list(DeliveryState)
 
