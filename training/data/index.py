@@ -44,7 +44,7 @@ READERS: dict[str, Reader] = {
 """Reader by the name of its layout. ``NAME`` reads the sub-folder NAME of the data folder, ``NAME:/a/path`` reads that path."""
 
 NAMED_IN_SUMMARY = 3
-"""Examples that a summary names for each reason; `read_set` answers all of them."""
+"""Examples that a summary names for each reason; a reader's `Index` has all of them."""
 
 
 def locate(data: Path, name: str) -> tuple[Reader, Path]:
@@ -64,12 +64,6 @@ def locate(data: Path, name: str) -> tuple[Reader, Path]:
     if not folder.exists():
         raise FileNotFoundError(f"no folder {folder}: point --data at the folder that holds {kind}/, or name the place as {kind}:/path")
     return READERS[kind], folder
-
-
-def read_set(folder: Path, name: str) -> Index:
-    """Read the folder of one set with the reader `name`: its rows, and every file and table line that was skipped."""
-    reader, place = locate(folder.parent, f"{name}:{folder}")
-    return reader(place)
 
 
 def read_index(data: Path, names: Iterable[str]) -> list[Row]:

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 from service.cli import app
 from service.domain.feedback import FeedbackLabel, FeedbackVerdict, LabelFeedback
 from tests.support.api_server import Served, serve_api
+from tests.support.data_sets import read_set
 from tests.support.sample_findings import analysed, full_field, label, skipped
-from training.data.index import read_set
 from training.data.pictures import read_picture
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.data_sets import read_set
 from tests.support.dataset_layouts import write_picture, write_table
-from training.data.index import READERS, read_index, read_set, summarise
+from training.data.index import READERS, read_index, summarise
 from training.data.pictures import read_picture
 from training.data.splits import RULES
 from training.data.table import Row, Skipped

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.support.data_sets import read_set
 from tests.support.dataset_layouts import COLUMNS, ROWS, CbisCase, breast, cbis_mask, write_cbis_tables, write_picture, write_table
-from training.data.index import read_set
 from training.data.pictures import read_picture
 from training.data.readers import masks
 from training.data.synthetic_cbis import write_synthetic_cbis

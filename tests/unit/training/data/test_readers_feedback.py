@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.data_sets import read_set
 from tests.support.dataset_layouts import write_dicom, write_table
-from training.data.index import read_set
 from training.data.pictures import read_picture
 
 COLUMNS = ("id", "sop_instance_uid", "file", "label", "verdict", "value", "who", "note")

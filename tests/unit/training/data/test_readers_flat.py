@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from training.data.index import read_set
+from tests.support.data_sets import read_set
 from training.data.pictures import read_picture
 
 HEADER = "file,dataset,patient_id,view,laterality,density,pathology,notes\n"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.data_sets import read_set
 from tests.support.dataset_layouts import view_code, write_dicom, write_picture, write_table
-from training.data.index import read_set
 from training.data.pictures import read_picture
 from training.data.readers import own_table
 from training.data.table import Roi

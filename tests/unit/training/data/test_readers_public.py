@@ -10,6 +10,7 @@ import numpy as np
 import openpyxl
 import pytest
 
+from tests.support.data_sets import read_set
 from tests.support.dataset_layouts import (
     INBREAST_COLUMNS,
     INBREAST_LINES,
@@ -20,7 +21,6 @@ from tests.support.dataset_layouts import (
     write_table,
     write_xls,
 )
-from training.data.index import read_set
 from training.data.pictures import read_picture
 from training.data.readers.assessment import pathology_of, read_birads, read_density
 
