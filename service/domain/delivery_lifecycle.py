@@ -40,6 +40,11 @@ TRANSITIONS = {
 """The states that may follow each state."""
 
 
+def sources_of(state: DeliveryState) -> tuple[DeliveryState, ...]:
+    """The states that `state` may follow."""
+    return tuple(before for before, after in TRANSITIONS.items() if state in after)
+
+
 def check_end(state: DeliveryState) -> None:
     """Raise ValueError for a state that does not end a delivery."""
     if state.is_open:
