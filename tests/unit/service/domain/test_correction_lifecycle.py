@@ -42,8 +42,9 @@ class TestTable:
         reached: set[State] = set()
         front: set[State | None] = {None}
         while front:
-            front = {after for state in front for after in TRANSITIONS[state]} - reached
-            reached |= {state for state in front if state}
+            found = {after for state in front for after in TRANSITIONS[state]} - reached
+            reached |= found
+            front = {*found}
         assert reached == set(STATES)
 
     def test_a_step_that_no_rule_allows_is_a_mistake(self) -> None:
