@@ -140,7 +140,7 @@ def _opinion(row: dict[str, Any], chance: random.Random) -> dict[str, Any]:
     return {
         "at": row["finished_at"], "study_instance_uid": row["study_instance_uid"], "sop_instance_uid": row["sop_instance_uid"],
         "label": label,
-        "verdict": "wrong" if wrong else "agree", "said": said, "corrected_value": right if wrong else "", "note": "",
+        "verdict": "wrong" if wrong else "agree", "predicted_value": said, "corrected_value": right if wrong else "", "note": "",
         "actor": "reader", "model": "mammotriage-labeler 1.0.0",
     }  # fmt: skip
 

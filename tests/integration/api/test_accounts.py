@@ -142,7 +142,7 @@ def test_the_trail_is_paged_filtered_and_exported_for_a_spreadsheet(api: Served,
     failed = ada.get("/api/v1/access/audit", params={"action": "sign-in failed"}).json()["entries"]
     assert {entry["action"] for entry in failed} == {"sign-in failed"}
     lines = ada.get("/api/v1/access/audit.csv").text.splitlines()
-    assert lines[0] == "id,at,who,action,subject,detail"
+    assert lines[0] == "id,at,actor,action,subject,detail"
     assert ",'=1+1,sign-in failed," in lines[1]
 
 

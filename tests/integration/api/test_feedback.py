@@ -64,7 +64,7 @@ def test_what_the_network_said_is_taken_from_the_ledger(received: Served) -> Non
         say(received, uid, "density", "wrong", "C", "dense behind the nipple"),
         say(received, uid, "cancer", "agree", "malignant"),
     ]
-    assert [(each["said"], each["corrected_value"], each["value"], each["model"]) for each in said] == [
+    assert [(each["predicted_value"], each["corrected_value"], each["value"], each["model"]) for each in said] == [
         ("CC", "", "CC", "mammotriage-labeler 1.0.0"),
         ("R", "L", "L", "mammotriage-labeler 1.0.0"),
         ("B", "C", "C", "mammotriage-labeler 1.0.0"),
@@ -133,7 +133,9 @@ def test_what_means_nothing_is_refused_with_its_reason(received: Served) -> None
     }
     for (status, code), answers in refused.items():
         assert [(each["status"], each["code"]) for each in answers] == [(status, code)] * len(answers)
-    assert say(received, uid, "view", "wrong", "MLO")["said"] == "UNKNOWN", "where the network was not sure, a reader may still tell"
+    assert say(received, uid, "view", "wrong", "MLO")["predicted_value"] == "UNKNOWN", (
+        "where the network was not sure, a reader may still tell"
+    )
 
 
 def test_the_csv_says_where_the_file_lies_and_no_spreadsheet_runs_a_note(received: Served, terminal: CliRunner) -> None:
@@ -143,7 +145,13 @@ def test_the_csv_says_where_the_file_lies_and_no_spreadsheet_runs_a_note(receive
     response = received.client.get("/api/v1/feedback.csv")
     assert response.headers["content-type"].startswith("text/csv") and "attachment" in response.headers["content-disposition"]
     (line,) = csv.DictReader(io.StringIO(response.text))
-    assert (line["sop_instance_uid"], line["label"], line["said"], line["value"], line["note"]) == (uid, "view", "CC", "ML", "'@SUM(1)")
+    assert (line["sop_instance_uid"], line["label"], line["predicted_value"], line["value"], line["note"]) == (
+        uid,
+        "view",
+        "CC",
+        "ML",
+        "'@SUM(1)",
+    )
     assert received.store.path(line["file"]).is_file()
     exported = received.settings.data_dir / "feedback.csv"
     assert terminal.invoke(app, ["feedback", "export", "-o", str(exported), "--label", "view"]).exit_code == 0

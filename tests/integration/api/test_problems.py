@@ -90,7 +90,7 @@ def test_a_full_disk_is_said_so(tmp_path: Path) -> None:
 def test_a_broken_server_shows_no_inside(api: Served) -> None:
     api.ledger.close()
     with api.ledger.database.engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE holds")
+        connection.exec_driver_sql("DROP TABLE study_holds")
     response = api.client.get("/api/v1/studies")
     assert_problem(response, 500, "internal-error")
     assert "SELECT" not in response.text

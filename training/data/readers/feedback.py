@@ -26,7 +26,7 @@ NAME = "feedback"
 FILE_NAME = "feedback.csv"
 """Looked for where a folder is given instead of a file."""
 
-REQUIRED = ("id", "sop_instance_uid", "file", "label", "value", "who")
+REQUIRED = ("id", "sop_instance_uid", "file", "label", "value", "actor")
 VALUES = {"laterality": ("L", "R"), "density": tuple(sorted(set(DENSITIES.values()))), "cancer": PATHOLOGIES}
 """By label; a view may be any, and those that are neither CC nor MLO are skipped with the image."""
 
@@ -68,7 +68,7 @@ def _last_answers(lines: list[Line]) -> dict[tuple[str, str], Answers]:
             raise ValueError(f"{line.place}, column label: {label!r} must be one of view, {', '.join(VALUES)}")
         if value and label in VALUES and value not in VALUES[label]:
             raise ValueError(f"{line.place}, column value: {value!r} must be one of {', '.join(VALUES[label])}")
-        key = (line["file"], line["sop_instance_uid"], label, line["who"])
+        key = (line["file"], line["sop_instance_uid"], label, line["actor"])
         counting[key] = max(counting.get(key, (0, "")), (int(number), value))
     images: dict[tuple[str, str], Answers] = defaultdict(lambda: defaultdict(set))
     for (file, uid, label, _), (_, value) in counting.items():

@@ -11,7 +11,7 @@ from tests.support.data_sets import read_set
 from tests.support.dataset_layouts import write_dicom, write_table
 from training.data.pictures import read_picture
 
-COLUMNS = ("id", "sop_instance_uid", "file", "label", "verdict", "value", "who", "note")
+COLUMNS = ("id", "sop_instance_uid", "file", "label", "verdict", "value", "actor", "note")
 
 
 def write_image(folder: Path, uid: str, view: str = "CC", side: str = "L") -> str:
