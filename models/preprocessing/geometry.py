@@ -58,7 +58,7 @@ class Placement:
     output_shape: tuple[int, int]
 
     def to_source(self, row: float, column: float) -> tuple[float, float]:
-        """Map a point of the network input (pixels, top-left origin) to source pixels; a point in the padding is mapped to the edge of the image."""
+        """Map a point of the network input (pixels, top-left origin) to source pixels; a point in the padding goes to the edge."""
         return (
             min(max(self.box.top + row * self.box.height / self.output_shape[0], 0.0), float(self.source_shape[0])),
             min(max(self.box.left + column * self.box.width / self.output_shape[1], 0.0), float(self.source_shape[1])),

@@ -93,7 +93,7 @@ def whole_stretch(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
 
 
 def whole_unmarked(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
-    """The geometry of ``whole-unmarked@1``: as `whole_stretch` with everything black but the breast, so that no burned-in letter gives the side away.
+    """The geometry of ``whole-unmarked@1``: as `whole_stretch`, with all but the breast black to hide burned-in letters.
 
     Yi et al. (Methods, "Image Processing") crop the laterality markers out; a mask needs no manual step and does not move the breast.
     """
