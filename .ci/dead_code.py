@@ -49,11 +49,12 @@ FILLED_BY_VALUE = {"BaseModel", "BaseSettings", "Enum", "IntEnum", "StrEnum"}
 
 def main() -> int:
     """Print one line for each finding."""
-    everything = _read(EVERYTHING)
+    filled = _fields_filled_by_value([ROOT / folder for folder in EVERYTHING])
+    everything = _read(EVERYTHING, filled)
     named = {(item.filename, item.first_lineno) for item in everything}
     only_tested = [
         item
-        for item in _read((*SOURCE, "benchmarks"))
+        for item in _read((*SOURCE, "benchmarks"), filled)
         if item.typ in {"class", "function", "method"} and (item.filename, item.first_lineno) not in named
     ]
     for items, fault in ((everything, "nothing uses"), (only_tested, "only tests use")):
@@ -62,12 +63,10 @@ def main() -> int:
     return 1 if everything or only_tested else 0
 
 
-def _read(folders: tuple[str, ...]) -> list[Item]:
-    paths = [ROOT / folder for folder in folders]
+def _read(folders: tuple[str, ...], filled: set[tuple[Path, int]]) -> list[Item]:
     vulture = Vulture(ignore_names=["test_*", "Test*", "pytest_*", "pytestmark"], ignore_decorators=DECORATORS)
-    vulture.scavenge(paths, exclude=[str(ROOT / "models" / "zoo")])
+    vulture.scavenge([ROOT / folder for folder in folders], exclude=[str(ROOT / "models" / "zoo")])
     known = set().union(*FRAMEWORK_NAMES.values())
-    filled = _fields_filled_by_value(paths)
     return [
         item
         for item in vulture.get_unused_code()

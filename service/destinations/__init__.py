@@ -1,4 +1,4 @@
-"""Destinations of results: the peers, the routing rules, and the TOML file with both."""
+"""Where results go: the peers, the rules that choose among them, and the TOML file that holds both."""
 
 from service.destinations.peers import (
     OPTIONAL_RESULTS,

@@ -1,4 +1,4 @@
-"""Roles of people, scopes of API keys, and the table from roles to scopes. No I/O."""
+"""Who may do what: roles for people, scopes for software, one table between them. No I/O."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """A permission; every route requires one."""
+    """One kind of thing that a request may do; every route names one."""
 
     READ = "read"
-    """Worklist, studies, images, hanging, DICOMweb retrieval, corrections, deliveries: everything that only shows."""
+    """Worklist, studies, pictures, hanging, DICOMweb retrieval, corrections, deliveries: whatever shows and changes nothing."""
     UPLOAD = "upload"
-    """Upload studies: POST and STOW-RS."""
+    """Hand studies in: POST and STOW-RS."""
     FEEDBACK = "feedback"
-    """Give feedback on labels."""
+    """Say whether a label is right."""
     DECIDE = "decide"
-    """Approve, reject and revert corrections, release held studies."""
+    """Approve, reject and undo corrections, release held studies."""
     OPERATE = "operate"
-    """Retry deliveries, analyse an image again."""
+    """Retry deliveries, analyse an image anew."""
     METRICS = "metrics"
     ADMIN = "admin"
-    """Users, keys, the audit log."""
+    """Users, keys, the audit trail."""
 
 
 class Role(StrEnum):
-    """Role of a person; each role includes the scopes of the one before."""
+    """What a person is; each role may do what the one before may."""
 
     VIEWER = "viewer"
     APPROVER = "approver"
@@ -36,20 +36,20 @@ _VIEWER = frozenset({Scope.READ, Scope.FEEDBACK, Scope.METRICS})
 _APPROVER = _VIEWER | {Scope.UPLOAD, Scope.DECIDE, Scope.OPERATE}
 
 SCOPES: dict[Role, frozenset[Scope]] = {Role.VIEWER: _VIEWER, Role.APPROVER: _APPROVER, Role.ADMIN: frozenset(Scope)}
-"""The scopes of each role."""
+"""What each role may do."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The person or the key that makes a request."""
+    """Who makes a request."""
 
     name: str
-    """Name of the account or of the key, for the audit log."""
+    """Of the account or of the key: what the audit trail says."""
     display_name: str
-    """Name for people, for example in the history of a correction."""
+    """As people read it in a correction's history."""
     scopes: frozenset[Scope]
     role: Role | None
-    """None for a key."""
+    """None for software."""
 
     @property
     def is_person(self) -> bool:

@@ -1,4 +1,4 @@
-"""From a DICOM data set to an `InstanceHeader`. What is absent or unreadable becomes UNKNOWN, empty or the default."""
+"""A DICOM header becomes enums and plain values. Whatever is absent, odd or unreadable becomes UNKNOWN, empty or the default."""
 
 from __future__ import annotations
 
@@ -34,24 +34,33 @@ _SECONDARY_CAPTURES = frozenset(
         MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     }
 )
-_DIGITAL_MAMMOGRAPHY = frozenset({DigitalMammographyXRayImageStorageForPresentation, DigitalMammographyXRayImageStorageForProcessing})
-_LOSSY_SYNTAXES = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless})
+
+
+_DIGITAL = frozenset({DigitalMammographyXRayImageStorageForPresentation, DigitalMammographyXRayImageStorageForProcessing})
+
+
+_ALWAYS_LOSSY = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless})
+
+
 _SYNTHESISED_TYPES = frozenset({"GENERATED_2D", "TOMO_2D", "SYNTHESIZED_2D", "SYNTHETIC_2D"})
-"""Image Type values of synthesised 2D mammograms."""
+
+
 _SYNTHESISED_NAMES = re.compile(
     r"C[- ]?VIEW|S[- ]VIEW|V[- ]?PREVIEW|INTELLIGENT 2D|INSIGHT 2D|SYNTH\w* (2D|MAMMO)|SYNTHETIC|SYNTHESI[ZS]ED"
 )
-"""Names of synthesised 2D mammograms: Hologic C-View and Intelligent 2D, Siemens Insight 2D, GE V-Preview, Fujifilm S-View."""
-_NAME_KEYWORDS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
+"""Hologic C-View and Intelligent 2D, Siemens Insight 2D, GE V-Preview, Fujifilm S-View."""
+
+
+_NAMES = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
 
 
 def read_header(dataset: Dataset) -> InstanceHeader:
-    """Parse the attributes that the rules use. What is absent or unreadable becomes UNKNOWN, empty or the default; nothing is raised.
+    """Parse what rules read. Whatever is absent, odd or unreadable becomes UNKNOWN, empty or the default; nothing is raised.
 
     Parameters
     ----------
     dataset
-        With file meta information, and not read with `stop_before_pixels`: the header says whether there is Pixel Data.
+        With file meta information, and not read with `stop_before_pixels`: the presence of Pixel Data is one of the answers.
     """
     view, modifiers, view_source = read_view(dataset)
     laterality, laterality_source = read_laterality(dataset)
@@ -88,7 +97,7 @@ def read_header(dataset: Dataset) -> InstanceHeader:
         partial_view=read_term(dataset, "PartialView") == "YES",
         implant=read_term(dataset, "BreastImplantPresent") == "YES",
         quality_control=read_term(dataset, "QualityControlImage") == "YES",
-        lossy=read_text(dataset, "LossyImageCompression") == "01" or syntax in _LOSSY_SYNTAXES,
+        lossy=read_text(dataset, "LossyImageCompression") == "01" or syntax in _ALWAYS_LOSSY,
         field_of_view_horizontal_flip=_read_flip(dataset),
         orientation=read_terms(dataset, "PatientOrientation"),
     )
@@ -104,7 +113,7 @@ def _read_flip(dataset: Dataset) -> Literal["YES", "NO"] | None:
 
 
 def _read_kind(dataset: Dataset, view: View) -> ImageKind:
-    """Film, full-field, synthesised 2D or tomosynthesis; UNKNOWN for an object that is no mammogram."""
+    """Tell film, full-field, synthesised 2D and tomosynthesis apart; UNKNOWN for what is no mammogram."""
     sop_class, modality = read_text(dataset, "SOPClassUID"), read_term(dataset, "Modality")
     image_type = read_terms(dataset, "ImageType")
     if sop_class == BreastTomosynthesisImageStorage or sop_class in BREAST_PROJECTIONS:
@@ -112,9 +121,9 @@ def _read_kind(dataset: Dataset, view: View) -> ImageKind:
     if sop_class in _SECONDARY_CAPTURES:
         film = modality == "MG" or (modality == "RG" and view is not View.UNKNOWN and "BREAST" in read_words(dataset, "BodyPartExamined"))
         return ImageKind.FILM if film else ImageKind.UNKNOWN
-    if sop_class not in _DIGITAL_MAMMOGRAPHY:
+    if sop_class not in _DIGITAL:
         return ImageKind.UNKNOWN
-    names = " ".join(read_term(dataset, keyword) for keyword in _NAME_KEYWORDS)
+    names = " ".join(read_term(dataset, keyword) for keyword in _NAMES)
     if _SYNTHESISED_TYPES.intersection(image_type) or _SYNTHESISED_NAMES.search(names):
         return ImageKind.SYNTHESISED
     if any(value.startswith("TOMO") for value in image_type[2:]):

@@ -86,4 +86,4 @@ def test_no_images_and_a_wrong_question_are_said_in_words(open_page: OpenPage) -
     expect(page.locator("#scores-said")).to_contain_text("too few images")
     page.locator("input[name=from]").fill((LAST + timedelta(days=900)).date().isoformat())
     page.locator("input[name=from]").dispatch_event("change")
-    expect(page.locator("#said")).to_contain_text("the first day of a period must not lie behind its last")
+    expect(page.locator("#said")).to_contain_text("the first day of a period must not be after its last")
