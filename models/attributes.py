@@ -1,4 +1,4 @@
-"""Attributes of a DICOM data set that nobody vouches for: absent, empty and unreadable ones all answer as empty."""
+"""Tolerant reading of DICOM attributes: an absent, empty or unreadable attribute has an empty value."""
 
 from __future__ import annotations
 
@@ -10,15 +10,12 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 
-# What a value looks like is no reason to refuse an instance, and pydicom's warnings about values would carry them into logs.
+# An odd value is no reason to reject an instance, and pydicom's warnings about values would write them into logs.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 
 
 def read(dataset: Dataset, keyword: str) -> Any:
-    """The value of an attribute, None where there is none.
-
-    pydicom converts a value on first access and raises whatever its bytes provoke; at this door that means "no value".
-    """
+    """The value of an attribute; None where it is absent or unreadable (pydicom converts on first access and can raise anything)."""
     try:
         return dataset[keyword].value
     except Exception:
@@ -26,12 +23,12 @@ def read(dataset: Dataset, keyword: str) -> Any:
 
 
 def read_text(dataset: Dataset, keyword: str) -> str:
-    """The value as text; several values joined by backslashes, as in the file."""
+    """The value as text; backslashes join several values, as in the file."""
     return "\\".join(str(value).strip() for value in _values(read(dataset, keyword)))
 
 
 def read_term(dataset: Dataset, keyword: str) -> str:
-    """The value as an upper-case term, for comparing."""
+    """The value as an upper-case term, for comparisons."""
     return read_text(dataset, keyword).upper()
 
 
@@ -55,7 +52,7 @@ def read_number(dataset: Dataset, keyword: str) -> float | None:
 
 
 def read_count(dataset: Dataset, keyword: str, default: int = 0) -> int:
-    """The first value as a whole number that is not negative."""
+    """The first value as a non-negative whole number."""
     number = read_number(dataset, keyword)
     return int(number) if number is not None and number >= 0 else default
 

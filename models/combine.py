@@ -1,4 +1,4 @@
-"""From images to breasts to a study. Evaluation and serving call these, so the published AUC is that of the served score."""
+"""From images to breasts to a study. Evaluation and service call the same functions, so the published AUC is that of the served score."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ DENSITY_CLASSES: tuple[str, ...] = (Density.A.value, Density.B.value, Density.C.
 
 
 def breast_score(scores: Sequence[float]) -> float:
-    """Cancer score of one breast, 0 to 1: the mean over its images, so that a breast with more views is not the more suspicious for it.
+    """Cancer score of one breast, 0 to 1: the mean over its images, so that more views do not make a breast more suspicious.
 
     Raises
     ------
@@ -24,7 +24,7 @@ def breast_score(scores: Sequence[float]) -> float:
 
 
 def study_score(breasts: Sequence[float]) -> float:
-    """Cancer score of a study, 0 to 1: that of its more suspicious breast.
+    """Cancer score of a study, 0 to 1: the score of its more suspicious breast.
 
     Raises
     ------
@@ -37,14 +37,14 @@ def study_score(breasts: Sequence[float]) -> float:
 
 
 def study_density(images: Sequence[Mapping[str, float]], threshold: float = 0.0) -> tuple[Density, dict[str, float]]:
-    """Breast composition of a study: the mean of its images' probabilities.
+    """Breast composition of a study, from the mean probabilities of its images.
 
     Parameters
     ----------
     images
         For each image its probabilities by class, "A" to "D".
     threshold
-        Below this mean probability of the best class the answer is UNKNOWN.
+        Below this mean probability of the best class the result is UNKNOWN.
 
     Returns
     -------

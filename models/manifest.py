@@ -1,4 +1,4 @@
-"""What a model says of itself, and what the runner executes: sizes, recipe, outputs, thresholds, calibration. Never only a description."""
+"""The manifest of a model, which the service executes: input size, recipe, outputs, thresholds and calibration."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ CANCER = "cancer"
 Probability = Annotated[float, Field(ge=0.0, le=1.0)]
 VersionText = Annotated[str, StringConstraints(pattern=r"^\d+\.\d+\.\d+$")]
 Task = Literal["labeler", "cancer", "view", "laterality", "density", "mass-patch", "lesion-patch"]
-"""What a model is for. The service asks the zoo for a labeler and for a cancer model; the others serve studies."""
+"""The task of a model. The service uses a labeler and a cancer model; the other tasks are for experiments."""
 
 Shape = tuple[int | None, ...]
-"""Length of every axis of a tensor; None where the graph may choose (the batch, the size of a map)."""
+"""Length of each axis of a tensor; None for a free axis (batch, size of a map)."""
 
 
-class _Part(BaseModel):
+class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Output(_Part):
-    """One head: the graph output that carries it, and its classes in the order of the columns."""
+class Output(_Strict):
+    """One head: the name of its graph output, and its classes in the order of the columns."""
 
     output: str = Field(min_length=1)
     classes: tuple[str, ...] = Field(min_length=1)
 
 
-class Calibration(_Part):
-    """From a raw probability to one that means what it says: ``platt`` (Platt 1999, a logistic regression on the logit), ``temperature``
-    (Guo et al. 2017, the logit divided) or ``isotonic`` (Zadrozny & Elkan 2002, a rising line through knots, flat beyond the outer two).
+class Calibration(_Strict):
+    """From a raw to a calibrated probability: ``platt`` (Platt 1999, logistic regression on the logit), ``temperature`` (Guo et al. 2017,
+    division of the logit) or ``isotonic`` (Zadrozny & Elkan 2002, a rising line through knots, flat beyond the outer two).
     """
 
     kind: Literal["none", "platt", "temperature", "isotonic"] = "none"
@@ -55,11 +55,11 @@ class Calibration(_Part):
         if bool(self.scores) != (self.kind == "isotonic"):
             raise ValueError("isotonic needs knots, and nothing else has them")
         if any(a >= b for a, b in pairwise(self.scores)) or any(a > b for a, b in pairwise(self.values)):
-            raise ValueError("isotonic knots must rise: a falling map would turn the order of cases round")
+            raise ValueError("isotonic knots must rise: a falling map would reverse the order of cases")
         return self
 
     def apply(self, score: float) -> float:
-        """Calibrate one raw probability, 0 to 1; a rising map (for a positive slope), so ranks stay (isotonic may make ties)."""
+        """Calibrate one raw probability, 0 to 1. The map rises (for a positive slope), so ranks stay; isotonic may make ties."""
         if self.kind == "none":
             return score
         if self.kind == "isotonic":
@@ -78,11 +78,11 @@ class Calibration(_Part):
         return low + (high - low) * (score - left) / (right - left)
 
 
-class Manifest(_Part):
-    """A model in the zoo.
+class Manifest(_Strict):
+    """The manifest of one model.
 
-    The graph takes float32 ``(n, 1, rows, columns)`` in [0, 1], made by `recipe`. Each head of `outputs` answers probabilities
-    ``(n, classes)``; the head ``cancer`` answers a raw sigmoid probability ``(n, 1)``. `map_output` is float32
+    The graph takes float32 ``(n, 1, rows, columns)`` in [0, 1], made by `recipe`. Each head of `outputs` gives probabilities
+    ``(n, classes)``; the head ``cancer`` gives a raw sigmoid probability ``(n, 1)``. `map_output` is float32
     ``(n, classes of all heads, h, w)``: the class-activation maps, in the order of `outputs` and of their classes.
     """
 
@@ -93,16 +93,16 @@ class Manifest(_Part):
     rows: int = Field(gt=0, le=4096)
     columns: int = Field(gt=0, le=4096)
     input_name: str = "pixels"
-    outputs: dict[str, Output] = Field(min_length=1, description="by head: view, laterality, density, cancer, or a study's own")
+    outputs: dict[str, Output] = Field(min_length=1, description="by head: view, laterality, density, cancer, or one of an experiment")
     map_output: str = "maps"
     thresholds: dict[str, Probability] = Field(
         default_factory=dict,
-        description="by head: the least confidence that still is an answer; for cancer the operating point on the calibrated score",
+        description="by head: lowest confidence of a label; for cancer the operating point on the calibrated score",
     )
     calibration: Calibration = Calibration()
     metrics: dict[str, Any] = Field(default_factory=dict)
     licence: str = Field(min_length=1)
-    data: str = Field(min_length=1, description="what it was trained on")
+    data: str = Field(min_length=1, description="the training data")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of model.onnx")
     created: datetime
     opset: int = Field(gt=0)
@@ -133,7 +133,7 @@ class Manifest(_Part):
         ManifestInvalid
             The text does not fit the schema; the message names each field, never its value.
         RecipeUnknown
-            This version has no such recipe: a network fed by another recipe would answer nonsense without a sign.
+            This version has no such recipe: with another recipe the network would give wrong results without an error.
         """
         try:
             manifest = cls.model_validate_json(text)

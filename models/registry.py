@@ -1,4 +1,4 @@
-"""The zoo: find a model, prove that its file is the one the manifest speaks of, prove that the graph is what the manifest says."""
+"""The model registry: finds a model, and verifies its file by sha256 and its graph against the manifest."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from models.errors import ManifestInvalid, ModelCorrupt, ModelUnknown
 from models.manifest import Manifest, Shape
 
 ZOO = Path(__file__).resolve().parent / "zoo"
-"""The models that ship with the package: ``NAME/VERSION/{model.onnx,manifest.json,CARD.md}``."""
+"""The packaged models: ``NAME/VERSION/{model.onnx,manifest.json,CARD.md}``."""
 
 GRAPH_FILE, MANIFEST_FILE = "model.onnx", "manifest.json"
 
 Axes = Sequence[int | str | None]
-"""Axes as an ONNX session reports them: a length, or a name or None for a free axis."""
+"""Axes as an ONNX session reports them: a length; a name or None for a free axis."""
 
 
 def sha256_of(path: Path) -> str:
@@ -33,7 +33,7 @@ class Model:
     path: Path
 
     def verify_graph(self, inputs: Mapping[str, Axes], outputs: Mapping[str, Axes]) -> None:
-        """Compare a loaded graph with the manifest; free axes fit any length.
+        """Compare a loaded graph with the manifest; a free axis fits any length.
 
         Parameters
         ----------
@@ -43,22 +43,22 @@ class Model:
         Raises
         ------
         ManifestInvalid
-            A tensor is missing, unannounced, or of another shape.
+            A tensor is missing, is not in the manifest, or has another shape.
         """
         _compare("input", inputs, {self.manifest.input_name: self.manifest.input_shape})
         _compare("output", outputs, self.manifest.output_shapes)
 
 
-def _compare(what: str, found: Mapping[str, Axes], promised: Mapping[str, Shape]) -> None:
-    if set(found) != set(promised):
-        raise ManifestInvalid(f"the graph has the {what}s {sorted(found)}, the manifest names {sorted(promised)}")
+def _compare(what: str, found: Mapping[str, Axes], declared: Mapping[str, Shape]) -> None:
+    if set(found) != set(declared):
+        raise ManifestInvalid(f"the graph has the {what}s {sorted(found)}, the manifest names {sorted(declared)}")
     for name, axes in found.items():
         fixed = [axis if isinstance(axis, int) else None for axis in axes]
-        fits = len(fixed) == len(promised[name]) and all(
-            None in (have, want) or have == want for have, want in zip(fixed, promised[name], strict=True)
+        fits = len(fixed) == len(declared[name]) and all(
+            None in (have, want) or have == want for have, want in zip(fixed, declared[name], strict=True)
         )
         if not fits:
-            raise ManifestInvalid(f"{what} {name} of the graph has the shape {list(axes)}, the manifest says {list(promised[name])}")
+            raise ManifestInvalid(f"{what} {name} of the graph has the shape {list(axes)}, the manifest declares {list(declared[name])}")
 
 
 class Registry:
@@ -67,14 +67,14 @@ class Registry:
     Parameters
     ----------
     folder
-        A zoo; the one that ships with the package by default.
+        A folder of models; the packaged models by default.
     """
 
     def __init__(self, folder: Path = ZOO) -> None:
         self.folder = folder
 
     def manifests(self) -> list[Manifest]:
-        """Every model in the zoo, by name, newest version first. Reads manifests only; graphs are verified by `load`.
+        """All models, by name, newest version first. Reads manifests only; `load` verifies the graphs.
 
         Raises
         ------
@@ -92,16 +92,16 @@ class Registry:
         ModelUnknown
             No model has that task.
         ModelCorrupt, ManifestInvalid, RecipeUnknown
-            It is there but cannot be used.
+            The model cannot be used.
         """
         fitting = [manifest for manifest in self.manifests() if manifest.task == task]
         if not fitting:
-            raise ModelUnknown(f"the zoo {self.folder} has no model for the task {task!r}")
+            raise ModelUnknown(f"the model folder {self.folder} has no model for the task {task!r}")
         newest = max(fitting, key=_order)
         return self.load(newest.name, newest.version)
 
     def load(self, name: str, version: str | None = None) -> Model:
-        """A model by name, the newest version by default, its graph file proved by sha256.
+        """A model by name, the newest version by default; its graph file is verified by sha256.
 
         Raises
         ------
@@ -114,7 +114,7 @@ class Registry:
         """
         fitting = [each for each in self.manifests() if each.name == name and version in (None, each.version)]
         if not fitting:
-            raise ModelUnknown(f"the zoo {self.folder} has no model {name} {version or ''}".rstrip())
+            raise ModelUnknown(f"the model folder {self.folder} has no model {name} {version or ''}".rstrip())
         manifest = fitting[0]
         path = self.folder / manifest.name / manifest.version / GRAPH_FILE
         if not path.is_file():
@@ -127,7 +127,7 @@ class Registry:
 def _read(path: Path) -> Manifest:
     manifest = Manifest.from_json(path.read_bytes())
     if (manifest.name, manifest.version) != (path.parent.parent.name, path.parent.name):
-        raise ManifestInvalid(f"{path} speaks of {manifest.name} {manifest.version}: folder and manifest must agree")
+        raise ManifestInvalid(f"{path} is the manifest of {manifest.name} {manifest.version}: folder and manifest must agree")
     return manifest
 
 

@@ -1,4 +1,4 @@
-"""The words of mammography as enums, and their DICOM codes both ways from one table (PS3.16 CID 4014, CID 4015, CID 6000)."""
+"""The vocabulary of mammography as enums, with one table of DICOM codes for reading and writing (PS3.16 CID 4014, CID 4015, CID 6000)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import StrEnum
 
 
 class View(StrEnum):
-    """ACR view names; UNKNOWN is a value, never an exception."""
+    """ACR view names (CID 4014); UNKNOWN is a value, never an exception."""
 
     CC = "CC"
     MLO = "MLO"
@@ -63,7 +63,7 @@ class Density(StrEnum):
 
 
 class ImageKind(StrEnum):
-    """How the picture was made."""
+    """How the image was acquired."""
 
     FULL_FIELD = "full-field"
     FILM = "film"
@@ -74,7 +74,7 @@ class ImageKind(StrEnum):
 
 @dataclass(frozen=True)
 class Code:
-    """One coded concept: SNOMED CT value to write, legacy SRT values to read, meaning."""
+    """One coded concept: SNOMED CT value for writing, legacy SRT values for reading, meaning."""
 
     value: str
     meaning: str
@@ -125,14 +125,14 @@ LATERALITY_CODES: dict[Laterality, Code] = {
     Laterality.L: Code("7771000", "Left"),
     Laterality.B: Code("51440002", "Right and left"),
 }
-"""CID 244: the side, as a modifier of an anatomic region."""
+"""CID 244: laterality as a modifier of an anatomic region."""
 
 BREAST_CODES: dict[Laterality, Code] = {
     Laterality.R: Code("73056007", "Right breast"),
     Laterality.L: Code("80248007", "Left breast"),
     Laterality.B: Code("63762007", "Both breasts"),
 }
-"""CID 6022: the breast itself, as Image Laterality (111027, DCM) of a report."""
+"""CID 6022: the breast as Image Laterality (111027, DCM) of a report."""
 
 READABLE_SCHEMES = frozenset({"SCT", "SRT", "SNM3", "99SDM"})
-"""Coding schemes read as equal; only SCT is written (dciodvfy calls SNM3 deprecated)."""
+"""Coding schemes that are read as equal; only SCT is written (dciodvfy reports SNM3 as deprecated)."""

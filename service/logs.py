@@ -1,7 +1,7 @@
 """Logging for every process: one line a record, text or JSON, and nothing about a patient.
 
-Our own code logs codes and ids. The guard is for what others log and raise: it drops values that come from DICOM, masks
-person names, and shows of a foreign exception its type and where it happened, because its message may quote the data.
+Our own code logs codes and ids. The guard is for the records and exceptions of other packages: it drops values from DICOM, masks
+person names, and shows only type and place of a foreign exception, because its message may quote the data.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ WITHHELD = "[withheld]"
 
 _PLAIN = (str, int, float, bool, type(None), Path, Enum, datetime)
 _PERSON_NAME = re.compile(r"[^\s'\"=,;:()\[\]]+(?: [^\s^'\"=,;:()\[\]]+)*\^[^\s'\",;()\[\]]*")
-"""Components of a DICOM person name are joined by carets (PS3.5 6.2)."""
+"""Carets join the components of a DICOM person name (PS3.5 6.2)."""
 
 _PATIENT_ELEMENT = re.compile(r"\(0010,\s?[0-9a-fA-F]{4}\).*|\b(Patient\w*|OtherPatient\w*)\b\s*[=:].*")
 """An element of the patient group, as pydicom and dcmtk print it: the rest of the line is about the patient."""
@@ -33,7 +33,7 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 
 
 class PatientGuard(logging.Filter):
-    """Rewrites a record so that no value of a data set is left in it; drops none."""
+    """Removes values of data sets from each record; no record is dropped."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         if isinstance(record.args, dict):
@@ -56,7 +56,7 @@ def mask(text: str) -> str:
 
 
 def describe(kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> str:
-    """An exception's type and place; its message only where the exception is ours."""
+    """Type and place of an exception; the message only of our own exceptions."""
     name = kind.__name__ if kind else "Exception"
     ours = kind is not None and kind.__module__.split(".")[0] in ("service", "models")
     places = [f"  {Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(trace)]
@@ -73,17 +73,17 @@ class TextFormat(logging.Formatter):
 
 
 class JsonFormat(logging.Formatter):
-    """One object a line: time, level, logger, message, the record's extras, and `exception`."""
+    """One object per line: time, level, logger, message, the extras of the record, and `exception`."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said = {"time": _time(record), "level": record.levelname, "logger": record.name, "message": record.getMessage()}
+        line = {"time": _time(record), "level": record.levelname, "logger": record.name, "message": record.getMessage()}
         if record.exc_text:
-            said["exception"] = record.exc_text
-        return json.dumps(said | _extras(record), default=str)
+            line["exception"] = record.exc_text
+        return json.dumps(line | _extras(record), default=str)
 
 
 def configure_logging(as_json: bool, level: int = logging.INFO) -> None:
-    """Send every logger's records to standard error, guarded; replaces what was configured before."""
+    """Send the records of all loggers to standard error, through the guard; replaces any earlier configuration."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormat() if as_json else TextFormat())
     handler.addFilter(PatientGuard())
@@ -99,7 +99,7 @@ def _message(record: logging.LogRecord) -> str:
     try:
         return record.getMessage()
     except (TypeError, ValueError, KeyError):
-        return record.msg  # arguments that do not fit their message must not stop the program
+        return record.msg  # arguments that do not fit the message must not stop the program
 
 
 def _plain(value: object) -> object:

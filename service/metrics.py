@@ -1,4 +1,4 @@
-"""Prometheus metrics. The numbers are the ledger's, read when somebody scrapes: right in every process and after a restart."""
+"""Prometheus metrics. The ledger has the numbers, and each scrape reads them: they are right in every process and after a restart."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 _BY_STATE = {
     "instances": "Instances received, by state",
     "studies": "Studies received, by state",
-    "conflicts": "Instances that came with other bytes under a known UID",
+    "conflicts": "Instances that arrived with other bytes under a known UID",
 }
 
 
@@ -25,7 +25,7 @@ Samples = Iterable[tuple[tuple[str, ...], float]]
 
 
 class Backlog(Protocol):
-    """What a webhook has not been told: events, the age of the oldest, failures in a row."""
+    """Events that a webhook has not yet received: their number, the age of the oldest, and failures in a row."""
 
     @property
     def events(self) -> int: ...
@@ -54,10 +54,9 @@ class LedgerCollector(Collector):
     Parameters
     ----------
     destinations, webhooks
-        Names of those that are configured: they have their samples before anything happened, and one that was removed from the
-        settings raises no alarm for ever.
+        Configured names: each has samples from the start, and one that is removed from the settings raises no alarm any more.
     reports
-        Folder of the nightly reports, where there is one.
+        Folder of the nightly reports.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class LedgerCollector(Collector):
         self._webhooks = tuple(webhooks)
 
     def describe(self) -> Iterator[Metric]:
-        """Name nothing: the ledger is not asked before the first scrape."""
+        """Name no metric, so that registration does not read the ledger."""
         return iter(())
 
     def collect(self) -> Iterator[Metric]:
@@ -81,36 +80,36 @@ class LedgerCollector(Collector):
         yield _gauge("corrections", "Corrections, by kind and state", ("kind", "state"), self._numbers.corrections_by_kind().items())
         oldest = self._numbers.oldest_unfinished_at()
         age_s = (datetime.now(UTC) - oldest).total_seconds() if oldest else 0.0
-        yield _single("oldest_unfinished_seconds", "Age of the instance that waits longest", age_s)
-        yield _single("oldest_delivery_seconds", "Age of the delivery that is longest on its way", self._numbers.oldest_delivery_age_s())
-        yield _single("held_studies", "Studies whose corrections wait for a person's release", self._numbers.held_studies())
+        yield _single("oldest_unfinished_seconds", "Age of the oldest instance that waits", age_s)
+        yield _single("oldest_delivery_seconds", "Age of the oldest open delivery", self._numbers.oldest_delivery_age_s())
+        yield _single("held_studies", "Studies whose corrections wait for a release by a person", self._numbers.held_studies())
         breakers = self._numbers.breakers()
         states = [((name,), int(breakers.get(name, False))) for name in self._destinations]
-        yield _gauge("open_breaker", "1 while a destination that did not answer is left alone", ("destination",), states)
+        yield _gauge("open_breaker", "1 while the circuit breaker of a destination is open", ("destination",), states)
         yield from self._webhook_gauges()
-        yield from self._night_gauges()
+        yield from self._reconciliation_gauges()
 
     def _webhook_gauges(self) -> Iterator[Metric]:
         behind = {name: self._numbers.webhook_backlog(name) for name in self._webhooks}
         events = [((name,), each.events) for name, each in behind.items()]
-        yield _gauge("webhook_lag_events", "Events that a webhook has not been told", ("webhook",), events)
+        yield _gauge("webhook_lag_events", "Events that a webhook has not yet received", ("webhook",), events)
         ages = [((name,), each.age_s) for name, each in behind.items()]
-        yield _gauge("webhook_lag_seconds", "Age of the oldest event that a webhook has not been told", ("webhook",), ages)
+        yield _gauge("webhook_lag_seconds", "Age of the oldest event that a webhook has not yet received", ("webhook",), ages)
         failures = [((name,), each.failures) for name, each in behind.items()]
-        yield _gauge("webhook_failures", "Tries in a row that a webhook did not take", ("webhook",), failures)
+        yield _gauge("webhook_failures", "Failed posts in a row to a webhook", ("webhook",), failures)
 
-    def _night_gauges(self) -> Iterator[Metric]:
-        """What the last nightly look said; nothing before the first one."""
+    def _reconciliation_gauges(self) -> Iterator[Metric]:
+        """Results of the last nightly reconciliation; nothing before the first one."""
         reports = sorted(self._reports.glob("reconcile-*.json")) if self._reports else []
         if not reports:
             return
         report = json.loads(reports[-1].read_text(encoding="utf-8"))
         instances = [(("", result), count) for result, count in report["instances"].items()]
         deliveries = [((name, result), count) for name, counts in report["deliveries"].items() for result, count in counts.items()]
-        help_text = "Objects at the last nightly look, by destination (none: received files) and result"
+        help_text = "Objects at the last nightly reconciliation, by destination (none: received files) and result"
         yield _gauge("reconciled", help_text, ("destination", "result"), [*instances, *deliveries])
         age_s = (datetime.now(UTC) - datetime.fromisoformat(report["finished_at"])).total_seconds()
-        yield _single("reconciled_age_seconds", "Time since the last nightly look ended", age_s)
+        yield _single("reconciled_age_seconds", "Time since the end of the last nightly reconciliation", age_s)
 
 
 def build_registry(

@@ -1,9 +1,9 @@
-"""The few bytes of a JPEG, JPEG-LS or JPEG 2000 codestream that say how large its image is, read before any decoder allocates it."""
+"""The image size in a JPEG, JPEG-LS or JPEG 2000 codestream, read before any decoder allocates memory for it."""
 
 from __future__ import annotations
 
 END_OF_IMAGE = b"\xff\xd9"
-"""EOI and EOC. Entropy-coded data cannot hold it: JPEG stuffs a zero byte (JPEG-LS: a bit) after FF, JPEG 2000 keeps below FF90."""
+"""EOI and EOC. Entropy-coded data cannot contain it: JPEG stuffs a zero byte (JPEG-LS: a bit) after FF, JPEG 2000 stays below FF90."""
 
 _START_OF_CODESTREAM = b"\xff\x4f\xff\x51"
 _NO_FRAME = {0xC4, 0xC8, 0xCC}

@@ -1,4 +1,4 @@
-"""Stored pixel values out of a DICOM data set, whatever its transfer syntax, and nothing but a named error out of a bad one."""
+"""Stored pixel values of a DICOM data set in any transfer syntax; a damaged one gives an error of `models.errors`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ RLE must not be listed: imagecodecs 2026.3 crashes the process on a truncated RL
 
 @dataclass(frozen=True)
 class _Layout:
-    """The Image Pixel module (PS3.3 C.7.6.3) as far as one grey frame needs it."""
+    """The attributes of the Image Pixel module (PS3.3 C.7.6.3) that one grey frame needs."""
 
     rows: int
     columns: int
@@ -80,11 +80,11 @@ def decode(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
     Raises
     ------
     Undecodable
-        No pixel data, an impossible header, truncated or damaged data, a codestream of another size than the header says, or no decoder.
+        No pixel data, an impossible header, truncated or damaged data, a codestream of another size than in the header, or no decoder.
     ImageTooLarge
-        The header or the codestream promises more than `max_pixels`.
+        The header or the codestream announces more than `max_pixels`.
     NotGrey
-        More than one sample a pixel, or a colour palette.
+        More than one sample per pixel, or a colour palette.
     """
     with translate_errors(Undecodable, "the image header cannot be read"):  # pydicom converts values on first access
         data = dataset["PixelData"].value if "PixelData" in dataset else b""
@@ -141,7 +141,7 @@ def _read_compressed(dataset: Dataset, data: bytes, layout: _Layout, max_pixels:
 
 
 def _check_codestream(frame: bytes, layout: _Layout, max_pixels: int) -> None:
-    """Believe no codestream that is cut short or larger than announced: decoders allocate what it says, and fill what is missing."""
+    """Reject a codestream that is truncated or larger than announced: decoders allocate the announced size, and fill what is missing."""
     size = image_size(frame)
     if size is None:
         raise Undecodable(f"the pixel data are not {layout.syntax.name}")

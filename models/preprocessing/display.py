@@ -1,7 +1,7 @@
-"""Pixels for a viewer: values that a window still has to be laid over, unlike the finished grey levels that networks see.
+"""Pixels for a viewer: values before the window, unlike the finished grey levels for the networks.
 
-What lies before the window (modality LUT, VOI LUT, padding) is folded into one table as in `models.preprocessing.intensity`; the
-window itself is left to whoever looks (PS3.3 C.11.2.1.2).
+The steps before the window (modality LUT, VOI LUT, padding) are folded into one table as in `models.preprocessing.intensity`; the
+viewer applies the window (PS3.3 C.11.2.1.2).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MOST_WINDOWS = 8
 
 @dataclass(frozen=True)
 class Window:
-    """One way to look at the values (PS3.3 C.11.2.1.2)."""
+    """A window over the values (PS3.3 C.11.2.1.2)."""
 
     centre: float
     width: float
@@ -33,24 +33,24 @@ class Window:
 
 @dataclass(frozen=True)
 class DisplayPixels:
-    """An image before its window.
+    """An image before the window.
 
     Parameters
     ----------
     values
         (rows, columns) uint16.
     inverse
-        The smallest value is white: the header says so, or its background shows it.
+        The smallest value is white, by the header or by the background.
     intercept, slope
-        What the header's units make of a value: ``slope * value + intercept``.
+        From a value to the units of the header: ``slope * value + intercept``.
     windows
-        In `values`, the first is the one to begin with. At least one.
+        In units of `values`; at least one, the first is the default.
     curve
         Shape of the window.
     windows_from
-        Who says so: the header's window, its VOI LUT (then the values have passed it), or the range that the pixels use.
+        Source of the windows: the window of the header, its VOI LUT (which is then applied to the values), or the range of the pixels.
     spacing_mm
-        Between rows and between columns; None where the header does not tell. At the detector where only that is known.
+        Between rows and between columns; None where the header has none. At the detector where the header has only that spacing.
     """
 
     values: NDArray[np.uint16]
@@ -67,7 +67,7 @@ class DisplayPixels:
 def display_pixels(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> DisplayPixels:
     """Decode the first frame of a data set for a viewer.
 
-    Padding gets the darkest value that there is. Attributes that cannot be read count as absent.
+    Padding gets the darkest value. Attributes that cannot be read count as absent.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def display_pixels(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> DisplayPix
     with np.errstate(all="ignore"):
         meant = apply_modality(every, dataset)
         rendered = to_grey(stored, dataset)
-    if not np.isfinite(meant).all():  # a slope that no detector has
+    if not np.isfinite(meant).all():  # an impossible slope
         meant = every
     looked_up = apply_voi_table(meant, dataset)
     if looked_up is not None:
@@ -93,26 +93,26 @@ def display_pixels(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> DisplayPix
     inverse = is_inverse(dataset) != has_white_background(rendered)
     if padding.any():
         table[padding] = table[used & ~padding].max(initial=0) if inverse else 0
-    told = () if looked_up is not None else _told_windows(dataset, intercept, slope)
+    declared = () if looked_up is not None else _declared_windows(dataset, intercept, slope)
     if looked_up is not None:
         windows: tuple[Window, ...] = (_span(-intercept / slope, (looked_up[1] - intercept) / slope, slope),)
     else:
-        windows = told or (_span(*(used_range(table.astype(np.float64), stored, padding) or (0.0, 1.0)), slope),)
+        windows = declared or (_span(*(used_range(table.astype(np.float64), stored, padding) or (0.0, 1.0)), slope),)
     return DisplayPixels(
         values=np.take(table, places),
         inverse=inverse,
         intercept=intercept,
         slope=slope,
         windows=windows,
-        curve=_curve(dataset) if told else "linear",
-        windows_from="lut" if looked_up is not None else "window" if told else "pixels",
+        curve=_curve(dataset) if declared else "linear",
+        windows_from="lut" if looked_up is not None else "window" if declared else "pixels",
         bits_stored=int(read_number(dataset, "BitsStored") or bits),
         spacing_mm=_spacing(dataset),
     )
 
 
 def _units(meant: NDArray[np.float64]) -> tuple[float, float]:
-    """Intercept and slope that bring values into 0 to 65535: none where they fit as they are, so that people read familiar numbers."""
+    """Intercept and slope that bring values into 0 to 65535; 0 and 1 where they fit as they are, so that people read familiar numbers."""
     if not meant.size:
         return 0.0, 1.0
     low, high = float(meant.min()), float(meant.max())
@@ -122,7 +122,7 @@ def _units(meant: NDArray[np.float64]) -> tuple[float, float]:
     return low, 1.0 if whole and high - low <= LARGEST else max((high - low) / LARGEST, 1e-12)
 
 
-def _told_windows(dataset: Dataset, intercept: float, slope: float) -> tuple[Window, ...]:
+def _declared_windows(dataset: Dataset, intercept: float, slope: float) -> tuple[Window, ...]:
     centres, widths = (_numbers(read(dataset, keyword)) for keyword in ("WindowCenter", "WindowWidth"))
     names = _all_values(read(dataset, "WindowCenterWidthExplanation"))
     return tuple(
@@ -133,7 +133,7 @@ def _told_windows(dataset: Dataset, intercept: float, slope: float) -> tuple[Win
 
 
 def _span(low: float, high: float, slope: float) -> Window:
-    """The window that runs from black at `low` to white at `high`: a linear one is one of the header's units narrower than it says."""
+    """The window from black at `low` to white at `high`; a linear window is one unit of the header narrower than its width."""
     unit = 1.0 / slope
     return Window((low + high + unit) / 2.0, max(high - low, unit) + unit)
 

@@ -1,4 +1,4 @@
-"""Where the breast is, and the way from source pixels to network pixels and back.
+"""The position of the breast, and the mapping from source pixels to network pixels and back.
 
 The published sets are stretched to a square, films are tall, detectors differ in size: a crop to the breast followed by a
 stretch to a fixed size gives the same picture for all of them, because stretching before or after a crop commutes. The
@@ -48,7 +48,7 @@ class Placement:
     source_shape
         Rows, columns of the source image in pixels.
     box
-        The part that was cut out, in source pixels; it passes the image's edges where the input was padded.
+        The crop in source pixels; it exceeds the edges of the image where the input is padded.
     output_shape
         Rows, columns of the network input in pixels.
     """
@@ -58,21 +58,21 @@ class Placement:
     output_shape: tuple[int, int]
 
     def to_source(self, row: float, column: float) -> tuple[float, float]:
-        """Map a point of the network input (pixels, top-left origin) to source pixels; one in the padding goes to the image's edge."""
+        """Map a point of the network input (pixels, top-left origin) to source pixels; a point in the padding goes to the edge."""
         return (
             min(max(self.box.top + row * self.box.height / self.output_shape[0], 0.0), float(self.source_shape[0])),
             min(max(self.box.left + column * self.box.width / self.output_shape[1], 0.0), float(self.source_shape[1])),
         )
 
     def map_to_source(self, heatmap: NDArray[np.float32], shape: tuple[int, int] | None = None) -> NDArray[np.float32]:
-        """Lay a map over the whole source image; outside the crop it is 0, and what covers padding is dropped.
+        """Map a heatmap to the whole source image; it is 0 outside the crop, and the part over padding is dropped.
 
         Parameters
         ----------
         heatmap
-            Any (h, w) map that covers the crop, in any resolution.
+            A map (h, w) over the crop, in any resolution.
         shape
-            Rows, columns of the answer; the source's own by default. A smaller shape saves memory for previews.
+            Rows, columns of the result; those of the source by default. A smaller shape saves memory for previews.
         """
         rows, columns = shape or self.source_shape
         scale_y, scale_x = rows / self.source_shape[0], columns / self.source_shape[1]
@@ -97,7 +97,7 @@ def breast_mask(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
     Returns
     -------
-    Mask of at most `WORKING_SIDE` pixels a side, the image's aspect ratio kept. All False where nothing stands out.
+    Mask of at most `WORKING_SIDE` pixels a side, with the aspect ratio of the image. All False without a foreground.
     """
     scale = WORKING_SIDE / max(image.shape)
     size = (max(round(image.shape[1] * scale), 8), max(round(image.shape[0] * scale), 8))
@@ -120,10 +120,10 @@ def breast_mask(image: NDArray[np.uint8]) -> NDArray[np.bool_]:
 
 
 def chest_is_left(mask: NDArray[np.bool_]) -> bool:
-    """Tell at which edge the chest wall is: the breast touches it along most rows. An empty mask answers True."""
+    """Tell whether the chest wall is at the left edge: the breast touches it along most rows. True for an empty mask."""
     edge = max(2, mask.shape[1] // 50)
     left, right = int(mask[:, :edge].sum()), int(mask[:, -edge:].sum())
-    if left == right:  # touches both edges or neither: its bulk decides
+    if left == right:  # touches both edges or neither: the larger half decides
         left, right = (int(half.sum()) for half in (mask[:, : mask.shape[1] // 2], mask[:, -(mask.shape[1] // 2) :]))
     return left >= right
 

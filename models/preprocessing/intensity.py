@@ -1,7 +1,7 @@
 """Stored values to grey levels by one table: modality LUT, VOI, inversion and padding folded into it (PS3.3 C.11, PS3.4 N.2).
 
-A table of at most 65,536 entries is computed once and indexed once; that is about ten times faster than the functions applied to
-every pixel, and exact up to rounding.
+A table of at most 65,536 entries is computed and indexed once: about ten times faster than the functions on every pixel, and exact up
+to rounding.
 """
 
 from __future__ import annotations
@@ -15,33 +15,33 @@ from pydicom.dataset import Dataset
 from models.attributes import read_items, read_number, read_term
 
 DARKEST_PERCENTILE, BRIGHTEST_PERCENTILE = 0.1, 99.9
-"""Range shown where the header names no window: a few dead or saturated pixels must not decide it."""
+"""Displayed range without a window in the header: a few dead or saturated pixels must not decide it."""
 
 SAMPLED_SIDE = 1024
 """Percentiles are taken from a grid of about this many pixels a side: reading every pixel changes nothing but the time."""
 
 
-def to_grey(stored: NDArray[Any], dataset: Dataset, turned: bool = False) -> NDArray[np.uint8]:
+def to_grey(stored: NDArray[Any], dataset: Dataset, inverted: bool = False) -> NDArray[np.uint8]:
     """Render stored values for display.
 
     Parameters
     ----------
     stored
-        (rows, columns) uint8, int8, uint16 or int16, as `models.preprocessing.decode.decode` answers.
+        (rows, columns) uint8, int8, uint16 or int16, as `models.preprocessing.decode.decode` returns them.
     dataset
         Its header. Attributes that cannot be read count as absent.
-    turned
-        Invert once more than the header says, because the pixels show that it lies. Padding stays black.
+    inverted
+        Invert against the header, because the pixels show a white background. Padding stays black.
 
     Returns
     -------
-    (rows, columns) grey levels; black air where the header tells the truth.
+    (rows, columns) grey levels; air is black where the header is right.
     """
-    table = grey_table(stored, dataset, turned)
+    table = grey_table(stored, dataset, inverted)
     return np.take(table, stored.view(f"u{stored.dtype.itemsize}"))
 
 
-def grey_table(stored: NDArray[Any], dataset: Dataset, turned: bool = False) -> NDArray[np.uint8]:
+def grey_table(stored: NDArray[Any], dataset: Dataset, inverted: bool = False) -> NDArray[np.uint8]:
     """The table behind `to_grey`: grey level by stored value, negative values in their two's complement places."""
     bits = 8 * stored.dtype.itemsize
     values = np.arange(2**bits, dtype=f"u{stored.dtype.itemsize}").view(stored.dtype).astype(np.float64)
@@ -50,18 +50,18 @@ def grey_table(stored: NDArray[Any], dataset: Dataset, turned: bool = False) -> 
     shown = _apply_voi(modality, dataset)
     if shown is None:
         shown = _stretch(modality, stored, padding)
-    if is_inverse(dataset) != turned:
+    if is_inverse(dataset) != inverted:
         shown = 1.0 - shown
     return np.where(padding, np.uint8(0), np.rint(255.0 * np.clip(shown, 0.0, 1.0)).astype(np.uint8))
 
 
 def stretch_to_grey(pixels: NDArray[Any]) -> NDArray[np.uint8]:
-    """Grey levels of a picture without a header: uint8 as it is, uint16 stretched over the range that it uses."""
+    """Grey levels of an image without a header: uint8 as it is, uint16 stretched over its used range."""
     return np.asarray(pixels, np.uint8) if pixels.dtype == np.uint8 else to_grey(pixels, Dataset())
 
 
 def find_padding(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.bool_]:
-    """Stored values that stand for no tissue: Pixel Padding Value, up to Pixel Padding Range Limit (PS3.3 C.7.5.1.1.2)."""
+    """Stored values of padding: Pixel Padding Value, up to Pixel Padding Range Limit (PS3.3 C.7.5.1.1.2)."""
     first = read_number(dataset, "PixelPaddingValue")
     if first is None:
         return np.zeros(values.shape, np.bool_)
@@ -81,7 +81,7 @@ def apply_modality(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.
 
 
 def apply_voi_table(values: NDArray[np.float64], dataset: Dataset) -> tuple[NDArray[np.float64], float] | None:
-    """The first VOI LUT's outputs and the largest that it may have; None where the header has no usable one."""
+    """The outputs of the first VOI LUT and its largest possible output; None where the header has no usable one."""
     table = _read_table(dataset, "VOILUTSequence")
     if table is None:
         return None
@@ -110,7 +110,7 @@ def _apply_voi(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.floa
 
 
 def _stretch(modality: NDArray[np.float64], stored: NDArray[Any], padding: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The range that the pixels use, padding left out, as 0 to 1."""
+    """The used range of the pixels without padding, as 0 to 1."""
     used = used_range(modality, stored, padding)
     if used is None:
         return np.zeros_like(modality)
@@ -119,7 +119,7 @@ def _stretch(modality: NDArray[np.float64], stored: NDArray[Any], padding: NDArr
 
 
 def used_range(values: NDArray[np.float64], stored: NDArray[Any], padding: NDArray[np.bool_]) -> tuple[float, float] | None:
-    """Darkest and brightest value that counts among those of the pixels; None where all are padding.
+    """Darkest and brightest value of the pixels, by percentiles; None where all are padding.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def _read_table(dataset: Dataset, keyword: str) -> tuple[NDArray[np.float64], fl
             entries = np.frombuffer(data, "<u2" if wide else "u1")[:length].astype(np.float64)
         else:
             entries = np.asarray(data, np.float64).reshape(-1)[:length] % 65536
-    except Exception:  # pydicom raises whatever the bad bytes provoke; a table that cannot be read is no table
+    except Exception:  # pydicom raises anything for damaged bytes; an unreadable table counts as absent
         return None
     if entries.size != length or not 1 <= bits <= 16:
         return None
@@ -166,6 +166,6 @@ def _look_up(values: NDArray[np.float64], entries: NDArray[np.float64], first: f
 
 
 def _as_signed_like(number: float, values: NDArray[np.float64]) -> float:
-    """Undo the VR guess of implicit transfer syntaxes: 65535 among values that go below zero was -1."""
+    """Undo the VR guess of implicit transfer syntaxes: among signed values 65535 means -1."""
     lowest, size = float(values.min()), values.size
     return number - size if lowest < 0 and number >= size / 2 else number

@@ -1,4 +1,4 @@
-"""One grey picture with a dark background, out of a DICOM data set, a PNG or a JPEG. What every recipe starts from."""
+"""A grey image with a dark background from a DICOM data set, a PNG or a JPEG: the input of every recipe."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from models.preprocessing.intensity import stretch_to_grey, to_grey
 from models.preprocessing.polarity import has_white_background
 
 COLOUR_SPREAD, COLOURED_SHARE = 24, 0.005
-"""A pixel whose samples differ by more has colour; a picture with a larger share of them is coloured (JPEG makes a little of its own)."""
+"""A pixel has colour where its samples differ by more; an image has colour with a larger share of them (JPEG itself makes a few)."""
 
 PNG, JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 
 
 def is_picture(path: Path) -> bool:
-    """Tell whether a file begins like a PNG or a JPEG, whatever it is called. Raises OSError where it cannot be read."""
+    """Tell whether a file starts like a PNG or a JPEG, whatever its name. Raises OSError where it cannot be read."""
     with path.open("rb") as file:
         return file.read(len(PNG)).startswith((PNG, JPEG))
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture ready for a recipe.
+    """An image that is ready for a recipe.
 
     Parameters
     ----------
     pixels
         (rows, columns) grey levels, dark background.
     inverted
-        The background was white although the source did not say so, and the levels were turned.
+        The background was white although the source did not say so, and the levels were inverted.
     source
-        Where it came from.
+        Kind of the source file.
     """
 
     pixels: NDArray[np.uint8]
@@ -60,20 +60,20 @@ def picture_from_dataset(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> Pict
     stored = decode(dataset, max_pixels)
     pixels = to_grey(stored, dataset)
     white = has_white_background(pixels)
-    return Picture(to_grey(stored, dataset, turned=True) if white else pixels, white, "dicom")
+    return Picture(to_grey(stored, dataset, inverted=True) if white else pixels, white, "dicom")
 
 
 def picture_from_file(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
-    """Read a PNG or JPEG of 8 or 16 bits, told by its content. RGB is read where it is grey in truth.
+    """Read a PNG or JPEG of 8 or 16 bits, by its content. RGB is read where all pixels are grey.
 
     Raises
     ------
     Undecodable
         Neither PNG nor JPEG, truncated or damaged.
     ImageTooLarge
-        More than `max_pixels`, found before anything is decoded.
+        More than `max_pixels`, by the header, before anything is decoded.
     NotGrey
-        It has real colour.
+        The image has real colour.
     OSError
         The file cannot be read.
     """
@@ -100,7 +100,7 @@ def picture_from_file(path: Path, max_pixels: int = MAX_PIXELS) -> Picture:
 
 
 def _one_sample(decoded: NDArray[Any]) -> NDArray[Any]:
-    """The grey channel of a decoded picture; an alpha channel is ignored."""
+    """The grey channel of a decoded image; an alpha channel is ignored."""
     if decoded.dtype not in (np.uint8, np.uint16):
         raise Undecodable(f"{decoded.dtype} pixels are not read")
     if decoded.ndim == 2:
@@ -111,5 +111,5 @@ def _one_sample(decoded: NDArray[Any]) -> NDArray[Any]:
         if decoded.dtype == np.uint16:
             colours >>= 8
         if float((np.ptp(colours, axis=2) > COLOUR_SPREAD).mean()) > COLOURED_SHARE:
-            raise NotGrey("the picture has colour")
+            raise NotGrey("the image has colour")
     return np.ascontiguousarray(decoded[..., 1 if samples in (3, 4) else 0])

@@ -1,7 +1,7 @@
-"""Is this a mammogram at all? A gate on pixels for what a header lies about: text pages, test patterns, blank exposures, chests.
+"""Whether pixels can be a mammogram at all, for headers that are wrong: text pages, test patterns, blank exposures, chests.
 
-It asks only what every mammogram fulfils, whatever the detector: enough pixels and grey levels, one large smooth-edged bright
-region on a darker ground, and quantum noise inside it. It does not tell a breast from another organ; headers and networks do.
+The checks hold for every mammogram of any detector: enough pixels and grey levels, one large bright region with a smooth edge on a
+darker background, and quantum noise inside it. They cannot distinguish a breast from another organ.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ MIN_SPREAD, MIN_LEVELS = 8, 64
 """Grey levels between the darkest and brightest 0.5 %, and distinct ones. RSNA's and mini-MIAS' poorest images have 40 and 150."""
 
 MIN_FRACTION, MAX_FRACTION = 0.03, 0.95
-"""Share of the picture that stands out from the ground; 0.06 to 0.86 in the same sets."""
+"""Share of the foreground in the image; 0.06 to 0.86 in the same sets."""
 
 MIN_SOLIDITY = 0.68
 """Area of the region over that of its convex hull."""
 
 MAX_FLAT_SHARE = 0.6
-"""Share of neighbours in the region with exactly the same, unsaturated level; noise keeps it below 0.45 even in JPEG pictures."""
+"""Share of neighbours in the region with exactly the same, unsaturated level; noise keeps it below 0.45 even in JPEG images."""
 
 MIN_SHADED_SHARE = 0.1
 """Share of the region that is neither black nor white."""
@@ -36,14 +36,14 @@ SAMPLED_SIDE = 768
 
 
 class Doubt(NamedTuple):
-    """Why a picture is taken for no mammogram."""
+    """Why an image is probably no mammogram."""
 
     code: str
     text: str
 
 
 def looks_like_mammogram(pixels: NDArray[np.uint8]) -> Doubt | None:
-    """Find a reason to doubt that a picture is a mammogram.
+    """Find a reason to doubt that an image is a mammogram.
 
     Parameters
     ----------
@@ -60,15 +60,15 @@ def looks_like_mammogram(pixels: NDArray[np.uint8]) -> Doubt | None:
     sample = pixels[::step, ::step]
     low, high = np.percentile(sample, (0.5, 99.5))
     if high - low < MIN_SPREAD:
-        return Doubt("blank", "the picture is blank")
+        return Doubt("blank", "the image is blank")
     if np.count_nonzero(np.bincount(sample.reshape(-1), minlength=256)) < MIN_LEVELS:
-        return Doubt("too-few-grey-levels", "the picture has too few grey levels for a mammogram: text or graphics")
+        return Doubt("too-few-grey-levels", "the image has too few grey levels for a mammogram: text or graphics")
     mask = breast_mask(pixels)
     if not MIN_FRACTION <= mask.mean() <= MAX_FRACTION or solidity(mask) < MIN_SOLIDITY:
-        return Doubt("no-breast", "no region of the picture has the shape of a breast")
+        return Doubt("no-breast", "no region of the image has the shape of a breast")
     region = cv2.resize(mask.astype(np.uint8), sample.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(np.bool_)
     if flat_share(sample, region) > MAX_FLAT_SHARE or shaded_share(sample, region) < MIN_SHADED_SHARE:
-        return Doubt("test-pattern", "the picture is drawn, not exposed: a test pattern or graphics")
+        return Doubt("test-pattern", "the image is drawn, not exposed: a test pattern or graphics")
     return None
 
 

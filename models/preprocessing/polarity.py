@@ -1,4 +1,4 @@
-"""White or black background, read from the pixels because headers lie (RSNA machine 29 and 210 are white throughout)."""
+"""White or black background, from the pixels because headers can be wrong (all images of RSNA machines 29 and 210 are white)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 def has_white_background(image: NDArray[np.uint8]) -> bool:
     """Tell whether air is bright.
 
-    Air is the largest nearly uniform area of a mammogram, and it lies outside the breast: the commonest grey level among
+    Air is the largest nearly uniform area of a mammogram, and it is outside the breast: the most frequent grey level among
     locally flat pixels decides.
 
     Parameters

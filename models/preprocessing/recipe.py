@@ -1,4 +1,4 @@
-"""Named, versioned ways from an 8-bit grey picture to a network input. A manifest names one; training and serving run the same code."""
+"""Named, versioned preprocessing from an 8-bit grey image to a network input. Training and service run the same code."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ LOW_PERCENTILE, HIGH_PERCENTILE = 1.0, 99.5
 
 @dataclass(frozen=True)
 class Prepared:
-    """A network input and the way back.
+    """A network input and its placement in the source.
 
     Parameters
     ----------
     pixels
         (rows, columns) float32 in [0, 1], dark background.
     placement
-        Where the pixels were cut from the source.
+        Where the pixels come from in the source.
     breast_fraction
         Share of the source image that is breast, 0 to 1; 0 where no breast was found and the whole image was taken.
     """
@@ -35,12 +35,12 @@ class Prepared:
 
 
 Cropped = tuple[NDArray[np.uint8], Placement, float]
-"""A crop of the asked shape, where it came from, and the share of the source that is breast, 0 to 1."""
+"""A crop of the requested shape, its placement, and the share of the source that is breast, 0 to 1."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """A named way from a grey picture to a network input, in two halves: geometry first, so that crops can be cached as bytes.
+    """A named preprocessing from a grey image to a network input, in two steps: geometry first, so that crops can be cached as bytes.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Recipe:
     normalise: Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
     def __call__(self, image: NDArray[np.uint8], shape: tuple[int, int]) -> Prepared:
-        """Both halves, as serving runs them: (rows, columns) uint8 with a dark background to a network input of `shape`."""
+        """Both steps, as the service runs them: (rows, columns) uint8 with a dark background to a network input of `shape`."""
         pixels, placement, fraction = self.crop(image, shape)
         return Prepared(self.normalise(pixels), placement, fraction)
 
@@ -71,9 +71,9 @@ def crop(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
 
 
 def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """The intensity half of ``breast-stretch@1``: percentiles 1 and 99.5 of the non-air pixels become 0 and 1.
+    """The intensity step of ``breast-stretch@1``: percentiles 1 and 99.5 of the non-air pixels become 0 and 1.
 
-    Vendors window their presentations differently; ranks inside the breast survive that where absolute levels do not.
+    Manufacturers window their images differently; this keeps ranks inside the breast, but not absolute levels.
     """
     tissue = pixels[pixels > LEVEL_OF_AIR]
     low, high = np.percentile(tissue, (LOW_PERCENTILE, HIGH_PERCENTILE)) if tissue.size else (0.0, 255.0)
@@ -82,7 +82,7 @@ def normalise(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def keep_levels(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Grey levels as they were windowed, 0 to 255 as 0 to 1; networks that want another range shift it themselves."""
+    """Grey levels after the window, 0 to 255 as 0 to 1; networks with another input range shift it themselves."""
     return pixels.astype(np.float32) / np.float32(255)
 
 
@@ -93,13 +93,13 @@ def whole_stretch(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
 
 
 def whole_unmarked(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
-    """The geometry of ``whole-unmarked@1``: as `whole_stretch`, all but the breast black, so that no burned-in letter tells the side.
+    """The geometry of ``whole-unmarked@1``: as `whole_stretch`, with all but the breast black to hide burned-in letters.
 
-    Yi et al. (Methods, "Image Processing") crop the laterality markers out; a mask needs no hand and leaves the breast where it was.
+    Yi et al. (Methods, "Image Processing") crop the laterality markers out; a mask needs no manual step and does not move the breast.
     """
     mask = breast_mask(image)
     fraction = float(mask.mean())
-    if fraction > 0:  # else nothing stands out, and blanking would leave nothing
+    if fraction > 0:  # otherwise there is no foreground, and the image would be black
         grown = cv2.dilate(mask.astype(np.uint8), np.ones((MASK_MARGIN, MASK_MARGIN), np.uint8))
         rows, columns = image.shape
         image = np.asarray(image * cv2.resize(grown, (columns, rows), interpolation=cv2.INTER_NEAREST), np.uint8)
@@ -111,13 +111,13 @@ def pad_square(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
     """The geometry of ``pad-square@1``: the image scaled to fit `shape`, aspect ratio kept, zeros on its air side.
 
     Kim et al. 2018, "Training Set-up": the longer side becomes 1600, padded on the left of right breasts and on the right of left ones.
-    The side is found from the pixels: a header may lie, and a mirrored picture must be padded by what it shows. An image that is too wide
+    The side comes from the pixels: a header can be wrong, and a mirrored image must be padded by its own side. An image that is too wide
     for `shape` is padded below.
     """
     rows, columns = image.shape
     mask = breast_mask(image)
     scale = min(shape[0] / rows, shape[1] / columns)
-    # In source pixels: the cut-out is larger than the image, which is what maps it back without a second kind of placement.
+    # In source pixels: a box larger than the image, so that the same kind of placement maps points back.
     height, width = max(rows, round(shape[0] / scale)), max(columns, round(shape[1] / scale))
     left = 0 if chest_is_left(mask) else columns - width
     size = (min(max(round(rows * scale), 1), shape[0]), min(max(round(columns * scale), 1), shape[1]))
@@ -154,7 +154,7 @@ def breast_fit(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
 
 
 def patch_stretch(image: NDArray[np.uint8], shape: tuple[int, int]) -> Cropped:
-    """The geometry of ``patch-stretch@1``: a patch that somebody cut out is taken as it is; all of it counts as breast."""
+    """The geometry of ``patch-stretch@1``: a patch is used as it is; all of it counts as breast."""
     pixels, placement = cut(image, Box(0, 0, *image.shape[:2]), shape)
     return pixels, placement, 1.0
 

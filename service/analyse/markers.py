@@ -1,8 +1,8 @@
-"""Burned-in markers: ``R CC``, ``LMLO`` and the like in upright letters, read where they are plain and passed over where they are not.
+"""Burned-in markers such as ``R CC`` and ``LMLO`` in upright letters; an unclear marker is not read.
 
-Whole words are compared with drawn ones, as they are and mirrored: in a mirrored picture the letters are mirrored too, and still name the
-side of the breast. Lettering that is tilted, stacked in two lines or only a few pixels high is not read, and a lone letter neither.
-How often it reads, and reads rightly, is measured in docs/results/label-errors.md (``python -m benchmarks.label_errors``).
+Whole words are compared with drawn ones, as they are and mirrored: in a mirrored image the letters are mirrored too, and still name the
+side of the breast. Tilted words, words in two lines, words of a few pixels and single letters are not read.
+docs/results/label-errors.md has the measured rates (``python -m benchmarks.label_errors``).
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ from models.vocabulary import Laterality, View
 from service.domain.findings import Marker
 
 LONGEST_SIDE = 1280
-"""Pixels to which a larger picture is reduced: letters of 3 mm are then still some 15 pixels high."""
+"""Longest side in pixels to which a larger image is reduced: letters of 3 mm are then about 15 pixels high."""
 
 LEAST_HEIGHT = 9
-"""Pixels; lower letters lose their strokes. Below it half of what was read in RSNA-2022 was wrong."""
+"""Pixels; lower letters lose their strokes. Below it half of the words read in RSNA-2022 were wrong."""
 
 LEAST_LIKENESS, LEAST_MARGIN = 0.75, 0.05
 """Correlation with the drawn word, and its lead over every word with another side, view or direction. Chosen on training patients: no word
 read wrongly among 128, the likeliest wrong one at 0.69."""
 
 MOST_LETTERS = 16
-"""Strokes in a line; a line of more is no marker."""
+"""Most letters of a line; a line with more is no marker."""
 
 CONTRAST = 40
-"""Grey levels by which lettering stands out from the ground."""
+"""Grey levels by which letters are brighter than the background."""
 
 _READ = (View.CC, View.MLO)
-_PASSED_OVER = ("ML", "LM", "LMO", "XCC", "XCCL", "CV", "AT", "TAN", "FB", "ID")
-"""Other words of markers, drawn so that none of them is taken for CC or MLO."""
-_WORDS = tuple(product((Laterality.R, Laterality.L), (*_READ, *_PASSED_OVER), (False, True)))
+_OTHER_WORDS = ("ML", "LM", "LMO", "XCC", "XCCL", "CV", "AT", "TAN", "FB", "ID")
+"""Other words on markers; they are drawn too, so that none of them is read as CC or MLO."""
+_WORDS = tuple(product((Laterality.R, Laterality.L), (*_READ, *_OTHER_WORDS), (False, True)))
 """Side, view, mirrored."""
 _CELL = (56, 16)
-"""Columns, rows to which a word is stretched: detectors and letters come in many proportions."""
+"""Columns, rows to which a word is stretched, because letters have many proportions."""
 _FONTS, _STROKES, _GAPS = (cv2.FONT_HERSHEY_SIMPLEX, cv2.FONT_HERSHEY_DUPLEX), (8, 16, 24), (0, 22, 44, 64)
 
 
 def read_marker(pixels: NDArray[np.uint8]) -> Marker | None:
-    """Read the marker of a picture.
+    """Read the marker of an image.
 
     Parameters
     ----------
@@ -54,42 +54,42 @@ def read_marker(pixels: NDArray[np.uint8]) -> Marker | None:
 
     Returns
     -------
-    The word that is read with certainty; its confidence is the correlation with the drawn word, 0 to 1. None where there is none, and where
-    two places of the picture say different things.
+    The word; its confidence is the correlation with the drawn word, 0 to 1. None without a clear word, and where two places of the image
+    have different words.
     """
     scale = LONGEST_SIDE / max(pixels.shape)
     size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
-    picture = pixels if scale >= 1 else np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
-    patches = list(_find_patches(picture))
+    image = pixels if scale >= 1 else np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    patches = list(_find_patches(image))
     if not patches:
         return None
     likeness = np.stack(patches) @ _drawn_words().T
     likeness = likeness.reshape(len(patches), len(_WORDS), -1).max(axis=2)
     ranked = np.sort(likeness, axis=1)
     plain = (ranked[:, -1] >= LEAST_LIKENESS) & (ranked[:, -1] - ranked[:, -2] >= LEAST_MARGIN)
-    said = {_WORDS[word][:2] for word in likeness[plain].argmax(axis=1)}
-    if len(said) != 1:
+    words = {_WORDS[word][:2] for word in likeness[plain].argmax(axis=1)}
+    if len(words) != 1:
         return None
-    ((side, view),) = said
+    ((side, view),) = words
     if view not in _READ:
         return None
     return Marker(text=f"{side} {view}", laterality=side, view=View(view), confidence=round(float(ranked[plain, -1].max()), 4))
 
 
-def _find_patches(picture: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
-    """Bright things in a line, as wide and high as a word may be, and every stretch of them: makers frame the word, or set signs beside."""
-    longest = max(picture.shape)
-    ground = int(np.percentile(picture[::4, ::4], 10))
-    bright = (picture > min(ground + CONTRAST, 254)).astype(np.uint8)
+def _find_patches(image: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
+    """Bright lines of the size of a word, and every part of them: manufacturers frame the word, or set signs beside it."""
+    longest = max(image.shape)
+    background = int(np.percentile(image[::4, ::4], 10))
+    bright = (image > min(background + CONTRAST, 254)).astype(np.uint8)
     joined = cv2.morphologyEx(bright, cv2.MORPH_CLOSE, np.ones((1, max(3, round(0.02 * longest))), np.uint8))
     _, _, boxes, _ = cv2.connectedComponentsWithStats(joined)
     for x, y, width, height, _ in boxes[1:].tolist():
         if max(LEAST_HEIGHT, 0.008 * longest) <= height <= 0.06 * longest and 1.4 <= width / height <= 14 and width < 0.3 * longest:
-            yield from _cut_words(picture[y : y + height, x : x + width].astype(np.float32) - ground)
+            yield from _cut_words(image[y : y + height, x : x + width].astype(np.float32) - background)
 
 
 def _cut_words(line: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
-    """Every stretch of a line that begins and ends with a letter, has a word's proportions, and is not part of a longer word."""
+    """Every part of a line that starts and ends with a letter, has the proportions of a word, and is not part of a longer word."""
     lit = line > 0.45 * float(line.max())
     edges = np.flatnonzero(np.diff(np.concatenate(([False], lit.any(axis=0), [False])).astype(np.int8))).tolist()
     letters = list(zip(edges[::2], edges[1::2], strict=True))
@@ -110,7 +110,7 @@ def _cut_words(line: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
 
 
 def _as_vector(word: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Stretch a word to the common size, soften its strokes, and take away level and contrast."""
+    """Stretch a word to the common size, soften its strokes, and normalise level and contrast."""
     shrinks = word.shape[0] > _CELL[1]
     cell = cv2.resize(word, _CELL, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     flat = np.asarray(cv2.GaussianBlur(cell, (0, 0), 1.0), np.float32).ravel()
@@ -120,9 +120,9 @@ def _as_vector(word: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def _drawn_words() -> NDArray[np.float32]:
-    """(words x ways of drawing, pixels), word by word in the order of `_WORDS`."""
-    ways = tuple(product(_FONTS, _STROKES, _GAPS))
-    return np.stack([_draw_word(side + view, mirrored, *way) for side, view, mirrored in _WORDS for way in ways])
+    """(words x styles, pixels), word by word in the order of `_WORDS`."""
+    styles = tuple(product(_FONTS, _STROKES, _GAPS))
+    return np.stack([_draw_word(side + view, mirrored, *style) for side, view, mirrored in _WORDS for style in styles])
 
 
 def _draw_word(word: str, mirrored: bool, font: int, stroke: int, gap: int) -> NDArray[np.float32]:

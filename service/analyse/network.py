@@ -1,4 +1,4 @@
-"""A model in memory: its manifest is executed, never only described (size, recipe, outputs and thresholds are read from it)."""
+"""A loaded model. Its manifest is executed: size, recipe, outputs and thresholds come from it."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from service.domain.findings import Label, ModelIdentity
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a network says of one picture.
+class ModelOutput:
+    """The output of a network for one image.
 
     Parameters
     ----------
     scores
-        Head to (classes,) float array.
+        By head: float array (classes,).
     maps
-        (all classes in the order of the manifest's heads, h, w) class-activation maps over the crop.
+        Class-activation maps over the crop: (classes of all heads in the order of the manifest, h, w).
     prepared
-        The input, with the way back to source pixels.
+        The input, with its placement in the source pixels.
     """
 
     scores: dict[str, NDArray[np.float32]]
@@ -35,7 +35,7 @@ class Answer:
 
 
 class Network:
-    """One ONNX graph with its manifest, loaded once a process."""
+    """One ONNX graph with its manifest, loaded once per process."""
 
     def __init__(self, model: Model, provider: str, threads: int, allow_cpu_fallback: bool) -> None:
         self.manifest = model.manifest
@@ -54,20 +54,20 @@ class Network:
 
     @property
     def provider(self) -> str:
-        """Where it really runs, as ONNX Runtime reports it."""
+        """The provider that runs the graph, as ONNX Runtime reports it."""
         return str(self.session.get_providers()[0])
 
-    def run(self, picture: Picture) -> Answer:
-        """Prepare a picture by the manifest's recipe and score it."""
+    def run(self, picture: Picture) -> ModelOutput:
+        """Prepare an image with the recipe of the manifest and run the network on it."""
         prepared = self.manifest.preprocessing(picture.pixels, self.manifest.shape)
         names = [head.output for head in self.manifest.outputs.values()]
         *scores, maps = self.session.run([*names, self.manifest.map_output], {self.manifest.input_name: prepared.pixels[None, None]})
-        return Answer(
+        return ModelOutput(
             dict(zip(self.manifest.outputs, (np.asarray(score)[0] for score in scores), strict=True)), np.asarray(maps)[0], prepared
         )
 
     def label(self, head: str, scores: NDArray[np.float32]) -> Label:
-        """Name the best class of a head, or UNKNOWN below the manifest's confidence threshold."""
+        """The best class of a head, or UNKNOWN below the manifest's confidence threshold."""
         classes = self.manifest.outputs[head].classes
         best = int(np.argmax(scores))
         confidence = float(scores[best])

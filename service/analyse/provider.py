@@ -1,4 +1,4 @@
-"""Which hardware runs the networks. The choice is a setting, what really runs is reported; a silent fall back to the CPU is refused."""
+"""The ONNX Runtime provider that runs the networks. A silent fallback to the CPU is an error."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PROVIDERS = {
     "cpu": "CPUExecutionProvider",
 }
 PREFERENCE = ("cuda", "openvino", "cpu")
-"""What ``auto`` tries, in this order. TensorRT compiles for minutes at the first start: it must be asked for by name."""
+"""The order in which ``auto`` tries them. TensorRT compiles for minutes at the first start: it must be chosen by name."""
 
 
-def choose_provider(wish: str, available: Sequence[str], allow_cpu_fallback: bool) -> str:
+def choose_provider(chosen: str, available: Sequence[str], allow_cpu_fallback: bool) -> str:
     """Turn the setting into a provider that this build of ONNX Runtime has.
 
     Returns
@@ -29,27 +29,27 @@ def choose_provider(wish: str, available: Sequence[str], allow_cpu_fallback: boo
     Raises
     ------
     ProviderUnavailable
-        The wished one is not in this build and falling back is not allowed.
+        The build does not have the chosen provider, and the fallback is not allowed.
     """
-    if wish == "auto":
+    if chosen == "auto":
         return next(name for name in PREFERENCE if PROVIDERS[name] in available)
-    if PROVIDERS[wish] in available:
-        return wish
+    if PROVIDERS[chosen] in available:
+        return chosen
     if allow_cpu_fallback:
         return "cpu"
     raise ProviderUnavailable(
-        f"provider {wish!r} is not in this ONNX Runtime (it has {', '.join(available)}): install the extra for it, "
+        f"provider {chosen!r} is not in this ONNX Runtime (it has {', '.join(available)}): install the extra for it, "
         "set MAMMOTRIAGE_PROVIDER=auto, or allow the CPU with MAMMOTRIAGE_ALLOW_CPU_FALLBACK=true"
     )
 
 
 def open_session(path: str, provider: str, threads: int, allow_cpu_fallback: bool) -> onnxruntime.InferenceSession:
-    """Load a graph and prove that it runs where it was told to.
+    """Load a graph and check that the chosen provider runs it.
 
     Raises
     ------
     ProviderUnavailable
-        ONNX Runtime fell back by itself (a missing CUDA library does that) and falling back is not allowed.
+        ONNX Runtime fell back by itself (for example for a missing CUDA library), and the fallback is not allowed.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -61,7 +61,7 @@ def open_session(path: str, provider: str, threads: int, allow_cpu_fallback: boo
     session = onnxruntime.InferenceSession(path, options, providers=chain)
     if session.get_providers()[0] != PROVIDERS[provider] and not allow_cpu_fallback:
         raise ProviderUnavailable(
-            f"{provider} was asked for but ONNX Runtime runs on {session.get_providers()[0]}: see its log for the missing library"
+            f"the provider is {provider}, but ONNX Runtime runs on {session.get_providers()[0]}: see its log for the missing library"
         )
     return session
 

@@ -16,7 +16,7 @@ from models.preprocessing.picture import Picture, is_picture, picture_from_datas
 from models.preprocessing.plausibility import looks_like_mammogram
 from models.registry import Registry
 from models.vocabulary import ImageKind
-from service.analyse.heatmap import encode_array, encode_png, find_outline, find_peak, overlay, picture_shape, shrink, suspicion
+from service.analyse.heatmap import encode_array, encode_png, find_outline, find_peak, overlay, preview_shape, shrink, suspicion
 from service.analyse.markers import read_marker
 from service.analyse.network import Network
 from service.analyse.provider import available_providers, choose_provider
@@ -40,8 +40,8 @@ class Analyser:
 
     Parameters
     ----------
-    zoo
-        Folder of models.
+    model_dir
+        Folder of models; the packaged models where None.
     provider
         ``auto``, ``cuda``, ``tensorrt``, ``openvino`` or ``cpu``.
     threads
@@ -50,14 +50,14 @@ class Analyser:
 
     def __init__(
         self,
-        zoo: Path | None = None,
+        model_dir: Path | None = None,
         provider: str = "auto",
         allow_cpu_fallback: bool = False,
         threads: int = 0,
         max_pixels: int = 100_000_000,
     ) -> None:
         self.max_pixels = max_pixels
-        registry = Registry(zoo) if zoo else Registry()
+        registry = Registry(model_dir) if model_dir else Registry()
         chosen = choose_provider(provider, available_providers(), allow_cpu_fallback)
         self.labeler = Network(registry.find("labeler"), chosen, threads, allow_cpu_fallback)
         self.cancer = Network(registry.find("cancer"), chosen, threads, allow_cpu_fallback)
@@ -130,7 +130,7 @@ class Analyser:
             provider=self.cancer.provider,
             seconds=round(time.perf_counter() - started, 3),
         )
-        rows, columns = picture_shape(placement.source_shape)
+        rows, columns = preview_shape(placement.source_shape)
         spread = np.clip(placement.map_to_source(heat, (rows, columns)), 0, 1)
         small = shrink(picture.pixels)
         return Analysis(finding, encode_png(overlay(small, spread)), encode_png(small), encode_array(spread, placement.source_shape))

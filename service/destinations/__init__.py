@@ -1,4 +1,4 @@
-"""Where results go: the peers, the rules that choose among them, and the TOML file that holds both."""
+"""Destinations of results: the peers, the routing rules, and the TOML file with both."""
 
 from service.destinations.peers import (
     OPTIONAL_RESULTS,

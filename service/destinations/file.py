@@ -1,4 +1,4 @@
-"""The one TOML file in which a site says where results go: [[destination]], [[rule]] and [[webhook]]; errors name line and key."""
+"""The TOML file of a site's destinations: [[destination]], [[rule]] and [[webhook]]; errors name line and key."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from service.destinations.toml_lines import Place, line_of, locate
 from service.errors import DestinationsInvalid
 
 TABLES = {"destination": "destinations", "rule": "rules", "webhook": "webhooks"}
-"""Name of a table in the file, and of the setting that it fills."""
+"""Name of a table in the file > name of the setting that it fills."""
 
 _PATHS = ("ca", "cert", "key")
 
-Part = TypeVar("Part", bound=BaseModel)
+Entry = TypeVar("Entry", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class DestinationsFile:
-    """What the file holds."""
+    """The contents of the file."""
 
     destinations: tuple[Destination, ...]
     rules: tuple[Rule, ...]
@@ -35,12 +35,12 @@ class DestinationsFile:
 def read_destinations(path: Path) -> DestinationsFile:
     """Read and check a file of destinations, rules and webhooks.
 
-    Paths in it, those of secrets too, are relative to the file's folder.
+    Paths in the file, also those of secrets, are relative to its folder.
 
     Raises
     ------
     DestinationsInvalid
-        It cannot be read, is no TOML, or says something that cannot be.
+        The file cannot be read, is no TOML, or has wrong keys or values.
     """
     try:
         text = path.read_text(encoding="utf-8")
@@ -55,29 +55,31 @@ def read_destinations(path: Path) -> DestinationsFile:
 
 
 class _Reader:
-    """Goes through one document and collects what is wrong with it."""
+    """Reads one document and collects its faults."""
 
     def __init__(self, path: Path, document: dict[str, Any], lines: dict[Place, int]) -> None:
         self.path, self.document, self.lines = path, document, lines
-        self.wrong: list[tuple[int, str]] = []
+        self.faults: list[tuple[int, str]] = []
 
     def read(self) -> DestinationsFile:
         for key in self.document.keys() - TABLES.keys():
-            self._complain((key,), f"{key}: {_unknown(key, TABLES)}")
-        parts = DestinationsFile(self._parts("destination", Destination), self._parts("rule", Rule), self._parts("webhook", Webhook))
-        if not self.wrong:
+            self._report((key,), f"{key}: {_unknown(key, TABLES)}")
+        content = DestinationsFile(
+            self._entries("destination", Destination), self._entries("rule", Rule), self._entries("webhook", Webhook)
+        )
+        if not self.faults:
             of_setting = {setting: table for table, setting in TABLES.items()}
-            for (setting, *rest), what in find_conflicts(parts.destinations, parts.rules, parts.webhooks):
+            for (setting, *rest), what in find_conflicts(content.destinations, content.rules, content.webhooks):
                 place: Place = (of_setting[str(setting)], *rest)
-                self._complain(place, f"{self._name(place)}: {what}")
-        if self.wrong:
-            raise DestinationsInvalid("\n".join(f"{self.path}:{line}: {what}" for line, what in sorted(self.wrong)))
-        return parts
+                self._report(place, f"{self._name(place)}: {what}")
+        if self.faults:
+            raise DestinationsInvalid("\n".join(f"{self.path}:{line}: {what}" for line, what in sorted(self.faults)))
+        return content
 
-    def _parts(self, table: str, kind: type[Part]) -> tuple[Part, ...]:
+    def _entries(self, table: str, kind: type[Entry]) -> tuple[Entry, ...]:
         items = self.document.get(table, [])
         if not isinstance(items, list) or not all(isinstance(each, dict) for each in items):
-            self._complain((table,), f"{table}: is a table of its own for each, [[{table}]]")
+            self._report((table,), f"{table}: write one table for each, [[{table}]]")
             return ()
         found = []
         for index, item in enumerate(items):
@@ -88,11 +90,11 @@ class _Reader:
             except ValidationError as error:
                 for each in error.errors(include_url=False, include_context=False):
                     where: Place = (*place, *each["loc"])
-                    self._complain(where, f"{self._name(where)}: {_explain(each, kind)}")
+                    self._report(where, f"{self._name(where)}: {_explain(each, kind)}")
         return tuple(found)
 
     def _complete(self, values: dict[str, Any], place: Place) -> dict[str, Any]:
-        """Read the secrets that stand in files of their own (`password_file`), and make paths absolute."""
+        """Read the secrets from their files (`password_file`), and make paths absolute."""
         complete: dict[str, Any] = {}
         for key, value in values.items():
             secret = key.removesuffix("_file")
@@ -100,26 +102,26 @@ class _Reader:
                 complete[key] = self._complete(value, (*place, key))
             elif key.endswith("_file") and secret in SECRETS and isinstance(value, str):
                 if secret in values:
-                    self._complain((*place, key), f"{self._name((*place, key))}: stands beside {secret}: one of them is enough")
-                complete[secret] = self._secret(self._beside(value), (*place, key))
+                    self._report((*place, key), f"{self._name((*place, key))}: cannot be combined with {secret}: write one of them")
+                complete[secret] = self._read_secret(self._absolute(value), (*place, key))
             elif key in _PATHS and isinstance(value, str):
-                complete[key] = str(self._beside(value))
+                complete[key] = str(self._absolute(value))
             else:
                 complete[key] = value
         return complete
 
-    def _secret(self, path: Path, place: Place) -> str:
+    def _read_secret(self, path: Path, place: Place) -> str:
         try:
             secret = path.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "is not UTF-8"
-            self._complain(place, f"{self._name(place)}: {path} cannot be read ({reason})")
+            self._report(place, f"{self._name(place)}: {path} cannot be read ({reason})")
             return ""
         if not secret:
-            self._complain(place, f"{self._name(place)}: {path} is empty")
+            self._report(place, f"{self._name(place)}: {path} is empty")
         return secret
 
-    def _beside(self, path: str) -> Path:
+    def _absolute(self, path: str) -> Path:
         return (self.path.absolute().parent / Path(path).expanduser()).resolve()
 
     def _name(self, place: Place) -> str:
@@ -129,8 +131,8 @@ class _Reader:
         shown = f'"{name}"' if isinstance(name, str) else f"{int(index) + 1}"
         return f"{table} {shown}" + (f", {'.'.join(map(str, keys))}" if keys else "")
 
-    def _complain(self, place: Place, what: str) -> None:
-        self.wrong.append((line_of(place, self.lines), what))
+    def _report(self, place: Place, fault: str) -> None:
+        self.faults.append((line_of(place, self.lines), fault))
 
 
 def _syntax(path: Path, message: str) -> str:
@@ -141,7 +143,7 @@ def _syntax(path: Path, message: str) -> str:
 
 
 def _explain(error: Any, kind: type[BaseModel]) -> str:
-    """What pydantic found, in our words; the value itself is never quoted, since it may be a password."""
+    """An error of pydantic as a sentence; it never quotes the value, which may be a password."""
     if error["type"] == "missing":
         return "is missing"
     if error["type"] == "extra_forbidden":
@@ -150,9 +152,9 @@ def _explain(error: Any, kind: type[BaseModel]) -> str:
     return message.removeprefix("Value error, ").replace("Input should be", "must be")
 
 
-def _keys_at(kind: type[BaseModel], way: tuple[str | int, ...]) -> list[str]:
-    """The keys known at a place inside a table."""
-    for step in way:
+def _keys_at(kind: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    """The known keys at a place inside a table."""
+    for step in path:
         field = kind.model_fields.get(str(step))
         candidates = [field.annotation, *getattr(field.annotation, "__args__", ())] if field else []
         inner = next((each for each in candidates if isinstance(each, type) and issubclass(each, BaseModel)), None)

@@ -1,4 +1,4 @@
-"""Where results go, what each peer gets and may have done to it, and which study goes where: the values that one TOML file may hold."""
+"""Destinations, routing rules and webhooks: the values of the TOML file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from service.domain.findings import ObjectKind, Priority
 from service.domain.policy import CorrectionPolicy
 
 RESULTS = (ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP)
-"""What a destination gets unless it says otherwise."""
+"""The results that a destination gets by default."""
 OPTIONAL_RESULTS = (*RESULTS, ObjectKind.MARKS)
 
 
@@ -23,24 +23,26 @@ WITHHELD = "***"
 
 def _without_user(url: str) -> str:
     if "@" in urlsplit(url).netloc:
-        raise ValueError("holds a user or a password: write them as keys of their own, where they are kept from view")
+        raise ValueError("contains a user or a password: write them under keys of their own, which are never shown")
     return url
 
 
 Url = Annotated[str, Field(min_length=8, pattern=r"^https?://"), AfterValidator(_without_user)]
 
 
-class _Part(BaseModel):
+class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Tls(_Part):
-    """TLS towards a DICOM peer (PS3.15 B.9: BCP 195)."""
+class Tls(_Table):
+    """TLS to a DICOM peer (PS3.15 B.9: BCP 195)."""
 
-    ca: Path | None = Field(None, description="PEM authorities that the peer's certificate must come from; the system's where absent")
-    cert: Path | None = Field(None, description="PEM certificate we show (mutual TLS)")
-    key: Path | None = Field(None, description="PEM key of it")
-    check_host: bool = Field(True, description="the peer's certificate must bear its host name")
+    ca: Path | None = Field(
+        None, description="PEM certificates of the authorities that may issue the peer's certificate; those of the system where absent"
+    )
+    cert: Path | None = Field(None, description="our PEM certificate (mutual TLS)")
+    key: Path | None = Field(None, description="PEM key of our certificate")
+    check_host: bool = Field(True, description="the peer's certificate must have its host name")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -49,41 +51,43 @@ class Tls(_Part):
         return self
 
 
-class WebService(_Part):
-    """An HTTP address and what opens it."""
+class WebService(_Table):
+    """An HTTP address with its credentials."""
 
-    url: Url = Field(description="base address, without a slash at its end")
+    url: Url = Field(description="base address, without a slash at the end")
     user: str = ""
     password: str = Field("", repr=False)
     token: str = Field("", repr=False, description="sent as Authorization: Bearer")
-    ca: Path | None = Field(None, description="PEM authorities for https; the system's where absent")
+    ca: Path | None = Field(None, description="PEM certificates of the authorities for https; those of the system where absent")
     timeout_seconds: PositiveFloat = 60.0
 
 
 class ArchiveApi(WebService):
-    """The archive's own way of changing what it holds."""
+    """The archive's own API for changes of its images."""
 
     kind: Literal["orthanc", "dcm4chee"]
 
 
-class Destination(_Part):
-    """A peer that results are sent to: over DIMSE (ae_title, host, port) or over DICOMweb."""
+class Destination(_Table):
+    """A peer that gets results, over DIMSE (ae_title, host, port) or over DICOMweb."""
 
-    name: str = Field(min_length=1, max_length=64, description="how people and the ledger call it")
+    name: str = Field(min_length=1, max_length=64, description="name for people and in the ledger")
     ae_title: str = Field("", max_length=16, description="the peer's AE title")
     host: str = Field("", description="the peer's host name or address")
     port: NonNegativeInt = Field(0, le=65535, description="the peer's DICOM port")
-    calling_ae_title: str | None = Field(None, max_length=16, description="AE title we call with; ours where absent")
+    calling_ae_title: str | None = Field(
+        None, max_length=16, description="our AE title for this peer; ae_title of the settings where absent"
+    )
     tls: Tls | None = Field(None, description="keys ca, cert, key, check_host")
     dicomweb: WebService | None = Field(None, description="STOW-RS, QIDO-RS and WADO-RS instead of DIMSE")
-    objects: tuple[ObjectKind, ...] = Field(RESULTS, description="produced objects it gets: cad-sr, sr, sc, gsps")
-    corrections: CorrectionPolicy = Field(CorrectionPolicy(), description="how corrections reach it, and what becomes of each kind")
+    objects: tuple[ObjectKind, ...] = Field(RESULTS, description="results that it gets: cad-sr, sr, sc, gsps")
+    corrections: CorrectionPolicy = Field(CorrectionPolicy(), description="how corrections reach it, and the action for each kind")
     archive: ArchiveApi | None = Field(None, description="for corrections.mode = archive-api")
-    read_back: Literal["auto", "c-get", "c-move", "dicomweb", "none"] = Field("auto", description="how arrival is proved")
-    commitment: bool = Field(True, description="ask for storage commitment where the peer offers it")
+    read_back: Literal["auto", "c-get", "c-move", "dicomweb", "none"] = Field("auto", description="how the arrival is proved")
+    commitment: bool = Field(True, description="request storage commitment where the peer offers it")
     concurrency: PositiveInt = Field(4, description="deliveries to it at the same time")
-    breaker_after: PositiveInt = Field(5, description="failures in a row after which it is left alone for a while")
-    breaker_seconds: PositiveFloat = Field(60.0, description="how long")
+    breaker_after: PositiveInt = Field(5, description="failures in a row that open the circuit breaker")
+    breaker_seconds: PositiveFloat = Field(60.0, description="how long the circuit breaker stays open")
     timeout_seconds: PositiveFloat = Field(60.0, description="how long the peer may take to answer a DIMSE request")
 
     @model_validator(mode="after")
@@ -105,16 +109,16 @@ class Destination(_Part):
 
     @property
     def address(self) -> str:
-        """Where it is, for people."""
+        """The address for people."""
         dimse = f"{self.ae_title} at {self.host}:{self.port}{' (TLS)' if self.tls else ''}" if self.host else ""
         return ", ".join(part for part in (dimse, self.dicomweb.url if self.dicomweb else "") if part)
 
 
-class Rule(_Part):
-    """Which studies go where: the first rule whose every condition holds decides. Conditions are shell patterns, case ignored."""
+class Rule(_Table):
+    """A routing rule: the first rule whose conditions all match decides. Conditions are shell patterns, case is ignored."""
 
     to: tuple[str, ...] = Field(description="names of destinations; empty: nowhere")
-    calling_ae: str = Field("*", description="AE title that sent the study")
+    calling_ae: str = Field("*", description="AE title of the sender")
     station: str = Field("*", description="StationName (0008,1010)")
     institution: str = Field("*", description="InstitutionName (0008,0080)")
     manufacturer: str = Field("*", description="Manufacturer (0008,0070)")
@@ -124,8 +128,8 @@ class Rule(_Part):
     priority: Priority | None = Field(None, description="the study is treated as at least this urgent")
 
 
-class Webhook(_Part):
-    """An address that is told what happens."""
+class Webhook(_Table):
+    """An HTTP address that gets events."""
 
     name: str = Field(min_length=1, max_length=64)
     url: Url
@@ -136,7 +140,7 @@ class Webhook(_Part):
 def find_conflicts(
     destinations: Sequence[Destination], rules: Sequence[Rule], webhooks: Sequence[Webhook]
 ) -> list[tuple[tuple[str | int, ...], str]]:
-    """What is wrong between parts that are right each by itself: where (list, index, field) and what."""
+    """Conflicts between tables that are valid by themselves: place (list, index, field) and fault."""
     found: list[tuple[tuple[str | int, ...], str]] = []
     for kind, names in (("destination", [each.name for each in destinations]), ("webhook", [each.name for each in webhooks])):
         for index, name in enumerate(names):
@@ -149,11 +153,11 @@ def find_conflicts(
     return found
 
 
-def conceal(part: BaseModel) -> dict[str, Any]:
-    """What was set of a destination, rule or webhook, fit to be shown: without secrets; an address of a webhook may be one itself."""
-    shown: dict[str, Any] = _conceal(part.model_dump(mode="json", exclude_unset=True, by_alias=True))
-    if isinstance(part, Webhook):
-        address = urlsplit(part.url)
+def conceal(table: BaseModel) -> dict[str, Any]:
+    """The set values of a destination, rule or webhook without secrets; the path of a webhook's URL may be a secret too."""
+    shown: dict[str, Any] = _conceal(table.model_dump(mode="json", exclude_unset=True, by_alias=True))
+    if isinstance(table, Webhook):
+        address = urlsplit(table.url)
         shown["url"] = f"{address.scheme}://{address.netloc}/..."
     return shown
 

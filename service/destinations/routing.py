@@ -1,4 +1,4 @@
-"""Which study goes where, and how urgent it is: the site's rules, read from top to bottom."""
+"""Destinations and priority of a study, by the routing rules of the site from top to bottom."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def route(
     Parameters
     ----------
     rules
-        The first that matches decides. Without any rule every study goes to every destination; with rules, a study that none of them
+        The first rule that matches decides. Without rules every study goes to every destination; with rules, a study that no rule
         matches goes nowhere.
     headers
-        Of the study's images. A rule matches a study where one image meets all its conditions.
+        The headers of the study. A rule matches a study if one header meets all its conditions.
     calling_ae
-        Who sent the study.
+        AE title of the sender.
 
     Returns
     -------
@@ -38,7 +38,7 @@ def route(
 
 
 def prioritise(rules: Sequence[Rule], headers: Sequence[InstanceHeader], calling_ae: str, priority: Priority) -> Priority:
-    """The more urgent of a study's own priority and that of the rule which decides on it."""
+    """The more urgent of the study's own priority and that of the matching rule."""
     rule = _find(rules, headers, calling_ae)
     return min(priority, rule.priority or priority, key=_URGENCY.index) if rule is not None else priority
 
@@ -48,7 +48,7 @@ def _find(rules: Sequence[Rule], headers: Sequence[InstanceHeader], calling_ae: 
 
 
 def _matches(rule: Rule, header: InstanceHeader, calling_ae: str) -> bool:
-    said = (
+    conditions = (
         (rule.calling_ae, calling_ae),
         (rule.station, header.station_name),
         (rule.institution, header.institution),
@@ -57,4 +57,4 @@ def _matches(rule: Rule, header: InstanceHeader, calling_ae: str) -> bool:
         (rule.modality, header.modality),
         (rule.kind, header.kind),
     )
-    return all(fnmatchcase(value.strip().casefold(), pattern.strip().casefold()) for pattern, value in said)
+    return all(fnmatchcase(value.strip().casefold(), pattern.strip().casefold()) for pattern, value in conditions)

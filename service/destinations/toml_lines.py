@@ -1,4 +1,4 @@
-"""On which line of a TOML document each key stands: the standard library's parser does not say."""
+"""The line number of each key of a TOML document, which the parser of the standard library does not give."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import tomllib
 from collections.abc import Iterator
 
 Place = tuple[str | int, ...]
-"""A way into the document: keys, and positions in arrays of tables."""
+"""A path in the document: keys, and indexes in arrays of tables."""
 
 _QUOTES = ('"""', "'''", '"', "'")
 
 
 def locate(text: str) -> dict[Place, int]:
-    """Map each table, array item and key of a valid document to its line, counted from 1. Inline tables count as one value."""
+    """Map each table, array item and key of a valid document to its line, from 1. An inline table counts as one value."""
     lines: dict[Place, int] = {}
     counts: dict[Place, int] = {}
     here: Place = ()
@@ -38,46 +38,46 @@ def line_of(place: Place, lines: dict[Place, int]) -> int:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Each header and each key with its value, with the line on which it begins; comments are left away."""
-    line, depth, start, said, position = 1, 0, 1, "", 0
+    """Each table header and each key with its value, with the line of its start; without comments."""
+    line, depth, start, statement, position = 1, 0, 1, "", 0
     while position < len(text):
         rest = text[position : position + 3]
         quote = next((each for each in _QUOTES if rest.startswith(each)), None)
         if quote:
             end = _end_of_string(text, position, quote)
             piece = text[position:end]
-            said, position = said + piece, end
+            statement, position = statement + piece, end
             line += piece.count("\n")
             continue
         character = text[position]
         if character == "#":
             position = (text.find("\n", position) + 1 or len(text) + 1) - 1
             continue
-        # The brackets of a table's header balance like those of an array.
+        # The brackets of a table header balance like those of an array.
         depth += (character in "[{") - (character in "]}")
         if character == "\n":
             line += 1
             if depth == 0:
-                if said.strip():
-                    yield start, said.strip()
-                said, start = "", line
-        elif said or not character.isspace():
-            start = start if said else line
-            said += character
+                if statement.strip():
+                    yield start, statement.strip()
+                statement, start = "", line
+        elif statement or not character.isspace():
+            start = start if statement else line
+            statement += character
         position += 1
-    if said.strip():
-        yield start, said.strip()
+    if statement.strip():
+        yield start, statement.strip()
 
 
 def _end_of_string(text: str, start: int, quote: str) -> int:
-    """Position after the string that begins at `start`."""
+    """Position after the string that starts at `start`."""
     position = start + len(quote)
     while position < len(text):
         if text[position] == "\\" and quote.startswith('"'):
             position += 2
         elif text.startswith(quote, position):
             position += len(quote)
-            # Up to two quotation marks may stand right before the closing three.
+            # Up to two quotation marks may precede the three closing ones.
             while len(quote) == 3 and text[position : position + 1] == quote[0]:
                 position += 1
             return position
@@ -95,7 +95,7 @@ def _end_of_key(statement: str) -> int:
 
 
 def _keys(dotted: str) -> tuple[str, ...]:
-    """Take ``a."b.c".d`` apart."""
+    """Split ``a."b.c".d`` into its keys."""
     keys: list[str] = []
     value: object = tomllib.loads(f"{dotted.strip()} = 0")
     while isinstance(value, dict):
@@ -105,7 +105,7 @@ def _keys(dotted: str) -> tuple[str, ...]:
 
 
 def _resolve(keys: tuple[str, ...], counts: dict[Place, int], new_item: bool = False) -> Place:
-    """Put the positions in: a header speaks of the last item of each array of tables that it names."""
+    """Insert the indexes: a table header refers to the last item of each array of tables that it names."""
     place: Place = ()
     for depth, key in enumerate(keys, 1):
         place = (*place, key)

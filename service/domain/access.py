@@ -1,4 +1,4 @@
-"""Who may do what: roles for people, scopes for software, one table between them. No I/O."""
+"""Roles of people, scopes of API keys, and the table from roles to scopes. No I/O."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from enum import StrEnum
 
 
 class Scope(StrEnum):
-    """One kind of thing that a request may do; every route names one."""
+    """A permission; every route requires one."""
 
     READ = "read"
-    """Worklist, studies, pictures, hanging, DICOMweb retrieval, corrections, deliveries: whatever shows and changes nothing."""
+    """Worklist, studies, images, hanging, DICOMweb retrieval, corrections, deliveries: everything that only shows."""
     UPLOAD = "upload"
-    """Hand studies in: POST and STOW-RS."""
+    """Upload studies: POST and STOW-RS."""
     FEEDBACK = "feedback"
-    """Say whether a label is right."""
+    """Give feedback on labels."""
     DECIDE = "decide"
-    """Approve, reject and undo corrections, release held studies."""
+    """Approve, reject and revert corrections, release held studies."""
     OPERATE = "operate"
-    """Retry deliveries, analyse an image anew."""
+    """Retry deliveries, analyse an image again."""
     METRICS = "metrics"
     ADMIN = "admin"
-    """Users, keys, the audit trail."""
+    """Users, keys, the audit log."""
 
 
 class Role(StrEnum):
-    """What a person is; each role may do what the one before may."""
+    """Role of a person; each role includes the scopes of the one before."""
 
     VIEWER = "viewer"
     APPROVER = "approver"
@@ -36,20 +36,20 @@ _VIEWER = frozenset({Scope.READ, Scope.FEEDBACK, Scope.METRICS})
 _APPROVER = _VIEWER | {Scope.UPLOAD, Scope.DECIDE, Scope.OPERATE}
 
 SCOPES: dict[Role, frozenset[Scope]] = {Role.VIEWER: _VIEWER, Role.APPROVER: _APPROVER, Role.ADMIN: frozenset(Scope)}
-"""What each role may do."""
+"""The scopes of each role."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who makes a request."""
+    """The person or the key that makes a request."""
 
     name: str
-    """Of the account or of the key: what the audit trail says."""
+    """Name of the account or of the key, for the audit log."""
     display_name: str
-    """As people read it in a correction's history."""
+    """Name for people, for example in the history of a correction."""
     scopes: frozenset[Scope]
     role: Role | None
-    """None for software."""
+    """None for a key."""
 
     @property
     def is_person(self) -> bool:

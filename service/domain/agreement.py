@@ -1,4 +1,4 @@
-"""Does the header say what the pixels show? One rule for view and laterality."""
+"""Whether the declared view and laterality agree with the pixels; one rule for both."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from service.domain.findings import Agreement, CorrectionKind, InstanceHeader, L
 
 NORMATIVE_VIEW_SOURCES = frozenset({"ViewCodeSequence", "ViewPosition"})
 NORMATIVE_LATERALITY_SOURCES = frozenset({"ImageLaterality"})
-"""Where PS3.3 C.8.11.7 wants the labels of a mammogram. A label that stands elsewhere only (film) counts as missing."""
+"""Attributes that PS3.3 C.8.11.7 requires for the labels of a mammogram. A label in another attribute only (film) counts as missing."""
 
 
 def compare_view(header: InstanceHeader, label: Label | None) -> Agreement:
     """Compare the declared view with the view in the pixels.
 
-    The networks know CC and MLO only (Yi et al. 2019): any other declared view can neither be confirmed nor contradicted.
+    The networks were trained on CC and MLO only (Yi et al. 2019): they can neither confirm nor contradict any other declared view.
     """
     pixels = View(label.value) if label else View.UNKNOWN
     if header.view not in {View.CC, View.MLO, View.UNKNOWN} or header.view_modifiers:
@@ -52,13 +52,13 @@ _WORST_FIRST = (Agreement.CONTRADICT, Agreement.MISSING, Agreement.UNSURE, Agree
 
 
 def summarise_image(correction: LabelCorrection) -> Agreement:
-    """One word for an image: how its header stands to its pixels."""
+    """The agreement of an image in one word."""
     if correction.kind is not None:
         return _OF_KIND[correction.kind]
     return Agreement.UNSURE if Agreement.UNSURE in (correction.view, correction.laterality) else Agreement.AGREE
 
 
 def summarise_study(corrections: Iterable[LabelCorrection]) -> Agreement | None:
-    """One word for a study, that of its worst image; None where no image was compared."""
+    """The agreement of a study in one word: that of its worst image; None where no image was compared."""
     found = {summarise_image(each) for each in corrections}
     return next((each for each in _WORST_FIRST if each in found), None)

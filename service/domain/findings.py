@@ -1,4 +1,4 @@
-"""What is known of an image, a study and a delivery. Frozen values that travel as JSON between rooms; no rule lives here."""
+"""Findings, conclusions, corrections and states, as frozen values that the ledger stores as JSON. The rules are in the other modules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.vocabulary import Density, ImageKind, Laterality, View, ViewModifier
 
 
-class _Value(BaseModel):
+class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
@@ -30,15 +30,15 @@ class Priority(StrEnum):
     BACKGROUND = "background"
 
 
-class Reason(_Value):
-    """Why something was not done: a stable code for programs, a sentence for people (never with patient data)."""
+class Reason(_Frozen):
+    """Why something was not done: a stable code for programs, a sentence for people (without patient data)."""
 
     code: str
     text: str
 
 
-class InstanceHeader(_Value):
-    """The parts of a DICOM header that rules read, parsed into enums at the door."""
+class InstanceHeader(_Frozen):
+    """The attributes of a DICOM header that the rules use, parsed into enums when the instance is received."""
 
     sop_instance_uid: str
     sop_class_uid: str
@@ -50,8 +50,8 @@ class InstanceHeader(_Value):
     view: View = View.UNKNOWN
     view_modifiers: tuple[ViewModifier, ...] = ()
     laterality: Laterality = Laterality.UNKNOWN
-    view_source: str = Field("", description="DICOM keyword that declared the view, '' where none did")
-    laterality_source: str = Field("", description="DICOM keyword that declared the laterality, '' where none did")
+    view_source: str = Field("", description="DICOM keyword that declares the view, '' where none does")
+    laterality_source: str = Field("", description="DICOM keyword that declares the laterality, '' where none does")
     has_pixels: bool = False
     rows: int = 0
     columns: int = 0
@@ -80,25 +80,25 @@ class InstanceHeader(_Value):
         return self.field_of_view_horizontal_flip == "YES"
 
 
-class ModelIdentity(_Value):
-    """Which network said it."""
+class ModelIdentity(_Frozen):
+    """A network and its version."""
 
     name: str
     version: str
     sha256: str
-    task: str = Field("", description="what it answers: labeler or cancer")
+    task: str = Field("", description="what it predicts: labeler or cancer")
     calibration: str = Field("none", description="name of the calibration applied to its scores; 'none' for raw scores")
 
 
-class Label(_Value):
-    """A label read from pixels. `value` is UNKNOWN where the best class stays below the manifest's confidence threshold."""
+class Label(_Frozen):
+    """A label that a network predicted. `value` is UNKNOWN where the best class is below the manifest's confidence threshold."""
 
     value: str
     confidence: float
     probabilities: dict[str, float]
 
 
-class Peak(_Value):
+class Peak(_Frozen):
     """The highest point of the heatmap, in source pixels (row, column) with its strength 0 to 1."""
 
     row: float
@@ -106,8 +106,8 @@ class Peak(_Value):
     strength: float
 
 
-class Marker(_Value):
-    """A lead marker burned into the picture, where one could be read."""
+class Marker(_Frozen):
+    """A lead marker that is burned into the image and could be read."""
 
     text: str
     laterality: Laterality = Laterality.UNKNOWN
@@ -115,8 +115,8 @@ class Marker(_Value):
     confidence: float
 
 
-class ImageFinding(_Value):
-    """The answer for one image: labels and score, or the reason why there are none."""
+class ImageFinding(_Frozen):
+    """The result of the analysis of one image: labels and score, or the reason why there are none."""
 
     sop_instance_uid: str
     state: InstanceState
@@ -130,7 +130,7 @@ class ImageFinding(_Value):
     chest_wall_right: bool | None = Field(None, description="the chest wall is at the right edge of the pixel matrix")
     outline: tuple[tuple[float, float], ...] = Field((), description="around the peak: (row, column) of each corner, source pixels")
     marker: Marker | None = None
-    inverted: bool = Field(False, description="the pixels showed a white background that the header did not announce")
+    inverted: bool = Field(False, description="the pixels have a white background although the header says otherwise")
     models: tuple[ModelIdentity, ...] = ()
     provider: str = ""
     seconds: float = 0.0
@@ -144,47 +144,47 @@ class Agreement(StrEnum):
 
 
 class CorrectionKind(StrEnum):
-    """In what way header and pixels differ; a policy names each kind."""
+    """How header and pixels differ; a policy has an action for each kind."""
 
     MISSING = "missing"
     CONTRADICTS = "contradicts"
     MIRRORED = "mirrored"
-    """The whole picture is flipped: its labels are right, its orientation is not."""
+    """The whole image is flipped: its labels are right, its orientation is wrong."""
     SIDES_SWAPPED = "sides-swapped"
-    """Both breasts of the study bear the other's label."""
+    """Both breasts of the study have the label of the other one."""
     VIEW_UNKNOWN = "view-unknown"
-    """A view is declared that the networks do not know: it can neither be confirmed nor corrected."""
+    """The networks were not trained on the declared view: they can neither confirm nor correct it."""
 
 
 class CorrectionState(StrEnum):
-    """The life of a correction in the ledger."""
+    """State of a correction in the ledger (`service.domain.correction_lifecycle`)."""
 
     REPORTED = "reported"
-    """Written into reports only; a person may still approve it where nothing stands in the way."""
+    """Only written into reports; a person may still approve it unless it is blocked."""
     PROPOSED = "proposed"
     APPROVED = "approved"
     REJECTED = "rejected"
     WITHDRAWN = "withdrawn"
-    """A later conclusion of the study sees no such difference any more."""
+    """A later conclusion of the study has no such difference any more."""
     APPLIED = "applied"
-    """Every destination took it; the proof is still to come."""
+    """Every destination accepted it; the proof is pending."""
     VERIFIED = "verified"
     MISMATCH = "mismatch"
-    """A destination did not take it, or kept the old labels."""
+    """A destination did not accept it, or still has the old labels."""
     REVERTING = "reverting"
     REVERTED = "reverted"
 
 
-class Evidence(_Value):
-    """A witness for or against a difference: a stable code, a sentence, and the image it stands in where that is another one."""
+class Evidence(_Frozen):
+    """Independent evidence on a difference: a stable code, a sentence, and the other image where the evidence comes from one."""
 
     code: str
     text: str
     sop_instance_uid: str = ""
 
 
-class LabelCorrection(_Value):
-    """Declared labels of one image against those of its pixels. What becomes of a difference is policy's and the ledger's."""
+class LabelCorrection(_Frozen):
+    """The declared labels of one image compared with its pixels, and what a correction would write."""
 
     sop_instance_uid: str
     view: Agreement
@@ -194,11 +194,11 @@ class LabelCorrection(_Value):
     pixel_view: View
     pixel_laterality: Laterality
     kind: CorrectionKind | None = Field(None, description="null where nothing differs")
-    confidence: float = Field(0.0, description="of the least sure label that would be written")
+    confidence: float = Field(0.0, description="lowest confidence of the labels that would be written")
     evidence: tuple[Evidence, ...] = ()
-    film: bool = Field(False, description="digitised film, which a destination must opt in for")
+    film: bool = Field(False, description="digitised film; a destination must opt in")
     blocked_reason: str = Field(
-        "", description="why this image is reported only, whatever policy or a person says; '' where nothing stands in the way"
+        "", description="why this correction is only reported, even if a policy or a person approves it; '' where it can be applied"
     )
     reason: str = ""
 
@@ -208,29 +208,29 @@ class LabelCorrection(_Value):
 
     @property
     def new_view(self) -> View:
-        """The view after the correction: that of the pixels where the declared one is missing or wrong."""
+        """The view after the correction: that of the pixels where the declared view is missing or wrong."""
         return self.pixel_view if self.view in (Agreement.MISSING, Agreement.CONTRADICT) else self.declared_view
 
     @property
     def new_laterality(self) -> Laterality:
-        """The side after the correction; a mirrored picture keeps its declared side."""
+        """The side after the correction; a mirrored image keeps its declared side."""
         wrong = self.laterality in (Agreement.MISSING, Agreement.CONTRADICT) and self.kind is not CorrectionKind.MIRRORED
         return self.pixel_laterality if wrong else self.declared_laterality
 
 
 class Verdict(StrEnum):
-    """What the images of a study say together about its labels."""
+    """The verdict on the labels of a whole study."""
 
     AS_DECLARED = "as-declared"
     ONE_WRONG_LABEL = "one-wrong-label"
     SIDES_SWAPPED = "sides-swapped"
     MIRRORED = "mirrored"
     INCONCLUSIVE = "inconclusive"
-    """Something differs, and the images together do not settle what."""
+    """Something differs, and the evidence does not decide what is wrong."""
 
 
-class Reasoning(_Value):
-    """The study-level reasoning, in a word and in sentences."""
+class Reasoning(_Frozen):
+    """The verdict on a study with its reasons in sentences."""
 
     verdict: Verdict = Verdict.AS_DECLARED
     text: str = ""
@@ -242,19 +242,19 @@ class TriageFlag(StrEnum):
     NOT_SCORED = "not-scored"
 
 
-class BreastFinding(_Value):
+class BreastFinding(_Frozen):
     laterality: Laterality
     score: float | None
     density: Density
     images: tuple[str, ...]
 
 
-class Conclusion(_Value):
-    """The answer for one study. A new version supersedes the former one."""
+class Conclusion(_Frozen):
+    """The result for one study. A new version supersedes the former one."""
 
     study_instance_uid: str
     version: int
-    fingerprint: str = Field(description="sha256 over the images concluded on and the models used: equal input, equal fingerprint")
+    fingerprint: str = Field(description="sha256 over the images and the models of this conclusion: equal input, equal fingerprint")
     concluded_at: datetime
     complete: bool = Field(description="the pixels show R-CC, L-CC, R-MLO and L-MLO")
     images: tuple[ImageFinding, ...]
@@ -269,7 +269,7 @@ class Conclusion(_Value):
 
 
 class ObjectKind(StrEnum):
-    """What is produced for a destination."""
+    """The kind of DICOM object that is built for a destination."""
 
     CAD = "cad-sr"
     REPORT = "sr"
@@ -283,19 +283,19 @@ class ObjectKind(StrEnum):
 
 
 class DeliveryState(StrEnum):
-    """PENDING and SENT are on the way; the others are terminal."""
+    """PENDING and SENT are open; the others are terminal (`service.domain.delivery_lifecycle`)."""
 
     PENDING = "pending"
     SENT = "sent"
     VERIFIED = "verified"
     MISMATCH = "mismatch"
-    """The destination said yes and holds something else."""
+    """The destination accepted the object and holds something else."""
     REJECTED = "rejected"
-    """The destination said no, for good."""
+    """The destination rejected the object permanently."""
     FAILED = "failed"
-    """It could not be brought to an end: unreachable or unproven through every try."""
+    """Every try failed: the destination was unreachable, or the arrival could not be proved."""
     UNSUPPORTED = "unsupported"
-    """The destination does not take objects of this class; by agreement, so nothing is wrong."""
+    """The destination does not accept objects of this class, by agreement: nothing is wrong."""
 
     @property
     def is_open(self) -> bool:

@@ -1,4 +1,4 @@
-"""A DICOM header becomes enums and plain values. Whatever is absent, odd or unreadable becomes UNKNOWN, empty or the default."""
+"""From a DICOM data set to an `InstanceHeader`. What is absent or unreadable becomes UNKNOWN, empty or the default."""
 
 from __future__ import annotations
 
@@ -34,33 +34,24 @@ _SECONDARY_CAPTURES = frozenset(
         MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
     }
 )
-
-
-_DIGITAL = frozenset({DigitalMammographyXRayImageStorageForPresentation, DigitalMammographyXRayImageStorageForProcessing})
-
-
-_ALWAYS_LOSSY = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless})
-
-
+_DIGITAL_MAMMOGRAPHY = frozenset({DigitalMammographyXRayImageStorageForPresentation, DigitalMammographyXRayImageStorageForProcessing})
+_LOSSY_SYNTAXES = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless})
 _SYNTHESISED_TYPES = frozenset({"GENERATED_2D", "TOMO_2D", "SYNTHESIZED_2D", "SYNTHETIC_2D"})
-
-
+"""Image Type values of synthesised 2D mammograms."""
 _SYNTHESISED_NAMES = re.compile(
     r"C[- ]?VIEW|S[- ]VIEW|V[- ]?PREVIEW|INTELLIGENT 2D|INSIGHT 2D|SYNTH\w* (2D|MAMMO)|SYNTHETIC|SYNTHESI[ZS]ED"
 )
-"""Hologic C-View and Intelligent 2D, Siemens Insight 2D, GE V-Preview, Fujifilm S-View."""
-
-
-_NAMES = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
+"""Names of synthesised 2D mammograms: Hologic C-View and Intelligent 2D, Siemens Insight 2D, GE V-Preview, Fujifilm S-View."""
+_NAME_KEYWORDS = ("SeriesDescription", "ProtocolName", "AcquisitionDeviceProcessingDescription")
 
 
 def read_header(dataset: Dataset) -> InstanceHeader:
-    """Parse what rules read. Whatever is absent, odd or unreadable becomes UNKNOWN, empty or the default; nothing is raised.
+    """Parse the attributes that the rules use. What is absent or unreadable becomes UNKNOWN, empty or the default; nothing is raised.
 
     Parameters
     ----------
     dataset
-        With file meta information, and not read with `stop_before_pixels`: the presence of Pixel Data is one of the answers.
+        With file meta information, and not read with `stop_before_pixels`: the header says whether there is Pixel Data.
     """
     view, modifiers, view_source = read_view(dataset)
     laterality, laterality_source = read_laterality(dataset)
@@ -97,7 +88,7 @@ def read_header(dataset: Dataset) -> InstanceHeader:
         partial_view=read_term(dataset, "PartialView") == "YES",
         implant=read_term(dataset, "BreastImplantPresent") == "YES",
         quality_control=read_term(dataset, "QualityControlImage") == "YES",
-        lossy=read_text(dataset, "LossyImageCompression") == "01" or syntax in _ALWAYS_LOSSY,
+        lossy=read_text(dataset, "LossyImageCompression") == "01" or syntax in _LOSSY_SYNTAXES,
         field_of_view_horizontal_flip=_read_flip(dataset),
         orientation=read_terms(dataset, "PatientOrientation"),
     )
@@ -113,7 +104,7 @@ def _read_flip(dataset: Dataset) -> Literal["YES", "NO"] | None:
 
 
 def _read_kind(dataset: Dataset, view: View) -> ImageKind:
-    """Tell film, full-field, synthesised 2D and tomosynthesis apart; UNKNOWN for what is no mammogram."""
+    """Film, full-field, synthesised 2D or tomosynthesis; UNKNOWN for an object that is no mammogram."""
     sop_class, modality = read_text(dataset, "SOPClassUID"), read_term(dataset, "Modality")
     image_type = read_terms(dataset, "ImageType")
     if sop_class == BreastTomosynthesisImageStorage or sop_class in BREAST_PROJECTIONS:
@@ -121,9 +112,9 @@ def _read_kind(dataset: Dataset, view: View) -> ImageKind:
     if sop_class in _SECONDARY_CAPTURES:
         film = modality == "MG" or (modality == "RG" and view is not View.UNKNOWN and "BREAST" in read_words(dataset, "BodyPartExamined"))
         return ImageKind.FILM if film else ImageKind.UNKNOWN
-    if sop_class not in _DIGITAL:
+    if sop_class not in _DIGITAL_MAMMOGRAPHY:
         return ImageKind.UNKNOWN
-    names = " ".join(read_term(dataset, keyword) for keyword in _NAMES)
+    names = " ".join(read_term(dataset, keyword) for keyword in _NAME_KEYWORDS)
     if _SYNTHESISED_TYPES.intersection(image_type) or _SYNTHESISED_NAMES.search(names):
         return ImageKind.SYNTHESISED
     if any(value.startswith("TOMO") for value in image_type[2:]):

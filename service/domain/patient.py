@@ -1,4 +1,4 @@
-"""Whose study it is, as the worklist shows it. Never part of a header, a finding, an event, a log or a metric."""
+"""The patient of a study, for the worklist. Never part of an instance header, a finding, an event, a log or a metric."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _LONGEST_ID, _LONGEST_NAME = 64, 200
 
 
 class Patient(BaseModel):
-    """The patient module (PS3.3 C.7.1.1 and C.7.2.2), read tolerantly; empty where the header says nothing."""
+    """The patient module (PS3.3 C.7.1.1 and C.7.2.2); a field is empty where the header has no readable value."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -29,12 +29,12 @@ class Patient(BaseModel):
 
     @property
     def key(self) -> str:
-        """What tells patients apart: issuer and ID (PS3.3 C.7.1.1); empty where there is no ID, and then no study is anyone's prior."""
+        """Issuer and ID identify a patient (PS3.3 C.7.1.1); empty without an ID, and then the study has no priors."""
         return f"{self.issuer}|{self.patient_id}" if self.patient_id else ""
 
 
 def read_patient(dataset: Dataset) -> Patient:
-    """Read whose image it is; what cannot be read stays empty."""
+    """Read the patient of an image; what cannot be read stays empty."""
     birth_date = read_text(dataset, "PatientBirthDate")
     return Patient(
         patient_id=_clean(read_text(dataset, "PatientID"), _LONGEST_ID),
@@ -57,9 +57,9 @@ def _day(text: str) -> date | None:
         return None
 
 
-def _age(told: str, born: date | None, studied: date | None) -> int | None:
-    """Years, as an AS value tells them (PS3.5 6.2), else from the dates."""
-    if match := re.fullmatch(r"(\d{3})([DWMY])", told, re.ASCII):
+def _age(declared: str, born: date | None, studied: date | None) -> int | None:
+    """Years, from an AS value (PS3.5 6.2) or else from the dates."""
+    if match := re.fullmatch(r"(\d{3})([DWMY])", declared, re.ASCII):
         return int(match[1]) if match[2] == "Y" else int(match[1]) // {"D": 365, "W": 52, "M": 12}[match[2]]
     if born is None or studied is None or studied < born:
         return None

@@ -1,4 +1,4 @@
-"""Time in days, weeks and months of UTC. No I/O."""
+"""Days, weeks and months of UTC, for values over time. No I/O."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Bucket(StrEnum):
 
 
 def first_day(day: date, bucket: Bucket) -> date:
-    """The first day of the bucket that a day lies in."""
+    """The first day of the bucket that contains a day."""
     if bucket is Bucket.WEEK:
         return day - timedelta(days=day.weekday())
     return day.replace(day=1) if bucket is Bucket.MONTH else day
 
 
 def buckets_between(first: date, last: date, bucket: Bucket) -> list[date]:
-    """First days of all buckets from that of `first` to that of `last`."""
+    """The first days of all buckets from the one of `first` to the one of `last`."""
     found, start = [], first_day(first, bucket)
     while start <= last:
         found.append(start)

@@ -1,4 +1,4 @@
-"""Who comes first: a flag at the manifest's operating point. A triage aid, not a diagnosis."""
+"""The triage flag of a study, at the operating point of the manifest. A triage aid, not a diagnosis."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Context:
         from service.analyse.runner import Analyser  # the sweeper opens a context too, and needs no ONNX Runtime
 
         return Analyser(
-            zoo=self.settings.model_dir,
+            model_dir=self.settings.model_dir,
             provider=self.settings.provider,
             allow_cpu_fallback=self.settings.allow_cpu_fallback,
             max_pixels=self.settings.max_pixels,

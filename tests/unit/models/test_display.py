@@ -48,7 +48,7 @@ def look(shown: DisplayPixels) -> NDArray[np.float64]:
 def test_values_under_their_window_are_the_rendered_greys(stored: NDArray[Any], attributes: dict[str, Any], windows_from: str) -> None:
     dataset = make_dataset(stored, bits_stored=min(12, 8 * stored.dtype.itemsize), **attributes)
     shown = display_pixels(dataset)
-    rendered = to_grey(stored, dataset, turned=shown.inverse != (attributes.get("PhotometricInterpretation") == "MONOCHROME1"))
+    rendered = to_grey(stored, dataset, inverted=shown.inverse != (attributes.get("PhotometricInterpretation") == "MONOCHROME1"))
     assert shown.windows_from == windows_from
     assert np.abs(look(shown) - rendered).max() <= 1.5
     assert rendered.max() > 100

@@ -73,7 +73,7 @@ def test_inversion_happens_once_where_the_header_asks(attributes: dict[str, Any]
     plain = to_grey(BREAST, make_dataset(BREAST, **window))
     grey = to_grey(BREAST, make_dataset(BREAST, **window, **attributes))
     assert np.abs(grey.astype(int) - (255 - plain if inverse else plain)).max() <= 1
-    turned = to_grey(BREAST, make_dataset(BREAST, **window, **attributes), turned=True)
+    turned = to_grey(BREAST, make_dataset(BREAST, **window, **attributes), inverted=True)
     assert np.abs(turned.astype(int) + grey - 255).max() <= 1
 
 

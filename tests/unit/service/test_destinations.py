@@ -111,7 +111,7 @@ def test_a_destination_needs_no_more_than_an_address(tmp_path: Path) -> None:
         (PACS + '[[rule]]\nstation = "X"\nto = ["pacs", "pax"]\n', "8: rule 1, to: no destination is named 'pax'"),
         ('[[rule]]\nstation = "X"\n', "1: rule 1, to: is missing"),
         ('\n[[webhook]]\nname = "w"\nurl = "ftp://x"\n', '4: webhook "w", url: '),
-        ('[destination]\nname = "a"\n', "1: destination: is a table of its own for each, [[destination]]"),
+        ('[destination]\nname = "a"\n', "1: destination: write one table for each, [[destination]]"),
         ('# nothing\ndestinations = []\n', "2: destinations: unknown key (did you mean destination?)"),
         ('[[destination]]\nname = "a\n', "2: Illegal character"),
         ('[[destination]]\nname "a"\n', "2: Expected '='"),
@@ -139,7 +139,7 @@ def test_secrets_come_from_files_of_their_own(tmp_path: Path) -> None:
     assert destination.dicomweb.password == "geheim"
     assert "geheim" not in repr(destination)
     both = text.replace("password_file", 'password = "x", password_file')
-    assert "stands beside password" in complaints(tmp_path, both)[0]
+    assert "cannot be combined with password" in complaints(tmp_path, both)[0]
 
 
 def test_no_complaint_quotes_a_secret(tmp_path: Path) -> None:

@@ -9,14 +9,14 @@ import pytest
 from models.preprocessing.geometry import Box, Placement
 from service.analyse.heatmap import (
     MOST_CORNERS,
-    PICTURE_SIDE,
+    PREVIEW_SIDE,
     decode_png,
     encode_array,
     encode_png,
     find_outline,
     find_peak,
     overlay,
-    picture_shape,
+    preview_shape,
     shrink,
     suspicion,
 )
@@ -87,8 +87,8 @@ def test_an_overlay_changes_only_what_is_suspicious() -> None:
 def test_pictures_survive_png_and_previews_are_bounded() -> None:
     colours = np.random.default_rng(0).integers(0, 256, (30, 20, 3)).astype(np.uint8)
     assert np.array_equal(decode_png(encode_png(colours)), colours)
-    assert max(shrink(np.zeros((4600, 2800), np.uint8)).shape) == PICTURE_SIDE
-    assert picture_shape((300, 200)) == (300, 200), "small pictures are not blown up"
+    assert max(shrink(np.zeros((4600, 2800), np.uint8)).shape) == PREVIEW_SIDE
+    assert preview_shape((300, 200)) == (300, 200), "small pictures are not blown up"
 
 
 def test_the_array_says_which_source_it_covers() -> None:
