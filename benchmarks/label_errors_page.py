@@ -13,30 +13,30 @@ _INTRODUCTION = """\
 "unsure". Intervals are 95 % (Wilson). The images of one study are not independent of each other, so the intervals are a little too narrow.
 
 * **noticed**: the difference is in the ledger and in the reports. **settled**: with the right kind and a correction that a person may
-  approve. **open**: reported, but nobody may apply it, because no second witness bears it out (a wrong label and a mirrored picture
-  look the same), or two witnesses disagree. **named wrongly**: a correction is on offer, and its kind or its labels are wrong.
+  approve. **open**: reported, but nobody may apply it, because no second evidence supports it (a wrong label and a mirrored image
+  look the same), or the evidence disagrees. **named wrongly**: a correction is on offer, and its kind or its labels are wrong.
 * **unsure**: not noticed because a label is below confidence. **missed**: the networks agreed with the wrong label.
 * **harm**: a study in which some image has a correction on offer that would write a wrong label, or an orientation that is wrong.
 * "of one image": every image of every study had the error in turn. The rows of whole studies count studies of both breasts.
-  "detectors tell": every header says with FieldOfViewHorizontalFlip whether its picture was flipped.
+  "detectors tell": every header says with FieldOfViewHorizontalFlip whether its image was flipped.
 """
 _ABOUT_49 = """\
-On machine 49, 27 of 62 studies lie wholly against their labels in the data set itself before anything is seeded, and several images that
-the set calls CC show the whole pectoral muscle, as exaggerated views do, and are read as MLO. There, an error seeded into a mirrored study
-can make it look ordinary (missed): no reading of a side from the lie of the breast can do better. Read these rows as what a hospital
-with such a machine would see.
+On machine 49, all images of 27 of 62 studies contradict their labels in the data set itself before anything is seeded, and several images
+that the set calls CC show the whole pectoral muscle, as exaggerated views do, and are read as MLO. There, an error seeded into a mirrored
+study can make it look ordinary (missed): no reading of a side from the orientation of the breast can do better. These rows are what a
+hospital with such a machine would see.
 """
 _ABOUT_CHECK = """\
 The networks never saw the patients above, but the rules did. In the first run there was harm, in 20 of 258 seeds with fewer views and in 76
-of 796 on machine 49: repeated views of one breast, and exaggerated views read as MLO. It led to three rules: the contralateral image is
-heard only where one reading completes the four views, a view is contradicted only with a witness, and a sibling that may be mirrored
-still counts for its breast. So the zeros above were worked for. These are other patients, looked at once, after the last rule; the labeler
-was tuned on them, but not trained. The one seed with harm here is none: the set calls an image of machine 210 L CC, its lead marker says
-L MLO, and that was the correction on offer.
+of 796 on machine 49: repeated views of one breast, and exaggerated views read as MLO. It led to three rules: the contralateral image
+counts only where one reading completes the four views, a view is contradicted only with evidence, and a sibling that may be mirrored
+still counts for its breast. The rules were therefore tuned to the zeros above. These are other patients, examined once, after the last
+rule; the labeler was tuned on them, but not trained. The one seed with harm here is none: the set calls an image of machine 210 L CC,
+its lead marker says L MLO, and that was the offered correction.
 """
 _ABOUT_MARKERS = """\
-Pictures of 640 x 640 pixels: letters of most machines are 8 pixels high or less there, or tilted or in two lines, and are passed over; all
-that is read stands on a few machines. The reader's limits were chosen on the training part. In the full resolution of a detector the same
+Pictures of 640 x 640 pixels: letters of most machines are 8 pixels high or less there, or tilted or in two lines, and are not read; all
+that are read come from a few machines. The reader's limits were chosen on the training part. In the full resolution of a detector the same
 letters have four to six times as many pixels; how often they are read there has not been measured, for want of such images.
 """
 

@@ -110,8 +110,8 @@ def _print_whole(context: Context, row: CorrectionRow, as_json: bool) -> None:
     for text in (f"image {whole.sop_instance_uid}", f"study {whole.study_instance_uid}", whole.reason, whole.blocked_reason):
         if text:
             out.print(text, markup=False, highlight=False)
-    for witness in whole.evidence:
-        out.print(f"witness ({witness.code}): {witness.text}", markup=False, highlight=False)
+    for each in whole.evidence:
+        out.print(f"evidence ({each.code}): {each.text}", markup=False, highlight=False)
     for step in whole.history:
         out.print(f"{step.at:%Y-%m-%d %H:%M:%S}Z {step.state} by {step.actor}: {step.reason}", markup=False, highlight=False)
     for delivery in whole.deliveries:

@@ -133,7 +133,7 @@ def _region(conclusion: Conclusion, image: ImageFinding, name: str, position: Se
 def _wrong_label(conclusion: Conclusion, image: ImageFinding, correction: LabelCorrection, name: str, position: Sequence[int]) -> Dataset:
     """A declared label that the pixels contradict: TID 4006 rows 18 and 21 with TID 4014 row 1.
 
-    Where something stands in the way of a correction, as where no second witness settles the side, no certainty is claimed.
+    Where the correction is blocked, for example without a second evidence for the side, the report claims no certainty.
     """
     return _finding(
         concepts.IMAGE_QUALITY,

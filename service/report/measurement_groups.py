@@ -154,11 +154,11 @@ def _agreement(correction: LabelCorrection) -> list[QualitativeEvaluation]:
 
 
 def _describe_correction(correction: LabelCorrection) -> list[str]:
-    """Both labels, the kind of difference and its reason; the witnesses; what stands in the way of a correction."""
+    """Both labels, the kind of difference and its reason; the evidence; why the correction is blocked."""
     declared = f"{correction.declared_laterality} {correction.declared_view}"
     seen = f"{correction.pixel_laterality} {correction.pixel_view}"
     sentences = [f"Declared {declared}, pixels show {seen}; {correction.kind or 'no difference'}: {correction.reason}"]
-    sentences += [f"Witness, {witness.code}: {witness.text}" for witness in correction.evidence]
+    sentences += [f"Evidence, {each.code}: {each.text}" for each in correction.evidence]
     if correction.kind is not None and correction.blocked_reason:
         sentences.append(f"Reported only: {correction.blocked_reason}")
     return sentences

@@ -57,7 +57,7 @@ SAMPLE_STUDIES = (
     SampleStudy(BENIGN, "Curie^Marie", "T-1001", "20241104", rightly),
     SampleStudy(MALIGNANT, "Curie^Marie", "T-1001", "20261121", one_view_wrong),
     SampleStudy(BENIGN, "Noether^Emmy", "T-1002", "20261121", not_at_all, "MAMMO2", "Vendor B", "7.0.3", "19720323"),
-    # The detector says that it flipped nothing: the witness by which swapped labels are told from a mirrored picture.
+    # The detector says that it flipped nothing: the evidence that distinguishes swapped labels from mirrored images.
     SampleStudy(MALIGNANT, "Hopper^Grace", "T-1003", "20261121", sides_swapped, "MAMMO2", attributes={"FieldOfViewHorizontalFlip": "NO"}),
     SampleStudy(BENIGN, "Franklin^Rosalind", "T-1004", "20261121", without_right_mlo, birth_date="19700725"),
     SampleStudy(MALIGNANT, "Meitner^Lise", "T-1005", "20261121", rightly, "MAMMO3", "Vendor A", "2.0", "19581107"),

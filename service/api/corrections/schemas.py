@@ -89,7 +89,7 @@ class CorrectionOut(BaseModel):
     confidence: float = Field(description="of the least sure label that would be written")
     reason: str
     blocked_reason: str = Field(description="why it is reported only, whoever approves it; empty where nothing stands in the way")
-    evidence: list[Evidence] = Field(description="witnesses for and against")
+    evidence: list[Evidence] = Field(description="independent evidence for and against")
     film: bool
     decided_by: str | None = Field(description="a person's name, or `policy`")
     decided_at: datetime | None

@@ -116,9 +116,9 @@ def _conclude(number: int, sources: list[Dataset], models: tuple[ModelIdentity, 
         ImageFinding(sop_instance_uid=uid, state=state, reason=Reason(code=code, text="reason"))
         for uid, (state, code) in zip(uids[2:], reasons, strict=True)
     ]
-    witness = Evidence(code="other-image", text="the other image bears it out", sop_instance_uid=uids[1 - number])
+    evidence = Evidence(code="other-image", text="the other image bears it out", sop_instance_uid=uids[1 - number])
     compared = zip(uids, _DECLARED[number], _SEEN[number], strict=False)
-    corrections = [_compare(uid, declared, seen, witness) for uid, declared, seen in compared]
+    corrections = [_compare(uid, declared, seen, evidence) for uid, declared, seen in compared]
     return Conclusion(
         study_instance_uid=str(sources[0].StudyInstanceUID),
         version=2 + number,
@@ -140,7 +140,7 @@ def _conclude(number: int, sources: list[Dataset], models: tuple[ModelIdentity, 
     )
 
 
-def _compare(uid: str, declared: tuple[str, str], seen: tuple[str, str], witness: Evidence) -> LabelCorrection:
+def _compare(uid: str, declared: tuple[str, str], seen: tuple[str, str], evidence: Evidence) -> LabelCorrection:
     side, view = (Agreement.AGREE if one == other else Agreement.CONTRADICT for one, other in zip(declared, seen, strict=True))
     differs = declared != seen
     return LabelCorrection(
@@ -153,7 +153,7 @@ def _compare(uid: str, declared: tuple[str, str], seen: tuple[str, str], witness
         pixel_laterality=Laterality(seen[0]),
         kind=CorrectionKind.CONTRADICTS if differs else None,
         confidence=0.99,
-        evidence=(witness,) if differs else (),
+        evidence=(evidence,) if differs else (),
         reason="the pixels show another label" if differs else "",
     )
 

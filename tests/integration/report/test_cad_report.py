@@ -182,7 +182,7 @@ def test_a_contradicted_label_is_a_quality_finding_on_its_image(tmp_path: Path) 
     assert float(named(quality, "111012")[0].MeasuredValueSequence[0].NumericValue) == 99
 
 
-def test_no_certainty_is_claimed_for_a_label_that_no_witness_settles(tmp_path: Path) -> None:
+def test_no_certainty_is_claimed_for_a_label_that_no_evidence_decides(tmp_path: Path) -> None:
     study = Study()
     unsettled = correction(study.uids[2], ("L", "MLO"), ("R", "MLO"), *LABELLED)
     report = study.report(unsettled.model_copy(update={"blocked_reason": "no second evidence", "reason": "no second evidence"}))

@@ -75,14 +75,14 @@ def test_what_is_never_automatic_is_not_written_even_if_a_destination_wishes_it(
         correct(image, "R", "CC")
 
 
-def test_a_contradicted_view_waits_for_a_person_and_without_a_witness_not_even_that() -> None:
+def test_a_contradicted_view_waits_for_a_person_and_without_evidence_not_even_that() -> None:
     wrong, sibling = compare(full_field("R", "CC"), "R", "MLO")[0], compare(full_field("R", "CC"), "R", "CC")[0]
     correction = evaluate_labels([wrong, sibling]).corrections[0]
     assert (correction.kind, CorrectionPolicy().action(correction)) == (CorrectionKind.CONTRADICTS, Action.APPROVE)
     assert EAGER.action(evaluate_labels([wrong]).corrections[0]) is Action.REPORT
 
 
-def test_a_contradicted_side_without_a_witness_is_not_written() -> None:
+def test_a_contradicted_side_without_evidence_is_not_written() -> None:
     source = full_field("R", "CC")
     assert EAGER.action(compare(source, "L", "CC")[1]) is Action.REPORT
     with pytest.raises(NothingToCorrect, match="no second evidence"):

@@ -138,10 +138,10 @@ def test_a_mirrored_image_has_no_wrong_label_but_another_difference(study: Study
     assert codes(image)["difference"] == "mirrored" and "111052" not in codes(image)
 
 
-def test_witnesses_blocked_reasons_and_the_marker_that_was_read_are_told(study: Study) -> None:
-    witness = Evidence(code="contralateral", text="the other breast's image agrees")
-    image = with_correction(study, evidence=[witness], blocked_reason="a view with a modifier")["Image 3"]
-    assert "Witness, contralateral: the other breast's image agrees" in texts(image)
+def test_evidence_blocked_reasons_and_the_marker_are_in_the_report(study: Study) -> None:
+    evidence = Evidence(code="contralateral", text="the other breast's image agrees")
+    image = with_correction(study, evidence=[evidence], blocked_reason="a view with a modifier")["Image 3"]
+    assert "Evidence, contralateral: the other breast's image agrees" in texts(image)
     assert "Reported only: a view with a modifier" in texts(image)
     marked = study.conclusion.images[2].model_copy(update={"marker": Marker(text="R MLO", confidence=0.9)})
     images = (*study.conclusion.images[:2], marked, *study.conclusion.images[3:])

@@ -1,4 +1,4 @@
-"""The images of a study together: one label wrong, both sides swapped, mirrored, or not settled; and who must bear witness."""
+"""The images of a study together: one label wrong, both sides swapped, mirrored, or not settled; and the evidence for it."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_one_mirrored_picture_keeps_its_label() -> None:
     ],
     ids=["alone", "one breast", "no other of its view", "both CC", "a whole breast", "repeated", "as many for as against"],
 )
-def test_a_side_that_no_witness_settles_is_reported_only(study: list[StudyImage]) -> None:
+def test_a_side_that_no_evidence_decides_is_reported_only(study: list[StudyImage]) -> None:
     study = [alter(image, sop_instance_uid=f"1.2.{number}") for number, image in enumerate(study)]
     found, reasoning = reason(*study)
     turned = [each for each in found.values() if each.laterality is Agreement.CONTRADICT]
@@ -132,7 +132,7 @@ def test_detectors_settle_a_whole_study() -> None:
 
 
 def test_in_a_mirrored_study_the_wrong_label_is_not_taken_for_the_right_one() -> None:
-    """The one image with a wrong label is the only one whose label and picture agree: it must not bear witness against the others."""
+    """The one image with a wrong label is the only one whose label and picture agree: it is no evidence against the others."""
     found, reasoning = reason(mirror(RCC), mislabel(mirror(LCC)), mirror(RMLO), mirror(LMLO))
     assert LCC.uid not in found
     assert all(each.blocked_reason for each in found.values())
@@ -173,7 +173,7 @@ def test_a_misread_view_that_would_leave_a_hole_is_reported_only() -> None:
     assert "never as CC" in reason(nameless, LCC, RMLO, LMLO)[0]["1.2.1"].blocked_reason
 
 
-def test_a_view_that_no_witness_bears_out_is_reported_only() -> None:
+def test_a_view_that_no_evidence_supports_is_reported_only() -> None:
     """Exaggerated views that are labelled CC look like MLO: five such among the held-back images of RSNA-2022."""
     wrong = alter(RCC, view=View.MLO)
     for study in ([wrong], [wrong, alter(RCC, sop_instance_uid="1.2.8"), RMLO, LCC, LMLO]):

@@ -1,4 +1,4 @@
-"""What must hold for every study, however odd its labels and witnesses."""
+"""What must hold for every study, however odd its labels and evidence."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_nothing_is_on_offer_without_what_it_takes(study: list[StudyImage]) -> N
         assert Agreement.UNSURE not in (correction.view, correction.laterality)
         assert correction.kind is not CorrectionKind.VIEW_UNKNOWN
         if Agreement.CONTRADICT in (correction.view, correction.laterality):
-            assert correction.evidence, "contradicted without a witness"
+            assert correction.evidence, "contradicted without evidence"
         if correction.kind is CorrectionKind.MIRRORED:
             assert correction.new_laterality is image.header.laterality
         assert correction.new_laterality in (Laterality.R, Laterality.L) and correction.new_view in (View.CC, View.MLO)

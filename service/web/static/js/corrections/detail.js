@@ -62,9 +62,9 @@ function showLabels(correction, instance) {
 function showEvidence(correction, study) {
   /** @param {string | null | undefined} uid */
   const named = (uid) => { const found = study.instances.find((each) => each.sop_instance_uid === uid); return found?.view ? ` (${pixelLabels(found)})` : ""; };
-  const witnesses = correction.evidence.map((each) => h("li", {}, each.text, named(each.sop_instance_uid)));
+  const items = correction.evidence.map((each) => h("li", {}, each.text, named(each.sop_instance_uid)));
   return h("section", { class: "panel" }, h("h2", {}, "Evidence"), h("p", {}, correction.reason),
-    witnesses.length ? h("ul", {}, witnesses) : h("p", { class: "faint" }, "No second witness: neither a marker nor another image of the study speaks of it."),
+    items.length ? h("ul", {}, items) : h("p", { class: "faint" }, "No further evidence: neither a marker nor another image of the study supports it."),
     correction.blocked_reason && h("p", { class: "blocked-reason" }, h("strong", {}, "Reported only: "), correction.blocked_reason),
     correction.film && h("p", { class: "faint" }, "Digitised film: a destination takes corrections of film only where its settings say so."));
 }
