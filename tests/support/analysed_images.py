@@ -15,7 +15,7 @@ def label(value: str, *classes: str) -> Label:
     return Label(value=value, confidence=0.97, probabilities={name: 0.97 if name == value else 0.01 for name in classes})
 
 
-def seen(
+def analysed_image(
     name: str,
     declared: tuple[View, Laterality],
     pixels: tuple[str, str],
@@ -61,7 +61,7 @@ def seen(
 def standard_study(**changed: StudyImage) -> list[StudyImage]:
     """R-CC, L-CC, R-MLO, L-MLO with right labels; `changed` replaces one by its name (rcc, lcc, rmlo, lmlo)."""
     study = {
-        f"{side.lower()}{view.lower()}": seen(str(number), (view, side), (view, side))
+        f"{side.lower()}{view.lower()}": analysed_image(str(number), (view, side), (view, side))
         for number, (view, side) in enumerate(
             ((View.CC, Laterality.R), (View.CC, Laterality.L), (View.MLO, Laterality.R), (View.MLO, Laterality.L)), start=1
         )

@@ -1,4 +1,4 @@
-"""Pictures are turned so that the chest walls meet: proved on pictures, turned as the answer says."""
+"""However an image is stored, the display orientation brings chest wall and upper edge to their places."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from models.vocabulary import Laterality, View
 from service.domain.display_orientation import DisplayOrientation, LabelSource, find_display_orientation
 from service.domain.hanging import hang
 from service.domain.study_image import StudyImage
-from tests.support.analysed_images import mirror, seen, standard_study
+from tests.support.analysed_images import analysed_image, mirror, standard_study
 
 RIGHT, LEFT = Laterality.R, Laterality.L
 LETTER_BEHIND = {"A": "P", "P": "A", "L": "R", "R": "L", "H": "F", "F": "H"}
 
 
 def as_it_hangs(side: Laterality, upper: str) -> NDArray[np.str_]:
-    """A picture of two by two, each corner named by the directions it lies at: chest wall in the middle of the screen, upper edge up."""
+    """An image of two by two, each corner named by its directions: chest wall in the middle of the screen, upper edge up."""
     left, right = ("A", "P") if side is RIGHT else ("P", "A")
     lower = LETTER_BEHIND[upper]
     return np.array([[upper + left, upper + right], [lower + left, lower + right]])
@@ -47,7 +47,7 @@ def test_however_a_picture_lies_it_is_turned_upright_with_its_chest_wall_inside(
 ) -> None:
     wanted = as_it_hangs(side, upper)
     stored = np.rot90(np.fliplr(wanted) if flipped else wanted, quarters)
-    header = seen("1", (view, side), ("CC", "R"), orientation=orientation_of(stored)).header
+    header = analysed_image("1", (view, side), ("CC", "R"), orientation=orientation_of(stored)).header
     orientation = find_display_orientation(header, view, side, chest_wall_right=None)
     assert apply(orientation, stored).tolist() == wanted.tolist()
     assert orientation.source is LabelSource.HEADER
@@ -57,28 +57,28 @@ def test_however_a_picture_lies_it_is_turned_upright_with_its_chest_wall_inside(
     ("side", "chest_wall_right", "flipped"), [(RIGHT, True, False), (RIGHT, False, True), (LEFT, True, True), (LEFT, False, False)]
 )
 def test_without_an_orientation_the_pixels_say_where_the_chest_wall_is(side: Laterality, chest_wall_right: bool, flipped: bool) -> None:
-    header = seen("1", (View.CC, side), ("CC", side)).header
+    header = analysed_image("1", (View.CC, side), ("CC", side)).header
     assert find_display_orientation(header, View.CC, side, chest_wall_right) == DisplayOrientation(flipped, 0, LabelSource.PIXELS)
 
 
 def test_pixels_outrank_an_orientation_that_puts_the_chest_wall_at_the_other_side() -> None:
-    header = seen("1", (View.MLO, LEFT), ("MLO", "R"), orientation=("A", "FR")).header
+    header = analysed_image("1", (View.MLO, LEFT), ("MLO", "R"), orientation=("A", "FR")).header
     assert find_display_orientation(header, View.MLO, LEFT, chest_wall_right=True) == DisplayOrientation(True, 0, LabelSource.PIXELS)
 
 
 def test_an_upside_down_picture_is_rotated_and_not_mirrored() -> None:
-    header = seen("1", (View.MLO, RIGHT), ("MLO", "R"), orientation=("A", "H")).header
+    header = analysed_image("1", (View.MLO, RIGHT), ("MLO", "R"), orientation=("A", "H")).header
     assert find_display_orientation(header, View.MLO, RIGHT, chest_wall_right=False) == DisplayOrientation(False, 180, LabelSource.PIXELS)
 
 
 @pytest.mark.parametrize("orientation", [(), ("CC",), ("P", "A"), ("", "L"), ("L", "F"), ("P",)])
 def test_an_orientation_that_tells_no_lie_turns_nothing(orientation: tuple[str, ...]) -> None:
-    header = seen("1", (View.CC, RIGHT), ("CC", "R"), orientation=orientation).header
+    header = analysed_image("1", (View.CC, RIGHT), ("CC", "R"), orientation=orientation).header
     assert find_display_orientation(header, View.CC, RIGHT, None) == DisplayOrientation(False, 0, LabelSource.NONE)
 
 
 def test_a_picture_of_unknown_side_stays_as_it_is() -> None:
-    header = seen("1", (View.CC, Laterality.UNKNOWN), ("CC", "UNKNOWN"), orientation=("P", "L")).header
+    header = analysed_image("1", (View.CC, Laterality.UNKNOWN), ("CC", "UNKNOWN"), orientation=("P", "L")).header
     assert find_display_orientation(header, View.CC, Laterality.UNKNOWN, True) == DisplayOrientation()
 
 

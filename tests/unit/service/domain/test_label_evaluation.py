@@ -8,7 +8,7 @@ from models.vocabulary import Laterality, View
 from service.domain.findings import Agreement, CorrectionKind, LabelCorrection, Reasoning, Verdict
 from service.domain.label_evaluation import evaluate_labels
 from service.domain.study_image import StudyImage
-from tests.support.analysed_images import alter, mirror, mislabel, seen, standard_study
+from tests.support.analysed_images import alter, analysed_image, mirror, mislabel, standard_study
 
 R, L = Laterality.R, Laterality.L
 RCC, LCC, RMLO, LMLO = standard_study()
@@ -16,7 +16,7 @@ CONTRADICTS, MIRRORED, SIDES_SWAPPED = CorrectionKind.CONTRADICTS, CorrectionKin
 
 
 def marked(image: StudyImage, marker: str) -> StudyImage:
-    other = seen("0", (View.CC, R), ("CC", "R"), marker=marker).finding
+    other = analysed_image("0", (View.CC, R), ("CC", "R"), marker=marker).finding
     assert image.finding is not None and other is not None
     return image._replace(finding=image.finding.model_copy(update={"marker": other.marker}))
 
@@ -165,7 +165,7 @@ def test_views_swapped_within_a_breast_bear_each_other_out() -> None:
 
 
 def test_a_misread_view_that_would_leave_a_hole_is_reported_only() -> None:
-    misread = seen("1", (View.CC, R), ("MLO", "R"))
+    misread = analysed_image("1", (View.CC, R), ("MLO", "R"))
     found, reasoning = reason(misread, LCC, RMLO, LMLO)
     assert (found["1.2.1"].kind, reasoning.verdict) == (CONTRADICTS, Verdict.INCONCLUSIVE)
     assert "never as CC" in found["1.2.1"].blocked_reason
@@ -184,7 +184,7 @@ def test_a_view_that_no_evidence_supports_is_reported_only() -> None:
 
 def test_a_mirrored_sibling_still_counts_for_its_breast() -> None:
     """Else the misread image would seem to be the one that completes the breast."""
-    misread = seen("9", (View.MLO, R), ("CC", "R"))
+    misread = analysed_image("9", (View.MLO, R), ("CC", "R"))
     found, _ = reason(RCC, mirror(RMLO), misread, LCC, LMLO)
     assert "no second evidence" in found["1.2.9"].blocked_reason
 

@@ -10,14 +10,14 @@ from service.domain.findings import Agreement, CorrectionKind, Verdict
 from service.domain.label_evaluation import evaluate_labels
 from service.domain.report_only import report_only_reason
 from service.domain.study_image import StudyImage
-from tests.support.analysed_images import seen
+from tests.support.analysed_images import analysed_image
 
 MARKERS = ("", "R-CC", "L-CC", "R-MLO", "L-MLO", "R-UNKNOWN", "UNKNOWN-MLO")
 
 
 @some.composite
 def images(draw: some.DrawFn) -> StudyImage:
-    return seen(
+    return analysed_image(
         "0",
         (draw(some.sampled_from((View.CC, View.MLO, View.UNKNOWN, View.ML))), draw(some.sampled_from(Laterality))),
         (draw(some.sampled_from(("CC", "MLO", "UNKNOWN"))), draw(some.sampled_from(("R", "L", "UNKNOWN")))),

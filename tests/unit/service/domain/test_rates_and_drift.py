@@ -1,4 +1,4 @@
-"""Rates say how sure they are, and drift is told apart from chance."""
+"""Rates have intervals, and drift is separated from chance."""
 
 from __future__ import annotations
 
