@@ -12,14 +12,14 @@ from pydicom.uid import (
 )
 
 from service.domain.findings import ObjectKind
-from service.report.sr_class import DIALECTS
+from service.report.sr_class import SR_CLASSES
 
 IMAGE_CLASSES = (DigitalMammographyXRayImageStorageForPresentation, SecondaryCaptureImageStorage)
 """Of images that may be corrected; secondary capture is digitised film, where a site opts in."""
 
 SOP_CLASSES: dict[ObjectKind, tuple[UID, ...]] = {
     ObjectKind.CAD: (MammographyCADSRStorage,),
-    ObjectKind.REPORT: DIALECTS,
+    ObjectKind.REPORT: SR_CLASSES,
     ObjectKind.HEATMAP: (SecondaryCaptureImageStorage,),
     ObjectKind.MARKS: (GrayscaleSoftcopyPresentationStateStorage,),
     ObjectKind.CORRECTED: IMAGE_CLASSES[:1],

@@ -1,1 +1,1 @@
-"""Produced objects on their way into archives: send, read back, and only then call it done."""
+"""Delivery of produced objects to archives: send them, read them back and compare."""

@@ -1,6 +1,6 @@
-"""Asking an archive to change an image itself (``corrections.mode = "archive-api"``): Orthanc and dcm4chee.
+"""Ask an archive to change an image itself (``corrections.mode = "archive-api"``): Orthanc and dcm4chee.
 
-Whether it did is not taken from its answer: the ordinary read-back shows that.
+The archive's answer proves nothing: the ordinary read-back shows whether it changed the image.
 """
 
 from __future__ import annotations
@@ -17,30 +17,32 @@ from pydicom.tag import Tag
 
 from models.errors import ModelsError
 from models.foreign_parsers import read_dicom
-from service.deliver.comparison import Changes, as_dataset, pixels_equal, seek_held, unchanged
+from service.deliver.comparison import mismatching_keywords, pixels_equal
 from service.deliver.dicomweb import JSON
 from service.deliver.web import base, check, open_client
 from service.destinations import ArchiveApi
+from service.domain.attribute_changes import AttributeChanges
+from service.domain.instance_reference import InstanceReference
 from service.errors import DestinationRefused
 
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 HISTORY = "OriginalAttributesSequence"
 
 
-def apply(changes: Changes, archive: ArchiveApi, name: str) -> int:
+def apply(changes: AttributeChanges, archive: ArchiveApi, name: str) -> int:
     """Have the archive write new values into an image it holds.
 
     Returns
     -------
     int
-        The HTTP status of its consent.
+        The HTTP status of the archive's answer.
 
     Raises
     ------
     DestinationUnreachable
-        Nobody answers.
+        The archive does not answer.
     DestinationRefused
-        It says no, does not hold the image, or would change more than it was asked to.
+        The archive refuses, does not hold the image, or would change more than the requested attributes.
     """
     match archive.kind:
         case "orthanc":
@@ -49,26 +51,26 @@ def apply(changes: Changes, archive: ArchiveApi, name: str) -> int:
             return _apply_dcm4chee(changes, archive, name)
 
 
-def _apply_orthanc(changes: Changes, archive: ArchiveApi, name: str) -> int:
-    """Let Orthanc build the changed instance, look at it, and only then store it.
+def _apply_orthanc(changes: AttributeChanges, archive: ArchiveApi, name: str) -> int:
+    """Let Orthanc build the changed instance, check it, and only then store it.
 
-    An Orthanc that does not overwrite (its default) keeps the old one, and so be it: to delete the image first would leave a
-    moment in which the archive has none. Orthanc writes no history of its own, so the record goes with the values.
+    An Orthanc that does not overwrite (its default) keeps the old instance, and the read-back reports the mismatch. Deleting the image
+    first would leave the archive without it for a moment. Orthanc writes no Original Attributes item, so the record goes with the values.
     """
     with open_client(archive, name) as client:
-        place = f"{base(archive)}/instances/{_orthanc_id(client, changes, archive, name)}"
-        former = client.get(f"{place}/file")
+        instance_url = f"{base(archive)}/instances/{_orthanc_id(client, changes, archive, name)}"
+        former = client.get(f"{instance_url}/file")
         check(former, "the image's file", name)
         held = _parse(former.content, name)
-        wanted = as_dataset(changes.values)
+        wanted = changes.dataset()
         wanted.OriginalAttributesSequence = [*(held.get(HISTORY) or []), changes.record]
         change = {
             "Replace": {_tag(element): _plain(element) for element in wanted},
-            "Remove": [_tag_of(keyword) for keyword, value in changes.values.items() if value is None],
+            "Remove": [_tag_of(keyword) for keyword in changes.removed],
             "Keep": list(UIDS),
             "Force": True,
         }
-        answer = client.post(f"{place}/modify", json=change)
+        answer = client.post(f"{instance_url}/modify", json=change)
         check(answer, "modify", name)
         _check_change(changes, held, _parse(answer.content, name), name)
         stored = client.post(f"{base(archive)}/instances", content=answer.content)
@@ -76,22 +78,23 @@ def _apply_orthanc(changes: Changes, archive: ArchiveApi, name: str) -> int:
         return stored.status_code
 
 
-def _orthanc_id(client: httpx.Client, changes: Changes, archive: ArchiveApi, name: str) -> str:
-    answer = client.post(f"{base(archive)}/tools/lookup", content=changes.sop_instance_uid)
+def _orthanc_id(client: httpx.Client, changes: AttributeChanges, archive: ArchiveApi, name: str) -> str:
+    answer = client.post(f"{base(archive)}/tools/lookup", content=changes.instance.sop_instance_uid)
     check(answer, "lookup", name)
     found = [str(each["ID"]) for each in answer.json() if each.get("Type") == "Instance"]
     if len(found) != 1:
-        raise DestinationRefused(f"{name}: holds {len(found)} images under this UID")
+        raise DestinationRefused(f"{name}: holds {len(found)} images under this UID, expected one")
     return found[0]
 
 
-def _check_change(changes: Changes, former: Dataset, changed: Dataset, name: str) -> None:
-    """Refuse a change that does more than was asked: nothing has been stored yet."""
+def _check_change(changes: AttributeChanges, former: Dataset, changed: Dataset, name: str) -> None:
+    """Raise `DestinationRefused` for an instance that is changed beyond the requested attributes: nothing has been stored yet."""
     allowed = {Tag(keyword) for keyword in (*changes.values, HISTORY)}
     touched = {element.tag for element in (*former, *changed)} - allowed
     more = [tag for tag in touched if tag.element != 0 and not _is_equal(former, changed, tag)]
-    if more or not pixels_equal(former, changed) or seek_held(former) != seek_held(changed) or unchanged(changes, changed):
-        raise DestinationRefused(f"{name}: its change would not be the one that it was asked for, so nothing was stored")
+    same_instance = InstanceReference.of(former) == InstanceReference.of(changed)
+    if more or not same_instance or not pixels_equal(former, changed) or mismatching_keywords(changes, changed):
+        raise DestinationRefused(f"{name}: the archive would change other attributes than the requested ones, so nothing was stored")
 
 
 def _is_equal(former: Dataset, changed: Dataset, tag: Any) -> bool:
@@ -101,24 +104,25 @@ def _is_equal(former: Dataset, changed: Dataset, tag: Any) -> bool:
     return bool(one.is_empty and other.is_empty) or bool(one == other)
 
 
-def _apply_dcm4chee(changes: Changes, archive: ArchiveApi, name: str) -> int:
+def _apply_dcm4chee(changes: AttributeChanges, archive: ArchiveApi, name: str) -> int:
     """Update Instance Attributes of dcm4chee-arc (its issues 4042 and 4545, of 2024); `archive.url` ends in ``/aets/<AE title>/rs``.
 
-    The archive writes the Original Attributes item itself. Its services for study and series are called with PUT, the text on
-    the one for instances says POST: whoever does not know PUT gets POST.
+    The archive writes the Original Attributes item itself. Its services for study and series take PUT, while its documentation of
+    the one for instances says POST: an archive that answers PUT with 405 gets POST.
     """
-    body: dict[str, Any] = as_dataset(changes.values).to_json_dict()
-    for keyword, value in changes.values.items():
-        if value is None:
-            # Without a value: the archive removes it.
-            body[f"{Tag(keyword):08X}"] = {"vr": pydicom.datadict.dictionary_VR(keyword)}
-    path = f"{base(archive)}/studies/{changes.study_instance_uid}/series/{changes.series_instance_uid}/instances/{changes.sop_instance_uid}"
+    body: dict[str, Any] = changes.dataset().to_json_dict()
+    for keyword in changes.removed:
+        # The archive removes an attribute that comes without a value.
+        body[f"{Tag(keyword):08X}"] = {"vr": pydicom.datadict.dictionary_VR(keyword)}
+    instance = changes.instance
+    series = f"{base(archive)}/studies/{instance.study_instance_uid}/series/{instance.series_instance_uid}"
+    path = f"{series}/instances/{instance.sop_instance_uid}"
     with open_client(archive, name) as client:
-        how = {"reasonForModification": changes.reason, "updatePolicy": "OVERWRITE"}
+        parameters = {"reasonForModification": changes.reason, "updatePolicy": "OVERWRITE"}
         headers = {"Content-Type": JSON, "Accept": JSON}
-        answer = client.put(path, params=how, json=body, headers=headers)
+        answer = client.put(path, params=parameters, json=body, headers=headers)
         if answer.status_code == httpx.codes.METHOD_NOT_ALLOWED:
-            answer = client.post(path, params=how, json=body, headers=headers)
+            answer = client.post(path, params=parameters, json=body, headers=headers)
         check(answer, "the update of the image", name)
     return answer.status_code
 
@@ -127,7 +131,7 @@ def _parse(content: bytes, name: str) -> Dataset:
     try:
         return read_dicom(BytesIO(content))
     except ModelsError as error:
-        raise DestinationRefused(f"{name}: answered with something that is no DICOM object") from error
+        raise DestinationRefused(f"{name}: the answer is not a DICOM object") from error
 
 
 def _tag(element: DataElement) -> str:

@@ -1,8 +1,8 @@
-"""One delivery, one try: look whether the object is there, send it, look again. Only proof ends in VERIFIED.
+"""One attempt at one delivery: read back, send, read back again. A delivery is VERIFIED only when the read-back proves it.
 
-An object is sent once: a delivery that the peer took is only looked for from then on, whatever the look says. A person who asks for
-another try (`Decisions.retry`) starts the delivery anew. Where a worker dies between the peer's yes and the ledger's note of it, the next
-one looks before it sends: only a peer that nobody can look into gets such an object twice, under the same UID.
+A worker sends an object once. When the destination has accepted it, later attempts only read it back, until a person asks for a new
+delivery (`Decisions.retry`). A worker may die after the destination accepted the object and before the ledger knows it; the next worker
+therefore reads back before it sends. Only a destination without any read-back can get such an object twice, under the same UID.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from pynetdicom.sop_class import StorageCommitmentPushModel  # type: ignore[attr
 
 from service.deliver import archive_api, dicomweb, dimse
 from service.deliver.commitment import Commitment, Committed, Declined, NotOffered, Silent, request_commitment
-from service.deliver.comparison import Changes, Missing, NotApplied, Proof, Unproven, Verified, seek
+from service.deliver.comparison import Mismatch, NotFound, Proof, Unverified, Verified, reference_of
 from service.deliver.readback import verify
 from service.deliver.retrieve_inbox import RetrieveInbox
 from service.destinations import Destination
+from service.domain.attribute_changes import AttributeChanges
 from service.domain.findings import DeliveryState, ObjectKind
 from service.errors import DeliveryError, DestinationRefused, SopClassRefused
 from service.settings import Settings
@@ -29,45 +30,47 @@ from service.store.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
-LONGEST_PAUSE_S = 1800.0
-ASK_AGAIN = timedelta(hours=1)
-"""A peer that offers storage commitment and never answers is asked again after so long."""
-WORDS = {Silent: "no answer to storage commitment", Declined: "storage commitment declined"}
-OWED = (ObjectKind.CORRECTED, ObjectKind.REVERTED)
-"""Somebody decided that these reach the destination: one that does not take them refuses them."""
+MAX_PAUSE_S = 1800.0
+ASK_AGAIN_AFTER = timedelta(hours=1)
+"""A destination that offers storage commitment and did not answer is asked again after this time."""
+NO_COMMITMENT = {Silent: "no answer to storage commitment", Declined: "storage commitment declined"}
+REQUIRED_KINDS = (ObjectKind.CORRECTED, ObjectKind.REVERTED)
+"""A person or a policy decided to write these: a destination that does not support their SOP class rejects them."""
 
 
 def deliver(
-    delivery: DeliveryRow, payload: Dataset | Changes, destination: Destination, ledger: Ledger, settings: Settings
+    delivery: DeliveryRow, payload: Dataset | AttributeChanges, destination: Destination, ledger: Ledger, settings: Settings
 ) -> DeliveryState:
-    """Bring an object to a destination, or have its archive change an image, and write down what came of it.
+    """Bring an object to a destination, or have its archive change an image, and record the outcome in the ledger.
 
-    What is there already and equal is not sent again, so a delivery may be tried any number of times.
+    An object that the destination already holds unchanged is not sent, so a delivery may be attempted any number of times.
 
     Parameters
     ----------
     delivery
-        As claimed from the ledger, which counted this try.
+        As claimed from the ledger, which counted this attempt.
     payload
         The object, with file meta; or the new values of an image (`corrections.mode` archive-api).
 
     Returns
     -------
     DeliveryState
-        A terminal state, or PENDING or SENT where another try is scheduled.
+        A terminal state, or PENDING or SENT if another attempt is scheduled.
     """
     return DeliveryAttempt(delivery, payload, destination, ledger, settings).run()
 
 
 def backoff_s(tries: int, first_s: float) -> float:
-    """Pause before the next try: doubles with each, is capped, and is spread by half so that retries do not come in step."""
-    return min(LONGEST_PAUSE_S, first_s * 2.0 ** min(tries - 1, 32)) * random.uniform(0.75, 1.25)
+    """Pause before the next attempt: doubles with each one up to a maximum, plus or minus a random quarter."""
+    return min(MAX_PAUSE_S, first_s * 2.0 ** min(tries - 1, 32)) * random.uniform(0.75, 1.25)
 
 
 @dataclass
 class DeliveryAttempt:
+    """One attempt at a delivery that the ledger has claimed for this worker."""
+
     delivery: DeliveryRow
-    payload: Dataset | Changes
+    payload: Dataset | AttributeChanges
     destination: Destination
     ledger: Ledger
     settings: Settings
@@ -75,50 +78,46 @@ class DeliveryAttempt:
     def __post_init__(self) -> None:
         self.state = self.delivery.state
         self.name = self.destination.name
-        self.desk = RetrieveInbox(self.settings.data_dir)
+        self.inbox = RetrieveInbox(self.settings.data_dir)
 
     def run(self) -> DeliveryState:
+        """Make the attempt; returns the state that the ledger then has."""
         try:
-            outcome = self._send_and_prove()
+            outcome = self._send_and_verify()
         except SopClassRefused as error:
-            return self._leave_out(error)
+            return self._finish_unsupported(error)
         except DeliveryError as error:
             status = error.status if isinstance(error, DestinationRefused) else None
             if not error.transient:
-                self._answered()
+                self._record_answer()
                 return self._finish(DeliveryState.REJECTED, str(error), status)
-            self._failed(str(error))
+            self._record_failure(str(error))
             return self._retry(str(error), status=status)
-        self._answered()
+        self._record_answer()
         return outcome
 
-    def _send_and_prove(self) -> DeliveryState:
+    def _send_and_verify(self) -> DeliveryState:
         status = self.delivery.status
         if self.state is not DeliveryState.SENT:
-            proof = self._look()
+            proof = self._verify()
             if isinstance(proof, Verified):
                 return self._finish(DeliveryState.VERIFIED)
-            if isinstance(proof, Missing) and not isinstance(self.payload, Dataset):
+            if isinstance(proof, NotFound) and isinstance(self.payload, AttributeChanges):
                 return self._retry(f"{self.name} does not hold the image that it is to change")
             status = self._send()
             if not self.ledger.deliveries.mark_sent(self.delivery.id):
-                # Another worker had the lease meanwhile, and brought it to an end.
-                return self._ended()
+                # Another worker held the lease in the meantime and ended the delivery.
+                return self._recorded_state()
             self.state = DeliveryState.SENT
-        proof = self._look()
-        # After the look, not beside it: a small archive may have room for one association of ours.
-        worth_it = isinstance(proof, Verified | Unproven) and self._may_ask()
-        commitment = request_commitment(seek(self.payload), self.destination, self.settings.ae_title, self.desk) if worth_it else None
-        if isinstance(commitment, Silent | NotOffered):
-            # So that not every object pays for the question.
-            self.ledger.destinations.record_capabilities(self.name, {StorageCommitmentPushModel: False})
+        proof = self._verify()
+        commitment = self._request_commitment(proof)
         return self._conclude(proof, commitment, status)
 
-    def _look(self) -> Proof:
-        return verify(self.payload, self.destination, self.settings.ae_title, self.desk)
+    def _verify(self) -> Proof:
+        return verify(self.payload, self.destination, self.settings.ae_title, self.inbox)
 
     def _send(self) -> int:
-        if not isinstance(self.payload, Dataset):
+        if isinstance(self.payload, AttributeChanges):
             if self.destination.archive is None:
                 raise DestinationRefused(f'{self.name}: corrections.mode "archive-api" needs archive')
             return archive_api.apply(self.payload, self.destination.archive, self.name)
@@ -126,70 +125,82 @@ class DeliveryAttempt:
             return dicomweb.store(self.payload, self.destination.dicomweb, self.name)
         return dimse.send(self.payload, self.destination, self.settings.ae_title)
 
-    def _may_ask(self) -> bool:
-        """Storage commitment is for objects sent over DIMSE to a peer that wants to be asked and is known to answer."""
+    def _request_commitment(self, proof: Proof) -> Commitment | None:
+        """Ask after the read-back, not during it: a small archive may accept only one association of ours at a time."""
+        if not isinstance(proof, Verified | Unverified) or not self._supports_commitment():
+            return None
+        commitment = request_commitment(reference_of(self.payload), self.destination, self.settings.ae_title, self.inbox)
+        if isinstance(commitment, Silent | NotOffered):
+            # The next deliveries do not wait for an answer that does not come.
+            self.ledger.destinations.record_capabilities(self.name, {StorageCommitmentPushModel: False})
+        return commitment
+
+    def _supports_commitment(self) -> bool:
+        """Tell whether to ask: the object went over DIMSE, the settings want commitment, and the destination answered last time."""
         if not (self.destination.commitment and self.destination.ae_title and isinstance(self.payload, Dataset)):
             return False
-        known = self.ledger.destinations.health(self.name)
-        if known is None or known.asked_at is None or (known.capabilities or {}).get(StorageCommitmentPushModel, True):
+        health = self.ledger.destinations.health(self.name)
+        if health is None or health.asked_at is None or (health.capabilities or {}).get(StorageCommitmentPushModel, True):
             return True
-        return datetime.now(UTC) - known.asked_at > ASK_AGAIN
+        return datetime.now(UTC) - health.asked_at > ASK_AGAIN_AFTER
 
     def _conclude(self, proof: Proof, commitment: Commitment | None, status: int | None) -> DeliveryState:
-        """Settle what a look and a promise say together of an object that the peer took."""
+        """Decide from read-back and storage commitment about an object that the destination accepted."""
         match proof, commitment:
             case Verified(), Declined(reason):
                 return self._retry(f"{self.name} holds the object but does not commit to keep it (reason 0x{reason:04X})", status=status)
             case Verified(), _:
                 return self._finish(DeliveryState.VERIFIED, status=status)
-            case NotApplied(attributes), _:
-                message = f"{self.name} keeps another copy under this UID; it differs in {', '.join(attributes)}"
+            case Mismatch(keywords), _:
+                message = f"{self.name} keeps another copy under this UID; it differs in {', '.join(keywords)}"
                 if self.delivery.state is DeliveryState.SENT:
                     return self._finish(DeliveryState.MISMATCH, message, status)
-                # An archive may store first and index later: it is looked at twice before it is said to have done nothing.
+                # An archive may index an object some time after it stored it, so one mismatch proves nothing yet.
                 return self._retry(message, DeliveryState.MISMATCH, status)
-            case Missing(), _:
+            case NotFound(), _:
                 return self._retry(f"{self.name} accepted the object but does not hold it", DeliveryState.MISMATCH, status)
-            case Unproven(), Committed() if self.delivery.object_uid != self.delivery.source_sop_instance_uid:
+            case Unverified(), Committed() if self.delivery.object_uid != self.delivery.source_sop_instance_uid:
                 return self._finish(DeliveryState.VERIFIED, status=status)
-            case Unproven(reason), _:
-                # Often a matter of the archive's configuration: once that is put right, the next look proves it.
-                because = f"{reason}; {WORDS[type(commitment)]}" if type(commitment) in WORDS else reason
-                return self._retry(f"{self.name} accepted the object, but that is not proven: {because}", status=status)
+            case Unverified(reason), _:
+                # Often the archive's configuration is the cause; when an operator has corrected it, the next read-back succeeds.
+                cause = f"{reason}; {NO_COMMITMENT[type(commitment)]}" if type(commitment) in NO_COMMITMENT else reason
+                return self._retry(f"{self.name} accepted the object, but that is not proven: {cause}", status=status)
         raise AssertionError("every proof is one of four")
 
-    def _leave_out(self, error: SopClassRefused) -> DeliveryState:
-        self._answered()
+    def _finish_unsupported(self, error: SopClassRefused) -> DeliveryState:
+        self._record_answer()
         self.ledger.destinations.record_capabilities(self.name, {error.sop_class_uid: False})
-        if self.delivery.kind in OWED:
+        if self.delivery.kind in REQUIRED_KINDS:
             return self._finish(DeliveryState.REJECTED, str(error), error.status)
         log.warning(
-            "left out: the destination does not take such objects",
+            "object not delivered: the destination does not support its SOP class",
             extra={"destination": self.name, "kind": self.delivery.kind, "sop_class": error.sop_class_uid, "delivery": self.delivery.id},
         )
         return self._finish(DeliveryState.UNSUPPORTED, str(error), error.status)
 
-    def _retry(self, error: str, at_last: DeliveryState = DeliveryState.FAILED, status: int | None = None) -> DeliveryState:
-        """Schedule another try, or end in `at_last` where there were enough."""
+    def _retry(self, error: str, last_state: DeliveryState = DeliveryState.FAILED, status: int | None = None) -> DeliveryState:
+        """Schedule another attempt, or end in `last_state` after the last one."""
         tries = self.delivery.tries
         if tries >= self.settings.delivery_max_attempts:
-            return self._finish(at_last, f"{error} (given up after {tries} tries)", status)
+            return self._finish(last_state, f"{error} (given up after {tries} tries)", status)
         pause = timedelta(seconds=backoff_s(tries, self.settings.delivery_backoff_seconds))
         if not self.ledger.deliveries.retry_later(self.delivery.id, error, datetime.now(UTC) + pause):
-            return self._ended()
+            return self._recorded_state()
         return self.state
 
     def _finish(self, state: DeliveryState, error: str | None = None, status: int | None = None) -> DeliveryState:
-        return state if self.ledger.deliveries.finish(self.delivery.id, state, error, status) else self._ended()
+        return state if self.ledger.deliveries.finish(self.delivery.id, state, error, status) else self._recorded_state()
 
-    def _ended(self) -> DeliveryState:
-        """How somebody else ended it."""
+    def _recorded_state(self) -> DeliveryState:
+        """The state in which another worker ended the delivery."""
         row = self.ledger.deliveries.get(self.delivery.id)
         return row.state if row else self.state
 
-    def _answered(self) -> None:
+    def _record_answer(self) -> None:
         self.ledger.destinations.record_answer(self.name)
 
-    def _failed(self, error: str) -> None:
+    def _record_failure(self, error: str) -> None:
         if self.ledger.destinations.record_failure(self.name, error, self.destination.breaker_after, self.destination.breaker_seconds):
-            log.warning("left alone for a while", extra={"destination": self.name, "seconds": self.destination.breaker_seconds})
+            log.warning(
+                "destination paused after repeated failures", extra={"destination": self.name, "seconds": self.destination.breaker_seconds}
+            )

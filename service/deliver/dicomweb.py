@@ -1,4 +1,4 @@
-"""DICOMweb: store over STOW-RS, look with QIDO-RS and WADO-RS (PS3.18 sections 10.4 to 10.6)."""
+"""DICOMweb: store with STOW-RS, query with QIDO-RS, retrieve with WADO-RS (PS3.18 sections 10.4 to 10.6)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from pydicom.dataset import Dataset
 
 from models.errors import FileUnparsable, ModelsError
 from models.foreign_parsers import read_dicom, translate_errors
-from service.deliver.comparison import Held, InstanceReference, Look, Missing, Unproven
+from service.deliver.comparison import NotFound, Retrieved, RetrieveResult, Unverified
 from service.deliver.dimse import NATIVE, as_native, is_accepted, is_permanent
 from service.deliver.web import UNAUTHORISED, base, check, open_client
 from service.destinations import WebService
+from service.domain.instance_reference import InstanceReference
 from service.errors import DestinationRefused, SopClassRefused
 
 JSON = "application/dicom+json"
@@ -23,25 +24,25 @@ DICOM = "application/dicom"
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 TRANSFER_SYNTAX_NOT_SUPPORTED = 0xC122
 """Failure Reasons of a Store Transaction (PS3.18 Annex I.2)."""
-NOT_THERE = (204, 404, 410)
+ABSENT = (204, 404, 410)
 
 
 def store(dataset: Dataset, service: WebService, name: str) -> int:
-    """Send one object (PS3.18 section 10.5), in its own transfer syntax where the peer takes it, else decompressed.
+    """Send one object (PS3.18 section 10.5), in its own transfer syntax if the peer accepts that, else decompressed.
 
     Returns
     -------
     int
-        The DIMSE status that the answer bears for it: success or a warning.
+        0, the DIMSE status of success.
 
     Raises
     ------
     DestinationUnreachable
-        Nobody answers.
+        The peer does not answer.
     SopClassRefused
-        The peer does not support the SOP class. DICOMweb has no negotiation, so this is known only afterwards.
+        The peer does not support the SOP class. DICOMweb has no negotiation, so only the answer tells.
     DestinationRefused
-        It does not take this object; `status` is the failure reason, or the HTTP status where it names none.
+        The peer does not accept this object; `status` is its failure reason, or the HTTP status if it names none.
     """
     answer = _post(dataset, service, name)
     reason = failure_reason(answer)
@@ -68,7 +69,7 @@ def _post(dataset: Dataset, service: WebService, name: str) -> httpx.Response:
 
 
 def failure_reason(answer: httpx.Response) -> int | None:
-    """Failure Reason (0008,1197) of the one object that was sent (PS3.3 C.12.1.1.16); None where the answer names none."""
+    """Failure Reason (0008,1197) of the one object that was sent (PS3.3 C.12.1.1.16); None if the answer names none."""
     try:
         with translate_errors(FileUnparsable, "the answer cannot be read"):
             outcome = Dataset.from_json(answer.json())
@@ -78,40 +79,40 @@ def failure_reason(answer: httpx.Response) -> int | None:
         return None
 
 
-def look(sought: InstanceReference, service: WebService, name: str) -> Look:
-    """Find the object with QIDO-RS and fetch it with WADO-RS.
+def retrieve(reference: InstanceReference, service: WebService, name: str) -> RetrieveResult:
+    """Find the object with QIDO-RS and retrieve it with WADO-RS.
 
     Raises
     ------
     DestinationUnreachable, DestinationRefused
-        Nobody answers, or the peer is in trouble for the moment.
+        The peer does not answer, or answers with a passing error.
     """
-    series = f"{base(service)}/studies/{sought.study_instance_uid}/series/{sought.series_instance_uid}/instances"
+    series = f"{base(service)}/studies/{reference.study_instance_uid}/series/{reference.series_instance_uid}/instances"
     with open_client(service, name) as client:
-        found = client.get(series, params={"SOPInstanceUID": sought.sop_instance_uid}, headers={"Accept": JSON})
-        if found.status_code in NOT_THERE:
-            return Missing()
+        found = client.get(series, params={"SOPInstanceUID": reference.sop_instance_uid}, headers={"Accept": JSON})
+        if found.status_code in ABSENT:
+            return NotFound()
         if found.status_code in UNAUTHORISED:
-            return Unproven(f"QIDO-RS answered with HTTP {found.status_code}: allow us to query and to retrieve")
+            return Unverified(f"QIDO-RS answered with HTTP {found.status_code}: allow our user to query and to retrieve")
         check(found, "QIDO-RS", name)
-        if not _lists(found, sought.sop_instance_uid):
-            return Missing()
-        # Any transfer syntax: as it lies there.
+        if not _lists(found, reference.sop_instance_uid):
+            return NotFound()
+        # Any transfer syntax, so that the peer need not transcode.
         wanted = {"Accept": f'multipart/related; type="{DICOM}"; transfer-syntax=*'}
-        answer = client.get(f"{series}/{sought.sop_instance_uid}", headers=wanted)
-    if answer.status_code in NOT_THERE:
-        return Missing()
+        answer = client.get(f"{series}/{reference.sop_instance_uid}", headers=wanted)
+    if answer.status_code in ABSENT:
+        return NotFound()
     if answer.status_code in (*UNAUTHORISED, httpx.codes.NOT_ACCEPTABLE):
-        return Unproven(f"WADO-RS answered with HTTP {answer.status_code}: allow us to retrieve")
+        return Unverified(f"WADO-RS answered with HTTP {answer.status_code}: allow our user to retrieve")
     check(answer, "WADO-RS", name)
     try:
-        return Held(read_dicom(BytesIO(first_part(answer))))
+        return Retrieved(read_dicom(BytesIO(first_part(answer))))
     except (ModelsError, ValueError):
-        return Unproven("WADO-RS answered with something that is no DICOM object")
+        return Unverified("the answer of WADO-RS is not a DICOM object")
 
 
 def first_part(answer: httpx.Response) -> bytes:
-    """The first body of a multipart answer (RFC 2046 5.1), or the whole where it is in one piece. Raises ValueError."""
+    """The first body of a multipart answer (RFC 2046 5.1), or the whole of an answer that is not multipart. Raises ValueError."""
     header = Message()
     header["Content-Type"] = answer.headers.get("Content-Type", "")
     boundary = header.get_boundary()

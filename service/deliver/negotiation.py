@@ -1,4 +1,4 @@
-"""What a DICOM peer takes, asked without sending anything: the SOP classes of an association that carries no object."""
+"""Ask a DICOM peer which SOP classes it supports, over an association that carries no object."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ STORED = (
     DigitalMammographyXRayImageStorageForPresentation,
     DigitalMammographyXRayImageStorageForProcessing,
 )
-"""What we may have to send."""
+"""Storage classes of the objects that this service sends."""
 ASKED = (
     Verification,
     StudyRootQueryRetrieveInformationModelFind,
@@ -47,21 +47,21 @@ ASKED = (
     StudyRootQueryRetrieveInformationModelMove,
     StorageCommitmentPushModel,
 )
-"""What we may ask a peer for."""
+"""Services that this service uses."""
 
 
 def negotiate(destination: Destination, our_ae: str) -> dict[str, bool]:
-    """Ask which SOP classes a peer takes, storage and services, native transfer syntaxes (PS3.8 section 9.3.3).
+    """Ask which SOP classes a peer supports, storage and services, with native transfer syntaxes (PS3.8 section 9.3.3).
 
     Returns
     -------
     dict
-        By SOP Class UID. Empty for a DICOMweb peer, which has no negotiation: what is not named is not known.
+        Support by SOP Class UID. Empty for a DICOMweb peer, which has no negotiation: a class without an entry is not known.
 
     Raises
     ------
     DestinationUnreachable, DestinationRefused
-        There is no association.
+        The association was not established.
     """
     if not destination.ae_title:
         return {}

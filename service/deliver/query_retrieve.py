@@ -1,7 +1,8 @@
-"""Looking into an archive over DIMSE: C-FIND, then C-GET, or C-MOVE to our own listener (PS3.4 Annex C)."""
+"""Query and retrieve over DIMSE: C-FIND, then C-GET, or C-MOVE to our own listener (PS3.4 Annex C)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import pydicom
@@ -29,35 +30,36 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]
     StudyRootQueryRetrieveInformationModelMove as StudyRootMove,
 )
 
-from service.deliver.comparison import Held, InstanceReference, Look, Missing, Unproven
+from service.deliver.comparison import NotFound, Retrieved, RetrieveResult, Unverified
 from service.deliver.dimse import NATIVE, associate
 from service.deliver.retrieve_inbox import RetrieveInbox
 from service.destinations import Destination
+from service.domain.instance_reference import InstanceReference
 from service.errors import NoContextAccepted
 
 COMPRESSED = (JPEGLosslessSV1, JPEGLossless, JPEGLSLossless, JPEG2000Lossless, JPEG2000, RLELossless, JPEGBaseline8Bit)
-"""What an image may lie in whose transfer syntax we do not know."""
+"""Proposed for an image whose transfer syntax is not known."""
 PENDING = (0xFF00, 0xFF01)
-NO_ROAD = "the peer offers no C-GET and no C-MOVE: the object cannot be read back"
+NO_RETRIEVE = "the peer offers no C-GET and no C-MOVE: the object cannot be read back"
 
 
-def look(
-    sought: InstanceReference,
+def retrieve(
+    reference: InstanceReference,
     destination: Destination,
     our_ae: str,
-    desk: RetrieveInbox | None = None,
-    road: Literal["auto", "c-get", "c-move"] = "auto",
-) -> Look:
-    """Find the object and fetch it, over one association.
+    inbox: RetrieveInbox | None = None,
+    method: Literal["auto", "c-get", "c-move"] = "auto",
+) -> RetrieveResult:
+    """Find the object and retrieve it, over one association.
 
     Parameters
     ----------
     our_ae
-        Our AE title: that of our listener, to which the archive moves the object.
-    desk
-        Where the listener lays what comes back; without it there is no C-MOVE.
-    road
-        auto: C-GET where the archive offers it, else C-MOVE.
+        AE title of our listener, to which the archive moves the object.
+    inbox
+        Where the listener puts the object; without it C-MOVE is not used.
+    method
+        auto: C-GET if the archive offers it, else C-MOVE.
 
     Raises
     ------
@@ -75,76 +77,86 @@ def look(
         return 0x0000
 
     contexts: list[tuple[UID, list[UID]]] = [(StudyRootFind, list(NATIVE))]
-    if road != "c-move":
-        contexts += [(StudyRootGet, list(NATIVE)), *_storage_contexts(sought)]
-    if road != "c-get" and desk is not None:
+    if method != "c-move":
+        contexts += [(StudyRootGet, list(NATIVE)), *_storage_contexts(reference)]
+    if method != "c-get" and inbox is not None:
         contexts.append((StudyRootMove, list(NATIVE)))
-    roles = [build_role(UID(sought.sop_class_uid), scp_role=True)] if road != "c-move" else []
+    roles = [build_role(UID(reference.sop_class_uid), scp_role=True)] if method != "c-move" else []
     try:
         with associate(destination, our_ae, contexts, roles, [(evt.EVT_C_STORE, keep)]) as association:
-            return _ask(association, sought, destination, our_ae, desk, arrived)
+            return _ask(association, reference, destination, our_ae, inbox, arrived)
     except NoContextAccepted:
-        return Unproven(NO_ROAD)
+        return Unverified(NO_RETRIEVE)
 
 
 def _ask(
     association: Association,
-    sought: InstanceReference,
+    reference: InstanceReference,
     destination: Destination,
     our_ae: str,
-    desk: RetrieveInbox | None,
+    inbox: RetrieveInbox | None,
     arrived: list[Dataset],
-) -> Look:
+) -> RetrieveResult:
     offered = {context.abstract_syntax for context in association.accepted_contexts}
-    reason = NO_ROAD
+    reason = NO_RETRIEVE
     try:
-        if StudyRootFind in offered and _find(association, sought) == 0:
-            return Missing()
+        if StudyRootFind in offered and _find(association, reference) == 0:
+            return NotFound()
         if StudyRootGet in offered:
-            failure = _get(association, sought)
+            failure = _get(association, reference)
             if arrived:
-                return Held(arrived[0])
+                return Retrieved(arrived[0])
             if failure is None and StudyRootFind not in offered:
-                return Missing()
+                return NotFound()
             reason = f"C-GET gave no object (status 0x{failure or 0:04X}): allow C-FIND and C-GET for our AE title"
-        if StudyRootMove in offered and desk is not None:
-            with desk.expect_object(sought.sop_instance_uid, destination.ae_title) as tray:
-                failure = _move(association, sought, our_ae)
-                files = tray.files()
+        if StudyRootMove in offered and inbox is not None:
+            with inbox.expect_object(reference.sop_instance_uid, destination.ae_title) as pending:
+                failure = _move(association, reference, our_ae)
+                files = pending.files()
                 if files:
-                    return Held(pydicom.dcmread(files[-1]))
-            reason = f"C-MOVE to {our_ae} brought no object (status 0x{failure or 0:04X}): is our listener entered there?"
+                    return Retrieved(pydicom.dcmread(files[-1]))
+            reason = f"C-MOVE to {our_ae} brought no object (status 0x{failure or 0:04X}): register our listener at the archive"
     except RuntimeError:
-        # Orthanc, for one, hangs up on those who are not allowed to ask.
-        return Unproven("the peer ended the association during the read-back: allow C-FIND and C-GET for our AE title")
-    return Unproven(reason)
+        # Orthanc, for example, aborts the association of a peer that may not query.
+        return Unverified("the peer ended the association during the read-back: allow C-FIND and C-GET for our AE title")
+    return Unverified(reason)
 
 
-def _storage_contexts(sought: InstanceReference) -> list[tuple[UID, list[UID]]]:
-    own = UID(sought.transfer_syntax_uid)
+def _storage_contexts(reference: InstanceReference) -> list[tuple[UID, list[UID]]]:
+    own = UID(reference.transfer_syntax_uid)
     if own in NATIVE:
-        return [(UID(sought.sop_class_uid), sorted(NATIVE, key=lambda syntax: syntax != own))]
+        return [(UID(reference.sop_class_uid), sorted(NATIVE, key=lambda syntax: syntax != own))]
     compressed = [own] if own else list(COMPRESSED)
-    return [(UID(sought.sop_class_uid), syntaxes) for syntaxes in (*([each] for each in compressed), list(NATIVE))]
+    return [(UID(reference.sop_class_uid), syntaxes) for syntaxes in (*([each] for each in compressed), list(NATIVE))]
 
 
-def _find(association: Association, sought: InstanceReference) -> int | None:
-    """Number of matches; None where the peer refuses to search."""
+def _find(association: Association, reference: InstanceReference) -> int | None:
+    """Number of matches; None if the peer refuses to search."""
     matches = 0
-    for status, identifier in association.send_c_find(_identifier(sought), StudyRootFind):
+    for status, identifier in association.send_c_find(_identifier(reference), StudyRootFind):
         code = status.get("Status")
         if code is None:
             raise RuntimeError("no answer")
         if code in PENDING and identifier is not None:
-            matches += identifier.get("SOPInstanceUID", sought.sop_instance_uid) == sought.sop_instance_uid
+            matches += identifier.get("SOPInstanceUID", reference.sop_instance_uid) == reference.sop_instance_uid
         elif code != 0x0000:
             return None
     return matches
 
 
-def _get(association: Association, sought: InstanceReference) -> int | None:
-    """Fetch the object; the handler keeps it. Returns the status of a failure."""
-    for status, _ in association.send_c_get(_identifier(sought), StudyRootGet):
+def _get(association: Association, reference: InstanceReference) -> int | None:
+    """Retrieve the object, which the handler of C-STORE keeps. Returns the status of a failure."""
+    return _failure(association.send_c_get(_identifier(reference), StudyRootGet))
+
+
+def _move(association: Association, reference: InstanceReference, to: str) -> int | None:
+    """Have the archive send the object to our listener, which puts it into the inbox before it answers. Returns the status of a failure."""
+    return _failure(association.send_c_move(_identifier(reference), to, StudyRootMove))
+
+
+def _failure(responses: Iterable[tuple[Dataset, Dataset | None]]) -> int | None:
+    """The status of the first response that reports a failure; None where all report success. Raises RuntimeError without an answer."""
+    for status, _ in responses:
         code = status.get("Status")
         if code is None:
             raise RuntimeError("no answer")
@@ -153,21 +165,10 @@ def _get(association: Association, sought: InstanceReference) -> int | None:
     return None
 
 
-def _move(association: Association, sought: InstanceReference, to: str) -> int | None:
-    """Have the object sent to our listener, which lays it into the tray before it answers. Returns the status of a failure."""
-    for status, _ in association.send_c_move(_identifier(sought), to, StudyRootMove):
-        code = status.get("Status")
-        if code is None:
-            raise RuntimeError("no answer")
-        if code not in (*PENDING, 0x0000):
-            return int(code)
-    return None
-
-
-def _identifier(sought: InstanceReference) -> Dataset:
+def _identifier(reference: InstanceReference) -> Dataset:
     identifier = Dataset()
     identifier.QueryRetrieveLevel = "IMAGE"
-    identifier.StudyInstanceUID = sought.study_instance_uid
-    identifier.SeriesInstanceUID = sought.series_instance_uid
-    identifier.SOPInstanceUID = sought.sop_instance_uid
+    identifier.StudyInstanceUID = reference.study_instance_uid
+    identifier.SeriesInstanceUID = reference.series_instance_uid
+    identifier.SOPInstanceUID = reference.sop_instance_uid
     return identifier

@@ -1,4 +1,4 @@
-"""TLS towards a DICOM peer (PS3.15 Annex B.9, the BCP 195 profile): certificates, and why a handshake fails."""
+"""TLS to a DICOM peer (PS3.15 Annex B.9, the BCP 195 profile): certificates, and the cause of a failed handshake."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PROBE_TIMEOUT_S = 5.0
 
 
 def client_context(tls: Tls, name: str) -> ssl.SSLContext:
-    """What we show and what we trust; TLS 1.2 at least.
+    """Our certificate and the authorities that we trust; TLS 1.2 at least.
 
     Raises
     ------
     DestinationRefused
-        A file of certificates or keys cannot be read. Trying again does not help.
+        A file of certificates or keys cannot be read. Another attempt does not help.
     """
     try:
         context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=tls.ca)
@@ -30,9 +30,9 @@ def client_context(tls: Tls, name: str) -> ssl.SSLContext:
 
 
 def explain_failure(destination: Destination) -> str:
-    """Say why no TLS connection comes about; empty where the reason is another one.
+    """The cause of a failed TLS connection, as a sentence; empty if TLS is not the cause.
 
-    pynetdicom keeps such reasons to itself, so this is one more handshake, for the sentence only.
+    pynetdicom does not report it, so this function makes one more handshake.
     """
     if destination.tls is None:
         return ""

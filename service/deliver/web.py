@@ -1,4 +1,4 @@
-"""HTTP towards a peer: a client with its credentials, and what its answers mean for a delivery."""
+"""HTTP to a peer: a client with its credentials, and the errors that its answers mean."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ import httpx
 from service.destinations import WebService
 from service.errors import DestinationRefused, DestinationUnreachable
 
-PASSING = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
-"""Statuses that another try may turn into a success (RFC 9110 15.5, 15.6; RFC 6585; RFC 4918 for 507)."""
+TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504, 507})
+"""Statuses after which another attempt may succeed (RFC 9110 15.5, 15.6; RFC 6585; RFC 4918 for 507)."""
 UNAUTHORISED = (401, 403)
 
 
 @contextmanager
 def open_client(service: WebService, name: str) -> Iterator[httpx.Client]:
-    """A client of a peer; what goes wrong in the block on the way there is `DestinationUnreachable`.
+    """An HTTP client for a peer; a failed request in the block raises `DestinationUnreachable`.
 
-    Proxies of the environment are not used: results go where the settings say, by no other way.
+    Proxies of the environment are not used: results go only to the addresses in the settings.
 
     Raises
     ------
     DestinationRefused
-        The file of authorities cannot be read.
+        The file of certificate authorities cannot be read.
     """
     try:
         verify: ssl.SSLContext | bool = ssl.create_default_context(cafile=service.ca) if service.ca else True
@@ -37,25 +37,25 @@ def open_client(service: WebService, name: str) -> Iterator[httpx.Client]:
         try:
             yield client
         except httpx.HTTPError as error:
-            # The text of such an error may hold an address with UIDs in it.
+            # The text of the error may contain an address with UIDs.
             raise DestinationUnreachable(f"{name}: no answer over HTTP ({type(error).__name__})") from error
 
 
 def base(service: WebService) -> str:
-    """The address that paths are put behind."""
+    """The address without a final slash, to which paths are appended."""
     return service.url.rstrip("/")
 
 
 def check(response: httpx.Response, what: str, name: str) -> None:
-    """Let 2xx pass.
+    """Raise an error unless the status is 2xx.
 
     Raises
     ------
     DestinationRefused
-        With the HTTP status; passing where another try may help.
+        With the HTTP status; transient if another attempt may help.
     """
     if response.is_success:
         return
     advice = ": check user, password or token" if response.status_code in UNAUTHORISED else ""
     status = response.status_code
-    raise DestinationRefused(f"{name}: {what} answered with HTTP {status}{advice}", status, permanent=status not in PASSING)
+    raise DestinationRefused(f"{name}: {what} answered with HTTP {status}{advice}", status, permanent=status not in TRANSIENT_STATUSES)

@@ -1,8 +1,8 @@
-"""Telling others over HTTP what happened: events in their order, each signed, each until it is taken.
+"""Webhooks: post the events of the ledger to receivers over HTTP, in order, signed, each until the receiver accepts it.
 
 The form is that of the Standard Webhooks specification (version 1.0.0): headers ``webhook-id``, ``webhook-timestamp`` and
-``webhook-signature``, so that receivers can check with a library they have. An event that a receiver took may come again where we
-died before we could write that down: it then bears the same id, so whoever keeps the ids sees every event exactly once.
+``webhook-signature``, so that receivers can use existing libraries. If this process dies between a receiver's answer and the note of it
+in the ledger, the receiver gets the event again with the same id: a receiver that keeps the ids handles every event exactly once.
 """
 
 from __future__ import annotations
@@ -25,31 +25,31 @@ from service.store.events import EventRow
 from service.store.ledger import Ledger
 
 LEASE_S = 60.0
-"""So long an event is one worker's; a worker that died holds the others up no longer."""
+"""One process posts the events of a webhook for this long; after that another one may take over from a process that died."""
 ANSWER_TIMEOUT_S = 10.0
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 2.0, 900.0
-READ_AT_ONCE = 200
+FIRST_PAUSE_S, MAX_PAUSE_S = 2.0, 900.0
+EVENTS_PER_READ = 200
 SECRET_PREFIX = "whsec_"
 
 
-def tell(webhook: Webhook, ledger: Ledger, client: httpx.Client | None = None, stop: threading.Event | None = None) -> int:
-    """Tell a receiver what it does not know yet, oldest first, until it knows everything or does not take an event.
+def deliver_events(webhook: Webhook, ledger: Ledger, client: httpx.Client | None = None, stop: threading.Event | None = None) -> int:
+    """Post the events that a receiver has not accepted yet, oldest first, until none is left or the receiver rejects one.
 
     Parameters
     ----------
     client
-        Connections to use; without one they are opened and closed here.
+        HTTP client to use; without one it is opened and closed here.
     stop
-        Ends it early, between two events.
+        Ends the call early, between two events.
 
     Returns
     -------
-    How many events it took. After a failure the ledger holds the error and the time of the next try.
+    Number of accepted events. After a failure the ledger holds the error and the time of the next attempt.
     """
     if client is None:
         with open_client() as opened:
-            return tell(webhook, ledger, opened, stop)
-    taken = 0
+            return deliver_events(webhook, ledger, opened, stop)
+    accepted = 0
     while not (stop and stop.is_set()) and _is_behind(webhook, ledger):
         known = ledger.webhooks.claim(webhook.name, LEASE_S)
         if known is None:
@@ -64,17 +64,17 @@ def tell(webhook: Webhook, ledger: Ledger, client: httpx.Client | None = None, s
             ledger.webhooks.record_failure(webhook.name, str(error), datetime.now(UTC) + pause(failures + 1))
             break
         ledger.webhooks.record_success(webhook.name, event.id)
-        taken += 1
-    return taken
+        accepted += 1
+    return accepted
 
 
 def post_event(webhook: Webhook, event: EventRow, client: httpx.Client) -> None:
-    """Send one event; any answer of 200 to 299 means that it was taken. Redirects are not followed.
+    """Post one event; a status of 200 to 299 means that the receiver accepted it. Redirects are not followed.
 
     Raises
     ------
     WebhookRejected
-        No answer, or another one. The message holds no address: an address may hold a key.
+        No answer, or another status. The message does not contain the address: an address may contain a key.
     """
     body = as_body(event)
     sent_at = int(datetime.now(UTC).timestamp())
@@ -82,7 +82,7 @@ def post_event(webhook: Webhook, event: EventRow, client: httpx.Client) -> None:
     if webhook.secret:
         headers["webhook-signature"] = sign(webhook.secret, event.id, sent_at, body)
     try:
-        # The answer's body is not read: a receiver that never ends it must not hold the next event up.
+        # The body of the answer is not read: a receiver that never ends it must not delay the next event.
         with client.stream("POST", webhook.url, content=body, headers=headers) as answer:
             status = answer.status_code
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
@@ -92,10 +92,10 @@ def post_event(webhook: Webhook, event: EventRow, client: httpx.Client) -> None:
 
 
 def as_body(event: EventRow) -> bytes:
-    """What is sent of an event: equal bytes each time, so that a receiver may compare what comes twice."""
+    """The JSON body of an event, with equal bytes each time."""
     data = {"study_instance_uid": event.study_instance_uid, **event.detail}
-    said = {"id": event.id, "type": event.kind, "timestamp": event.at.isoformat().replace("+00:00", "Z"), "data": data}
-    return json.dumps(said, sort_keys=True, separators=(",", ":")).encode()
+    body = {"id": event.id, "type": event.kind, "timestamp": event.at.isoformat().replace("+00:00", "Z"), "data": data}
+    return json.dumps(body, sort_keys=True, separators=(",", ":")).encode()
 
 
 def sign(secret: str, event_id: int, sent_at: int, body: bytes) -> str:
@@ -104,7 +104,7 @@ def sign(secret: str, event_id: int, sent_at: int, body: bytes) -> str:
     Parameters
     ----------
     secret
-        Base64 behind ``whsec_``, as the specification writes keys; any other text is the key as it stands.
+        Base64 after ``whsec_``, as the specification writes keys; any other text is the key itself.
     """
     signed = b".".join((str(event_id).encode(), str(sent_at).encode(), body))
     digest = hmac.new(_key(secret), signed, hashlib.sha256).digest()
@@ -117,25 +117,25 @@ def wants(webhook: Webhook, kind: str) -> bool:
 
 
 def pause(failures: int) -> timedelta:
-    """Until the next try: doubles with each failure in a row, is capped, and spread so that receivers are not hit in step."""
-    seconds = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16))
+    """Pause before the next attempt: doubles with each failure in a row up to a maximum, plus or minus a random quarter."""
+    seconds = min(MAX_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures - 1, 16))
     return timedelta(seconds=seconds * random.uniform(0.75, 1.25))
 
 
 def open_client() -> httpx.Client:
-    """Connections for `tell`; kept open from event to event. No variable of the environment changes where they go."""
+    """An HTTP client for `deliver_events` that keeps connections open. It uses no proxy of the environment."""
     return httpx.Client(timeout=ANSWER_TIMEOUT_S, follow_redirects=False, trust_env=False)
 
 
 def _is_behind(webhook: Webhook, ledger: Ledger) -> bool:
-    """A look without a lock: most looks find nothing new."""
+    """Tell whether there are events that the receiver has not accepted. No lock is taken: most calls find none."""
     known = ledger.webhooks.all().get(webhook.name)
     return ledger.events.last_id() > (known[0] if known else 0)
 
 
 def _next_event(webhook: Webhook, ledger: Ledger, known: int) -> EventRow | None:
-    """The next event that the receiver wants; None, and the webhook given back, where none of the next ones is."""
-    ahead = ledger.events.find(after_id=known, limit=READ_AT_ONCE)
+    """The next event that the receiver asked for; None, and the read position moved on, if there is none among the next events."""
+    ahead = ledger.events.find(after_id=known, limit=EVENTS_PER_READ)
     wanted = next((event for event in ahead if wants(webhook, event.kind)), None)
     if wanted is None:
         ledger.webhooks.record_success(webhook.name, ahead[-1].id if ahead else known)

@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.domain.findings import CorrectionKind, LabelCorrection
 
-Mode = Literal["report", "new-series", "overwrite", "archive-api"]
+CorrectionMode = Literal["report", "new-series", "overwrite", "archive-api"]
 """How a correction reaches a destination: not at all, as a copy in a new series, under the UID of the image, or written by the archive
 itself through its own API."""
+ObjectMode = Literal["new-series", "overwrite"]
+"""The correction modes in which this service sends a corrected image."""
 
 
 class Action(StrEnum):
@@ -31,7 +33,7 @@ class CorrectionPolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
-    mode: Mode = Field("new-series", description="report, new-series, overwrite or archive-api")
+    mode: CorrectionMode = Field("new-series", description="report, new-series, overwrite or archive-api")
     missing: Action = Field(Action.AUTO, description="labels that the header lacks")
     contradicts: Action = Field(Action.APPROVE, description="labels that the pixels contradict, with independent evidence")
     mirrored: Action = Field(Action.REPORT, description="the whole image is flipped")

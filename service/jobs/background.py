@@ -13,7 +13,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from service.deliver.webhook import open_client, tell
+from service.deliver.webhook import deliver_events, open_client
 from service.destinations import Webhook
 from service.jobs.context import Context
 from service.jobs.reconcile import Reconciliation, Result, reconcile
@@ -102,7 +102,7 @@ def _deliver_webhooks(context: Context, webhook: Webhook, stop: threading.Event)
     with open_client() as client:
         while not stop.is_set():
             try:
-                tell(webhook, context.ledger, client, stop)
+                deliver_events(webhook, context.ledger, client, stop)
             except SQLAlchemyError as error:
                 log.warning("webhook postponed", extra={"webhook": webhook.name, "cause": type(error).__name__})
             stop.wait(LOOK_S)

@@ -9,7 +9,7 @@ from service.domain.study_conclusion import conclude, has_full_view_set
 from service.domain.study_image import StudyImage
 from service.jobs.context import Context
 from service.jobs.corrections import queue_deliveries
-from service.jobs.planning import plan_correction, plan_study, silence
+from service.jobs.planning import drop_disabled, plan_correction, plan_study
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ def conclude_study(context: Context, study_instance_uid: str) -> None:
         return
     destinations = context.route(rows)
     study = [StudyImage(row.header, row.finding) for row in rows]
-    conclusion = silence(conclude(study, context.analyser.threshold, datetime.now(UTC).replace(microsecond=0)), destinations)
+    conclusion = drop_disabled(conclude(study, context.analyser.threshold, datetime.now(UTC).replace(microsecond=0)), destinations)
     recorded = context.ledger.record_conclusion(
         conclusion, rows, lambda numbered: plan_study(numbered, destinations), lambda row: plan_correction(row, destinations)
     )

@@ -1,15 +1,22 @@
-"""What follows from a conclusion, a decision or an undo: which object goes where. Pure: the ledger enters it in one transaction."""
+"""Plan the deliveries that follow from a conclusion, a decision or an undo. Pure: the ledger enters the plan in one transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+
+from pydicom.uid import (
+    Comprehensive3DSRStorage,
+    GrayscaleSoftcopyPresentationStateStorage,
+    KeyObjectSelectionDocumentStorage,
+    MammographyCADSRStorage,
+    SecondaryCaptureImageStorage,
+)
 
 from service.destinations import Destination
 from service.domain.findings import (
     Agreement,
     Conclusion,
     CorrectionState,
-    ImageFinding,
     InstanceState,
     LabelCorrection,
     ObjectKind,
@@ -18,16 +25,16 @@ from service.domain.findings import (
 from service.domain.policy import Action, CorrectionPolicy, stronger
 from service.report.marks import is_marked
 from service.report.rejection_note import INCORRECT_LABEL
-from service.report.uids import cad_uid, corrected_uid, heatmap_uid, marks_uid, rejection_uid, report_uid, undone_uid
+from service.report.uids import cad_uid, corrected_uid, heatmap_uid, marks_uid, rejection_uid, report_uid, reverted_uid
 from service.store.conclusions import Plan
 from service.store.corrections import CorrectionRow, PlannedCorrection
 from service.store.deliveries import PlannedDelivery
 
 
 def plan_study(conclusion: Conclusion, destinations: Sequence[Destination]) -> Plan:
-    """Say what a study owes to the destinations that the rules chose for it.
+    """Plan what a study delivers to the destinations that the rules chose for it.
 
-    A study without any analysed image still gets its reports: they say why nothing was done.
+    A study without any analysed image still gets its reports: they say why no image was analysed.
     """
     deliveries = [planned for destination in destinations for planned in _results(conclusion, destination)]
     corrections = [PlannedCorrection(each, strongest(each, destinations)) for each in conclusion.corrections if each.changes_something]
@@ -36,26 +43,26 @@ def plan_study(conclusion: Conclusion, destinations: Sequence[Destination]) -> P
 
 
 def plan_correction(row: CorrectionRow, destinations: Sequence[Destination]) -> Iterator[PlannedDelivery]:
-    """Say where a correction goes: where policy applies it by itself, and once a person approved it, wherever it may be applied.
+    """Plan the deliveries of a correction: to destinations whose policy applies it, and after a person's approval to all that may get it.
 
-    An undo goes wherever labels may be written at all; the ledger keeps it to those who took the correction, whatever policy says by now.
+    An undo is planned for every destination that may get labels. The ledger then keeps those that hold the correction, even if their
+    policy has changed since.
     """
     undoing = row.state is CorrectionState.REVERTING
     for destination in destinations:
         policy, source = destination.corrections, row.sop_instance_uid
         corrected = corrected_uid(row.study_instance_uid, row.correction, policy.mode)
         if undoing and policy.mode != "report":
-            yield PlannedDelivery(
-                ObjectKind.REVERTED, source, destination.name, undone_uid(row.study_instance_uid, row.correction, policy.mode)
-            )
+            reverted = reverted_uid(row.study_instance_uid, row.correction, policy.mode)
+            yield PlannedDelivery(ObjectKind.REVERTED, source, destination.name, reverted)
         elif not undoing and _applies(policy, row):
             yield PlannedDelivery(ObjectKind.CORRECTED, source, destination.name, corrected)
         else:
             continue
         if policy.rejection_note and policy.mode == "new-series":
-            # Rejected is what the new copy replaces: the image as received, or its corrected copy.
+            # The note rejects what the new copy replaces: the image as received, or its corrected copy.
             note = rejection_uid(row.study_instance_uid, corrected if undoing else source, INCORRECT_LABEL.value)
-            yield PlannedDelivery(ObjectKind.REJECTION, source, destination.name, note)
+            yield PlannedDelivery(ObjectKind.REJECTION, source, destination.name, note, KeyObjectSelectionDocumentStorage)
 
 
 def _applies(policy: CorrectionPolicy, row: CorrectionRow) -> bool:
@@ -64,9 +71,9 @@ def _applies(policy: CorrectionPolicy, row: CorrectionRow) -> bool:
 
 
 def strongest(correction: LabelCorrection, destinations: Sequence[Destination]) -> Action:
-    """What becomes of a difference: the most that any destination's policy does with it; a report where there is no destination.
+    """The strongest action that any destination's policy takes on a difference; a report if there is no destination.
 
-    Approval counts more than what goes by itself: the row waits for a person as long as one destination does.
+    Approval outranks automatic correction: the correction waits for a person if one destination's policy does.
     """
     actions = [destination.corrections.action(correction) for destination in destinations]
     if Action.APPROVE in actions:
@@ -77,8 +84,8 @@ def strongest(correction: LabelCorrection, destinations: Sequence[Destination]) 
     return answer
 
 
-def silence(conclusion: Conclusion, destinations: Sequence[Destination]) -> Conclusion:
-    """Take out the differences that every destination's policy turns off: they count as not compared, in reports and rows alike."""
+def drop_disabled(conclusion: Conclusion, destinations: Sequence[Destination]) -> Conclusion:
+    """Drop the differences that every destination's policy turns off: reports and ledger treat their labels as not compared."""
     kept = tuple(
         _not_compared(each) if each.changes_something and strongest(each, destinations) is Action.OFF else each
         for each in conclusion.corrections
@@ -95,15 +102,16 @@ def _results(conclusion: Conclusion, destination: Destination) -> Iterator[Plann
     analysed = [finding for finding in conclusion.images if finding.state is InstanceState.ANALYSED]
     for kind in destination.objects:
         if kind is ObjectKind.CAD:
-            yield PlannedDelivery(kind, None, destination.name, cad_uid(conclusion))
+            yield PlannedDelivery(kind, None, destination.name, cad_uid(conclusion), MammographyCADSRStorage)
         elif kind is ObjectKind.REPORT:
-            yield PlannedDelivery(kind, None, destination.name, report_uid(conclusion))
+            # A worker changes the class when it delivers, if the destination does not support this one.
+            yield PlannedDelivery(kind, None, destination.name, report_uid(conclusion), Comprehensive3DSRStorage)
         elif kind is ObjectKind.HEATMAP:
-            yield from (_of_image(kind, finding, destination, heatmap_uid(conclusion, finding)) for finding in analysed)
+            for finding in analysed:
+                uid = heatmap_uid(conclusion, finding)
+                yield PlannedDelivery(kind, finding.sop_instance_uid, destination.name, uid, SecondaryCaptureImageStorage)
         elif kind is ObjectKind.MARKS:
-            marked = [finding for finding in analysed if is_marked(conclusion, finding)]
-            yield from (_of_image(kind, finding, destination, marks_uid(conclusion, finding)) for finding in marked)
-
-
-def _of_image(kind: ObjectKind, finding: ImageFinding, destination: Destination, object_uid: str) -> PlannedDelivery:
-    return PlannedDelivery(kind, finding.sop_instance_uid, destination.name, object_uid)
+            for finding in analysed:
+                if is_marked(conclusion, finding):
+                    uid = marks_uid(conclusion, finding)
+                    yield PlannedDelivery(kind, finding.sop_instance_uid, destination.name, uid, GrayscaleSoftcopyPresentationStateStorage)

@@ -1,6 +1,6 @@
-"""Is everything still where the ledger says it is? Every received file against its sha256, every delivery against its destination.
+"""Reconciliation: compare every received file with its sha256, and every delivery with what its destination holds.
 
-It only looks: nothing is sent, changed or tried again. What is missing is a person's to decide about.
+It only reads: it sends and changes nothing. A person decides what to do about a discrepancy.
 """
 
 from __future__ import annotations
@@ -16,44 +16,41 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, Field
-from pydicom.dataset import Dataset
 from pynetdicom.dsutils import split_dataset
 
-from service.deliver.comparison import Missing, NotApplied, Unproven, Verified
+from service.deliver.comparison import Mismatch, NotFound, Unverified, Verified
 from service.deliver.readback import verify
 from service.deliver.retrieve_inbox import RetrieveInbox
-from service.destinations import Destination
-from service.domain.findings import DeliveryState, ObjectKind
+from service.domain.findings import DeliveryState
 from service.errors import DeliveryError
 from service.jobs.context import Context
-from service.jobs.object_building import BUILD_ERRORS, Payload, build
-from service.report.sr_class import DIALECTS, as_dialect
+from service.jobs.object_building import BUILD_ERRORS, build
 from service.store.deliveries import DeliveryRow
 
 log = logging.getLogger(__name__)
 
-STUDIES_AT_ONCE = 50
+STUDIES_PER_PAGE = 50
 BLOCK_BYTES = 1 << 20
-SILENT_AFTER = 3
-"""Failures in a row after which a destination is asked no more: each question to one that is away takes its whole timeout."""
+MAX_FAILURES = 3
+"""Failures in a row after which a destination is not asked again: each question to an absent one takes its whole timeout."""
 
 
 class Result(StrEnum):
     OK = "ok"
     MISSING = "missing"
     CHANGED = "changed"
-    """Other bytes than were received; another content than was sent."""
+    """The file has other bytes than the received one; the destination holds another content than was sent."""
     UNVERIFIED = "unverified"
-    """Nobody could look: no answer, no way to read back, or nothing left to compare with."""
+    """No comparison was possible: no answer, no read-back configured, or the object can no longer be built."""
 
 
-def nothing_yet() -> dict[str, int]:
+def zero_counts() -> dict[str, int]:
     """A zero for each result."""
     return {result.value: 0 for result in Result}
 
 
 class Discrepancy(BaseModel):
-    """Something that is not as the ledger says. UIDs and states only, nothing of a patient."""
+    """An instance or a delivery that differs from the ledger. UIDs and states only, no patient data."""
 
     subject: Literal["instance", "delivery"]
     result: Result
@@ -63,24 +60,24 @@ class Discrepancy(BaseModel):
     destination: str = ""
     delivery_id: int = 0
     kind: str = ""
-    state: str = Field("", description="what the ledger says of the delivery")
+    state: str = Field("", description="state of the delivery in the ledger")
 
 
 class Reconciliation(BaseModel):
-    """What one look came to."""
+    """The result of one reconciliation."""
 
     started_at: datetime
     finished_at: datetime | None = None
-    complete: bool = Field(False, description="false where it was stopped on the way")
+    complete: bool = Field(False, description="false if it was stopped before the end")
     studies: int = 0
-    instances: dict[str, int] = Field(default_factory=nothing_yet, description="received files, by result")
+    instances: dict[str, int] = Field(default_factory=zero_counts, description="received files, by result")
     deliveries: dict[str, dict[str, int]] = Field(default_factory=dict, description="by destination and result")
-    in_progress: int = Field(0, description="deliveries that have not ended: not looked for")
+    in_progress: int = Field(0, description="deliveries that have not ended: not compared")
     discrepancies: list[Discrepancy] = []
 
     @property
     def exit_status(self) -> int:
-        """0: all sound. 1: something is missing or changed. 3: not everything could be looked at."""
+        """0: everything is ok. 1: something is missing or changed. 3: not everything could be compared."""
         results = {each.result for each in self.discrepancies}
         if results & {Result.MISSING, Result.CHANGED}:
             return 1
@@ -88,12 +85,12 @@ class Reconciliation(BaseModel):
 
 
 def reconcile(context: Context, stop: threading.Event | None = None, study_instance_uid: str | None = None) -> Reconciliation:
-    """Look at every study, newest first.
+    """Compare every study, newest first.
 
     Parameters
     ----------
     stop
-        Ends the look early, between two objects; what was seen so far is returned.
+        Ends the reconciliation early, between two objects; the result so far is returned.
     study_instance_uid
         Only this study.
     """
@@ -110,7 +107,7 @@ def reconcile(context: Context, stop: threading.Event | None = None, study_insta
 
 
 def check_file(path: Path, sha256: str) -> tuple[Result, str]:
-    """Compare the data set of a stored part 10 file (PS3.10 7) with what the ledger noted when it was received."""
+    """Compare the data set of a stored part 10 file (PS3.10 7) with the sha256 that the ledger noted when it was received."""
     try:
         _, offset = split_dataset(path)
         digest = hashlib.sha256()
@@ -123,14 +120,14 @@ def check_file(path: Path, sha256: str) -> tuple[Result, str]:
     except OSError as error:
         return Result.UNVERIFIED, f"the file cannot be read ({type(error).__name__})"
     except Exception as error:  # pydicom raises almost anything for a damaged file meta
-        return Result.CHANGED, f"the file is no DICOM file any more ({type(error).__name__})"
+        return Result.CHANGED, f"the file is no longer a DICOM file ({type(error).__name__})"
     return (Result.OK, "") if digest.hexdigest() == sha256 else (Result.CHANGED, "the file holds other bytes than were received")
 
 
 def _study_uids(context: Context) -> Iterator[str]:
     cursor: str | None = None
     while True:
-        page, cursor = context.ledger.studies.find(order="received", cursor=cursor, limit=STUDIES_AT_ONCE)
+        page, cursor = context.ledger.studies.find(order="received", cursor=cursor, limit=STUDIES_PER_PAGE)
         yield from (study.study_instance_uid for study in page)
         if cursor is None:
             return
@@ -159,7 +156,7 @@ def _check_instances(context: Context, study_instance_uid: str, report: Reconcil
 def _check_deliveries(
     context: Context, study_instance_uid: str, report: Reconciliation, failures: Counter[str], stop: threading.Event
 ) -> None:
-    # Under one UID the archive holds what came last: a correction that was undone in place is rightly there no more.
+    # An archive holds the last object under one UID: after an undo in place it rightly no longer holds the correction.
     latest = {(row.destination, row.object_uid): row for row in context.ledger.deliveries.find(study_instance_uid=study_instance_uid)}
     for row in latest.values():
         if stop.is_set():
@@ -167,23 +164,23 @@ def _check_deliveries(
         if row.state.is_open:
             report.in_progress += 1
         elif row.state is not DeliveryState.UNSUPPORTED:
-            result, detail = _look(context, row, failures)
-            report.deliveries.setdefault(row.destination, nothing_yet())[result] += 1
+            result, detail = _compare(context, row, failures)
+            report.deliveries.setdefault(row.destination, zero_counts())[result] += 1
             if result is not Result.OK:
                 report.discrepancies.append(_discrepancy(row, result, detail))
 
 
-def _look(context: Context, row: DeliveryRow, failures: Counter[str]) -> tuple[Result, str]:
-    """Ask a destination for one object; one that ended badly may be there all the same."""
+def _compare(context: Context, row: DeliveryRow, failures: Counter[str]) -> tuple[Result, str]:
+    """Read one object back from its destination. The destination may hold it even if its delivery failed."""
     destination = context.destination(row.destination)
     if destination is None:
         return Result.UNVERIFIED, "the destination is no longer configured"
-    if failures[row.destination] >= SILENT_AFTER:
+    if failures[row.destination] >= MAX_FAILURES:
         return Result.UNVERIFIED, "the destination does not answer"
     try:
-        payload = build_as_sent(context, row, destination)
+        payload = build(context, row, destination)
     except BUILD_ERRORS as error:
-        return Result.UNVERIFIED, f"there is nothing left to compare with ({type(error).__name__})"
+        return Result.UNVERIFIED, f"the object can no longer be built ({type(error).__name__}), so it is not compared"
     try:
         proof = verify(payload, destination, context.settings.ae_title, RetrieveInbox(context.settings.data_dir))
     except DeliveryError as error:
@@ -193,21 +190,12 @@ def _look(context: Context, row: DeliveryRow, failures: Counter[str]) -> tuple[R
     match proof:
         case Verified():
             return Result.OK, ""
-        case Missing():
+        case NotFound():
             return Result.MISSING, "the destination does not hold it"
-        case NotApplied(attributes):
-            return Result.CHANGED, f"the destination holds another copy; it differs in {', '.join(attributes)}"
-        case Unproven(reason):
+        case Mismatch(keywords):
+            return Result.CHANGED, f"the destination holds another copy; it differs in {', '.join(keywords)}"
+        case Unverified(reason):
             return Result.UNVERIFIED, reason
-
-
-def build_as_sent(context: Context, row: DeliveryRow, destination: Destination) -> Payload:
-    """Make the object of a delivery in the dialect in which it went out: the ledger knows that by its UID."""
-    payload = build(context, row, destination)
-    if isinstance(payload, Dataset) and row.kind is ObjectKind.REPORT and payload.SOPInstanceUID != row.object_uid:
-        written = (as_dialect(payload, dialect) for dialect in DIALECTS)
-        payload = next(report for report in written if report.SOPInstanceUID == row.object_uid)
-    return payload
 
 
 def _discrepancy(row: DeliveryRow, result: Result, detail: str) -> Discrepancy:

@@ -15,7 +15,7 @@ from pynetdicom.presentation import AllStoragePresentationContexts
 from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import ThreadedAssociationServer
 
-from service.deliver.commitment import offer_report
+from service.deliver.commitment import answer_event_report
 from service.deliver.retrieve_inbox import RetrieveInbox
 from service.domain.findings import Priority
 from service.error_table import CANNOT_UNDERSTAND
@@ -113,7 +113,7 @@ class Listener:
         return SUCCESS
 
     def _take_report(self, event: evt.Event) -> tuple[int, None]:
-        return offer_report(event, RetrieveInbox(self._settings.data_dir))
+        return answer_event_report(event, RetrieveInbox(self._settings.data_dir))
 
 
 def _entity(settings: Settings) -> AE:

@@ -1,6 +1,6 @@
-"""The only attributes of an image that a correction may change, and the check that no other one did.
+"""The only attributes of an image that a correction may change, and the check that no other one changed.
 
-Everything else of a corrected image is what was received, value for value, the pixel data first of all.
+All other values of a corrected image are those that were received, the pixel data above all.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
 from service.domain.findings import CorrectionKind
-from service.domain.policy import Mode
+from service.domain.policy import CorrectionMode
 from service.errors import UnexpectedAttributeChange
 from service.report.label_changes import LABELS
 from service.report.original_attributes import shallow_copy
 
 RECORD = ("OriginalAttributesSequence", "ContributingEquipmentSequence")
-"""What tells of a change."""
+"""Attributes that record a change."""
 SIGNATURES = ("DigitalSignaturesSequence", "MACParametersSequence")
-"""Signed was the image as it was received: its signature would not hold for other labels."""
+"""A signature covers the image as it was received, so it is not valid for other labels."""
 OWN_SERIES = (
     "SOPInstanceUID",
     "SeriesInstanceUID",
@@ -33,9 +33,9 @@ OWN_SERIES = (
     "InstanceCreationDate",
     "InstanceCreationTime",
 )
-"""What makes a copy an instance of its own that points back at the image it came from."""
+"""Attributes that make a copy an instance of its own that refers to its source image."""
 
-ALLOWED: Mapping[Mode, frozenset[str]] = MappingProxyType(
+ALLOWED: Mapping[CorrectionMode, frozenset[str]] = MappingProxyType(
     {
         "report": frozenset(),
         "new-series": frozenset((*LABELS, *RECORD, *SIGNATURES, *OWN_SERIES)),
@@ -46,8 +46,8 @@ ALLOWED: Mapping[Mode, frozenset[str]] = MappingProxyType(
 """By mode, the keywords of every attribute that a correction may write, change or remove."""
 
 
-def allowed(mode: Mode, kind: CorrectionKind | None = None) -> frozenset[str]:
-    """What a correction of this kind may change; a mirrored picture keeps its labels."""
+def allowed(mode: CorrectionMode, kind: CorrectionKind | None = None) -> frozenset[str]:
+    """Keywords that a correction of this kind may change; a mirrored image keeps its labels."""
     return ALLOWED[mode] - (set(LABELS) - {"PatientOrientation"} if kind is CorrectionKind.MIRRORED else set())
 
 

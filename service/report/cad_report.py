@@ -1,7 +1,7 @@
-"""The study's answer as a Mammography CAD SR (PS3.3 A.35.5), its content tree by PS3.16 TID 4000 (Mammography CAD Document Root).
+"""The conclusion of a study as a Mammography CAD SR (PS3.3 A.35.5), its content tree by PS3.16 TID 4000 (Mammography CAD Document Root).
 
-The template speaks of images and of findings in them. It has no place for the score of an image, a breast or a study: those stand in
-the measurement report (`service.report.structured_report`), and here in words only.
+The template describes images and findings in them. It has no row for the score of an image, a breast or a study: the measurement report
+(`service.report.structured_report`) has those as numbers, and this report only in its text.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, MammographyCADSRStorage
 
 from service.domain.findings import Conclusion, InstanceState, Verdict
+from service.domain.instance_reference import InstanceReference
 from service.errors import NoImages
 from service.report import concepts
 from service.report.algorithm import describe_model, is_calibrated
@@ -27,21 +28,28 @@ from service.report.marks import is_marked
 from service.report.uids import cad_uid, derive_series_uid
 
 SERIES_NUMBER = 9003
+SERIES_KIND = "cad-sr"
 LIBRARY = (1, 2)
-"""Position of the image library, from the root: what is selected from an image points there."""
+"""Position of the image library, from the root; regions refer to its entries."""
 
 
-def build_cad_report(conclusion: Conclusion, sources: Sequence[Dataset], predecessor: Dataset | None = None) -> Dataset:
+def cad_reference(conclusion: Conclusion) -> InstanceReference:
+    """The UIDs of the CAD report of a conclusion, without building it."""
+    study = conclusion.study_instance_uid
+    return InstanceReference(study, derive_series_uid(study, SERIES_KIND), cad_uid(conclusion), MammographyCADSRStorage)
+
+
+def build_cad_report(conclusion: Conclusion, sources: Sequence[Dataset], predecessor: InstanceReference | None = None) -> Dataset:
     """Build the Mammography CAD SR of one version of a study's conclusion.
 
     Parameters
     ----------
     conclusion
-        The study's answer.
+        The conclusion of the study.
     sources
         Headers of its images, in any order; pixels are not needed.
     predecessor
-        The CAD report that this one supersedes.
+        The CAD report that this one replaces.
 
     Returns
     -------
@@ -60,9 +68,10 @@ def build_cad_report(conclusion: Conclusion, sources: Sequence[Dataset], predece
     if not images:
         raise NoImages("a Mammography CAD SR needs at least one image")
     report = begin_document(conclusion, ordered, predecessor)
+    reference = cad_reference(conclusion)
     report.SOPClassUID = MammographyCADSRStorage
-    report.SOPInstanceUID = cad_uid(conclusion)
-    report.SeriesInstanceUID = derive_series_uid(conclusion.study_instance_uid, "cad-sr")
+    report.SOPInstanceUID = reference.sop_instance_uid
+    report.SeriesInstanceUID = reference.series_instance_uid
     report.SeriesNumber = SERIES_NUMBER
     report.SeriesDescription = "mammotriage CAD"
     report.update(_content(conclusion, images))
@@ -106,7 +115,7 @@ def _overall_impression(conclusion: Conclusion, work: Work, library: Mapping[str
 
 
 def _summary(work: Work, with_findings: bool) -> CodedConcept:
-    """CID 6047. Breast composition is a finding too: "without findings" is said only where the tree holds none (TID 4001)."""
+    """CID 6047. Breast composition is a finding too: "without findings" is used only if the tree has none (TID 4001)."""
     if with_findings:
         return concepts.SOME_WITH_FINDINGS if work.any_failed else concepts.ALL_WITH_FINDINGS
     if not work.any_succeeded:
@@ -115,7 +124,7 @@ def _summary(work: Work, with_findings: bool) -> CodedConcept:
 
 
 def _describe(conclusion: Conclusion, work: Work, names: Mapping[str, str]) -> str:
-    """The study in sentences: what was found, what was not attempted and why."""
+    """The findings of the study in sentences, and what was not attempted and why."""
     sentences = [NOT_A_DIAGNOSIS]
     kind = "" if is_calibrated(conclusion.models) else " (not calibrated)"
     if conclusion.score is None:

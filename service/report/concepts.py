@@ -1,4 +1,8 @@
-"""The concepts a report is written in (PS3.16), and the private ones where DICOM has none."""
+"""Coded concepts of the reports: those of PS3.16, and private ones for what DICOM has no code for.
+
+A code value of the private scheme is an identifier that stays in archives. It never changes, even if the service renames the state that
+it encodes; only its meaning may be reworded.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from service.report.identity import CODING_SCHEME
 
 
 def concept(code: Code) -> CodedConcept:
-    """A vocabulary code as a concept."""
+    """A code of the vocabulary as a highdicom concept."""
     return CodedConcept(code.value, code.scheme, code.meaning)
 
 
@@ -82,7 +86,7 @@ COMPOSITION_ANALYSIS = CodedConcept("133890006", "SCT", "Breast composition anal
 QUALITY_ANALYSIS = CodedConcept("133887000", "SCT", "Image quality analysis")
 PARTIALLY_SUCCEEDED = CodedConcept("111223", "DCM", "Partially Succeeded")
 
-# Private concepts, where DICOM has none
+# Private concepts, for which DICOM has no code
 IMAGE_ANALYSIS = CodedConcept("image-analysis", CODING_SCHEME, "Mammogram analysis, one image")
 BREAST_ANALYSIS = CodedConcept("breast-analysis", CODING_SCHEME, "Mammogram analysis, one breast")
 STUDY_ANALYSIS = CodedConcept("study-analysis", CODING_SCHEME, "Mammogram analysis, whole study")
@@ -119,14 +123,14 @@ DIFFERENCE_VALUES = {
     CorrectionKind.MISSING: CodedConcept("missing", CODING_SCHEME, "Label missing"),
     CorrectionKind.CONTRADICTS: CodedConcept("contradict", CODING_SCHEME, "Contradict"),
     CorrectionKind.MIRRORED: CodedConcept("mirrored", CODING_SCHEME, "Whole image mirrored"),
-    CorrectionKind.SIDES_SWAPPED: CodedConcept("sides-swapped", CODING_SCHEME, "Sides of the study swapped"),
+    CorrectionKind.SIDES_SWAPPED: CodedConcept("exchanged", CODING_SCHEME, "Sides of the study swapped"),
     CorrectionKind.VIEW_UNKNOWN: CodedConcept("view-unknown", CODING_SCHEME, "Declared view not known to the networks"),
 }
 STUDY_LABELS = CodedConcept("study-labels", CODING_SCHEME, "Labels of the whole study")
 VERDICT_VALUES = {
     Verdict.AS_DECLARED: CodedConcept("as-declared", CODING_SCHEME, "As declared"),
-    Verdict.ONE_WRONG_LABEL: CodedConcept("one-wrong-label", CODING_SCHEME, "One image labelled wrongly"),
-    Verdict.SIDES_SWAPPED: CodedConcept("sides-swapped", CODING_SCHEME, "Sides of the study swapped"),
+    Verdict.ONE_WRONG_LABEL: CodedConcept("one-wrong", CODING_SCHEME, "One image has a wrong label"),
+    Verdict.SIDES_SWAPPED: CodedConcept("exchanged", CODING_SCHEME, "Sides of the study swapped"),
     Verdict.MIRRORED: CodedConcept("mirrored", CODING_SCHEME, "Whole image mirrored"),
-    Verdict.INCONCLUSIVE: CodedConcept("inconclusive", CODING_SCHEME, "Differences not settled"),
+    Verdict.INCONCLUSIVE: CodedConcept("unsettled", CODING_SCHEME, "Inconclusive: the cause of the differences is not known"),
 }

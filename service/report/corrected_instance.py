@@ -1,42 +1,40 @@
-"""A mammogram with its labels put right, and put back: pixels untouched, every former value on record.
+"""Build a mammogram with corrected labels, or with its former labels again; pixels stay as they are, former values are recorded.
 
-Design notes, dicom.md sections 1 and 2. What is written onto which image was decided (`service.report.label_changes`); here it is done.
+Rules: docs/dicom.md. `service.report.label_changes` says which attributes get which values.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from models.attributes import read_text
 from models.vocabulary import Laterality, View
+from service.domain.policy import ObjectMode
 from service.report.allow_list import SIGNATURES, allowed, check
 from service.report.coding import code_item
 from service.report.common_modules import file_meta, local_time, stamp_creation
-from service.report.label_changes import LABELS, Change, Undo, new_labels, set_labels
+from service.report.label_changes import LABELS, DecidedCorrection, Decision, new_labels, set_labels
 from service.report.original_attributes import append, equipment, is_code_string, put, record_former, shallow_copy, with_zone
-from service.report.uids import corrected_uid, derive_series_uid, undone_uid
+from service.report.uids import corrected_uid, derive_series_uid, reverted_uid
 
-CorrectionRoute = Literal["new-series", "overwrite"]
-"""The modes in which an object of ours is sent; in the others nothing is, or the archive changes its own."""
 SC_IMAGE_TYPE = ("DERIVED", "SECONDARY")
 
 
-def build_corrected(change: Change, source: Dataset, mode: CorrectionRoute) -> Dataset:
+def build_corrected(decided: DecidedCorrection, source: Dataset, mode: ObjectMode) -> Dataset:
     """Build one image with the labels that its pixels show.
 
     Parameters
     ----------
-    change
-        The decision.
+    decided
+        The correction and the decision to write it.
     source
         The whole instance as received, in any transfer syntax. It is not changed.
     mode
-        new-series: a new instance in a series of its own that points back at its source. overwrite: the same instance, under its own
+        new-series: a new instance in a series of its own that refers to its source. overwrite: the same instance, under its own
         UIDs, for an archive that replaces what it holds.
 
     Returns
@@ -47,40 +45,41 @@ def build_corrected(change: Change, source: Dataset, mode: CorrectionRoute) -> D
     Raises
     ------
     NothingToCorrect
-        The correction may not be written, or the image already says what the pixels show.
+        The correction may not be written, or the image already declares what its pixels show.
     UnreadableRecord
-        A sequence that has to be kept and added to cannot be read.
+        A sequence that has to be extended cannot be read.
     UnexpectedAttributeChange
-        The object differs from its source where it must not: a mistake of this program, so nothing is returned.
+        The object differs from its source in an attribute that must not change: a fault of this program, so nothing is returned.
     """
-    labels = new_labels(change, source)
+    labels = new_labels(decided, source)
     before, built = shallow_copy(source), shallow_copy(source)
     set_labels(built, labels)
     if mode == "new-series":
-        _derive(built, before, corrected_uid(str(before.StudyInstanceUID), change.correction), "corrected")
-        view, side = change.correction.new_view, change.correction.new_laterality
+        _derive(built, before, corrected_uid(str(before.StudyInstanceUID), decided.correction), "corrected")
+        view, side = decided.correction.new_view, decided.correction.new_laterality
         if view is not View.UNKNOWN and side is not Laterality.UNKNOWN:
             put(built, "SeriesDescription", f"{side} {view}")
     for keyword in SIGNATURES:
         put(built, keyword, None)
-    difference = change.correction.reason.rstrip(".")
-    told = f"Labels compared with the pixels, pixels unchanged: {difference}. Decided by {change.actor}: {change.reason}"
-    return _finish(built, before, labels, change, change.at, told, mode, source)
+    difference = decided.correction.reason.rstrip(".")
+    decision = decided.decision
+    description = f"Labels compared with the pixels, pixels unchanged: {difference}. Decided by {decision.actor}: {decision.reason}"
+    return _finish(built, before, labels, decided, decision.at, description, mode, source)
 
 
-def build_undone(change: Change, undone: Undo, source: Dataset, mode: CorrectionRoute) -> Dataset:
-    """Build one image with its former labels again, and with one more record: of what the correction had written.
+def build_reverted(decided: DecidedCorrection, reverting: Decision, source: Dataset, mode: ObjectMode) -> Dataset:
+    """Build one image with its former labels again, and with one more record: of the values that the correction had written.
 
     Parameters
     ----------
-    change
-        The correction to undo.
-    undone
-        The decision to undo it.
+    decided
+        The correction to revert.
+    reverting
+        The decision to revert it.
     source
         The whole instance as received, before the correction.
     mode
-        new-series: one more instance, in one more series, that points back at source and corrected copy. overwrite: the same
+        new-series: one more instance, in one more series, that refers to source and corrected copy. overwrite: the same
         instance, under its own UIDs.
 
     Raises
@@ -88,15 +87,15 @@ def build_undone(change: Change, undone: Undo, source: Dataset, mode: Correction
     NothingToCorrect, UnreadableRecord, UnexpectedAttributeChange
         As `build_corrected`.
     """
-    corrected = build_corrected(change, source, mode)
-    labels = new_labels(change, source)
+    corrected = build_corrected(decided, source, mode)
+    labels = new_labels(decided, source)
     built = shallow_copy(corrected)
     restored = [*labels, *SIGNATURES] if mode == "overwrite" else [*labels, "SeriesDescription"]
     _restore(built, source, restored)
     if mode == "new-series":
-        _derive(built, corrected, undone_uid(str(corrected.StudyInstanceUID), change.correction), "undone")  # as in `uids`
-    told = f"Correction of labels undone, pixels unchanged. Decided by {undone.actor}: {undone.reason}"
-    built = _finish(built, corrected, labels, change, undone.at, told, mode, source)
+        _derive(built, corrected, reverted_uid(str(corrected.StudyInstanceUID), decided.correction), "undone")  # see `uids`
+    description = f"Correction of labels undone, pixels unchanged. Decided by {reverting.actor}: {reverting.reason}"
+    built = _finish(built, corrected, labels, decided, reverting.at, description, mode, source)
     check(source, built, allowed(mode) - set(LABELS))
     return built
 
@@ -105,13 +104,13 @@ def _finish(
     built: Dataset,
     before: Dataset,
     labels: Iterable[str],
-    change: Change,
+    decided: DecidedCorrection,
     moment: datetime,
-    told: str,
-    mode: CorrectionRoute,
+    description: str,
+    mode: ObjectMode,
     source: Dataset,
 ) -> Dataset:
-    """Put on record what changed, by whom and when, and make sure that nothing else did."""
+    """Record what changed, who decided it and when, and check that nothing else changed."""
     changed = set(labels)
     if mode == "overwrite":
         if "InstanceCoercionDateTime" in before:
@@ -122,14 +121,14 @@ def _finish(
             put(built, keyword, None)
         stamp_creation(built, local_time(before, moment))
     append(built, "OriginalAttributesSequence", record_former(before, changed, moment))
-    append(built, "ContributingEquipmentSequence", equipment(moment, change.models, told))
+    append(built, "ContributingEquipmentSequence", equipment(moment, decided.models, description))
     built.file_meta = file_meta(built, str(source.file_meta.TransferSyntaxUID))
-    check(source, built, allowed(mode, change.correction.kind))
+    check(source, built, allowed(mode, decided.correction.kind))
     return built
 
 
 def _restore(built: Dataset, source: Dataset, keywords: Iterable[str]) -> None:
-    """Put back what was received, element by element, undecoded."""
+    """Put the received elements back, undecoded."""
     received = shallow_copy(source)
     for keyword in keywords:
         if keyword in received:
@@ -140,7 +139,7 @@ def _restore(built: Dataset, source: Dataset, keywords: Iterable[str]) -> None:
 
 
 def _derive(built: Dataset, before: Dataset, sop_instance_uid: str, kind: str) -> None:
-    """Make the copy an instance of its own that points back at the image it came from (PS3.3 C.7.6.1.1.4)."""
+    """Make the copy an instance of its own that refers to its source image (PS3.3 C.7.6.1.1.4)."""
     built.SOPInstanceUID = sop_instance_uid
     built.SeriesInstanceUID = derive_series_uid(str(before.StudyInstanceUID), kind, sop_instance_uid)
     image_type = read_text(before, "ImageType").split("\\")

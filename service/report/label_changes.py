@@ -1,15 +1,14 @@
-"""Which attributes of one image a correction changes, and to what: the words that every road to a destination has in common.
+"""The new attribute values of one corrected image, shared by all correction modes.
 
-Design notes, dicom.md section 1. Whether an image may be corrected is policy (`service.domain.policy`); here only what a person or a
-policy decided is turned into values. Nothing is written from here: `corrected_instance` builds objects of it, an archive's own API
-takes it as it is, and a read-back compares with it.
+Rules: docs/dicom.md. `service.domain.policy` decides whether an image may be corrected; this module turns a decision into values.
+`corrected_instance` builds objects from them, an archive's own API receives them, and the read-back compares with them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 
@@ -18,164 +17,134 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForPresentation
 
 from models.attributes import read, read_items, read_text
 from models.vocabulary import READABLE_SCHEMES, VIEW_CODES, Laterality, View
+from service.domain.attribute_changes import AttributeChanges, AttributeValue
 from service.domain.findings import Agreement, CorrectionKind, LabelCorrection, ModelIdentity
+from service.domain.instance_reference import InstanceReference
 from service.errors import Irreversible, NothingToCorrect
 from service.report.coding import code_item
 from service.report.orientation import correct_patient_orientation
 from service.report.original_attributes import is_readable_sequence, put, record_former, shallow_copy, stored_bytes
 
 LABELS = ("ViewCodeSequence", "ViewPosition", "ImageLaterality", "Laterality", "PatientOrientation")
-"""The attributes that say view, side and orientation; no correction changes another attribute of a picture."""
-
-Value = str | tuple[Dataset, ...] | None
-"""Text (several values joined by backslashes, as in a file), the items of a sequence, or None: the attribute is not there."""
+"""The attributes that declare view, side and orientation; no correction changes another attribute of an image."""
 
 
 @dataclass(frozen=True)
-class Change:
-    """A correction that was decided: what, by whom, why and when."""
+class Decision:
+    """What a person or a policy decided about a correction: to write it, or to revert it."""
 
-    correction: LabelCorrection
     actor: str
     """A person's name, or the word for the policy."""
     reason: str
     at: datetime
-    """When it was decided, with its zone: the time that every object of this change bears, so it never depends on the try."""
+    """With its zone. Every object of this decision carries this time, so that each attempt builds the same object."""
+
+
+@dataclass(frozen=True)
+class DecidedCorrection:
+    """A correction with the decision to write it and what the pixels of its image show."""
+
+    correction: LabelCorrection
+    decision: Decision
     models: tuple[ModelIdentity, ...]
-    """Those that read the pixels."""
+    """The networks that read the pixels."""
     chest_wall_right: bool | None
-    """The chest wall is at the right edge of the pixel matrix; None where that was not seen."""
+    """The chest wall is at the right edge of the pixel matrix; None if the pixels do not show it."""
 
 
-@dataclass(frozen=True)
-class Undo:
-    """The decision to put the former values back."""
-
-    actor: str
-    reason: str
-    at: datetime
-
-
-@dataclass(frozen=True)
-class LabelChanges:
-    """What an archive is asked to change in one instance that it holds."""
-
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_instance_uid: str
-    sop_class_uid: str
-    values: Mapping[str, Value]
-    """By keyword, all of `LABELS`; None removes the attribute, "" and () leave it there without a value."""
-    reason: str
-    """Code of Reason for the Attribute Modification (0400,0565)."""
-    record: Dataset = field(default_factory=Dataset, repr=False)
-    """An Original Attributes item that tells of it, for an archive that writes none by itself."""
-
-    @property
-    def removed(self) -> tuple[str, ...]:
-        """Keywords of the attributes to remove."""
-        return tuple(keyword for keyword, value in self.values.items() if value is None)
-
-    def dataset(self) -> Dataset:
-        """The attributes to set; `to_json_dict` makes DICOM JSON of it (PS3.18 F)."""
-        attributes = Dataset()
-        set_labels(attributes, self.values)
-        return attributes
-
-
-def label_changes(change: Change, source: Dataset) -> LabelChanges:
-    """Tell what an archive has to change in the image it holds under the source's UID.
+def changes_to_correct(decided: DecidedCorrection, source: Dataset) -> AttributeChanges:
+    """The attributes that an archive has to change in the image that it holds under the UID of `source`.
 
     Raises
     ------
     NothingToCorrect
-        The correction may not be written, or the image already says what it should.
+        The correction may not be written, or the image already has the new labels.
     Irreversible
-        What stands there now is so malformed that no archive could be asked to put it back.
+        A present value is so malformed that no archive could be asked to put it back.
     """
-    values = new_labels(change, source)
+    values = new_labels(decided, source)
     for keyword in values:
-        if not _can_come_back(source, keyword):
+        if not _is_restorable(source, keyword):
             raise Irreversible(f"{keyword} is malformed: an archive could not be asked to put it back")
-    return _addressed(shallow_copy(source), values, change.at)
+    return _changes(shallow_copy(source), values, decided.decision)
 
 
-def undo_changes(change: Change, source: Dataset, undone: Undo | None = None) -> LabelChanges:
-    """Tell what an archive has to change so that the image says again what it said when it was received.
+def changes_to_revert(decided: DecidedCorrection, source: Dataset, reverting: Decision) -> AttributeChanges:
+    """The attributes that an archive has to change so that the image has the labels again that it was received with.
 
     Parameters
     ----------
-    change, source
-        The correction to undo, and the instance as received, before it.
-    undone
-        The decision: gives the record its time.
+    decided, source
+        The correction to revert, and the instance as received, before it.
+    reverting
+        The decision to revert it; gives the record its time.
 
     Raises
     ------
     NothingToCorrect
         The correction never changed anything.
     """
-    corrected, values = shallow_copy(source), new_labels(change, source)
+    corrected, values = shallow_copy(source), new_labels(decided, source)
     set_labels(corrected, values)
-    return _addressed(corrected, {keyword: declared_label(source, keyword) for keyword in values}, (undone or change).at)
+    return _changes(corrected, {keyword: declared_label(source, keyword) for keyword in values}, reverting)
 
 
-def new_labels(change: Change, source: Dataset) -> Mapping[str, Value]:
+def new_labels(decided: DecidedCorrection, source: Dataset) -> Mapping[str, AttributeValue]:
     """The attributes that the correction changes, with their new values; the source is not changed.
 
     Parameters
     ----------
-    change
-        Missing and contradicted labels are written; those that agree are completed (a code beside a text, a text beside a code);
-        those that could not be compared stay. A mirrored picture keeps its labels: only its orientation is written.
+    decided
+        Missing and contradicted labels are written. Labels that agree are completed: a code is added to a text, a text to a code.
+        Labels that could not be compared stay. A mirrored image keeps its labels: only its orientation is written.
     source
         The instance as received.
 
     Raises
     ------
     NothingToCorrect
-        The correction may not be written, or the image already says what it should.
+        The correction may not be written, or the image already has the new labels.
     """
     # Reading a value decodes it in place.
     source = shallow_copy(source)
-    correction = change.correction
+    correction = decided.correction
     if correction.blocked_reason:
         raise NothingToCorrect(f"reported only: {correction.blocked_reason}")
     if correction.kind in (None, CorrectionKind.VIEW_UNKNOWN):
-        raise NothingToCorrect(f"nothing can be written for {correction.kind or 'labels that agree'}")
-    values: dict[str, Value] = {}
+        raise NothingToCorrect(f"no labels can be written for {correction.kind or 'labels that agree'}")
+    values: dict[str, AttributeValue] = {}
     if correction.kind is not CorrectionKind.MIRRORED:
         if correction.new_view is not View.UNKNOWN and correction.view is not Agreement.UNSURE:
             values |= _view(source, correction.new_view)
         if correction.new_laterality is not Laterality.UNKNOWN and correction.laterality is not Agreement.UNSURE:
             values |= _laterality(source, correction.new_laterality)
-    values |= _orientation(source, correction, change.chest_wall_right)
+    values |= _orientation(source, correction, decided.chest_wall_right)
     if not values:
-        raise NothingToCorrect("the image already says what its pixels show")
+        raise NothingToCorrect("the image already declares what its pixels show")
     return MappingProxyType(values)
 
 
-def declared_label(source: Dataset, keyword: str) -> Value:
-    """What the image says under a keyword, as far as it can be read."""
+def declared_label(source: Dataset, keyword: str) -> AttributeValue:
+    """The value that the image has under a keyword, as far as it can be read."""
     if keyword not in source:
         return None
     source = shallow_copy(source)
     return tuple(deepcopy(item) for item in read_items(source, keyword)) if keyword == "ViewCodeSequence" else read_text(source, keyword)
 
 
-def _can_come_back(source: Dataset, keyword: str) -> bool:
-    """Tell whether a value is what can be read of it, so that an archive that is given this writes the same again."""
+def _is_restorable(source: Dataset, keyword: str) -> bool:
+    """Tell whether the readable value is the whole stored value, so that an archive that gets it writes the same bytes again."""
     if keyword not in source:
         return True
-    said = declared_label(source, keyword)
-    if isinstance(said, tuple):
-        # A replacement character stands for what the character set could not decode.
-        return is_readable_sequence(source, keyword) and "\N{REPLACEMENT CHARACTER}" not in str(said)
-    received = [value.strip(b" \0") for value in stored_bytes(source, keyword).split(b"\\")]
-    return said is not None and [value.encode("ascii", "replace") for value in said.split("\\")] == received
+    value = declared_label(source, keyword)
+    if isinstance(value, tuple):
+        # pydicom reads bytes that the character set cannot decode as replacement characters.
+        return is_readable_sequence(source, keyword) and "\N{REPLACEMENT CHARACTER}" not in str(value)
+    received = [part.strip(b" \0") for part in stored_bytes(source, keyword).split(b"\\")]
+    return value is not None and [part.encode("ascii", "replace") for part in value.split("\\")] == received
 
 
-def set_labels(dataset: Dataset, values: Mapping[str, Value]) -> None:
+def set_labels(dataset: Dataset, values: Mapping[str, AttributeValue]) -> None:
     """Write values into a dataset."""
     for keyword, value in values.items():
         if isinstance(value, str) and "\\" in value:
@@ -184,20 +153,12 @@ def set_labels(dataset: Dataset, values: Mapping[str, Value]) -> None:
             put(dataset, keyword, list(value) if isinstance(value, tuple) else value)
 
 
-def _addressed(before: Dataset, values: Mapping[str, Value], moment: datetime) -> LabelChanges:
-    return LabelChanges(
-        study_instance_uid=str(before.StudyInstanceUID),
-        series_instance_uid=str(before.SeriesInstanceUID),
-        sop_instance_uid=str(before.SOPInstanceUID),
-        sop_class_uid=str(before.SOPClassUID),
-        values=values,
-        reason="CORRECT",
-        record=record_former(before, values, moment),
-    )
+def _changes(before: Dataset, values: Mapping[str, AttributeValue], decision: Decision) -> AttributeChanges:
+    return AttributeChanges(InstanceReference.of(before), values, "CORRECT", record_former(before, values, decision.at))
 
 
-def _view(source: Dataset, view: View) -> dict[str, Value]:
-    values: dict[str, Value] = {}
+def _view(source: Dataset, view: View) -> dict[str, AttributeValue]:
+    values: dict[str, AttributeValue] = {}
     code = VIEW_CODES[view]
     declared = read_items(source, "ViewCodeSequence")
     first = declared[0] if declared else Dataset()
@@ -214,18 +175,18 @@ def _view(source: Dataset, view: View) -> dict[str, Value]:
     return values
 
 
-def _laterality(source: Dataset, side: Laterality) -> dict[str, Value]:
-    values: dict[str, Value] = {}
+def _laterality(source: Dataset, side: Laterality) -> dict[str, AttributeValue]:
+    values: dict[str, AttributeValue] = {}
     if read(source, "ImageLaterality") != side.value:
         values["ImageLaterality"] = side.value
     if "Laterality" in source and (values or read_text(source, "Laterality") not in ("", side.value)):
-        # The side of the series may not stand beside that of the image (PS3.3 C.7.3.1, dciodvfy calls it an error). It is taken away,
-        # never changed: the other images of the series would not bear the new one.
+        # An image may not have the laterality of the series together with its own (PS3.3 C.7.3.1; dciodvfy reports an error). It is
+        # removed, never changed: the other images of the series would not have the new value.
         values["Laterality"] = None
     return values
 
 
-def _orientation(source: Dataset, correction: LabelCorrection, chest_wall_right: bool | None) -> dict[str, Value]:
+def _orientation(source: Dataset, correction: LabelCorrection, chest_wall_right: bool | None) -> dict[str, AttributeValue]:
     declared, view, side = read(source, "PatientOrientation"), correction.new_view, correction.new_laterality
-    mended = correct_patient_orientation(declared, view, side, chest_wall_right, correction.declared_view)
-    return {} if mended is None else {"PatientOrientation": "\\".join(mended)}
+    corrected = correct_patient_orientation(declared, view, side, chest_wall_right, correction.declared_view)
+    return {} if corrected is None else {"PatientOrientation": "\\".join(corrected)}

@@ -1,4 +1,4 @@
-"""The study's answer as a structured report: Comprehensive 3D SR (PS3.3 A.35.13) with a Measurement Report (PS3.16 TID 1500)."""
+"""The conclusion of a study as a Measurement Report (PS3.16 TID 1500), in Comprehensive 3D SR (PS3.3 A.35.13) or a poorer SR class."""
 
 from __future__ import annotations
 
@@ -17,49 +17,69 @@ from highdicom.sr import (
 )
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import Comprehensive3DSRStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, Comprehensive3DSRStorage, ExplicitVRLittleEndian
 
 from models.vocabulary import LATERALITY_CODES, VIEW_CODES, Laterality, View
 from service.domain.findings import Conclusion
+from service.domain.instance_reference import InstanceReference
 from service.report.common_modules import file_meta
 from service.report.concepts import IMAGE_LATERALITY, IMAGE_VIEW, IMAGING_PROCEDURE, SOURCE, concept
 from service.report.content import as_plain
 from service.report.document import begin_document, identify_coding_scheme, order_sources
 from service.report.identity import IMPLEMENTATION_CLASS_UID, MANUFACTURER
 from service.report.measurement_groups import breast_group, image_group, study_group
+from service.report.sr_class import check_sr_class
 from service.report.uids import derive_series_uid, report_uid
 
 SERIES_NUMBER = 9001
+SERIES_KIND = "sr"
 
 
-def build_report(conclusion: Conclusion, sources: Sequence[Dataset], predecessor: Dataset | None = None) -> Dataset:
+def report_reference(conclusion: Conclusion, sop_class_uid: str = Comprehensive3DSRStorage) -> InstanceReference:
+    """The UIDs of the report of a conclusion in one SR class, without building it."""
+    study = conclusion.study_instance_uid
+    return InstanceReference(study, derive_series_uid(study, SERIES_KIND), report_uid(conclusion, sop_class_uid), sop_class_uid)
+
+
+def build_report(
+    conclusion: Conclusion,
+    sources: Sequence[Dataset],
+    predecessor: InstanceReference | None = None,
+    sop_class_uid: str = Comprehensive3DSRStorage,
+) -> Dataset:
     """Build the report of one version of a study's conclusion.
 
     Parameters
     ----------
     conclusion
-        The study's answer.
+        The conclusion of the study.
     sources
         Headers of its images, at least one, in any order; pixels are not needed.
     predecessor
-        The report that this one supersedes.
+        The report that this one replaces.
+    sop_class_uid
+        One of `SR_CLASSES`; the content tree is the same in each.
 
     Returns
     -------
     Dataset
-        Explicit VR Little Endian, with file meta. Complete but unverified: no person has looked at it (PS3.3 C.17.2).
+        Explicit VR Little Endian, with file meta. Complete but unverified: no person has reviewed it (PS3.3 C.17.2).
 
     Raises
     ------
     KeyError
         An image of the conclusion is not among the sources.
+    NotExpressible
+        The class is none of `SR_CLASSES`.
     """
+    check_sr_class(sop_class_uid)
+    reference = report_reference(conclusion, sop_class_uid)
     ordered = order_sources(conclusion, sources)
     report = begin_document(conclusion, ordered, predecessor)
-    report.SOPClassUID = Comprehensive3DSRStorage
-    report.SOPInstanceUID = report_uid(conclusion)
+    report.SOPClassUID = UID(reference.sop_class_uid)
+    report.SOPInstanceUID = reference.sop_instance_uid
     report.CodingSchemeIdentificationSequence = [identify_coding_scheme()]
-    report.SeriesInstanceUID = derive_series_uid(conclusion.study_instance_uid, "sr")
+    report.SeriesInstanceUID = reference.series_instance_uid
     report.SeriesNumber = SERIES_NUMBER
     report.SeriesDescription = "mammotriage report"
     report.update(as_plain(_content(conclusion, ordered)))
@@ -79,7 +99,7 @@ def _content(conclusion: Conclusion, sources: Sequence[Dataset]) -> Dataset:
         imaging_measurements=groups,
     )[0]
     children = list(root.ContentSequence)
-    # TID 1500 has the library before the measurements, which come last.
+    # In TID 1500 the library comes before the measurements, which are the last child.
     root.ContentSequence = ContentSequence([*children[:-1], _image_library(conclusion, sources), children[-1]])
     return root
 

@@ -33,6 +33,8 @@ class PlannedDelivery:
     """The image that the object describes; None for a report of the study."""
     destination: str
     object_uid: str
+    sop_class_uid: str = ""
+    """Empty where the class is that of the source image."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class DeliveryRow:
     source_sop_instance_uid: str | None
     destination: str
     object_uid: str
+    sop_class_uid: str
+    """Of the object; empty where it is that of the source image, or the row is older than this column."""
     state: DeliveryState
     tries: int
     error: str | None
@@ -69,9 +73,10 @@ class Deliveries:
         source_sop_instance_uid: str | None,
         destination: str,
         object_uid: str,
+        sop_class_uid: str = "",
     ) -> bool:
         """Enter an object that is to reach a destination; False where it is entered already."""
-        planned = PlannedDelivery(kind, source_sop_instance_uid, destination, object_uid)
+        planned = PlannedDelivery(kind, source_sop_instance_uid, destination, object_uid, sop_class_uid)
         with self._database.write() as tx:
             return plan_delivery(tx, study_instance_uid, version, planned)
 
@@ -158,10 +163,11 @@ class Deliveries:
         check_end(state)
         return self._change(delivery_id, state=state, error=_plain(error), status=status, leased_until=None)
 
-    def rename_object(self, delivery_id: int, object_uid: str) -> None:
-        """Note that the destination gets the object in another form, under another SOP Instance UID."""
+    def change_sop_class(self, delivery_id: int, sop_class_uid: str, object_uid: str) -> DeliveryRow:
+        """Note that the destination gets the object in another SOP class, and therefore under another SOP Instance UID."""
+        changed = update(deliveries).where(deliveries.c.id == delivery_id).values(sop_class_uid=sop_class_uid, object_uid=object_uid)
         with self._database.write() as tx:
-            tx.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(object_uid=object_uid))
+            return as_delivery(tx.execute(changed.returning(*deliveries.c)).one())
 
     def postpone(self, delivery_id: int, reason: str, next_try_at: datetime) -> bool:
         """Give back a delivery that must wait for another one; the attempt is not counted. False where it has ended."""
@@ -208,6 +214,7 @@ def plan_delivery(
         source_sop_instance_uid=planned.source_sop_instance_uid,
         destination=planned.destination,
         object_uid=planned.object_uid,
+        sop_class_uid=planned.sop_class_uid,
         state=DeliveryState.PENDING,
         tries=0,
         created_at=tx.now,
@@ -310,6 +317,7 @@ def as_delivery(row: Row[Any]) -> DeliveryRow:
         source_sop_instance_uid=row.source_sop_instance_uid,
         destination=row.destination,
         object_uid=row.object_uid,
+        sop_class_uid=row.sop_class_uid,
         state=DeliveryState(row.state),
         tries=row.tries,
         error=row.error,

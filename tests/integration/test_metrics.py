@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.deliver.webhook import tell
+from service.deliver.webhook import deliver_events
 from service.domain.findings import DeliveryState, ObjectKind
 from service.metrics import build_registry
 from service.store.ledger import Ledger
@@ -99,11 +99,11 @@ def test_a_webhook_that_was_not_told_lags_and_one_that_was_does_not(ledger: Ledg
     receiver = Receiver()  # of one study received, and three deliveries
     before = scrape(ledger, webhooks=("his",))
     assert before["webhook_lag_events", "his"] == 4 and before["webhook_lag_seconds", "his"] == 60
-    tell(receiver.webhook(), ledger)
+    deliver_events(receiver.webhook(), ledger)
     assert scrape(ledger, webhooks=("his",))["webhook_failures", "his"] == 1
     # The pause until the next try is counted in real time, and this ledger's clock stands still behind it.
     clock_of(ledger).advance(10**9)
     with receiver.up():
-        assert tell(receiver.webhook(), ledger) == 3
+        assert deliver_events(receiver.webhook(), ledger) == 3
     after = scrape(ledger, webhooks=("his",))
     assert after["webhook_lag_events", "his"] == after["webhook_lag_seconds", "his"] == after["webhook_failures", "his"] == 0

@@ -12,12 +12,13 @@ import pydicom
 from pydicom.dataset import Dataset
 
 from service.deliver.attempt import deliver
-from service.deliver.comparison import Changes
+from service.deliver.comparison import reference_of
 from service.destinations import Destination
+from service.domain.attribute_changes import AttributeChanges
 from service.domain.findings import Agreement, DeliveryState, ObjectKind, Peak
 from service.report.cad_report import build_cad_report
-from service.report.corrected_instance import build_corrected, build_undone
-from service.report.label_changes import Change, Undo
+from service.report.corrected_instance import build_corrected, build_reverted
+from service.report.label_changes import DecidedCorrection, Decision
 from service.report.presentation_state import build_marks
 from service.report.rejection_note import build_rejection_note
 from service.report.secondary_capture import build_heatmap
@@ -30,7 +31,7 @@ from tests.support.ledger_values import header
 from tests.support.sample_findings import CONCLUDED_AT, analysed, as_received, concluded, correction, decided, full_field
 
 LEASE_S = 60.0
-UNDO = Undo("B. Reader", "was right as it was", CONCLUDED_AT)
+UNDO = Decision("B. Reader", "was right as it was", CONCLUDED_AT)
 
 
 class DeliveryFixture:
@@ -41,23 +42,25 @@ class DeliveryFixture:
         self.ledger = Ledger(url)
         self.settings = Settings(**{"data_dir": data_dir, "delivery_backoff_seconds": 0.1, "delivery_max_attempts": 3, **settings})
 
-    def plan(self, payload: Dataset | Changes, kind: ObjectKind = ObjectKind.REPORT, source_sop_instance_uid: str | None = None) -> int:
-        study_instance_uid = str(payload.StudyInstanceUID) if isinstance(payload, Dataset) else payload.study_instance_uid
-        object_uid = str(payload.SOPInstanceUID) if isinstance(payload, Dataset) else payload.sop_instance_uid
+    def plan(
+        self, payload: Dataset | AttributeChanges, kind: ObjectKind = ObjectKind.REPORT, source_sop_instance_uid: str | None = None
+    ) -> int:
+        instance = reference_of(payload)
+        study_instance_uid, object_uid = instance.study_instance_uid, instance.sop_instance_uid
         self.ledger.instances.add(
             header(f"1.2.3.4.{len(self.ledger.deliveries.find())}", study_instance_uid), "0" * 64, Path("x"), 1, "TEST"
         )
         self.ledger.deliveries.plan(study_instance_uid, 1, kind, source_sop_instance_uid, "pacs", object_uid)
         return self.ledger.deliveries.find()[-1].id
 
-    def attempt(self, delivery_id: int, payload: Dataset | Changes, destination: Destination) -> DeliveryState:
+    def attempt(self, delivery_id: int, payload: Dataset | AttributeChanges, destination: Destination) -> DeliveryState:
         """One try, as soon as the delivery is due."""
         wait_until(lambda: any(row.id == delivery_id for row in self.ledger.deliveries.due()))
         claimed = self.ledger.deliveries.claim(delivery_id, LEASE_S)
         assert claimed is not None
         return deliver(claimed, payload, destination, self.ledger, self.settings)
 
-    def finish(self, delivery_id: int, payload: Dataset | Changes, destination: Destination) -> list[DeliveryState]:
+    def finish(self, delivery_id: int, payload: Dataset | AttributeChanges, destination: Destination) -> list[DeliveryState]:
         """Tries until the delivery has ended; their outcomes."""
         states = [self.attempt(delivery_id, payload, destination)]
         while states[-1].is_open:
@@ -71,7 +74,7 @@ class DeliveryFixture:
         return row
 
 
-def mislabelled(folder: Path) -> tuple[Dataset, Change]:
+def mislabelled(folder: Path) -> tuple[Dataset, DecidedCorrection]:
     """An image as received whose labels are those of the other side, and the decision to correct it."""
     source = as_received(full_field("R", "MLO"), folder)
     source.ImageLaterality = "L"
@@ -95,7 +98,7 @@ def produced(folder: Path, source: Dataset | None = None) -> dict[ObjectKind, Da
         ObjectKind.HEATMAP: build_heatmap(conclusion, finding, source, np.zeros((200, 150, 3), np.uint8)),
         ObjectKind.MARKS: build_marks(conclusion, finding, source),
         ObjectKind.CORRECTED: build_corrected(change, source, "new-series"),
-        ObjectKind.REVERTED: build_undone(change, UNDO, source, "new-series"),
+        ObjectKind.REVERTED: build_reverted(change, UNDO, source, "new-series"),
         ObjectKind.REJECTION: build_rejection_note(change, source),
     }
 

@@ -101,13 +101,13 @@ def _undo(context: Any, correction_id: int) -> None:
     undo_correction(context, correction_id, "Dr. Test", "the label was right")
 
 
-def _tell(context: Any) -> None:
-    from service.deliver.webhook import tell
+def _deliver_events(context: Any) -> None:
+    from service.deliver.webhook import deliver_events
 
-    tell(context.settings.webhooks[0], context.ledger)
+    deliver_events(context.settings.webhooks[0], context.ledger)
 
 
-_TASKS: dict[str, Callable[..., None]] = {"deliver": _deliver, "approve": _approve, "undo": _undo, "tell": _tell}
+_TASKS: dict[str, Callable[..., None]] = {"deliver": _deliver, "approve": _approve, "undo": _undo, "deliver_events": _deliver_events}
 
 
 class _Steps:

@@ -27,7 +27,7 @@ from service.domain.findings import (
     TriageFlag,
 )
 from service.report.coding import code_item
-from service.report.label_changes import Change
+from service.report.label_changes import DecidedCorrection, Decision
 
 CONCLUDED_AT = datetime(2026, 3, 5, 14, 30, 15, tzinfo=UTC)
 NAMES_IN_CHARACTER_SETS = [
@@ -93,9 +93,11 @@ def correction(
     )
 
 
-def decided(correction: LabelCorrection, finding: ImageFinding, actor: str = "A. Reader", reason: str = "seen on the screen") -> Change:
+def decided(
+    correction: LabelCorrection, finding: ImageFinding, actor: str = "A. Reader", reason: str = "seen on the screen"
+) -> DecidedCorrection:
     """A correction that a person approved."""
-    return Change(correction, actor, reason, CONCLUDED_AT, finding.models, finding.chest_wall_right)
+    return DecidedCorrection(correction, Decision(actor, reason, CONCLUDED_AT), finding.models, finding.chest_wall_right)
 
 
 def concluded(

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from service.api.http.params import SIGNED, STUDY_INSTANCE_UID, Name, example
 from service.domain.findings import CorrectionKind, DeliveryState, ObjectKind
-from service.domain.policy import Action, Mode
+from service.domain.policy import Action, CorrectionMode
 
 _DELIVERY = {
     "id": 4,
@@ -103,7 +103,7 @@ class DestinationOut(BaseModel):
     tls: bool
     dicomweb: str | None = Field(description="base address")
     objects: list[ObjectKind]
-    mode: Mode = Field(description="how corrections reach it")
+    mode: CorrectionMode = Field(description="how corrections reach it")
     policy: dict[CorrectionKind, Action]
     state: Literal["unknown", "up", "failing", "circuit-open"]
     failures: int = Field(description="in a row, since its last answer")

@@ -21,9 +21,9 @@ from service.deliver.commitment import WAIT_S
 from service.deliver.comparison import IDENTITY, IMAGE, REPORT
 from service.deliver.dimse import NATIVE, is_accepted, is_permanent
 from service.deliver.query_retrieve import COMPRESSED
-from service.deliver.web import PASSING
+from service.deliver.web import TRANSIENT_STATUSES
 from service.domain.findings import DeliveryState, ObjectKind
-from service.domain.policy import Mode
+from service.domain.policy import CorrectionMode
 from service.error_table import CANNOT_UNDERSTAND, ERROR_TABLE
 from service.errors import NotReceived
 from service.receive.dimse_status import SUCCESS
@@ -179,7 +179,7 @@ def describe_services() -> str:
         "with 0000, or 0110 where it cannot be "
         "read. A commitment never replaces the read-back of an image that keeps its UID: an archive that kept the old copy commits too.",
         "### 5.5 Corrections of images that an archive holds",
-        f"Modes, by destination: {', '.join(f'`{mode}`' for mode in get_args(Mode))}. `archive-api` uses no DICOM "
+        f"Modes, by destination: {', '.join(f'`{mode}`' for mode in get_args(CorrectionMode))}. `archive-api` uses no DICOM "
         "service: Orthanc's REST API, or the "
         "update of attributes of dcm4chee-arc; the read-back is the same. Annex B lists what changes.",
         "### 5.6 Web services",
@@ -187,7 +187,8 @@ def describe_services() -> str:
         "**User agent**, towards destinations with `dicomweb`: Store transaction, one instance a request; Search for "
         "Instances within a series by SOP "
         "Instance UID; Retrieve Instance in any transfer syntax. HTTP statuses "
-        f"{', '.join(str(status) for status in sorted(PASSING))} are tried again, other errors are final. Basic and bearer authentication.",
+        f"{', '.join(str(status) for status in sorted(TRANSIENT_STATUSES))} are tried again, other errors are final. "
+        "Basic and bearer authentication.",
     )
 
 

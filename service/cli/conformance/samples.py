@@ -29,14 +29,14 @@ from service.domain.findings import (
     TriageFlag,
     Verdict,
 )
-from service.report.cad_report import build_cad_report
+from service.report.cad_report import build_cad_report, cad_reference
 from service.report.coding import code_item
-from service.report.corrected_instance import build_corrected, build_undone
-from service.report.label_changes import Change, Undo
+from service.report.corrected_instance import build_corrected, build_reverted
+from service.report.label_changes import DecidedCorrection, Decision
 from service.report.presentation_state import build_marks
 from service.report.rejection_note import build_rejection_note
 from service.report.secondary_capture import build_heatmap
-from service.report.structured_report import build_report
+from service.report.structured_report import build_report, report_reference
 
 ROWS, COLUMNS = 64, 48
 _DECLARED = (
@@ -75,22 +75,22 @@ def _build(number: int) -> Sample:
     )
     conclusion = _conclude(number, sources, models)
     source, finding, correction = sources[number], conclusion.images[number], conclusion.corrections[number]
-    change = Change(correction, f"Reader {number}", f"reason {number}", conclusion.concluded_at, models, finding.chest_wall_right)
+    decision = Decision(f"Reader {number}", f"reason {number}", conclusion.concluded_at)
+    decided = DecidedCorrection(correction, decision, models, finding.chest_wall_right)
     picture = np.zeros((ROWS + number, COLUMNS + number, 3), np.uint8)
     former = conclusion.model_copy(update={"version": conclusion.version - 1})
-    undo = Undo(f"Reader {number}", f"reason {number}", conclusion.concluded_at)
     return Sample(
         source,
         {
-            ObjectKind.CAD: build_cad_report(conclusion, sources, build_cad_report(former, sources)),
-            ObjectKind.REPORT: build_report(conclusion, sources, build_report(former, sources)),
+            ObjectKind.CAD: build_cad_report(conclusion, sources, cad_reference(former)),
+            ObjectKind.REPORT: build_report(conclusion, sources, report_reference(former)),
             ObjectKind.HEATMAP: build_heatmap(conclusion, finding, source, picture, picture),
             ObjectKind.MARKS: build_marks(conclusion, finding, source),
-            ObjectKind.CORRECTED: build_corrected(change, source, "new-series"),
-            ObjectKind.REVERTED: build_undone(change, undo, source, "new-series"),
-            ObjectKind.REJECTION: build_rejection_note(change, source),
+            ObjectKind.CORRECTED: build_corrected(decided, source, "new-series"),
+            ObjectKind.REVERTED: build_reverted(decided, decision, source, "new-series"),
+            ObjectKind.REJECTION: build_rejection_note(decided, source),
         },
-        build_corrected(change, source, "overwrite"),
+        build_corrected(decided, source, "overwrite"),
     )
 
 

@@ -15,7 +15,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 from service.deliver.attempt import deliver
 from service.deliver.commitment import WAIT_S
 from service.deliver.negotiation import negotiate
-from service.deliver.retrieve_inbox import PendingRetrieve
+from service.deliver.retrieve_inbox import PendingCommitment
 from service.domain.findings import DeliveryState, ObjectKind
 from service.report.corrected_instance import build_corrected
 from service.store.study_rows import StudyDelivery
@@ -169,7 +169,7 @@ def test_a_sop_class_that_is_not_taken_is_left_out_and_a_correction_is_refused(
     known = deliveries.ledger.destinations.health("pacs")
     assert known is not None and known.capabilities is not None and known.capabilities[dataset.SOPClassUID] is False
     logged = [record.message for record in caplog.records if record.name == "service.deliver.attempt"]
-    assert logged == (["left out: the destination does not take such objects"] if end is UNSUPPORTED else [])
+    assert logged == (["object not delivered: the destination does not support its SOP class"] if end is UNSUPPORTED else [])
 
 
 def test_a_full_disk_that_stays_full_ends_failed_with_its_status(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
@@ -226,13 +226,13 @@ def test_a_peer_that_never_says_what_came_of_commitment_is_waited_for_once(
     deliveries: DeliveryFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
-    patient = PendingRetrieve.report
+    patient = PendingCommitment.wait
 
-    def report(pending: PendingRetrieve, timeout_s: float) -> Any:
+    def report(pending: PendingCommitment, timeout_s: float) -> Any:
         waited.append(timeout_s)
         return patient(pending, 0.1)
 
-    monkeypatch.setattr(PendingRetrieve, "report", report)
+    monkeypatch.setattr(PendingCommitment, "wait", report)
     objects = produced(tmp_path)
     with running_scp(FaultyScp(tmp_path / "pacs", Fault.NEVER_REPORTS)) as archive:
         for kind in (ObjectKind.CAD, ObjectKind.REPORT):

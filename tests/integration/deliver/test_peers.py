@@ -17,7 +17,7 @@ from pynetdicom import AE, evt
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]  # made when the module is loaded
 
 from service.deliver.attempt import backoff_s
-from service.deliver.comparison import Missing, Unproven, Verified, differences
+from service.deliver.comparison import NotFound, Unverified, Verified, differing_keywords
 from service.deliver.dimse import associate, send
 from service.deliver.readback import verify
 from service.demo.small_pacs import SmallPacs
@@ -123,7 +123,7 @@ def test_a_peer_that_is_too_busy_for_us_gets_another_try(deliveries: DeliveryFix
     delivery = deliveries.plan(IMAGE, ObjectKind.CORRECTED)
     with peer(maximum_associations=1) as (destination, _), associate(destination, US, [(Verification, [ImplicitVRLittleEndian])]):
         assert deliveries.attempt(delivery, IMAGE, destination) is DeliveryState.PENDING
-    assert deliveries.row(delivery).error == "pacs: association rejected, without a reason that would last"
+    assert deliveries.row(delivery).error == "pacs: association rejected for a reason that may pass"
 
 
 def test_a_peer_that_takes_no_such_syntax_and_cannot_be_asked_is_named_with_it(deliveries: DeliveryFixture) -> None:
@@ -196,10 +196,10 @@ def test_a_peer_that_nobody_can_ask_leaves_the_delivery_unproven_and_is_sent_one
 def test_the_small_pacs_keeps_and_gives_back(kind: ObjectKind, small_pacs: SmallPacs, deliveries: DeliveryFixture, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[kind]
     destination = to_port(small_pacs.port)
-    assert verify(dataset, destination, US) == Missing()
+    assert verify(dataset, destination, US) == NotFound()
     assert deliveries.attempt(deliveries.plan(dataset, kind), dataset, destination) is DeliveryState.VERIFIED
     assert [path.stem for path in small_pacs.paths()] == [dataset.SOPInstanceUID]
-    assert differences(dataset, pydicom.dcmread(small_pacs.paths()[0])) == []
+    assert differing_keywords(dataset, pydicom.dcmread(small_pacs.paths()[0])) == []
 
 
 def test_the_small_pacs_serves_film_as_it_lies(small_pacs: SmallPacs, cbis_cases: dict[str, list[Path]], tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_the_small_pacs_serves_film_as_it_lies(small_pacs: SmallPacs, cbis_cases
 
 
 def test_the_small_pacs_survives_a_restart(tmp_path: Path) -> None:
-    for proof in (Missing(), Verified()):
+    for proof in (NotFound(), Verified()):
         archive = SmallPacs(tmp_path / "pacs")
         archive.start()
         assert verify(IMAGE, to_port(archive.port), US) == proof
@@ -222,16 +222,16 @@ def test_every_attribute_that_matters_is_compared(tmp_path: Path) -> None:
     objects = produced(tmp_path)
     corrected = objects[ObjectKind.CORRECTED]
     held = as_received(corrected, tmp_path)
-    assert differences(corrected, held) == []
+    assert differing_keywords(corrected, held) == []
     held.PatientName = "Coerced^By^Archive"
-    assert differences(corrected, held) == []
+    assert differing_keywords(corrected, held) == []
     held.PixelData = bytes(len(held.PixelData))
     del held.ViewCodeSequence
-    assert differences(corrected, held) == ["ViewCodeSequence", "PixelData"]
+    assert differing_keywords(corrected, held) == ["ViewCodeSequence", "PixelData"]
     report = objects[ObjectKind.REPORT]
     other = as_received(report, tmp_path)
     other.ContentSequence[-1].ContentSequence[0].ContentSequence[0].TextValue = "Other"
-    assert differences(report, other) == ["ContentSequence"]
+    assert differing_keywords(report, other) == ["ContentSequence"]
 
 
 def test_a_history_may_grow_in_an_archive_and_must_not_shrink(tmp_path: Path) -> None:
@@ -240,9 +240,9 @@ def test_a_history_may_grow_in_an_archive_and_must_not_shrink(tmp_path: Path) ->
     coerced = Dataset()
     coerced.ModifyingSystem, coerced.ReasonForTheAttributeModification = "ARCHIVE", "COERCE"
     held.OriginalAttributesSequence.insert(0, coerced)
-    assert differences(corrected, held) == []
+    assert differing_keywords(corrected, held) == []
     held.OriginalAttributesSequence = [coerced]
-    assert differences(corrected, held) == ["OriginalAttributesSequence"]
+    assert differing_keywords(corrected, held) == ["OriginalAttributesSequence"]
 
 
 def test_a_malformed_value_is_compared_as_it_lies(tmp_path: Path) -> None:
@@ -250,8 +250,8 @@ def test_a_malformed_value_is_compared_as_it_lies(tmp_path: Path) -> None:
     other = pydicom.dcmread(next(tmp_path.glob("*.dcm")))
     for dataset, value in ((sent, b"\1\2\3"), (held, b"\1\2\3"), (other, b"\1\2\4")):
         dataset._dict[Tag("Columns")] = RawDataElement(Tag("Columns"), "US", 3, value, 0, False, True)
-    assert differences(sent, held) == []
-    assert differences(sent, other) == ["Columns"]
+    assert differing_keywords(sent, held) == []
+    assert differing_keywords(sent, other) == ["Columns"]
 
 
 def test_pauses_double_and_are_spread() -> None:
@@ -271,4 +271,4 @@ def test_no_error_names_the_patient(deliveries: DeliveryFixture) -> None:
 
 def test_unproven_says_why() -> None:
     with peer() as (destination, _):
-        assert isinstance(verify(IMAGE, destination, US), Unproven)
+        assert isinstance(verify(IMAGE, destination, US), Unverified)

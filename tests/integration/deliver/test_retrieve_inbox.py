@@ -16,7 +16,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made when th
     StorageCommitmentPushModelInstance,
 )
 
-from service.deliver.retrieve_inbox import FORGOTTEN_S, CommitmentReport, RetrieveInbox
+from service.deliver.retrieve_inbox import ABANDONED_AFTER_S, CommitmentReport, RetrieveInbox
 from tests.support.listener_fixture import ListenerFixture, send
 from tests.support.sample_findings import full_field
 
@@ -63,9 +63,9 @@ def test_once_nobody_waits_any_more_the_object_is_received(receiving: ListenerFi
 
 def test_a_tray_whose_worker_died_keeps_nothing_from_being_received(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
     image = full_field()
-    pending = receiving.settings.data_dir / "returns" / f"{image.SOPInstanceUID}@ARCHIVE"
+    pending = receiving.settings.data_dir / "retrieve-inbox" / f"{image.SOPInstanceUID}@ARCHIVE"
     pending.mkdir(parents=True)
-    long_ago = time.time() - FORGOTTEN_S - 1
+    long_ago = time.time() - ABANDONED_AFTER_S - 1
     os.utime(pending, (long_ago, long_ago))
     send(receiving.settings, image, "ARCHIVE")
     assert receiving.published == [image.SOPInstanceUID]
@@ -76,7 +76,7 @@ def test_a_tray_whose_worker_died_keeps_nothing_from_being_received(receiving: L
 def test_an_archives_word_on_commitment_reaches_whoever_asked(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
     with inbox.expect_report(TRANSACTION) as pending:
         assert report_commitment(receiving, TRANSACTION, kept=["1.2.3"], lost={"1.2.4": 0x0112}) == 0x0000
-        assert pending.report(5) == CommitmentReport(frozenset({"1.2.3"}), {"1.2.4": 0x0112})
+        assert pending.wait(5) == CommitmentReport(frozenset({"1.2.3"}), {"1.2.4": 0x0112})
 
 
 @pytest.mark.parametrize("transaction", ["2.25.999", "../../escape", "..", "."])
@@ -89,7 +89,7 @@ def test_a_word_that_nobody_waits_for_is_taken_and_leaves_no_trace(transaction: 
 def test_silence_is_waited_out(inbox: RetrieveInbox) -> None:
     before = time.monotonic()
     with inbox.expect_report(TRANSACTION) as pending:
-        assert pending.report(0.1) is None
+        assert pending.wait(0.1) is None
     assert 0.1 <= time.monotonic() - before < 2
 
 

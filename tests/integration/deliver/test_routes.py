@@ -13,14 +13,14 @@ from pydicom.dataset import Dataset
 from pydicom.uid import RLELossless
 
 from service.deliver import archive_api, dicomweb
-from service.deliver.comparison import Missing, NotApplied, Unproven, Verified
+from service.deliver.comparison import Mismatch, NotFound, Unverified, Verified
 from service.deliver.dimse import send
 from service.deliver.readback import verify
 from service.destinations import ArchiveApi, Destination, Tls, WebService
 from service.domain.findings import DeliveryState, ObjectKind
 from service.errors import DestinationRefused, DestinationUnreachable
-from service.report.corrected_instance import build_corrected, build_undone
-from service.report.label_changes import label_changes, undo_changes
+from service.report.corrected_instance import build_corrected, build_reverted
+from service.report.label_changes import changes_to_correct, changes_to_revert
 from tests.support.api_server import as_bytes
 from tests.support.certificates import make_certificate
 from tests.support.dcmtk import run_dcmqrscp, run_storescp
@@ -104,7 +104,7 @@ def test_orthanc_moves_to_our_listener_what_it_holds(
     dataset = produced(tmp_path)[kind]
     assert our_deliveries.finish(our_deliveries.plan(dataset, kind), dataset, orthanc.destination(read_back="c-move")) == [VERIFIED]
     assert receiving.ledger.instances.get(str(dataset.SOPInstanceUID)) is None, "what the worker asked for is no new instance"
-    assert list((receiving.settings.data_dir / "returns").iterdir()) == []
+    assert list((receiving.settings.data_dir / "retrieve-inbox").iterdir()) == []
 
 
 def test_an_archive_that_does_not_know_our_listener_leaves_it_unproven(deliveries: DeliveryFixture, tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_dcmqrscp_without_c_get_is_read_back_by_c_move(our_deliveries: DeliveryF
     with run_dcmqrscp(tmp_path / "qr", (US, receiving.settings.dicom_port), "--disable-get") as destination:
         delivery = our_deliveries.plan(dataset, ObjectKind.HEATMAP)
         assert our_deliveries.finish(delivery, dataset, destination) == [VERIFIED], our_deliveries.row(delivery).error
-        assert verify(dataset, destination, US) == Unproven("the peer offers no C-GET and no C-MOVE: the object cannot be read back")
+        assert verify(dataset, destination, US) == Unverified("the peer offers no C-GET and no C-MOVE: the object cannot be read back")
 
 
 def test_an_image_that_the_archive_sends_unasked_is_received_as_ever(
@@ -214,7 +214,7 @@ def test_each_kind_of_object_arrives_over_stow_and_is_proved_over_wado(
 ) -> None:
     dataset = produced(tmp_path)[kind]
     destination = over_web(f"{web_orthanc.url}/dicom-web/")
-    assert verify(dataset, destination, US) == Missing()
+    assert verify(dataset, destination, US) == NotFound()
     assert deliveries.finish(deliveries.plan(dataset, kind), dataset, destination) == [VERIFIED]
     assert web_orthanc.instance(dataset.SOPInstanceUID) is not None
 
@@ -303,8 +303,8 @@ def test_orthanc_that_overwrites_changes_the_labels_itself_and_puts_them_back(de
     source, change = mislabelled(tmp_path)
     with running(Orthanc(tmp_path / "orthanc", overwrite=True)) as archive:
         place = archive.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
-        changes = label_changes(change, source)
-        delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
+        changes = changes_to_correct(change, source)
+        delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.instance.sop_instance_uid)
         assert deliveries.finish(delivery, changes, with_api(archive)) == [VERIFIED], deliveries.row(delivery).error
         held = pydicom.dcmread(BytesIO(archive.file(place)))
         assert (held.ImageLaterality, held.SOPInstanceUID) == ("R", source.SOPInstanceUID)
@@ -312,8 +312,8 @@ def test_orthanc_that_overwrites_changes_the_labels_itself_and_puts_them_back(de
         (record,) = held.OriginalAttributesSequence
         assert record.ModifiedAttributesSequence[0].ImageLaterality == "L"
 
-        undo = undo_changes(change, source, UNDO)
-        again = deliveries.plan(undo, ObjectKind.REVERTED, undo.sop_instance_uid)
+        undo = changes_to_revert(change, source, UNDO)
+        again = deliveries.plan(undo, ObjectKind.REVERTED, undo.instance.sop_instance_uid)
         assert deliveries.finish(again, undo, with_api(archive)) == [VERIFIED]
         held = pydicom.dcmread(BytesIO(archive.file(place)))
         assert held.ImageLaterality == "L"
@@ -327,16 +327,16 @@ def test_orthanc_that_does_not_overwrite_keeps_its_labels_and_its_image(
     source, change = mislabelled(tmp_path)
     place = orthanc.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
     before = orthanc.file(place)
-    changes = label_changes(change, source)
-    delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
+    changes = changes_to_correct(change, source)
+    delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.instance.sop_instance_uid)
     assert deliveries.finish(delivery, changes, with_api(orthanc)) == [SENT, MISMATCH]
     assert orthanc.file(place) == before
 
 
 def test_an_image_that_the_archive_does_not_hold_cannot_be_changed(deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
-    changes = label_changes(change, source)
-    delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
+    changes = changes_to_correct(change, source)
+    delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.instance.sop_instance_uid)
     assert deliveries.finish(delivery, changes, with_api(orthanc)) == [PENDING, PENDING, FAILED]
     assert "does not hold the image that it is to change" in str(deliveries.row(delivery).error)
     state = deliveries.ledger.destinations.health("pacs")
@@ -352,9 +352,9 @@ def dcm4chee(url: str) -> Destination:
 def test_dcm4chee_is_asked_by_its_rest_update_and_looked_into(method: str, deliveries: DeliveryFixture, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     held: Dataset = pydicom.dcmread(tmp_path / f"{source.SOPInstanceUID}.dcm")
-    changes = label_changes(change, source)
+    changes = changes_to_correct(change, source)
     with dicomweb_peer(Dcm4cheeLike(held, method=method)) as peer:
-        delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid)
+        delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.instance.sop_instance_uid)
         assert deliveries.finish(delivery, changes, dcm4chee(peer.url)) == [VERIFIED]
     (request,) = peer.of(method)
     assert request.query["reasonForModification"] == ["CORRECT"]
@@ -364,9 +364,11 @@ def test_dcm4chee_is_asked_by_its_rest_update_and_looked_into(method: str, deliv
 
 def test_dcm4chee_that_consents_and_does_nothing_ends_not_applied_after_one_request(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
-    changes = label_changes(change, source)
+    changes = changes_to_correct(change, source)
     with dicomweb_peer(Dcm4cheeLike(source, writes=False)) as peer:
-        assert deliveries.finish(deliveries.plan(changes, ObjectKind.CORRECTED, changes.sop_instance_uid), changes, dcm4chee(peer.url)) == [
+        assert deliveries.finish(
+            deliveries.plan(changes, ObjectKind.CORRECTED, changes.instance.sop_instance_uid), changes, dcm4chee(peer.url)
+        ) == [
             SENT,
             MISMATCH,
         ]
@@ -375,7 +377,7 @@ def test_dcm4chee_that_consents_and_does_nothing_ends_not_applied_after_one_requ
 
 def test_an_archive_that_would_change_more_than_it_was_asked_to_is_stopped(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
-    changes = label_changes(change, source)
+    changes = changes_to_correct(change, source)
     meddled = build_corrected(change, source, "overwrite")
     meddled.WindowCenter = 1
 
@@ -398,12 +400,12 @@ def test_an_archive_that_would_change_more_than_it_was_asked_to_is_stopped(deliv
 
 def test_an_archive_that_overwrites_is_corrected_and_put_back_under_the_same_uid(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
-    corrected, undone = build_corrected(change, source, "overwrite"), build_undone(change, UNDO, source, "overwrite")
+    corrected, undone = build_corrected(change, source, "overwrite"), build_reverted(change, UNDO, source, "overwrite")
     with running(Orthanc(tmp_path / "orthanc", overwrite=True)) as archive:
         archive.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
         for dataset, kind in ((corrected, ObjectKind.CORRECTED), (undone, ObjectKind.REVERTED)):
             delivery = deliveries.plan(dataset, kind, str(source.SOPInstanceUID))
             assert deliveries.finish(delivery, dataset, archive.destination()) == [VERIFIED]
         assert verify(undone, archive.destination(), US) == Verified()
-        assert isinstance(verify(corrected, archive.destination(), US), NotApplied)
+        assert isinstance(verify(corrected, archive.destination(), US), Mismatch)
         assert len(archive.ids()) == 1

@@ -17,7 +17,7 @@ import pytest
 from pydicom.uid import generate_uid
 from sqlalchemy import select
 
-from service.deliver.webhook import LEASE_S, sign, tell
+from service.deliver.webhook import LEASE_S, deliver_events, sign
 from service.demo.small_pacs import SmallPacs
 from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
@@ -62,8 +62,8 @@ def _next_try(ledger: Ledger) -> datetime:
 def test_events_come_in_their_order_with_what_happened_and_a_signature(ledger: Ledger) -> None:
     ids = happen(ledger, 3)
     with Receiver().up() as receiver:
-        assert tell(receiver.webhook(), ledger) == 3
-        assert tell(receiver.webhook(), ledger) == 0, "what it knows is not told again"
+        assert deliver_events(receiver.webhook(), ledger) == 3
+        assert deliver_events(receiver.webhook(), ledger) == 0, "what it knows is not told again"
     assert receiver.ids == ids == sorted(ids)
     first = receiver.received[0]
     assert first.said["type"] == "delivery.verified" and first.said["data"]["study_instance_uid"] == STUDY
@@ -85,15 +85,15 @@ def test_a_receiver_that_was_down_gets_every_event_once_and_in_order(ledger: Led
     receiver = Receiver()
     webhook = receiver.webhook()
     ids = happen(ledger, 5)
-    assert tell(webhook, ledger) == 0
+    assert deliver_events(webhook, ledger) == 0
     _, failures, error = ledger.webhooks.all()["his"]
     assert failures == 1 and error is not None and "no answer" in error and "127.0.0.1" not in error
     ids += happen(ledger, 5)
     with receiver.up():
-        assert tell(webhook, ledger) == 0, "its next try is not due"
+        assert deliver_events(webhook, ledger) == 0, "its next try is not due"
         deadline = time.monotonic() + 10
         while len(receiver.received) < 10 and time.monotonic() < deadline:
-            tell(webhook, ledger)
+            deliver_events(webhook, ledger)
             time.sleep(0.05)
     assert receiver.ids == ids
     assert ledger.webhooks.all()["his"] == (ids[-1], 0, None)
@@ -107,11 +107,11 @@ def test_no_answer_of_a_receiver_lets_an_event_be_passed_over(database_url: str)
     with Receiver(500, 404, 307, 429).up() as receiver:
         for answered in (500, 404, 307, 429):
             clock.time = max(clock.time, _next_try(ledger))
-            assert tell(receiver.webhook(), ledger) == 0
+            assert deliver_events(receiver.webhook(), ledger) == 0
             assert str(answered) in str(ledger.webhooks.all()["his"][2])
         assert ledger.webhooks.all()["his"][1] == 4 and receiver.received == []
         clock.time = _next_try(ledger)
-        assert tell(receiver.webhook(), ledger) == 2
+        assert deliver_events(receiver.webhook(), ledger) == 2
     assert receiver.ids == ids
     ledger.close()
 
@@ -121,7 +121,7 @@ def test_an_event_whose_answer_was_lost_comes_again_under_the_same_id_and_with_t
     with Receiver(None).up() as receiver:
         deadline = time.monotonic() + 10
         while len(set(receiver.ids)) < 2 and time.monotonic() < deadline:
-            tell(receiver.webhook(), ledger)
+            deliver_events(receiver.webhook(), ledger)
             time.sleep(0.05)
     assert receiver.ids == [ids[0], *ids]
     assert receiver.received[0].body == receiver.received[1].body
@@ -135,7 +135,7 @@ def test_a_receiver_hears_of_what_it_asked_for_only_and_is_not_behind_with_the_r
     wanted = happen(ledger, 2, DeliveryState.FAILED)
     last = happen(ledger, 25)[-1]
     with Receiver().up() as receiver:
-        assert tell(receiver.webhook(events=("delivery.failed", "study.concluded")), ledger) == 2
+        assert deliver_events(receiver.webhook(events=("delivery.failed", "study.concluded")), ledger) == 2
     assert receiver.ids == wanted and ledger.webhooks.all()["his"][0] == last
 
 
@@ -145,7 +145,7 @@ def test_two_tellers_tell_nothing_twice(ledger: Ledger) -> None:
 
         def work() -> None:
             while ledger.webhooks.all().get("his", (0,))[0] < ids[-1]:
-                tell(receiver.webhook(), ledger)
+                deliver_events(receiver.webhook(), ledger)
 
         tellers = [threading.Thread(target=work) for _ in range(2)]
         for teller in tellers:
@@ -162,9 +162,9 @@ def test_an_event_of_a_teller_that_died_is_anothers_when_its_lease_ends(database
     ids = happen(ledger, 1)
     with Receiver().up() as receiver:
         assert ledger.webhooks.claim("his", LEASE_S) == 0
-        assert tell(receiver.webhook(), ledger) == 0
+        assert deliver_events(receiver.webhook(), ledger) == 0
         clock.advance(LEASE_S + 1)
-        assert tell(receiver.webhook(), ledger) == 1
+        assert deliver_events(receiver.webhook(), ledger) == 1
     assert receiver.ids == ids
     ledger.close()
 
@@ -180,13 +180,13 @@ def test_a_teller_killed_at_any_step_leaves_every_event_told_once_by_its_id(tmp_
             ids = happen(received.ledger, 2)
             receiver.received.clear()
             if step is not None:
-                assert kill_at(received.settings, Task("tell"), step)
+                assert kill_at(received.settings, Task("deliver_events"), step)
             told_before = set(receiver.ids)
             assert received.ledger.webhooks.all().get("his", (0,))[0] <= max(told_before, default=ids[0] - 1), (
                 "nothing is noted that was not told"
             )
             later = Ledger(received.settings.ledger_url, lambda: datetime.now(UTC) + timedelta(seconds=LEASE_S + 1))
-            tell(receiver.webhook(), later)
+            deliver_events(receiver.webhook(), later)
             assert list(dict.fromkeys(receiver.ids)) == ids and len(receiver.ids) <= len(ids) + 1
             seen[len(told_before)] += 1
             later.close()
@@ -198,7 +198,7 @@ def _steps_of_telling(tmp_path: Path, receiver: Receiver) -> int:
     received = ReceivedStudies(tmp_path / "counted", webhooks=(receiver.webhook(),))
     received.ledger.instances.add(header("1.2.3.4", STUDY), "0" * 64, Path("x"), 1, "TEST")
     happen(received.ledger, 2)
-    steps = count_steps(received.settings, Task("tell"), tmp_path)
+    steps = count_steps(received.settings, Task("deliver_events"), tmp_path)
     received.close()
     return len(steps)
 

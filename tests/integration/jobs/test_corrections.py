@@ -26,7 +26,7 @@ from service.domain.findings import (
 from service.domain.policy import CorrectionPolicy
 from service.errors import DecisionRefused
 from service.jobs.corrections import approve_correction, reject_correction, retry_delivery, undo_correction
-from service.jobs.planning import plan_study, silence
+from service.jobs.planning import drop_disabled, plan_study
 from service.store.corrections import CorrectionRow
 from service.store.database import open_engine
 from service.store.deliveries import DeliveryRow
@@ -210,8 +210,8 @@ def test_a_kind_that_is_off_everywhere_counts_as_not_compared(archive: SmallPacs
     missing = correction("1.2.3.4", (Laterality.UNKNOWN, View.UNKNOWN), ("R", "CC"))
     conclusion = concluded("1.2.3", [finding], [missing], complete=False)
     off, on = destination(archive, "off", missing="off"), destination(archive, "on", missing="report")
-    assert silence(conclusion, (off, on)) == conclusion and len(plan_study(conclusion, (off, on)).corrections) == 1
-    silent = silence(conclusion, (off,))
+    assert drop_disabled(conclusion, (off, on)) == conclusion and len(plan_study(conclusion, (off, on)).corrections) == 1
+    silent = drop_disabled(conclusion, (off,))
     (quiet,) = silent.corrections
     assert quiet.view is quiet.laterality is Agreement.UNSURE and quiet.kind is None and plan_study(silent, (off,)).corrections == ()
 

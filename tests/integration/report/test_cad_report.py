@@ -26,7 +26,7 @@ from service.domain.findings import (
     Verdict,
 )
 from service.errors import NoImages
-from service.report.cad_report import build_cad_report
+from service.report.cad_report import build_cad_report, cad_reference
 from service.report.coding import code_item
 from tests.support.sample_findings import (
     NAMES_IN_CHARACTER_SETS,
@@ -301,10 +301,12 @@ def test_what_is_no_image_is_told_but_stands_in_no_library(tmp_path: Path) -> No
 def test_a_later_version_supersedes_the_former_in_the_same_series(tmp_path: Path) -> None:
     study = Study()
     former = study.report()
-    later = build_cad_report(study.conclude().model_copy(update={"version": 2}), study.images, former)
+    later = build_cad_report(study.conclude().model_copy(update={"version": 2}), study.images, cad_reference(study.conclude()))
     check(later, study.images, tmp_path)
     assert later.SOPInstanceUID != former.SOPInstanceUID and later.SeriesInstanceUID == former.SeriesInstanceUID
-    reference = later.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
+    (series,) = later.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+    assert series.SeriesInstanceUID == former.SeriesInstanceUID
+    (reference,) = series.ReferencedSOPSequence
     assert (reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID) == (MammographyCADSRStorage, former.SOPInstanceUID)
     uids = [[item.UID for item in named(report, "112040")] for report in (former, later)]
     assert uids[0] == uids[1], "a finding keeps its identity"

@@ -16,10 +16,11 @@ from pydicom.uid import JPEGLosslessSV1, RLELossless
 from models.vocabulary import Laterality, View
 from service.domain.findings import Agreement, CorrectionKind
 from service.domain.header import read_header
+from service.domain.policy import ObjectMode
 from service.errors import NothingToCorrect, UnexpectedAttributeChange, UnreadableRecord
 from service.report.allow_list import allowed, check, differing
-from service.report.corrected_instance import CorrectionRoute, build_corrected, build_undone
-from service.report.label_changes import Change, Undo
+from service.report.corrected_instance import build_corrected, build_reverted
+from service.report.label_changes import DecidedCorrection, Decision
 from tests.support.sample_findings import CONCLUDED_AT, analysed, as_received, correction, decided, full_field
 from tests.support.validators import dciodvfy_errors
 
@@ -28,8 +29,8 @@ ORIENTATIONS = {("L", "CC"): ["A", "R"], ("L", "MLO"): ["A", "FR"], ("R", "CC"):
 VIEW_CODES = {"CC": "399162004", "MLO": "399368009"}
 FILLED_IN = (Agreement.MISSING, Agreement.MISSING)
 BOTH_WRONG = (Agreement.CONTRADICT, Agreement.CONTRADICT)
-ROADS: list[CorrectionRoute] = ["new-series", "overwrite"]
-LATER = Undo("B. Head", "the patient lay the other way round", CONCLUDED_AT + timedelta(hours=2))
+MODES: list[ObjectMode] = ["new-series", "overwrite"]
+LATER = Decision("B. Head", "the patient lay the other way round", CONCLUDED_AT + timedelta(hours=2))
 
 
 def decide(
@@ -39,7 +40,7 @@ def decide(
     declared: tuple[str, str] = ("UNKNOWN", "UNKNOWN"),
     compared: tuple[Agreement, Agreement] = FILLED_IN,
     kind: CorrectionKind | None = None,
-) -> Change:
+) -> DecidedCorrection:
     """To what the pixels show; `compared` is how the header did, view first."""
     finding = analysed(source.SOPInstanceUID, side, view)
     return decided(correction(source.SOPInstanceUID, declared, (side, view), *compared, kind=kind), finding)
@@ -51,7 +52,7 @@ def correct(
     view: str,
     declared: tuple[str, str] = ("UNKNOWN", "UNKNOWN"),
     compared: tuple[Agreement, Agreement] = FILLED_IN,
-    mode: CorrectionRoute = "new-series",
+    mode: ObjectMode = "new-series",
 ) -> Dataset:
     return build_corrected(decide(source, side, view, declared, compared), source, mode)
 
@@ -70,10 +71,10 @@ def pixel_hash(dataset: Dataset) -> str:
     return hashlib.sha256(dataset.PixelData).hexdigest()
 
 
-@pytest.mark.parametrize("mode", ROADS)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("case", ["sfm-benign-0", "sfm-malign-0"])
 def test_digitised_film_gets_its_labels_and_passes_dciodvfy(
-    cbis_cases: dict[str, list[Path]], case: str, mode: CorrectionRoute, tmp_path: Path
+    cbis_cases: dict[str, list[Path]], case: str, mode: ObjectMode, tmp_path: Path
 ) -> None:
     for path, (side, view) in zip(cbis_cases[case], FILM_SLOTS, strict=True):
         source = pydicom.dcmread(path)
@@ -103,11 +104,11 @@ def test_what_a_film_said_before_stays_on_record(cbis_cases: dict[str, list[Path
     assert record.AttributeModificationDateTime == "20260305143015.000000+0000"
 
 
-@pytest.mark.parametrize("mode", ROADS)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("syntax", [None, RLELossless, JPEGLosslessSV1], ids=["native", "rle", "jpeg-lossless"])
 @pytest.mark.parametrize(("side", "view"), FILM_SLOTS)
 def test_an_unlabelled_mammogram_is_filled_in_and_emptied_again_with_pixels_untouched(
-    syntax: str | None, side: str, view: str, mode: CorrectionRoute, tmp_path: Path
+    syntax: str | None, side: str, view: str, mode: ObjectMode, tmp_path: Path
 ) -> None:
     image = full_field(side, view, labelled=False)
     if syntax == RLELossless:
@@ -124,7 +125,7 @@ def test_an_unlabelled_mammogram_is_filled_in_and_emptied_again_with_pixels_unto
     assert corrected.ViewCodeSequence[0].CodeValue == VIEW_CODES[view]
     assert corrected.PatientOrientation == image.PatientOrientation
     assert dciodvfy_errors(corrected, tmp_path) == []
-    undone = read_again(build_undone(change, LATER, source, mode))
+    undone = read_again(build_reverted(change, LATER, source, mode))
     assert pixel_hash(undone) == before
     assert not {"ImageLaterality", "ViewPosition", "ViewCodeSequence"} & set(undone.dir())
     # What the image lacked when it came, it lacks again; nothing else may be wrong with it.
@@ -175,7 +176,7 @@ def test_an_overwritten_image_is_the_same_instance_and_tells_when_it_was_changed
 def test_an_undone_image_points_back_at_both_and_tells_both_steps(tmp_path: Path) -> None:
     source = as_received(full_field("L", "MLO"), tmp_path)
     change = decide(source, "R", "CC", ("L", "MLO"), BOTH_WRONG)
-    corrected, undone = build_corrected(change, source, "new-series"), build_undone(change, LATER, source, "new-series")
+    corrected, undone = build_corrected(change, source, "new-series"), build_reverted(change, LATER, source, "new-series")
     uids = [source.SOPInstanceUID, corrected.SOPInstanceUID]
     assert undone.SOPInstanceUID not in uids
     assert undone.SeriesInstanceUID not in (source.SeriesInstanceUID, corrected.SeriesInstanceUID)
@@ -191,22 +192,22 @@ def test_an_undone_image_points_back_at_both_and_tells_both_steps(tmp_path: Path
 
 def test_an_overwritten_image_undone_differs_from_the_received_one_by_its_record_alone(tmp_path: Path) -> None:
     source = as_received(full_field("L", "MLO"), tmp_path)
-    undone = build_undone(decide(source, "R", "CC", ("L", "MLO"), BOTH_WRONG), LATER, source, "overwrite")
+    undone = build_reverted(decide(source, "R", "CC", ("L", "MLO"), BOTH_WRONG), LATER, source, "overwrite")
     assert set(differing(source, undone)) == {"OriginalAttributesSequence", "ContributingEquipmentSequence", "InstanceCoercionDateTime"}
     assert len(undone.OriginalAttributesSequence) == 2
     assert undone.OriginalAttributesSequence[1].ModifiedAttributesSequence[0].InstanceCoercionDateTime == "20260305143015.000000+0000"
     assert dciodvfy_errors(undone, tmp_path) == []
 
 
-@pytest.mark.parametrize("mode", ROADS)
-def test_building_again_gives_equal_bytes_and_leaves_the_source_alone(mode: CorrectionRoute, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_building_again_gives_equal_bytes_and_leaves_the_source_alone(mode: ObjectMode, tmp_path: Path) -> None:
     source = as_received(full_field("L", "CC"), tmp_path)
     before = encoded(source)
     change = decide(source, "R", "CC", ("L", "CC"), (Agreement.AGREE, Agreement.CONTRADICT))
-    first = encoded(build_corrected(change, source, mode)), encoded(build_undone(change, LATER, source, mode))
+    first = encoded(build_corrected(change, source, mode)), encoded(build_reverted(change, LATER, source, mode))
     assert encoded(source) == before
     str(source)  # decodes every element
-    assert (encoded(build_corrected(change, source, mode)), encoded(build_undone(change, LATER, source, mode))) == first
+    assert (encoded(build_corrected(change, source, mode)), encoded(build_reverted(change, LATER, source, mode))) == first
     assert encoded(source) == before
 
 
@@ -216,18 +217,18 @@ def test_an_image_that_says_what_its_pixels_show_is_not_built(tmp_path: Path) ->
         correct(corrected, "R", "CC")
 
 
-@pytest.mark.parametrize("mode", ROADS)
-def test_what_nobody_may_correct_is_not_written(mode: CorrectionRoute) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_what_nobody_may_correct_is_not_written(mode: ObjectMode) -> None:
     source = full_field("L", "MLO")
     change = decide(source, "R", "CC", ("L", "MLO"), BOTH_WRONG)
     for refused in ({"blocked_reason": "partial view"}, {"kind": None}, {"kind": CorrectionKind.VIEW_UNKNOWN}):
         correction = change.correction.model_copy(update=refused)
         with pytest.raises(NothingToCorrect):
-            build_corrected(Change(correction, "x", "y", CONCLUDED_AT, (), True), source, mode)
+            build_corrected(DecidedCorrection(correction, Decision("x", "y", CONCLUDED_AT), (), True), source, mode)
 
 
-@pytest.mark.parametrize("mode", ROADS)
-def test_a_mirrored_picture_keeps_its_labels_and_gets_the_orientation_that_it_shows(mode: CorrectionRoute, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_a_mirrored_picture_keeps_its_labels_and_gets_the_orientation_that_it_shows(mode: ObjectMode, tmp_path: Path) -> None:
     source = as_received(full_field("R", "MLO"), tmp_path)
     # Read from its pixels it looks like the other breast: the chest wall is at the left.
     change = decide(source, "L", "MLO", ("R", "MLO"), (Agreement.AGREE, Agreement.CONTRADICT), CorrectionKind.MIRRORED)
@@ -238,16 +239,16 @@ def test_a_mirrored_picture_keeps_its_labels_and_gets_the_orientation_that_it_sh
     assert dciodvfy_errors(corrected, tmp_path) == []
 
 
-@pytest.mark.parametrize("mode", ROADS)
-def test_swapped_sides_are_written_like_any_other_label(mode: CorrectionRoute, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_swapped_sides_are_written_like_any_other_label(mode: ObjectMode, tmp_path: Path) -> None:
     source = as_received(full_field("R", "MLO"), tmp_path)
     change = decide(source, "L", "MLO", ("R", "MLO"), (Agreement.AGREE, Agreement.CONTRADICT), CorrectionKind.SIDES_SWAPPED)
     corrected = build_corrected(change, source, mode)
     assert (corrected.ImageLaterality, corrected.ViewPosition, corrected.PatientOrientation) == ("L", "MLO", ["A", "FR"])
 
 
-@pytest.mark.parametrize("mode", ROADS)
-def test_former_records_and_equipment_are_kept(mode: CorrectionRoute, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_former_records_and_equipment_are_kept(mode: ObjectMode, tmp_path: Path) -> None:
     image = full_field(labelled=False)
     earlier = Dataset()
     earlier.ModifiedAttributesSequence = [Dataset()]
@@ -307,7 +308,7 @@ def test_the_orientation_follows_the_pixels_not_a_table(tmp_path: Path) -> None:
     assert build_corrected(change, source, "new-series").PatientOrientation == ["A", "FL"]
 
 
-@pytest.mark.parametrize("mode", ROADS)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("charset", "name"),
     [
@@ -319,7 +320,7 @@ def test_the_orientation_follows_the_pixels_not_a_table(tmp_path: Path) -> None:
     ids=["latin1", "utf8", "gb18030", "jis"],
 )
 def test_every_character_set_survives_beside_a_decision_in_any_script(
-    charset: str | list[str], name: str, mode: CorrectionRoute, tmp_path: Path
+    charset: str | list[str], name: str, mode: ObjectMode, tmp_path: Path
 ) -> None:
     image = full_field(labelled=False)
     image.SpecificCharacterSet = charset
@@ -341,15 +342,15 @@ def test_a_side_of_the_series_that_conflicts_is_dropped_and_comes_back(tmp_path:
     image = full_field("R", "CC", labelled=False)
     image.Laterality = "L"
     source = as_received(image, tmp_path)
-    for mode in ROADS:
+    for mode in MODES:
         corrected = correct(source, "R", "CC", mode=mode)
         assert "Laterality" not in corrected
         assert corrected.OriginalAttributesSequence[0].ModifiedAttributesSequence[0].Laterality == "L"
-        assert build_undone(decide(source, "R", "CC"), LATER, source, mode).Laterality == "L"
+        assert build_reverted(decide(source, "R", "CC"), LATER, source, mode).Laterality == "L"
 
 
-@pytest.mark.parametrize("mode", ROADS)
-def test_a_side_of_the_series_never_contradicts_that_of_the_image(mode: CorrectionRoute, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_a_side_of_the_series_never_contradicts_that_of_the_image(mode: ObjectMode, tmp_path: Path) -> None:
     image = full_field("R", "MLO")
     image.Laterality = "L"
     source = as_received(image, tmp_path)
@@ -357,8 +358,8 @@ def test_a_side_of_the_series_never_contradicts_that_of_the_image(mode: Correcti
     assert "Laterality" not in corrected and corrected.ImageLaterality == "R"
 
 
-@pytest.mark.parametrize("mode", ROADS)
-def test_a_label_that_is_empty_under_a_wrong_type_counts_as_empty(mode: CorrectionRoute, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_a_label_that_is_empty_under_a_wrong_type_counts_as_empty(mode: ObjectMode, tmp_path: Path) -> None:
     source = as_received(full_field(labelled=False), tmp_path)
     source["ViewPosition"] = DataElement("ViewPosition", "DS", None)
     record = correct(source, "R", "CC", mode=mode).OriginalAttributesSequence[0]
@@ -373,14 +374,14 @@ def test_a_signature_does_not_outlive_what_it_signed_and_comes_back_with_it(tmp_
     image.DigitalSignaturesSequence, image.MACParametersSequence = [signature], [Dataset()]
     source = as_received(image, tmp_path)
     change = decide(source, "R", "CC", ("L", "CC"), (Agreement.AGREE, Agreement.CONTRADICT))
-    for mode in ROADS:
+    for mode in MODES:
         assert not {"DigitalSignaturesSequence", "MACParametersSequence"} & set(build_corrected(change, source, mode).dir())
-    assert build_undone(change, LATER, source, "overwrite").DigitalSignaturesSequence[0] == signature
-    assert "DigitalSignaturesSequence" not in build_undone(change, LATER, source, "new-series")
+    assert build_reverted(change, LATER, source, "overwrite").DigitalSignaturesSequence[0] == signature
+    assert "DigitalSignaturesSequence" not in build_reverted(change, LATER, source, "new-series")
 
 
-@pytest.mark.parametrize("mode", ROADS)
-def test_an_object_that_changed_anything_else_does_not_leave(mode: CorrectionRoute, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_an_object_that_changed_anything_else_does_not_leave(mode: ObjectMode, tmp_path: Path) -> None:
     image = full_field(labelled=False)
     image.private_block(0x0011, "someone", create=True).add_new(1, "LO", "kept")
     source = as_received(image, tmp_path)
@@ -406,8 +407,8 @@ def test_an_object_that_changed_anything_else_does_not_leave(mode: CorrectionRou
     check(source, correct(source, "R", "CC", mode=mode), allowed(mode))
 
 
-@pytest.mark.parametrize("mode", ROADS)
-def test_no_real_mammogram_gets_an_error_that_it_had_not(mode: CorrectionRoute, dicom_test_files: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_no_real_mammogram_gets_an_error_that_it_had_not(mode: ObjectMode, dicom_test_files: Path, tmp_path: Path) -> None:
     built = 0
     for path in sorted((dicom_test_files / "mg").glob("*.dcm")):
         source = pydicom.dcmread(path)
@@ -415,7 +416,7 @@ def test_no_real_mammogram_gets_an_error_that_it_had_not(mode: CorrectionRoute, 
         side, view = ("L", "MLO") if header.view is not View.MLO or header.laterality is not Laterality.L else ("R", "CC")
         change = decide(source, side, view, (header.laterality, header.view), BOTH_WRONG)
         had = set(dciodvfy_errors(source, tmp_path))
-        for made in (build_corrected(change, source, mode), build_undone(change, LATER, source, mode)):
+        for made in (build_corrected(change, source, mode), build_reverted(change, LATER, source, mode)):
             built += 1
             assert pixel_hash(made) == pixel_hash(source), path.name
             assert set(dciodvfy_errors(made, tmp_path)) <= had, path.name

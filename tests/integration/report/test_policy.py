@@ -13,11 +13,11 @@ from pydicom.dataset import Dataset
 from service.domain.findings import CorrectionKind, LabelCorrection, Verdict
 from service.domain.header import read_header
 from service.domain.label_evaluation import evaluate_labels
-from service.domain.policy import Action, CorrectionPolicy
+from service.domain.policy import Action, CorrectionPolicy, ObjectMode
 from service.domain.study_image import StudyImage
 from service.errors import NothingToCorrect
 from service.report.coding import code_item
-from service.report.corrected_instance import CorrectionRoute, build_corrected
+from service.report.corrected_instance import build_corrected
 from tests.support.sample_findings import analysed, decided, full_field
 from tests.support.validators import dciodvfy_errors
 
@@ -99,7 +99,7 @@ def see(images: list[Dataset]) -> list[StudyImage]:
 
 @pytest.mark.parametrize("wrong", [("L", "CC"), ("R", "MLO"), ("L", "MLO")], ids=["side", "view", "both"])
 @pytest.mark.parametrize("mode", ["new-series", "overwrite"])
-def test_a_wrong_label_that_the_study_bears_out_is_right_after_the_correction(wrong: tuple[str, str], mode: CorrectionRoute) -> None:
+def test_a_wrong_label_that_the_study_bears_out_is_right_after_the_correction(wrong: tuple[str, str], mode: ObjectMode) -> None:
     images = [full_field(*wrong), *(full_field(*shown) for shown in SHOWN[1:])]
     study = see(images)
     corrections, reasoning, _ = evaluate_labels(study)

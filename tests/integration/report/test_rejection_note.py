@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from models.vocabulary import Code
 from service.domain.findings import Agreement
 from service.report.corrected_instance import build_corrected
-from service.report.label_changes import Change
+from service.report.label_changes import DecidedCorrection
 from service.report.rejection_note import INCORRECT_LABEL, TITLES, build_rejection_note
 from service.report.uids import corrected_uid, rejection_uid
 from tests.support.sample_findings import analysed, as_received, correction, decided, full_field
@@ -25,7 +25,7 @@ def source(tmp_path: Path) -> Dataset:
     return as_received(full_field("L", "CC"), tmp_path)
 
 
-def swapped(source: Dataset) -> Change:
+def swapped(source: Dataset) -> DecidedCorrection:
     finding = analysed(source.SOPInstanceUID, "R", "CC")
     return decided(correction(source.SOPInstanceUID, ("L", "CC"), ("R", "CC"), Agreement.AGREE, Agreement.CONTRADICT), finding)
 

@@ -11,7 +11,7 @@ import highdicom
 import pydicom
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.uid import UID, BasicTextSRStorage, EnhancedSRStorage, generate_uid
+from pydicom.uid import UID, BasicTextSRStorage, generate_uid
 
 from service.domain.findings import (
     Agreement,
@@ -24,9 +24,11 @@ from service.domain.findings import (
     Reasoning,
     Verdict,
 )
+from service.domain.instance_reference import InstanceReference
 from service.errors import NotExpressible
-from service.report.sr_class import DIALECTS, as_dialect
-from service.report.structured_report import build_report
+from service.report import concepts
+from service.report.sr_class import SR_CLASSES, preferred_sr_class
+from service.report.structured_report import build_report, report_reference
 from tests.support.sample_findings import (
     NAMES_IN_CHARACTER_SETS,
     NEVER_CALIBRATED,
@@ -153,39 +155,50 @@ def test_what_the_images_say_together_about_their_labels_is_told(study: Study) -
     assert codes(groups(study.report())["Study"])["study-labels"] == "as-declared"
     reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Both sides are swapped.")
     whole = groups(build_report(study.conclusion.model_copy(update={"reasoning": reasoning}), study.sources))["Study"]
-    assert codes(whole)["study-labels"] == "sides-swapped"
+    assert codes(whole)["study-labels"] == concepts.VERDICT_VALUES[Verdict.SIDES_SWAPPED].value == "exchanged"
     assert "Labels, sides-swapped: Both sides are swapped." in texts(whole)
 
 
-@pytest.mark.parametrize("sop_class", DIALECTS, ids=lambda uid: uid.keyword)
+@pytest.mark.parametrize("sop_class", SR_CLASSES, ids=lambda uid: uid.keyword)
 def test_a_peer_gets_the_same_content_in_the_class_that_it_takes(study: Study, sop_class: UID, tmp_path: Path) -> None:
     report = study.report()
-    spoken = as_dialect(report, sop_class)
-    assert dciodvfy_errors(spoken, tmp_path) == []
-    assert "cranio-caudal" in dsrdump(spoken, tmp_path)
-    assert spoken.ContentSequence == report.ContentSequence
-    assert (spoken.SOPClassUID, spoken.file_meta.MediaStorageSOPClassUID) == (sop_class, sop_class)
-    assert spoken.file_meta.MediaStorageSOPInstanceUID == spoken.SOPInstanceUID
-    content: Any = highdicom.sr.srread(io.BytesIO(encoded(spoken))).content
+    written = build_report(study.conclusion, study.sources, sop_class_uid=sop_class)
+    assert dciodvfy_errors(written, tmp_path) == []
+    assert "cranio-caudal" in dsrdump(written, tmp_path)
+    assert written.ContentSequence == report.ContentSequence
+    assert (written.SOPClassUID, written.file_meta.MediaStorageSOPClassUID) == (sop_class, sop_class)
+    assert written.file_meta.MediaStorageSOPInstanceUID == written.SOPInstanceUID
+    content: Any = highdicom.sr.srread(io.BytesIO(encoded(written))).content
     assert content.get_image_measurement_groups() != []
-    assert encoded(as_dialect(study.report(), sop_class)) == encoded(spoken)
+    assert encoded(build_report(study.conclusion, study.sources, sop_class_uid=sop_class)) == encoded(written)
 
 
 def test_each_class_has_an_instance_of_its_own_and_supersedes_one_of_its_kind(study: Study) -> None:
-    former = study.report()
-    later = build_report(study.conclusion.model_copy(update={"version": 2}), study.sources, former)
-    assert len({as_dialect(former, each).SOPInstanceUID for each in DIALECTS}) == len(DIALECTS)
-    spoken = as_dialect(later, EnhancedSRStorage)
-    reference = spoken.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
-    assert reference.ReferencedSOPClassUID == EnhancedSRStorage
-    assert reference.ReferencedSOPInstanceUID == as_dialect(former, EnhancedSRStorage).SOPInstanceUID
-    kept = later.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
-    assert kept.ReferencedSOPInstanceUID == former.SOPInstanceUID, "the report itself is not changed"
+    uids = set()
+    for sop_class in SR_CLASSES:
+        former = build_report(study.conclusion, study.sources, sop_class_uid=sop_class)
+        assert report_reference(study.conclusion, sop_class) == InstanceReference.of(former), "known without building the report"
+        uids.add(former.SOPInstanceUID)
+        later = study.conclusion.model_copy(update={"version": 2})
+        report = build_report(later, study.sources, report_reference(study.conclusion, sop_class), sop_class)
+        (series,) = report.PredecessorDocumentsSequence[0].ReferencedSeriesSequence
+        assert series.SeriesInstanceUID == former.SeriesInstanceUID
+        (reference,) = series.ReferencedSOPSequence
+        assert (reference.ReferencedSOPClassUID, reference.ReferencedSOPInstanceUID) == (sop_class, former.SOPInstanceUID)
+    assert len(uids) == len(SR_CLASSES)
 
 
 def test_a_report_is_put_into_no_class_that_would_lose_content(study: Study) -> None:
     with pytest.raises(NotExpressible):
-        as_dialect(study.report(), BasicTextSRStorage)
+        build_report(study.conclusion, study.sources, sop_class_uid=BasicTextSRStorage)
+
+
+def test_a_peer_gets_the_richest_class_that_it_does_not_refuse() -> None:
+    first, second, third = SR_CLASSES
+    assert preferred_sr_class({}) == preferred_sr_class({first: True, third: False}) == first
+    assert preferred_sr_class({first: False}) == second
+    assert preferred_sr_class({first: False, second: False}) == third
+    assert preferred_sr_class(dict.fromkeys(SR_CLASSES, False)) == first, "the C-STORE then shows that it takes none"
 
 
 def test_an_image_that_was_not_analysed_says_why(study: Study) -> None:
@@ -239,7 +252,7 @@ def test_an_incomplete_view_set_makes_a_partial_preliminary_report(tmp_path: Pat
 
 def test_a_later_version_supersedes_the_former(study: Study, tmp_path: Path) -> None:
     former = study.report()
-    later = build_report(study.conclusion.model_copy(update={"version": 2}), study.sources, former)
+    later = build_report(study.conclusion.model_copy(update={"version": 2}), study.sources, report_reference(study.conclusion))
     assert later.SOPInstanceUID != former.SOPInstanceUID and later.SeriesInstanceUID == former.SeriesInstanceUID
     referenced = later.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0].ReferencedSOPSequence[0]
     assert referenced.ReferencedSOPInstanceUID == former.SOPInstanceUID

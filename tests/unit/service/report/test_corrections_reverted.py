@@ -13,11 +13,22 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 
 from models.vocabulary import Laterality, View
+from service.domain.attribute_changes import AttributeChanges
 from service.domain.findings import Agreement, CorrectionKind, LabelCorrection, ModelIdentity
+from service.domain.instance_reference import InstanceReference
+from service.domain.policy import ObjectMode
 from service.errors import Irreversible, NothingToCorrect, UnreadableRecord
 from service.report.allow_list import ALLOWED, allowed, differing
-from service.report.corrected_instance import CorrectionRoute, build_corrected, build_undone
-from service.report.label_changes import LABELS, Change, LabelChanges, Undo, declared_label, label_changes, set_labels, undo_changes
+from service.report.corrected_instance import build_corrected, build_reverted
+from service.report.label_changes import (
+    LABELS,
+    DecidedCorrection,
+    Decision,
+    changes_to_correct,
+    changes_to_revert,
+    declared_label,
+    set_labels,
+)
 from service.report.orientation import is_valid_orientation
 from tests.support.irregular_headers import (
     COERCED,
@@ -38,11 +49,11 @@ from tests.support.irregular_headers import (
 )
 
 AT = datetime(2026, 3, 5, 14, 30, 15, tzinfo=UTC)
-LATER = Undo("B. Head", "it was right before", AT + timedelta(days=1))
+LATER = Decision("B. Head", "it was right before", AT + timedelta(days=1))
 MODEL = ModelIdentity(name="mammotriage-labeler", version="1.0.0", sha256="a" * 64, task="labeler")
 LABEL_TAGS = {VIEW_CODES, VIEW_POSITION, IMAGE_LATERALITY, LATERALITY, ORIENTATION}
-Built = TypeVar("Built", Dataset, LabelChanges)
-ROADS: list[CorrectionRoute] = ["new-series", "overwrite"]
+Built = TypeVar("Built", Dataset, AttributeChanges)
+MODES: list[ObjectMode] = ["new-series", "overwrite"]
 
 # What pydicom says of unknown character sets and odd values is no news here.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -59,7 +70,7 @@ many = settings(
 
 
 @st.composite
-def changes(draw: st.DrawFn) -> Change:
+def changes(draw: st.DrawFn) -> DecidedCorrection:
     """Decisions of every kind; how the header compared is drawn freely, so it may be quite wrong about the header."""
     view, side = draw(st.sampled_from(Agreement)), draw(st.sampled_from(Agreement))
     correction = LabelCorrection(
@@ -74,7 +85,7 @@ def changes(draw: st.DrawFn) -> Change:
         reason="the pixels show it",
     )
     actor = draw(st.sampled_from(["A. Reader", "Ж. Петрова", "policy"]))
-    return Change(correction, actor, "seen\non the screen", AT, (MODEL,), draw(st.sampled_from([True, False, None])))
+    return DecidedCorrection(correction, Decision(actor, "seen\non the screen", AT), (MODEL,), draw(st.sampled_from([True, False, None])))
 
 
 def build(make: Callable[[], Built]) -> Built:
@@ -92,8 +103,8 @@ def tags_of(keywords: frozenset[str]) -> set[int]:
 
 
 @many
-@given(headers(), changes(), st.sampled_from(ROADS))
-def test_nothing_outside_the_allow_list_changes(header: InstanceHeader, change: Change, mode: CorrectionRoute) -> None:
+@given(headers(), changes(), st.sampled_from(MODES))
+def test_nothing_outside_the_allow_list_changes(header: InstanceHeader, change: DecidedCorrection, mode: ObjectMode) -> None:
     corrected = build(lambda: build_corrected(change, header.read(), mode))
     received, written = parse(header.read()), parse(corrected)
     permitted = tags_of(allowed(mode, change.correction.kind))
@@ -107,9 +118,9 @@ def test_nothing_outside_the_allow_list_changes(header: InstanceHeader, change: 
 
 
 @many
-@given(headers(), changes(), st.sampled_from(ROADS))
-def test_undone_every_attribute_is_as_it_was_received(header: InstanceHeader, change: Change, mode: CorrectionRoute) -> None:
-    undone = build(lambda: build_undone(change, LATER, header.read(), mode))
+@given(headers(), changes(), st.sampled_from(MODES))
+def test_undone_every_attribute_is_as_it_was_received(header: InstanceHeader, change: DecidedCorrection, mode: ObjectMode) -> None:
+    undone = build(lambda: build_reverted(change, LATER, header.read(), mode))
     received, written = parse(header.read()), parse(undone)
     changed_tags = {RECORDS, EQUIPMENT, COERCED} if mode == "overwrite" else tags_of(ALLOWED[mode]) - LABEL_TAGS - {0x0008103E}
     kept = {tag: value for tag, value in received.items() if tag not in changed_tags}
@@ -117,10 +128,12 @@ def test_undone_every_attribute_is_as_it_was_received(header: InstanceHeader, ch
 
 
 @many
-@given(headers(), changes(), st.sampled_from(ROADS))
-def test_earlier_records_stand_as_they_stood_before_the_new_ones(header: InstanceHeader, change: Change, mode: CorrectionRoute) -> None:
+@given(headers(), changes(), st.sampled_from(MODES))
+def test_earlier_records_stand_as_they_stood_before_the_new_ones(
+    header: InstanceHeader, change: DecidedCorrection, mode: ObjectMode
+) -> None:
     corrected = build(lambda: build_corrected(change, header.read(), mode))
-    undone = build_undone(change, LATER, header.read(), mode)
+    undone = build_reverted(change, LATER, header.read(), mode)
     for tag in (RECORDS, EQUIPMENT):
         earlier = items(parse(header.read()).get(tag, ("", b""))[1], header.implicit)
         first = items(parse(corrected)[tag][1], header.implicit)
@@ -129,8 +142,10 @@ def test_earlier_records_stand_as_they_stood_before_the_new_ones(header: Instanc
 
 
 @many
-@given(headers(), changes(), st.sampled_from(ROADS))
-def test_the_record_alone_is_enough_to_put_every_former_label_back(header: InstanceHeader, change: Change, mode: CorrectionRoute) -> None:
+@given(headers(), changes(), st.sampled_from(MODES))
+def test_the_record_alone_is_enough_to_put_every_former_label_back(
+    header: InstanceHeader, change: DecidedCorrection, mode: ObjectMode
+) -> None:
     corrected = parse(build(lambda: build_corrected(change, header.read(), mode)))
     record = items(corrected[RECORDS][1], header.implicit)[-1]
     (former,) = items(record[0x04000550][1], header.implicit)
@@ -151,8 +166,8 @@ def values_of(elements: Elements) -> dict[int, bytes]:
 
 
 @many
-@given(headers(), changes(), st.sampled_from(ROADS))
-def test_view_side_and_orientation_say_the_same_afterwards(header: InstanceHeader, change: Change, mode: CorrectionRoute) -> None:
+@given(headers(), changes(), st.sampled_from(MODES))
+def test_view_side_and_orientation_say_the_same_afterwards(header: InstanceHeader, change: DecidedCorrection, mode: ObjectMode) -> None:
     corrected = build(lambda: build_corrected(change, header.read(), mode))
     written, correction = parse(corrected), change.correction
     side, view = correction.new_laterality, correction.new_view
@@ -175,16 +190,12 @@ def test_view_side_and_orientation_say_the_same_afterwards(header: InstanceHeade
 
 @many
 @given(headers(), changes())
-def test_what_an_archive_changes_by_itself_is_a_label_and_changes_back(header: InstanceHeader, change: Change) -> None:
-    forth = build(lambda: label_changes(change, header.read()))
-    back = undo_changes(change, header.read(), LATER)
+def test_what_an_archive_changes_by_itself_is_a_label_and_changes_back(header: InstanceHeader, change: DecidedCorrection) -> None:
+    forth = build(lambda: changes_to_correct(change, header.read()))
+    back = changes_to_revert(change, header.read(), LATER)
     permitted = {"PatientOrientation"} if change.correction.kind is CorrectionKind.MIRRORED else set(LABELS)
     assert set(forth.values) == set(back.values) <= permitted == allowed("archive-api", change.correction.kind)
-    assert (forth.study_instance_uid, forth.series_instance_uid, forth.sop_instance_uid) == (
-        "1.2.826.0.1.2",
-        "1.2.826.0.1.3",
-        "1.2.826.0.1.4",
-    )
+    assert forth.instance == back.instance == InstanceReference.of(header.read())
     received, held = header.read(), header.read()
     for asked in (forth, back):
         # As an archive would: remove, then replace.
@@ -198,7 +209,7 @@ def test_what_an_archive_changes_by_itself_is_a_label_and_changes_back(header: I
     assert labels_of(parse(held)) == labels_of(parse(received))
     set_labels(held, forth.values)
     with pytest.raises(NothingToCorrect):
-        label_changes(change, held)
+        changes_to_correct(change, held)
 
 
 def labels_of(elements: Elements) -> dict[int, list[bytes]]:
