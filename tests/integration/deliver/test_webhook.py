@@ -130,7 +130,7 @@ def test_an_event_whose_answer_was_lost_comes_again_under_the_same_id_and_with_t
 def test_a_receiver_hears_of_what_it_asked_for_only_and_is_not_behind_with_the_rest(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.deliver.webhook.READ_AT_ONCE", 10)
+    monkeypatch.setattr("service.deliver.webhook.EVENTS_PER_READ", 10)
     happen(ledger, 3)
     wanted = happen(ledger, 2, DeliveryState.FAILED)
     last = happen(ledger, 25)[-1]
@@ -208,7 +208,7 @@ def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its
 ) -> None:
     # Analysed by the real networks, delivered to a real archive, told by the very threads that the sweeper runs.
     monkeypatch.setattr("service.deliver.webhook.FIRST_PAUSE_S", 0.2)
-    monkeypatch.setattr("service.deliver.webhook.LONGEST_PAUSE_S", 0.5)
+    monkeypatch.setattr("service.deliver.webhook.MAX_PAUSE_S", 0.5)
     monkeypatch.setattr("service.jobs.background.LOOK_S", 0.05)
     receiver, archive = Receiver(), SmallPacs(tmp_path / "pacs")
     archive.start()
