@@ -86,7 +86,7 @@ class Issuer:
         Raises
         ------
         OidcRefused
-            The answer belongs to another sign-in or another issuer, tells of an error, or its token does not hold.
+            The response belongs to another sign-in or another issuer, reports an error, or its token is invalid.
         """
         if not hmac.compare_digest(answer.get("state", "").encode(), pending.state.encode()):
             raise OidcRefused("the answer belongs to another sign-in")

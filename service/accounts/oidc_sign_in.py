@@ -1,4 +1,4 @@
-"""People whom an OpenID Connect issuer vouches for: what its claims make of them here."""
+"""Sign-in with OpenID Connect: the issuer's claims become an account, a role and a session."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from service.store.ledger import Ledger
 _RISING = list(Role)
 
 
-def sign_in_from_directory(ledger: Ledger, settings: Settings, claims: Mapping[str, Any], address: str) -> OpenedSession:
-    """Open a session for somebody whom the issuer knows. Their role is what the issuer says now; the first time makes the account.
+def sign_in_with_oidc(ledger: Ledger, settings: Settings, claims: Mapping[str, Any], address: str) -> OpenedSession:
+    """Open a session for a person whom the issuer authenticated. The role follows the claims; the first sign-in makes the account.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def find_role(value: Any, roles: Mapping[str, Role]) -> Role | None:
 
 
 def _enter(ledger: Ledger, settings: Settings, claims: Mapping[str, Any], subject: str, shown: str, role: Role) -> UserRow:
-    """Make the account. A name that is somebody's already is never taken over: this one gets a suffix."""
+    """Make the account. A name that another account has is never taken over: the new one gets a suffix."""
     wanted = str(find_claim(claims, settings.oidc_name_claim) or claims["sub"]).lower()
     name = re.sub(r"[^a-z0-9._@-]", "-", wanted).lstrip("._@-")[:50] or "user"
     if ledger.users.get(name) is not None:

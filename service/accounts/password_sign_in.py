@@ -1,4 +1,4 @@
-"""Signing in with a password: how often it may be tried, what is said, what is written down."""
+"""Sign-in with a password: limits of failed attempts, equal answers, and the audit log."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from service.store.ledger import Ledger
 
 FREE_TRIES_OF_USER = 5
 FREE_TRIES_OF_ADDRESS = 50
-"""A hospital may stand behind one address."""
+"""A whole hospital may share one address behind a proxy."""
 
 
 def sign_in(ledger: Ledger, settings: Settings, name: str, password: str, address: str) -> OpenedSession:
-    """Open a session for somebody who knows the password.
+    """Open a session for the user whose password is right.
 
     Parameters
     ----------
     name
-        As it was typed.
+        As the user typed it.
     address
-        Where the request comes from.
+        Of the client.
 
     Raises
     ------
     SignInRefused
         No such account, a wrong password, a disabled account: the same answer after the same work.
     TooManySignIns
-        This name or this address failed too often; the password was not looked at.
+        This name or this address failed too often; the password was not checked.
     """
     user = name.strip().lower()
     if not NAME.fullmatch(user):
-        # Goes the whole way like any other, as a name that nobody can have.
+        # Takes the same path and time as any other name; no account can have this one.
         user = "-"
     prove(ledger, user, password, address)
     opened = open_session(ledger.sessions, settings, user)
@@ -44,13 +44,13 @@ def sign_in(ledger: Ledger, settings: Settings, name: str, password: str, addres
 
 
 def prove(ledger: Ledger, user: str, password: str, address: str) -> None:
-    """Let through who knows the password; raises as `sign_in` does."""
+    """Check a password; raises as `sign_in` does."""
     of_user, of_address = _key("user", user), _key("address", address)
     blocked = ledger.sessions.begin_sign_in({of_user: FREE_TRIES_OF_USER, of_address: FREE_TRIES_OF_ADDRESS})
     if blocked is not None:
         raise TooManySignIns(blocked)
     if not is_password(ledger.users, user, password):
-        # A name that is none of ours is not written down: people type passwords into the wrong field.
+        # An unknown name is not recorded: people type passwords into the wrong field.
         known = user if ledger.users.get(user) else "unknown"
         ledger.audit_log.append(known, "sign-in failed", known if known == user else "", address)
         raise SignInRefused("name or password is wrong")

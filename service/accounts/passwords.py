@@ -1,4 +1,4 @@
-"""Passwords of people: Argon2id (RFC 9106), a smallest length, and the same work whether an account exists or not."""
+"""Passwords: Argon2id (RFC 9106), a minimum length, and the same work whether an account exists or not."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from service.errors import AccountRefused
 from service.store.accounts.users import Users
 
 SHORTEST, LONGEST = 12, 256
-"""Characters; a bound at the top, because the hash's work grows with the length (NIST SP 800-63B, 5.1.1.2)."""
+"""Characters. The upper bound limits the work of hashing (NIST SP 800-63B, 5.1.1.2)."""
 
 FEWEST_DIFFERENT = 5
 _HASHER = PasswordHasher(time_cost=3, memory_cost=65536, parallelism=4, hash_len=32, salt_len=16, type=Type.ID)
 """The second recommended choice of RFC 9106, 4: 64 MiB, three passes, four lanes."""
 
 _TOGETHER = threading.BoundedSemaphore(2)
-"""Each takes 64 MiB and four threads: a crowd of tries must not take the machine."""
+"""Each hash takes 64 MiB and four threads: many sign-ins at once must not exhaust the machine."""
 
-_NOBODY = _HASHER.hash("an account that does not exist costs as much as one that does")
+_NO_SUCH_ACCOUNT = _HASHER.hash("an account that does not exist costs as much as one that does")
 
 
 def hash_password(password: str) -> str:
@@ -31,7 +31,7 @@ def hash_password(password: str) -> str:
 
 
 def check_new_password(name: str, password: str) -> str:
-    """Take a new password or say what is wrong with it.
+    """Check and hash a new password.
 
     Returns
     -------
@@ -53,12 +53,12 @@ def check_new_password(name: str, password: str) -> str:
 
 
 def is_password(users: Users, name: str, password: str) -> bool:
-    """Whether somebody may sign in so. A hash of older parameters is made anew while the password is at hand."""
+    """Tell whether the password is right. A hash with older parameters is renewed on success."""
     kept = users.password_hash(name)
     tried = _normal(password[:LONGEST])
     with _TOGETHER:
         try:
-            _HASHER.verify(kept or _NOBODY, tried)
+            _HASHER.verify(kept or _NO_SUCH_ACCOUNT, tried)
         except (VerificationError, InvalidHashError):
             return False
     if kept is None:

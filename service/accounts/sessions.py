@@ -16,13 +16,13 @@ def idle_time(settings: Settings) -> timedelta:
 
 
 def lifetime(settings: Settings) -> timedelta:
-    """A session ends this long after the sign-in, used or not."""
+    """A session ends this long after the sign-in, even if it is used."""
     return timedelta(hours=settings.session_hours)
 
 
 @dataclass(frozen=True)
 class OpenedSession:
-    """What the browser gets."""
+    """The two tokens that the browser gets."""
 
     token: str
     """For the cookie; the ledger has its hash only."""
@@ -30,7 +30,7 @@ class OpenedSession:
 
 
 def open_session(sessions: Sessions, settings: Settings, user_name: str) -> OpenedSession:
-    """Begin a session of somebody who has proved to be this user. Always a new token: one that was planted before is worth nothing."""
+    """Begin a session of an authenticated user. The token is always new, so a planted one (session fixation) is worthless."""
     opened = OpenedSession(make_token(), make_token())
     sessions.open(digest(opened.token), user_name, opened.csrf_token, lifetime(settings), idle_time(settings))
     return opened

@@ -44,7 +44,7 @@ def create_app(context: Context, probe: Probe) -> FastAPI:
     settings, ledger = context.settings, context.ledger
     receiving = ReceiveContext(store=context.store, ledger=ledger, settings=settings, publish=context.publisher.analyse)
     app = FastAPI(title="mammotriage", version=operations.our_version(), description=DESCRIPTION, openapi_url=None)
-    app.state.guard = Authenticator(ledger, settings)
+    app.state.authenticator = Authenticator(ledger, settings)
     app.add_middleware(AuditMiddleware, audit_log=ledger.audit_log, settings=settings)
     app.state.feed = Feed(ledger.events)
     install_problems(app)

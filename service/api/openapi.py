@@ -9,7 +9,7 @@ from fastapi import APIRouter, FastAPI, Request
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 
-from service.api.auth import list_routes, needs
+from service.api.auth import list_routes, require_scope
 from service.api.auth.cookies import cookie_name
 from service.api.http.problems import MEDIA_TYPE
 from service.domain.access import Scope
@@ -57,7 +57,7 @@ def install_documentation(app: FastAPI, settings: Settings) -> None:
         return app.openapi_schema
 
     app.openapi = describe_once  # type: ignore[method-assign]
-    router = APIRouter(dependencies=[needs(Scope.READ)], include_in_schema=False)
+    router = APIRouter(dependencies=[require_scope(Scope.READ)], include_in_schema=False)
 
     @router.get("/openapi.json")
     def openapi(request: Request) -> JSONResponse:
@@ -77,8 +77,8 @@ def describe(app: FastAPI, cookie: str) -> dict[str, Any]:
 
     Returns
     -------
-    FastAPI's, with what our door and our error handlers do to every route: who may use it (``security``, ``x-scope``), and that every error
-    is a problem (RFC 9457).
+    FastAPI's document with what authentication and the error handlers add to every route: who may use it (``security``,
+    ``x-scope``), and that every error is a problem (RFC 9457).
     """
     tags = [{"name": name, "description": text} for name, text in TAGS.items()]
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=tags)

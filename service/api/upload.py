@@ -1,4 +1,4 @@
-"""Uploaded files go through the same door as C-STORE: `service.receive.accept`."""
+"""Accept uploaded files by the same code as C-STORE: `service.receive.accept`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from service.errors import ServiceError
 from service.receive.accept import Receipt, ReceiveContext, accept
 
 CALLING_AE = "HTTP"
-"""Stands in the ledger where a DICOM peer's AE title would."""
+"""Recorded in the ledger in place of a calling AE title."""
 
 
 @dataclass(frozen=True)
-class Identity:
-    """The UIDs of a refused file, '' where they cannot be read."""
+class InstanceUids:
+    """SOP class and instance UID of a refused file, '' where they cannot be read."""
 
     sop_class_uid: str = ""
     sop_instance_uid: str = ""
@@ -30,12 +30,12 @@ class Refusal:
 
     part: int
     error: ServiceError
-    identity: Identity
+    identity: InstanceUids
 
 
 @dataclass
-class Ingest:
-    """What became of a request's files."""
+class UploadResult:
+    """Receipts and refusals of a request's files."""
 
     receipts: list[Receipt] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
@@ -46,24 +46,24 @@ class Ingest:
         return list(dict.fromkeys(receipt.study_instance_uid for receipt in self.receipts))
 
 
-def accept_upload(parts: Sequence[Part], context: ReceiveContext) -> Ingest:
-    """Accept each spooled file; one that is refused does not hold the others up. Nothing of the request stays in the spool."""
-    taken = Ingest()
+def accept_upload(parts: Sequence[Part], context: ReceiveContext) -> UploadResult:
+    """Accept each spooled file; a refused one does not stop the others. Nothing of the request stays in the spool."""
+    result = UploadResult()
     for number, part in enumerate(parts):
-        # Before accept(), which moves the file away: a refusal must be able to name its instance.
+        # Before accept(), which moves the file: a refusal must name its instance.
         identity = identify(part.path)
         try:
-            taken.receipts.append(accept(part.path, CALLING_AE, context))
+            result.receipts.append(accept(part.path, CALLING_AE, context))
         except ServiceError as error:
-            taken.refusals.append(Refusal(number, error, identity))
-    return taken
+            result.refusals.append(Refusal(number, error, identity))
+    return result
 
 
-def identify(path: Path) -> Identity:
+def identify(path: Path) -> InstanceUids:
     """Read the two UIDs that a STOW-RS answer names a refused instance by."""
     try:
         with translate_errors(FileUnparsable, "the file cannot be read"):
             header = read_dicom(path, stop_before_pixels=True, specific_tags=["SOPClassUID", "SOPInstanceUID"])
-            return Identity(str(header.get("SOPClassUID", "")), str(header.get("SOPInstanceUID", "")))
+            return InstanceUids(str(header.get("SOPClassUID", "")), str(header.get("SOPInstanceUID", "")))
     except (ModelsError, OSError):  # accept() says what is wrong with the file
-        return Identity()
+        return InstanceUids()

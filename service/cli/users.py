@@ -62,11 +62,11 @@ def set_role(
 @app.command("password")
 def set_password(name: Name, password_stdin: FromStdin = False, as_json: AsJson = False) -> None:
     """Give somebody another password, which ends their sessions."""
-    from service.accounts.users import set_password_of
+    from service.accounts.users import change_password
 
     password = read_password(password_stdin)
     with opened() as context:
-        row = ask(lambda: set_password_of(context.ledger.users, name, password), "user of this name")
+        row = ask(lambda: change_password(context.ledger.users, name, password), "user of this name")
         write_down(context.ledger.audit_log, "users password", name)
         _show([row], as_json)
 

@@ -1,1 +1,1 @@
-"""The reading room: pages for people, served by the API's process. Templates are shells; what they show comes from the API by `fetch`."""
+"""The reading room: pages served by the API's process. Templates hold no data; the pages get it from the API by `fetch`."""

@@ -6,20 +6,20 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.http.params import Uid
 from service.domain.access import Identity, Scope
-from service.web.shells import Templates
+from service.web.rendering import Templates
 
-Reader = Annotated[Identity, needs(Scope.READ)]
+Reader = Annotated[Identity, require_scope(Scope.READ)]
 
-Administrator = Annotated[Identity, needs(Scope.ADMIN)]
+Administrator = Annotated[Identity, require_scope(Scope.ADMIN)]
 
 
-def build_router(shells: Templates) -> APIRouter:
-    """Routes of the pages; none stands in the OpenAPI document."""
+def build_router(templates: Templates) -> APIRouter:
+    """Routes of the pages; none is in the OpenAPI document."""
     router = APIRouter(include_in_schema=False)
-    show = shells.show
+    show = templates.show
 
     @router.get("/")
     def worklist(request: Request, actor: Reader) -> Response:

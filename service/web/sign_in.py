@@ -13,19 +13,19 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from service.accounts.oidc import Issuer, Pending
-from service.accounts.oidc_sign_in import sign_in_from_directory
+from service.accounts.oidc_sign_in import sign_in_with_oidc
 from service.accounts.password_sign_in import sign_in
 from service.accounts.sessions import OpenedSession, lifetime
 from service.accounts.tokens import digest, make_token
 from service.api.accounts.routes import too_many
 from service.api.auth import Authenticator
 from service.api.auth.cookies import client_address, cookie_name, is_https
-from service.api.auth.csrf import Foreign, refuse_other_origin
+from service.api.auth.csrf import NotFromOurPage, check_origin
 from service.domain.access import Role
 from service.errors import OidcRefused, SignInRefused, TooManySignIns
 from service.settings import Settings
 from service.store.ledger import Ledger
-from service.web.shells import Templates
+from service.web.rendering import Templates
 
 LONGEST_FIELD = 1024
 PENDING_S = 600
@@ -36,7 +36,7 @@ Field = Annotated[str, Form(max_length=LONGEST_FIELD)]
 log = logging.getLogger(__name__)
 
 
-def build_router(ledger: Ledger, settings: Settings, shells: Templates) -> APIRouter:
+def build_router(ledger: Ledger, settings: Settings, templates: Templates) -> APIRouter:
     """The public routes of the site."""
     router = APIRouter(include_in_schema=False)
     form_cookie, oidc_cookie = cookie_name(settings, "-form"), cookie_name(settings, "-oidc")
@@ -44,16 +44,16 @@ def build_router(ledger: Ledger, settings: Settings, shells: Templates) -> APIRo
 
     @router.get("/sign-in")
     async def ask(request: Request, next: str = "/") -> Response:
-        """The form; whoever is signed in goes where they wanted to."""
-        guard: Authenticator = request.app.state.guard
-        if settings.sign_in == "off" or await guard.session(request) is not None:
+        """The sign-in form; a signed-in person is redirected to the page they asked for."""
+        authenticator: Authenticator = request.app.state.authenticator
+        if settings.sign_in == "off" or await authenticator.session(request) is not None:
             return RedirectResponse(local_path(next), HTTPStatus.SEE_OTHER)
         return await run_in_threadpool(_form, request, next)
 
     @router.post("/sign-in")
     def enter(request: Request, name: Field = "", password: Field = "", next: Field = "/", form_token: Field = "") -> Response:
         """Take name and password."""
-        refuse_other_origin(request, settings)
+        check_origin(request, settings)
         if not _same(form_token, request.cookies.get(form_cookie, "")):
             return _form(request, next, HTTPStatus.FORBIDDEN, "The form was too old, or cookies are off. Try again.")
         try:
@@ -69,12 +69,12 @@ def build_router(ledger: Ledger, settings: Settings, shells: Templates) -> APIRo
     @router.post("/sign-out")
     async def leave(request: Request, csrf_token: Field = "") -> Response:
         """End the session, here and in the ledger."""
-        guard: Authenticator = request.app.state.guard
-        session = await guard.session(request)
+        authenticator: Authenticator = request.app.state.authenticator
+        session = await authenticator.session(request)
         if session is not None:
-            refuse_other_origin(request, settings)
+            check_origin(request, settings)
             if not _same(csrf_token, session.csrf_token):
-                raise Foreign("the form does not belong to this session")
+                raise NotFromOurPage("the form does not belong to this session")
             await run_in_threadpool(ledger.sessions.close, digest(request.cookies[cookie_name(settings)]))
             await run_in_threadpool(ledger.audit_log.append, session.user.name, "sign-out", session.user.name)
         response = RedirectResponse("/sign-in", HTTPStatus.SEE_OTHER)
@@ -102,7 +102,7 @@ def build_router(ledger: Ledger, settings: Settings, shells: Templates) -> APIRo
         try:
             pending = Pending.unpack(request.cookies.get(oidc_cookie, ""))
             claims = issuer.finish(pending, dict(request.query_params))
-            opened = sign_in_from_directory(ledger, settings, claims, client_address(request))
+            opened = sign_in_with_oidc(ledger, settings, claims, client_address(request))
         except OidcRefused as error:
             return _refused(request, error)
         response = _let_in(request, opened, pending.next)
@@ -120,7 +120,7 @@ def build_router(ledger: Ledger, settings: Settings, shells: Templates) -> APIRo
         token = request.cookies.get(form_cookie) or make_token()
         first_use = not any(user.role is Role.ADMIN and not user.disabled for user in ledger.users.all())
         oidc_link = f"/sign-in/oidc?{urlencode({'next': local_path(next_path)})}" if issuer else None
-        response = shells.show(
+        response = templates.show(
             request, "sign-in", None, status=status, form_token=token, next=local_path(next_path), wrong=wrong,
             oidc_link=oidc_link, first_use=first_use,
         )  # fmt: skip

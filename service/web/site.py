@@ -17,12 +17,12 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from service.api.app import create_app
-from service.api.auth import NotSignedIn, refuse_open_routes
+from service.api.auth import NotSignedIn, require_scopes_on_routes
 from service.api.http.problems import ProblemError, answer
 from service.health import Probe
 from service.jobs.context import Context
 from service.web import pages, sign_in
-from service.web.shells import Templates
+from service.web.rendering import Templates
 
 STATIC = Path(__file__).parent / "static"
 PROGRAMS = ("/api/", "/dicom-web/", "/metrics")
@@ -30,16 +30,16 @@ PROGRAMS = ("/api/", "/dicom-web/", "/metrics")
 
 
 def create_site(context: Context, probe: Probe) -> FastAPI:
-    """Build the API and the pages; refuses to where a route says not who may use it. Parameters as for `create_app`."""
+    """Build the API and the pages; raises if a route declares no scope. Parameters as for `create_app`."""
     site = create_app(context, probe)
     site.mount("/static", StaticFiles(directory=STATIC), name="static")
-    shells = Templates()
-    site.include_router(sign_in.build_router(context.ledger, context.settings, shells))
-    site.include_router(pages.build_router(shells))
+    templates = Templates()
+    site.include_router(sign_in.build_router(context.ledger, context.settings, templates))
+    site.include_router(pages.build_router(templates))
     site.add_exception_handler(NotSignedIn, ask_to_sign_in)
     for kind in (ProblemError, HTTPException, RequestValidationError):
-        site.add_exception_handler(kind, _as_page(site.exception_handlers[kind], shells))
-    refuse_open_routes(site)
+        site.add_exception_handler(kind, _as_page(site.exception_handlers[kind], templates))
+    require_scopes_on_routes(site)
     return site
 
 
@@ -57,14 +57,16 @@ def wants_page(request: Request) -> bool:
     return request.method == "GET" and "text/html" in request.headers.get("Accept", "") and not request.url.path.startswith(PROGRAMS)
 
 
-def _as_page(say: Callable[[Request, Any], Any], shells: Templates) -> Callable[[Request, Exception], Awaitable[Response]]:
+def _as_page(say: Callable[[Request, Any], Any], templates: Templates) -> Callable[[Request, Exception], Awaitable[Response]]:
     """The same problem, as a page where a person looks at it."""
 
     async def show(request: Request, error: Exception) -> Response:
-        said: Response = await say(request, error)
+        response: Response = await say(request, error)
         if not wants_page(request):
-            return said
+            return response
         actor = getattr(request.state, "identity", None)
-        return await run_in_threadpool(shells.show, request, "problem", actor, said.status_code, problem=json.loads(bytes(said.body)))
+        return await run_in_threadpool(
+            templates.show, request, "problem", actor, response.status_code, problem=json.loads(bytes(response.body))
+        )
 
     return show

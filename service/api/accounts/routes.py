@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from service.accounts.password_sign_in import prove
-from service.accounts.users import make_user, set_password_of
+from service.accounts.users import change_password, make_user
 from service.api.accounts.schemas import (
     PRINTED,
     AccountName,
@@ -32,7 +32,7 @@ from service.api.accounts.schemas import (
     show_key,
     show_user,
 )
-from service.api.auth import issue_key, needs
+from service.api.auth import issue_key, require_scope
 from service.api.auth.cookies import client_address
 from service.api.http.csv_lines import csv_line
 from service.api.http.problems import ProblemError, problem_responses
@@ -43,8 +43,8 @@ from service.store.accounts.rows import AuditRow
 from service.store.database import now
 from service.store.ledger import Ledger
 
-Admin = Annotated[Identity, needs(Scope.ADMIN)]
-Asking = Annotated[Identity, needs(Scope.READ)]
+Admin = Annotated[Identity, require_scope(Scope.ADMIN)]
+Asking = Annotated[Identity, require_scope(Scope.READ)]
 Who = Annotated[str | None, Query(max_length=64, pattern=PRINTED, description="only of this account or key")]
 Action = Annotated[str | None, Query(max_length=64, pattern=PRINTED, description="only this action, written out")]
 PAGE = 500
@@ -67,10 +67,10 @@ def build_router(ledger: Ledger) -> APIRouter:
         try:
             prove(ledger, actor.name, change.password, client_address(request))
         except SignInRefused:
-            raise ProblemError(HTTPStatus.FORBIDDEN, "wrong-password", "that is not your password of now") from None
+            raise ProblemError(HTTPStatus.FORBIDDEN, "wrong-password", "the current password is wrong") from None
         except TooManySignIns as error:
             raise too_many(error) from None
-        set_password_of(ledger.users, actor.name, change.new_password)
+        change_password(ledger.users, actor.name, change.new_password)
 
     @router.get("/users", response_model=UserList)
     def users(actor: Admin) -> UserList:
@@ -86,7 +86,7 @@ def build_router(ledger: Ledger) -> APIRouter:
 
     @router.patch("/users/{name}", response_model=UserOut, responses=problem_responses(404, 409, 422))
     def change_user(request: Request, actor: Admin, name: AccountName, change: UserChange) -> UserOut:
-        """Change somebody's role or displayed name, close or open their account. Nobody can close the last administrator's."""
+        """Change the role or display name of an account, close or open it. The last administrator's account cannot be closed."""
         row = ledger.users.get(name)
         if row is None:
             raise _unknown("user")
@@ -99,9 +99,9 @@ def build_router(ledger: Ledger) -> APIRouter:
 
     @router.put("/users/{name}/password", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 409, 422))
     def set_password(actor: Admin, name: AccountName, new: NewPassword) -> None:
-        """Give somebody another password, which ends their sessions."""
+        """Change the password of an account, which ends its sessions."""
         try:
-            set_password_of(ledger.users, name, new.password)
+            change_password(ledger.users, name, new.password)
         except LookupError:
             raise _unknown("user") from None
 
@@ -112,7 +112,7 @@ def build_router(ledger: Ledger) -> APIRouter:
 
     @router.post("/keys", response_model=NewKey, status_code=HTTPStatus.CREATED, responses=problem_responses(409, 422))
     def make_key(request: Request, actor: Admin, key: KeyIn) -> NewKey:
-        """Make a key. Its secret stands in this answer and is known to nobody afterwards."""
+        """Make a key. Only this response contains its secret; the ledger keeps a hash."""
         ends = now() + timedelta(days=key.expires_in_days) if key.expires_in_days else None
         secret, row = issue_key(ledger.api_keys, key.name, frozenset(key.scopes), actor.name, ends)
         request.state.audit_subject, request.state.audit_detail = row.name, " ".join(sorted(row.scopes))
@@ -125,7 +125,7 @@ def build_router(ledger: Ledger) -> APIRouter:
             row = ledger.api_keys.revoke(name)
         except LookupError:
             raise _unknown("key") from None
-        request.app.state.guard.forget_keys()
+        request.app.state.authenticator.forget_keys()
         return show_key(row)
 
     @router.get("/audit", response_model=AuditPage, responses=problem_responses(422))
@@ -175,7 +175,7 @@ def every_entry(audit_log: AuditLog, by: str | None = None, action: str | None =
 
 
 def too_many(error: TooManySignIns) -> ProblemError:
-    """The answer to somebody who guesses."""
+    """The response to too many failed sign-ins."""
     seconds = max(1, round((error.until - now()).total_seconds()))
     return ProblemError(HTTPStatus.TOO_MANY_REQUESTS, error.code, str(error), headers={"Retry-After": str(seconds)})
 

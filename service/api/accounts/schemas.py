@@ -73,7 +73,7 @@ class UserIn(BaseModel):
     )
 
     name: str = Field(pattern=NAME, max_length=64, description="typed at sign-in; kept in lower case")
-    display_name: DisplayName | None = Field(None, description="stands in histories; the name where absent")
+    display_name: DisplayName | None = Field(None, description="shown in histories; the name where absent")
     role: Role
     password: Password
 
@@ -97,7 +97,7 @@ class NewPassword(BaseModel):
 
 
 class OwnPassword(BaseModel):
-    """A password that somebody changes for themselves."""
+    """A person changes their own password."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"password": "radium polonium 1898", "new_password": "1911 was a better year"}]}
@@ -202,7 +202,7 @@ def show_user(row: UserRow) -> UserOut:
 
 
 def show_key(row: KeyRow) -> KeyOut:
-    """A key without its secret, which nobody here knows."""
+    """A key without its secret, of which the ledger keeps only a hash."""
     return KeyOut(
         name=row.name,
         scopes=sorted(row.scopes),

@@ -1,6 +1,6 @@
-"""The door of the API: finds out who asks, and lets through what their scopes allow.
+"""Authentication: which identity makes a request, and whether its scopes allow the route.
 
-Software shows a key (``Authorization: Bearer``, RFC 6750), a browser the cookie of its session. A request with a cookie that changes
+Software sends a key (``Authorization: Bearer``, RFC 6750), a browser the cookie of its session. A request with a cookie that changes
 something must also come from our own page (`csrf`).
 """
 
@@ -29,29 +29,29 @@ from service.store.accounts.rows import KeyRow, SessionRow
 from service.store.database import now
 from service.store.ledger import Ledger
 
-NOBODY = Identity("anonymous", "anonymous", SCOPES[Role.ADMIN], Role.ADMIN)
-"""Everybody, where signing in is off."""
+ANONYMOUS = Identity("anonymous", "anonymous", SCOPES[Role.ADMIN], Role.ADMIN)
+"""The identity of every request where sign-in is off."""
 
 KEY_CACHE_S = 3.0
-"""How long a key that was revoked in another process may still work here."""
+"""A key that another process revoked may work here for so long."""
 
 CACHED_KEYS = 1000
 TOUCH_AFTER = timedelta(seconds=60)
-"""Use of a session or key is written down no more often than this."""
+"""The last use of a session or key is recorded at most this often."""
 
 _BEARER = HTTPBearer(auto_error=False, scheme_name="key", description="key of `mammotriage keys make`; pages use the cookie of a session")
 
 
 class NotSignedIn(ProblemError):
-    """Nobody known asks."""
+    """The request has no valid key and no valid session."""
 
-    def __init__(self, detail: str = "sign in, or show a key: Authorization: Bearer mt_...", wrong_key: bool = False) -> None:
+    def __init__(self, detail: str = "sign in, or send a key: Authorization: Bearer mt_...", wrong_key: bool = False) -> None:
         challenge = 'Bearer realm="mammotriage"' + (', error="invalid_token"' if wrong_key else "")
         super().__init__(HTTPStatus.UNAUTHORIZED, "not-signed-in", detail, headers={"WWW-Authenticate": challenge})
 
 
 class Forbidden(ProblemError):
-    """Somebody known asks for what they may not have."""
+    """The identity lacks the scope that the route requires."""
 
     def __init__(self, scope: Scope) -> None:
         challenge = f'Bearer realm="mammotriage", error="insufficient_scope", scope="{scope}"'
@@ -71,25 +71,25 @@ class _CachedKey:
 
 
 class Authenticator:
-    """Knows accounts, sessions and keys; one for each application, in ``app.state.guard``."""
+    """Finds the identity behind a key or a session; one for each application, in ``app.state.authenticator``."""
 
     def __init__(self, ledger: Ledger, settings: Settings) -> None:
         self._ledger, self._settings = ledger, settings
         self._keys: dict[str, _CachedKey] = {}
 
     async def identify(self, request: Request) -> Identity:
-        """Who makes this request.
+        """Find the identity that makes this request.
 
         Raises
         ------
         NotSignedIn
-            No key and no session, or one that does not hold (any more).
+            No key and no session, or an expired or unknown one.
         ProblemError
-            403 where a browser was made to send it by somebody else's page.
+            403 where a page of another site made the browser send the request.
         """
         if self._settings.sign_in == "off":
             reject_dns_rebinding(request, self._settings)
-            return NOBODY
+            return ANONYMOUS
         kind, _, secret = request.headers.get("Authorization", "").partition(" ")
         if kind:
             if kind.lower() != "bearer" or not secret.strip():
@@ -104,7 +104,7 @@ class Authenticator:
         return identity
 
     async def session(self, request: Request) -> SessionRow | None:
-        """The session that the request's cookie names, while it lasts; found once a request."""
+        """The valid session that the request's cookie names, or None; looked up once a request."""
         if not hasattr(request.state, "session"):
             token = request.cookies.get(cookie_name(self._settings))
             found = await run_in_threadpool(self._find_session, digest(token), is_background(request)) if token else None
@@ -112,7 +112,7 @@ class Authenticator:
         return cast("SessionRow | None", request.state.session)
 
     def forget_keys(self) -> None:
-        """Ask the ledger anew for every key: one was revoked."""
+        """Empty the cache of keys after one was revoked."""
         self._keys.clear()
 
     def _find_session(self, token_sha256: str, background: bool) -> SessionRow | None:
@@ -142,24 +142,24 @@ class Authenticator:
 
 
 def is_background(request: Request) -> bool:
-    """Does a page ask by itself? A page that lies open, and follows what happens, is no use of a session: it would never end."""
+    """Tell whether a page makes this request by itself. Such a request does not extend a session: an open page would never sign out."""
     return "X-Background" in request.headers or request.headers.get("Accept") == "text/event-stream"
 
 
 async def current_identity(request: Request) -> Identity:
-    """The identity behind a request; found once a request."""
+    """The identity that makes a request; looked up once a request."""
     known: Identity | None = getattr(request.state, "identity", None)
     if known is None:
-        guard: Authenticator = request.app.state.guard
-        known = request.state.identity = await guard.identify(request)
+        authenticator: Authenticator = request.app.state.authenticator
+        known = request.state.identity = await authenticator.identify(request)
     return known
 
 
-def needs(scope: Scope) -> Any:
-    """A dependency that lets a request through where its identity has the scope, and hands the identity on."""
+def require_scope(scope: Scope) -> Any:
+    """A dependency that admits a request whose identity has the scope, and returns the identity."""
 
     async def check(request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]) -> Identity:
-        # What `AuditMiddleware` writes into the audit trail, whether the request gets through or not.
+        # `AuditMiddleware` writes it into the audit log, whether the request is admitted or not.
         request.state.attempt = Attempt(scope, request.scope["route"].path, dict(request.path_params))
         identity = await current_identity(request)
         if scope not in identity.scopes:

@@ -10,15 +10,15 @@ NAME = "mammotriage"
 
 
 def is_https(settings: Settings) -> bool:
-    """Whether people reach us encrypted, as the settings say."""
+    """Tell whether the public address uses HTTPS."""
     return settings.public_api_url.startswith("https://")
 
 
 def cookie_name(settings: Settings, suffix: str = "") -> str:
-    """Name of a cookie of ours; over HTTPS with the prefix that no neighbouring host and no plain page can set (RFC 6265bis 4.1.3)."""
+    """Name of one of our cookies; over HTTPS with the prefix ``__Host-``, which no other host can set (RFC 6265bis 4.1.3)."""
     return f"{'__Host-' if is_https(settings) else ''}{NAME}{suffix}"
 
 
 def client_address(request: Request) -> str:
-    """Where a request comes from: the peer, or what a trusted proxy says of it (`trusted_proxies`)."""
+    """Address of the client: the TCP peer, or the one that a trusted proxy forwards (`trusted_proxies`)."""
     return request.client.host if request.client else "unknown"

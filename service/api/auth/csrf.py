@@ -1,4 +1,4 @@
-"""A browser sends its cookie whoever made it ask; a request that changes something must show that our own page did."""
+"""Protection against cross-site request forgery: a request with a cookie that changes something must come from our own page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 HEADER = "X-CSRF-Token"
 
 
-class Foreign(ProblemError):
+class NotFromOurPage(ProblemError):
     """The request was not made by one of our pages."""
 
     def __init__(self, detail: str) -> None:
@@ -25,51 +25,51 @@ class Foreign(ProblemError):
 
 
 def check_csrf(request: Request, csrf_token: str, settings: Settings) -> None:
-    """Let a request with a cookie through where it changes nothing, or shows its session's token and comes from our own page.
+    """Admit a request with a cookie that changes nothing, or that has its session's token and comes from our own page.
 
     Raises
     ------
-    Foreign
+    NotFromOurPage
         Otherwise.
     """
     if request.method in SAFE:
         return
-    refuse_other_origin(request, settings)
+    check_origin(request, settings)
     # As bytes: a header may hold what compare_digest refuses as text.
     if not hmac.compare_digest(request.headers.get(HEADER, "").encode(), csrf_token.encode()):
-        raise Foreign(f"a request with a session's cookie that changes something needs the header {HEADER}")
+        raise NotFromOurPage(f"a request with a session's cookie that changes something needs the header {HEADER}")
 
 
-def refuse_other_origin(request: Request, settings: Settings) -> None:
-    """Look at where the browser says that a request comes from; software says nothing, and shows no cookie either.
+def check_origin(request: Request, settings: Settings) -> None:
+    """Check the origin that the browser names; other software names none and sends no cookie.
 
     Raises
     ------
-    Foreign
-        It names another place.
+    NotFromOurPage
+        The browser names another origin.
     """
     if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-        raise Foreign("the request comes from another site")
+        raise NotFromOurPage("the request comes from another site")
     origin = request.headers.get("Origin")
     if origin is None:
         return
-    # The address that people use, and the one that this request used: the browser tells both, and no page can change either.
+    # The public address, and the Host of this request: the browser sets both, and no page can change them.
     if urlsplit(origin).netloc not in {urlsplit(settings.public_api_url).netloc, request.headers.get("Host", "")}:
-        raise Foreign("the request comes from another origin")
+        raise NotFromOurPage("the request comes from another origin")
 
 
 def reject_dns_rebinding(request: Request, settings: Settings) -> None:
-    """Where signing in is off, a page from elsewhere must not act through the browser of somebody who reaches us.
+    """Where sign-in is off, refuse what a page of another site makes a browser on this machine send.
 
     Raises
     ------
-    Foreign
-        The request comes from another page, or calls us by a name that somebody made lead here (DNS rebinding).
+    NotFromOurPage
+        The request comes from another page, or names a host that is not ours (DNS rebinding).
     """
     if request.method not in SAFE:
-        refuse_other_origin(request, settings)
+        check_origin(request, settings)
     if not settings.allow_open_access_beyond_loopback and request.url.hostname not in {
         *LOOPBACK,
         urlsplit(settings.public_api_url).hostname,
     }:
-        raise Foreign("this host is not called so")
+        raise NotFromOurPage("the Host header names another host: use the address of MAMMOTRIAGE_API_URL, or loopback")

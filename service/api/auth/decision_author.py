@@ -1,40 +1,40 @@
-"""Under whose name a decision is written down."""
+"""The author of a decision: the name that the history of a correction records."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
-from service.api.auth.authentication import NOBODY
+from service.api.auth.authentication import ANONYMOUS
 from service.api.http.problems import ProblemError
 from service.domain.access import Identity
 
 
-def sign(asks: Identity, given: str | None) -> str:
-    """The name for the history of a correction.
+def decision_author(identity: Identity, given: str | None) -> str:
+    """The name that the history of a correction records.
 
     Parameters
     ----------
-    asks
-        Who makes the request.
+    identity
+        That makes the request.
     given
-        The name that the request itself tells.
+        The name in the request's body.
 
     Returns
     -------
-    A person who is signed in signs with their own name. Software signs for a person and must say for whom, and so must everybody
-    where signing in is off.
+    The display name of a signed-in person. Software decides for a person and must send that name; so must every client where
+    sign-in is off.
 
     Raises
     ------
     ProblemError
-        ``actor-missing``, or ``actor-differs`` where somebody would sign for another one.
+        ``actor-missing``, or ``actor-differs`` where a signed-in person sends another name.
     """
-    if not asks.is_person or asks == NOBODY:
+    if not identity.is_person or identity == ANONYMOUS:
         if given is None:
             raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "actor-missing", "`actor` is missing: the name of the person who decides")
         return given
-    if given is not None and given.casefold() != asks.display_name.casefold():
+    if given is not None and given.casefold() != identity.display_name.casefold():
         raise ProblemError(
             HTTPStatus.UNPROCESSABLE_ENTITY, "actor-differs", "`actor` is not the name of the person who is signed in: leave it out"
         )
-    return asks.display_name
+    return identity.display_name

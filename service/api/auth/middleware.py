@@ -1,4 +1,4 @@
-"""What every request passes, whatever its route: headers that protect the pages, and the audit trail."""
+"""Middleware around every route: security headers, limits of body size, and the audit log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from service.store.accounts.audit_log import AuditLog
 log = logging.getLogger(__name__)
 
 QUESTIONS = frozenset({"/api/v1/studies/search", "/api/v1/hanging"})
-"""POST requests that only ask: what they ask for would not belong into a URL, or not fit there. They change nothing."""
+"""POST requests that only read: their query is too private or too long for a URL."""
 
 POLICY = "; ".join(
     (
@@ -37,7 +37,7 @@ POLICY = "; ".join(
         "frame-ancestors 'none'",
     )
 )
-"""Content Security Policy level 3: nothing from elsewhere, nothing inline, no eval, no frame around us."""
+"""Content Security Policy level 3: no foreign origin, nothing inline, no eval, no framing."""
 
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -51,12 +51,12 @@ HEADERS = {
 TRANSPORT = {"Strict-Transport-Security": "max-age=31536000"}
 
 SMALL_KINDS, SMALL_BYTES = ("application/json", "application/x-www-form-urlencoded", ""), 1 << 20
-"""Bodies that are held in memory as a whole; files come in other kinds."""
+"""Bodies of these types are held in memory as a whole; uploaded files have other types."""
 
 DENIED_AGAIN_S = 60.0
-"""The same refusal of the same person is written no more often."""
+"""The same refusal of the same identity is recorded at most this often."""
 
-# A UID, a number of the ledger. Whatever else somebody writes into a path that they may not use stays out of the trail.
+# A UID or a number of the ledger. Any other text in the path of a refused request stays out of the audit log.
 _IDENTIFIER = re.compile(r"[0-9][0-9.]{0,63}")
 
 
@@ -137,7 +137,7 @@ def describe(method: str, path: str) -> str:
 
 
 def protect(headers: MutableHeaders, values: Mapping[str, str], path: str) -> None:
-    """Add what protects a page. What a route says about caching stands; otherwise only the look of the pages is kept."""
+    """Add the security headers. A route's own Cache-Control is kept; otherwise only static files may be cached."""
     for name, value in values.items():
         headers.setdefault(name, value)
     headers.setdefault("Cache-Control", "no-cache" if path.startswith("/static/") else "no-store")

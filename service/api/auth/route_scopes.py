@@ -1,4 +1,4 @@
-"""Which scope guards which route, read from the application itself; an application with an open route does not start."""
+"""The scope of each route, read from the application itself; an application with an open route does not start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PUBLIC = frozenset({"/healthz", "/readyz", "/static", "/sign-in", "/sign-out", "
 
 @dataclass(frozen=True)
 class Attempt:
-    """What a request wants of a guarded route."""
+    """A request for a route that requires a scope."""
 
     scope: Scope
     path: str
@@ -53,8 +53,8 @@ def list_routes(app: FastAPI) -> list[GuardedRoute]:
     return found
 
 
-def refuse_open_routes(app: FastAPI) -> None:
-    """Stop where somebody forgot to say who may use a route.
+def require_scopes_on_routes(app: FastAPI) -> None:
+    """Refuse to start where a route declares no scope.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def refuse_open_routes(app: FastAPI) -> None:
     """
     wrong = [f"{each.method} {each.path}" for each in list_routes(app) if not each.is_public and len(set(each.scopes)) != 1]
     if wrong:
-        raise RuntimeError(f"each route names exactly one scope with needs(Scope...): {', '.join(wrong)}")
+        raise RuntimeError(f"each route names exactly one scope with require_scope(Scope...): {', '.join(wrong)}")
 
 
 def _scopes(dependant: Dependant) -> Iterator[Scope]:

@@ -1,4 +1,4 @@
-"""``/api/v1/corrections`` and ``/api/v1/holds``: what differs, who decides about it, and what is held back until somebody does."""
+"""``/api/v1/corrections`` and ``/api/v1/holds``: label mismatches, decisions about them, and studies on hold."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 
-from service.api.auth import needs
-from service.api.auth.decision_author import sign
+from service.api.auth import require_scope
+from service.api.auth.decision_author import decision_author
 from service.api.corrections.export import COLUMNS, write_csv, write_json
 from service.api.corrections.presenter import show_correction, show_hold, show_whole_correction
 from service.api.corrections.schemas import CorrectionDetail, CorrectionPage, Decision, ExportedCorrection, HoldList, HoldOut
@@ -23,7 +23,7 @@ from service.jobs.context import Context
 from service.jobs.corrections import approve_correction, reject_correction, release_study, undo_correction
 from service.store.corrections import CorrectionRow
 
-Decider = Annotated[Identity, needs(Scope.DECIDE)]
+Decider = Annotated[Identity, require_scope(Scope.DECIDE)]
 State = Annotated[CorrectionState | None, Query(description="only corrections in this state")]
 Study = Annotated[
     str | None, Query(pattern=r"^[0-9]+(\.[0-9]+)*$", max_length=64, description="only of this study", examples=[STUDY_INSTANCE_UID])
@@ -40,7 +40,7 @@ def build_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["corrections"])
     ledger = context.ledger
 
-    @router.get("/corrections", response_model=CorrectionPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
+    @router.get("/corrections", response_model=CorrectionPage, responses=problem_responses(422), dependencies=[require_scope(Scope.READ)])
     def corrections(
         state: State = None,
         kind: Annotated[CorrectionKind | None, Query(description="only differences of this kind")] = None,
@@ -58,7 +58,7 @@ def build_router(context: Context) -> APIRouter:
         "/corrections.csv",
         response_class=StreamingResponse,
         responses={**_CSV, **problem_responses(422)},
-        dependencies=[needs(Scope.READ)],
+        dependencies=[require_scope(Scope.READ)],
     )
     def export_csv(state: State = None, study: Study = None) -> StreamingResponse:
         """Every correction with its history, for a spreadsheet."""
@@ -68,7 +68,7 @@ def build_router(context: Context) -> APIRouter:
         "/corrections.json",
         response_class=StreamingResponse,
         responses={**_JSON, **problem_responses(422)},
-        dependencies=[needs(Scope.READ)],
+        dependencies=[require_scope(Scope.READ)],
     )
     def export_json(state: State = None, study: Study = None) -> StreamingResponse:
         """Every correction with its history, for a program."""
@@ -78,7 +78,7 @@ def build_router(context: Context) -> APIRouter:
         "/corrections/{correction_id}",
         response_model=CorrectionDetail,
         responses=problem_responses(404, 422),
-        dependencies=[needs(Scope.READ)],
+        dependencies=[require_scope(Scope.READ)],
     )
     def correction(correction_id: Id) -> CorrectionDetail:
         """One correction: its labels, its life so far, and where it went."""
@@ -114,7 +114,7 @@ def build_router(context: Context) -> APIRouter:
         """Have the former labels written back, wherever the correction arrived."""
         return _decide(undo_correction, correction_id, decision, actor)
 
-    @router.get("/holds", response_model=HoldList, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
+    @router.get("/holds", response_model=HoldList, responses=problem_responses(422), dependencies=[require_scope(Scope.READ)])
     def holds(released: Annotated[bool, Query(description="those too that were released")] = False) -> HoldList:
         """Studies that nothing corrected may leave, oldest first."""
         return HoldList(holds=[show_hold(row) for row in ledger.holds.find(open_only=not released)])
@@ -127,7 +127,7 @@ def build_router(context: Context) -> APIRouter:
     def release(study_instance_uid: Uid, decision: Decision, actor: Decider) -> HoldOut:
         """Let the corrections of a held study go."""
         try:
-            return show_hold(release_study(context, study_instance_uid, sign(actor, decision.actor), decision.reason))
+            return show_hold(release_study(context, study_instance_uid, decision_author(actor, decision.actor), decision.reason))
         except LookupError:
             raise ProblemError(HTTPStatus.NOT_FOUND, "not-held", "no study with this Study Instance UID is held") from None
 
@@ -135,7 +135,7 @@ def build_router(context: Context) -> APIRouter:
         decide: Callable[[Context, int, str, str], CorrectionRow], correction_id: int, decision: Decision, actor: Identity
     ) -> CorrectionDetail:
         try:
-            return show_whole_correction(decide(context, correction_id, sign(actor, decision.actor), decision.reason), ledger)
+            return show_whole_correction(decide(context, correction_id, decision_author(actor, decision.actor), decision.reason), ledger)
         except LookupError:
             raise _unknown() from None
 

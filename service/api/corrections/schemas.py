@@ -55,13 +55,13 @@ class Decision(BaseModel):
 
 
 class SignedDecision(Decision):
-    """A decision from where nobody is signed in: the command line."""
+    """A decision at the command line, where no person is signed in."""
 
     actor: Name = Field(description="name of the person who decides")
 
 
 class Labels(BaseModel):
-    """UNKNOWN where nothing is said."""
+    """UNKNOWN where there is no label."""
 
     view: str
     laterality: str
@@ -88,7 +88,7 @@ class CorrectionOut(BaseModel):
     proposed: Labels = Field(description="the labels after the correction")
     confidence: float = Field(description="of the least sure label that would be written")
     reason: str
-    blocked_reason: str = Field(description="why it is reported only, whoever approves it; empty where nothing stands in the way")
+    blocked_reason: str = Field(description="why it is reported only, even if a person approves it; empty where it can be applied")
     evidence: list[Evidence] = Field(description="independent evidence for and against")
     film: bool
     decided_by: str | None = Field(description="a person's name, or `policy`")

@@ -7,8 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from service.api.auth import needs
-from service.api.auth.decision_author import sign
+from service.api.auth import require_scope
+from service.api.auth.decision_author import decision_author
 from service.api.deliveries.presenter import SLOW_AFTER_S, show_delivery, show_destination
 from service.api.deliveries.schemas import DeliveryOut, DeliveryPage, DestinationList, Retry
 from service.api.http.params import STUDY_INSTANCE_UID, Cursor, Id, Word
@@ -29,7 +29,7 @@ def build_router(context: Context) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["deliveries"])
     ledger = context.ledger
 
-    @router.get("/deliveries", response_model=DeliveryPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
+    @router.get("/deliveries", response_model=DeliveryPage, responses=problem_responses(422), dependencies=[require_scope(Scope.READ)])
     def deliveries(
         state: Annotated[DeliveryState | None, Query(description="only deliveries in this state")] = None,
         destination: Annotated[Word | None, Query(description="only to this destination")] = None,
@@ -43,7 +43,9 @@ def build_router(context: Context) -> APIRouter:
         )
         return _page(rows, limit)
 
-    @router.get("/deliveries/troubled", response_model=DeliveryPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
+    @router.get(
+        "/deliveries/troubled", response_model=DeliveryPage, responses=problem_responses(422), dependencies=[require_scope(Scope.READ)]
+    )
     def troubled(
         destination: Annotated[Word | None, Query(description="only to this destination")] = None,
         cursor: Cursor = None,
@@ -54,7 +56,10 @@ def build_router(context: Context) -> APIRouter:
         return _page(rows, limit)
 
     @router.get(
-        "/deliveries/{delivery_id}", response_model=DeliveryOut, responses=problem_responses(404, 422), dependencies=[needs(Scope.READ)]
+        "/deliveries/{delivery_id}",
+        response_model=DeliveryOut,
+        responses=problem_responses(404, 422),
+        dependencies=[require_scope(Scope.READ)],
     )
     def delivery(delivery_id: Id) -> DeliveryOut:
         """One delivery."""
@@ -68,16 +73,16 @@ def build_router(context: Context) -> APIRouter:
         response_model=DeliveryOut,
         responses=problem_responses(404, 409, 422),
     )
-    def retry(delivery_id: Id, request: Retry, actor: Annotated[Identity, needs(Scope.OPERATE)]) -> DeliveryOut:
+    def retry(delivery_id: Id, request: Retry, actor: Annotated[Identity, require_scope(Scope.OPERATE)]) -> DeliveryOut:
         """Give a delivery that ended without proof fresh tries, and begin at once."""
         try:
-            return show_delivery(retry_delivery(context, delivery_id, sign(actor, request.actor)))
+            return show_delivery(retry_delivery(context, delivery_id, decision_author(actor, request.actor)))
         except LookupError:
             raise _unknown() from None
 
-    @router.get("/destinations", response_model=DestinationList, dependencies=[needs(Scope.READ)])
+    @router.get("/destinations", response_model=DestinationList, dependencies=[require_scope(Scope.READ)])
     def destinations() -> DestinationList:
-        """Every configured destination without its secrets, and what the ledger knows of it. Asks nobody."""
+        """Every configured destination without its secrets, with its state in the ledger. No peer is called."""
         known = {row.name: row for row in ledger.destinations.all()}
         return DestinationList(destinations=[show_destination(each, known.get(each.name)) for each in context.settings.destinations])
 

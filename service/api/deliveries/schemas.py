@@ -50,7 +50,7 @@ _DESTINATION = {
 
 
 class Retry(BaseModel):
-    """Who wants another try."""
+    """The person who asks for another attempt."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"actor": "A. Smith"}]})
 
@@ -58,7 +58,7 @@ class Retry(BaseModel):
 
 
 class SignedRetry(Retry):
-    """A retry from where nobody is signed in."""
+    """A retry at the command line, where no person is signed in."""
 
     actor: Name = Field(description="name of the person who asks")
 

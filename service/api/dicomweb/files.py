@@ -75,7 +75,7 @@ def quietly() -> Iterator[None]:
 
 
 def locate(stored: StoredInstance, store: FileStore) -> Path:
-    """Where an object's file lies."""
+    """Path of an object's file."""
     return store.path(stored.path) if stored.path is not None else store.produced_path(stored.sop_instance_uid)
 
 
@@ -97,7 +97,7 @@ def open_file(path: Path) -> Opened:
     with _reading(), quietly():
         with path.open("rb") as file:
             header = read_partial(file, stop_when=at_pixels, defer_size=LARGE_VALUE_BYTES)
-            # Tag and length, and where it is explicit the VR with two reserved bytes, stand before the value (PS3.5 section 7.1).
+            # Tag and length, and where it is explicit the VR with two reserved bytes, precede the value (PS3.5 section 7.1).
             offset = file.tell() + (8 if header.file_meta.TransferSyntaxUID == ImplicitVRLittleEndian else 12)
         if header.file_meta.TransferSyntaxUID == DeflatedExplicitVRLittleEndian:
             header = pydicom.dcmread(path, stop_before_pixels=True)  # what was left on the disk could not be found there again
@@ -132,7 +132,7 @@ def as_explicit(opened: Opened, spool: Path) -> BinaryIO:
         raise NotTranscodable(f"decompressed it has more than {MOST_DECODED_BYTES} bytes: ask for it with transfer-syntax=*")
     with DECODING:
         dataset = read_whole(opened)
-        file = NamedTemporaryFile(dir=spool, prefix="dicomweb-")  # noqa: SIM115  # whoever reads it closes it, and with that it is gone
+        file = NamedTemporaryFile(dir=spool, prefix="dicomweb-")  # noqa: SIM115  # the reader closes it, which deletes it
         try:
             with translate_errors(NotTranscodable, "it cannot be written as Explicit VR Little Endian"), quietly():
                 if opened.syntax not in NATIVE:

@@ -32,7 +32,7 @@ def as_json(dataset: Dataset, link: Link | None, only: Iterable[BaseTag] | None 
     Parameters
     ----------
     link
-        Makes the BulkDataURI of a binary value that is too long to stand here; None leaves such values out.
+        Makes the BulkDataURI of a binary value that is too long for the JSON; None omits such values.
     only
         These elements of the top level; all of them without it. Group lengths and file meta never are there (F.2.2).
     """
@@ -59,7 +59,7 @@ def write(answer: object) -> bytes:
 
 
 def bulk(link: Link | None, way: str, vr: str) -> Json | None:
-    """What stands in place of a long value."""
+    """The BulkDataURI in place of a long value."""
     return {"vr": vr, "BulkDataURI": link(way)} if link else None
 
 

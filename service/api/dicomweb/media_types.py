@@ -38,7 +38,7 @@ class Range:
         return _covers(self.media_type, media_type)
 
     def takes_parts_of(self, media_type: str) -> bool:
-        """Whether a multipart answer with parts of this type is taken; where nothing is said of parts, any will do."""
+        """Tell whether the client accepts a multipart response with parts of this type; without a type parameter any part is accepted."""
         return _covers(self.media_type, MULTIPART) and (not self.part_type or _covers(self.part_type, media_type))
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from fastapi import APIRouter, Request, Response
 from pydicom.dataset import Dataset
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.dicomweb.files import locate, open_file
 from service.api.dicomweb.json_model import Json, write
 from service.api.dicomweb.matching import matches
@@ -61,7 +61,7 @@ _OPENAPI = {
         _parameter(
             "StudyDate", "any attribute by keyword, tag or way through sequences; ranges, lists of UIDs, * and ?", "20260101-20261231"
         ),
-        _parameter("includefield", "attributes that the answer is to have beside the usual ones, or `all`", "StudyDescription,00080090"),
+        _parameter("includefield", "additional attributes of the response, or `all`", "StudyDescription,00080090"),
         _parameter("limit", f"at most so many; never more than {MOST_RESULTS}", "100"),
         _parameter("offset", "leave out so many", "0"),
         _parameter("fuzzymatching", "names are matched literally, and a Warning says so", "false"),
@@ -71,7 +71,7 @@ _OPENAPI = {
 
 def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one ledger and one store."""
-    router = APIRouter(dependencies=[needs(Scope.READ)])
+    router = APIRouter(dependencies=[require_scope(Scope.READ)])
     search = _Search(context)
 
     def _route(path: str) -> Callable[..., Any]:
@@ -162,7 +162,7 @@ class _Search:
     def _page(
         self, query: Query, find: Callable[[int, int], list[Found]], speaker: Callable[[Found], StoredInstance]
     ) -> tuple[list[tuple[Found, Dataset]], bool]:
-        """What stands on the page that is asked for, each with the header that speaks for it, and whether there is more."""
+        """The results of the requested page, each with the header that describes it, and whether there are more."""
         if not query.in_files:
             found = find(query.offset, query.limit + 1)
             return [(each, self._header(speaker(each))) for each in found[: query.limit]], len(found) > query.limit
@@ -200,7 +200,7 @@ class _Search:
 
 
 def _speaks_for(held: Sequence[StoredInstance]) -> StoredInstance:
-    """The object whose header tells of a study or a series: a received one before those of our own."""
+    """The object whose header describes a study or a series: a received one is preferred to a derived one."""
     return min(held, key=lambda each: (each.path is None, each.sop_instance_uid))
 
 

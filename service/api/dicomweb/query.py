@@ -15,7 +15,7 @@ from service.api.http.problems import ProblemError
 from service.store.dicom_objects import ObjectFilter
 
 MOST_RESULTS = 500
-"""A page is never longer, whatever `limit` says; a Warning tells of the rest."""
+"""The longest page, even if `limit` is higher; a Warning header announces the rest."""
 FARTHEST = 10_000_000
 LONGEST_VALUE = 16_384
 MOST_VALUES = 500
@@ -53,7 +53,7 @@ class Query:
     in_files: tuple[tuple[Way, str], ...]
     """What else must match, and is in no column of the ledger."""
     fields: frozenset[BaseTag]
-    """Attributes that are wanted beside those that every answer has."""
+    """Attributes that are requested in addition to the default ones."""
     all_fields: bool
     offset: int
     limit: int
@@ -93,7 +93,7 @@ def read_query(request: Request, **fixed: str) -> Query:
             continue
         way = read_way(name)
         if way in seen:
-            raise _wrong(f"{_show(name)} stands there twice; write a list of UIDs with commas")
+            raise _wrong(f"{_show(name)} is given twice; write a list of UIDs with commas")
         seen.add(way)
         keyword = keyword_for_tag(way[0]) if len(way) == 1 else ""
         if value in ("", "*"):
@@ -128,7 +128,7 @@ def read_way(name: str) -> Way:
             tag = Tag(known)
         way.append(tag)
     if len(way) > 8:
-        raise _wrong("that is a way through more sequences than any object has")
+        raise _wrong("the attribute path is nested too deep")
     return tuple(way)
 
 

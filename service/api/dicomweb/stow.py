@@ -1,4 +1,4 @@
-"""DICOMweb. STOW-RS stands here (PS3.18 section 10.5): instances stored over HTTP, by the same door as C-STORE."""
+"""STOW-RS (PS3.18 section 10.5): instances stored over HTTP, accepted by the same code as C-STORE."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.dicomweb import qido as dicomweb_search
 from service.api.dicomweb import wado as dicomweb_retrieve
 from service.api.dicomweb import wado_frames as dicomweb_frames
@@ -19,7 +19,7 @@ from service.api.dicomweb import wado_rendered as dicomweb_rendered
 from service.api.dicomweb.urls import PREFIX, Urls
 from service.api.http.multipart_upload import Part, spool_parts
 from service.api.http.problems import ProblemError, problem_responses
-from service.api.upload import Ingest, Refusal, accept_upload
+from service.api.upload import UploadResult, Refusal, accept_upload
 from service.domain.access import Scope
 from service.error_table import status_of
 from service.receive.accept import ReceiveContext
@@ -75,7 +75,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
         response_class=Response,
         openapi_extra=_BODY,
         responses={**_OPENAPI, **problem_responses(400, 413, 415)},
-        dependencies=[needs(Scope.UPLOAD)],
+        dependencies=[require_scope(Scope.UPLOAD)],
     )
     async def store_instances(request: Request) -> Response:
         """Store instances of any studies."""
@@ -100,7 +100,7 @@ def _check_types(parts: list[Part]) -> None:
     raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "each part must be application/dicom")
 
 
-def describe_outcome(taken: Ingest, context: ReceiveContext, urls: Urls) -> Dataset:
+def describe_outcome(taken: UploadResult, context: ReceiveContext, urls: Urls) -> Dataset:
     """The Store Instances Response Module (PS3.18 Table 10.5.3-1 and PS3.3 section C.12.1.1.16).
 
     Retrieve URL names the study where all of it is one; each instance has its own. A result of ours that came back has none where its

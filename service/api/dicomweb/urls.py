@@ -17,7 +17,7 @@ class Urls:
     Parameters
     ----------
     request
-        Tells how we were called, which counts where the API listens on every address and no setting names one.
+        Its Host header names our address where the API listens on every address and no setting names one.
     """
 
     def __init__(self, request: Request, settings: Settings) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.dicomweb.archive import Archive
 from service.api.dicomweb.media_types import DICOM, JSON
 from service.api.dicomweb.params import SeriesUid, SopUid, StudyUid
@@ -32,7 +32,7 @@ _METADATA: dict[int | str, dict[str, Any]] = {
 
 def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one ledger and one store."""
-    router = APIRouter(prefix="/studies/{study_instance_uid}", dependencies=[needs(Scope.READ)])
+    router = APIRouter(prefix="/studies/{study_instance_uid}", dependencies=[require_scope(Scope.READ)])
     archive = Archive(context)
 
     def _route(path: str, responses: dict[int | str, dict[str, Any]]) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from pydicom.encaps import generate_frames
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.dicomweb.archive import Archive
 from service.api.dicomweb.files import NATIVE, Opened, as_explicit, frame_bits, open_file, read_blocks
 from service.api.dicomweb.media_types import ANY, OCTETS, Range, not_acceptable, read_accept
@@ -54,7 +54,8 @@ _PARTS: dict[int | str, dict[str, Any]] = {
 def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one ledger and one store."""
     router = APIRouter(
-        prefix="/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}", dependencies=[needs(Scope.READ)]
+        prefix="/studies/{study_instance_uid}/series/{series_instance_uid}/instances/{sop_instance_uid}",
+        dependencies=[require_scope(Scope.READ)],
     )
     archive, spool = Archive(context), context.store.spool_dir
 

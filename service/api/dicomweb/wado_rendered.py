@@ -19,7 +19,7 @@ from pydicom.uid import ExplicitVRLittleEndian
 from models.errors import ModelsError
 from models.foreign_parsers import translate_errors
 from models.preprocessing.display import DisplayPixels, Window, display_pixels
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.dicomweb.archive import Archive
 from service.api.dicomweb.files import DECODING, Opened, quietly, read_whole
 from service.api.dicomweb.media_types import not_acceptable, read_accept
@@ -52,7 +52,7 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
 
 def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one ledger and one store."""
-    router = APIRouter(prefix="/studies/{study_instance_uid}", dependencies=[needs(Scope.READ)])
+    router = APIRouter(prefix="/studies/{study_instance_uid}", dependencies=[require_scope(Scope.READ)])
     archive, spool = Archive(context), context.store.spool_dir
 
     def _route(path: str) -> Callable[..., Any]:

@@ -49,7 +49,7 @@ class _Follower:
 
 
 class Feed:
-    """The ledger's events as they come. One for each process; it looks only while somebody follows.
+    """The ledger's events as they happen. One for each process; it polls only while a client follows.
 
     Parameters
     ----------
@@ -119,14 +119,14 @@ class Feed:
                 except TimeoutError:
                     yield None
         except (SQLAlchemyError, OSError) as error:
-            # Before it stands; once it does, `_poll` bears with a ledger that is away.
+            # Before the stream starts; afterwards `_poll` survives a ledger that is not available.
             log.warning("no events for a follower", extra={"error": type(error).__name__})
         finally:
             self._followers.discard(follower)
 
     @property
     def position(self) -> int:
-        """Id of the last event that every follower was told of."""
+        """Id of the last event that every follower has received."""
         return self._position
 
     def close(self) -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Query
 from starlette.responses import Response
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.events.feed import Feed
 from service.api.http.params import STUDY_INSTANCE_UID
 from service.api.http.problems import problem_responses
@@ -42,7 +42,7 @@ def as_text(event: EventRow) -> str:
 
 def build_router(feed: Feed) -> APIRouter:
     """The route over one feed."""
-    router = APIRouter(prefix="/api/v1", tags=["events"], dependencies=[needs(access.Scope.READ)])
+    router = APIRouter(prefix="/api/v1", tags=["events"], dependencies=[require_scope(access.Scope.READ)])
     described: dict[int | str, dict[str, Any]] = {
         200: {"content": {"text/event-stream": {"example": _EXAMPLE, "schema": {"type": "string"}}}, "description": "the stream"}
     }

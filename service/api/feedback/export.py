@@ -4,17 +4,17 @@
 column                a cell
 ====================  ==================================================================================================
 id                    number in the ledger; of one reader, image and label the highest counts
-at                    when it was said, ISO 8601, UTC
+at                    time of the feedback, ISO 8601, UTC
 study_instance_uid
 sop_instance_uid
 file                  the DICOM file, relative to the data folder of the service
 label                 view, laterality, density or cancer
 verdict               agree or wrong
-predicted_value       what the network said; for cancer its score, 0 to 1
+predicted_value       the network's label; for cancer its score, 0 to 1
 corrected_value       what the reader says is right; empty where they agree
 value                 the label as the reader leaves it: `predicted_value` or `corrected_value`. Empty
                       where they agree with a cancer score and give no pathology
-model                 name and version of the network that said it
+model                 name and version of the network
 actor                 account or key of the reader
 note                  in the reader's words
 ====================  ==================================================================================================
@@ -53,12 +53,12 @@ def write_feedback(
     verdict: FeedbackVerdict | None = None,
     history: bool = False,
 ) -> Iterator[str]:
-    """A line of column names, then a line for each thing said.
+    """A line of column names, then a line for each feedback.
 
     Parameters
     ----------
     history
-        With what a reader said before they changed their mind.
+        With feedback that a reader later replaced.
     """
     yield csv_line(COLUMNS)
     after_id = 0

@@ -1,4 +1,4 @@
-"""``/api/v1/feedback``: readers say whether a label is right, and training reads what they said."""
+"""``/api/v1/feedback``: readers confirm or correct labels, and training uses their feedback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.feedback.export import COLUMNS, write_feedback
 from service.api.feedback.schemas import FeedbackIn, FeedbackOut, FeedbackPage, show_feedback
 from service.api.http.csv_lines import csv_line
@@ -23,7 +23,7 @@ Study = Annotated[
 ]
 Label = Annotated[FeedbackLabel | None, Query(description="only on this label")]
 Verdict = Annotated[FeedbackVerdict | None, Query(description="only with this verdict")]
-History = Annotated[bool, Query(description="with what a reader said before they changed their mind")]
+History = Annotated[bool, Query(description="with feedback that a reader later replaced")]
 
 _CSV: dict[int | str, dict[str, Any]] = {
     200: {"content": {"text/csv": {"schema": {"type": "string"}, "example": csv_line(COLUMNS)}}, "description": "the feedback"}
@@ -35,16 +35,16 @@ def build_router(feedback: Feedback) -> APIRouter:
     router = APIRouter(prefix="/api/v1", tags=["feedback"])
 
     @router.post("/feedback", status_code=HTTPStatus.CREATED, response_model=FeedbackOut, responses=problem_responses(404, 409, 422))
-    def give(request: Request, said: FeedbackIn, actor: Annotated[Identity, needs(Scope.FEEDBACK)]) -> FeedbackOut:
+    def give(request: Request, given: FeedbackIn, actor: Annotated[Identity, require_scope(Scope.FEEDBACK)]) -> FeedbackOut:
         """Say whether a label is right. Of one reader, image and label the last word counts; the former ones are kept."""
-        request.state.audit_subject = said.sop_instance_uid
-        opinion = LabelFeedback(said.label, said.verdict, said.corrected_value, said.note)
+        request.state.audit_subject = given.sop_instance_uid
+        opinion = LabelFeedback(given.label, given.verdict, given.corrected_value, given.note)
         try:
-            return show_feedback(feedback.add(said.sop_instance_uid, opinion, actor.name))
+            return show_feedback(feedback.add(given.sop_instance_uid, opinion, actor.name))
         except LookupError:
             raise ProblemError(HTTPStatus.NOT_FOUND, "unknown-instance", "no image has this SOP Instance UID") from None
 
-    @router.get("/feedback", response_model=FeedbackPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
+    @router.get("/feedback", response_model=FeedbackPage, responses=problem_responses(422), dependencies=[require_scope(Scope.READ)])
     def read(
         study: Study = None,
         label: Label = None,
@@ -53,7 +53,7 @@ def build_router(feedback: Feedback) -> APIRouter:
         cursor: Cursor = None,
         limit: Annotated[int, Query(ge=1, le=500, description="rows a page")] = 100,
     ) -> FeedbackPage:
-        """What readers said, oldest first."""
+        """Feedback of readers, oldest first."""
         rows = feedback.find(study, label, verdict, not history, int(cursor or 0), limit + 1)
         more = str(rows[limit - 1].id) if len(rows) > limit else None
         return FeedbackPage(feedback=[show_feedback(row) for row in rows[:limit]], next_cursor=more)
@@ -62,10 +62,10 @@ def build_router(feedback: Feedback) -> APIRouter:
         "/feedback.csv",
         response_class=StreamingResponse,
         responses={**_CSV, **problem_responses(422)},
-        dependencies=[needs(Scope.READ)],
+        dependencies=[require_scope(Scope.READ)],
     )
     def export(study: Study = None, label: Label = None, verdict: Verdict = None, history: History = False) -> StreamingResponse:
-        """What readers said, for training (`python -m training`, reader `feedback`) and for a spreadsheet."""
+        """Feedback of readers, for training (`python -m training`, reader `feedback`) and for a spreadsheet."""
         lines = write_feedback(feedback, study, label, verdict, history)
         return StreamingResponse(lines, media_type="text/csv", headers={"Content-Disposition": 'attachment; filename="feedback.csv"'})
 

@@ -37,7 +37,7 @@ Note = Annotated[str, StringConstraints(strip_whitespace=True, max_length=1000),
 
 
 class FeedbackIn(BaseModel):
-    """What a reader says of one label of one image. What the network said, and who asks, is known already."""
+    """Feedback on one label of one image. The ledger adds the network's label and the reader."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -53,13 +53,13 @@ class FeedbackIn(BaseModel):
         "",
         max_length=64,
         description="needed where the verdict is wrong. view: an ACR view; laterality: R or L; density: A to D; cancer: malignant, benign, "
-        "normal or negative (no cancer), which may also stand beside agree, where the pathology is known",
+        "normal or negative (no cancer), which may also go with agree, where the pathology is known",
     )
     note: Note = Field("", description="in the reader's words; name no patient")
 
 
 class FeedbackOut(BaseModel):
-    """What a reader said."""
+    """Feedback of a reader."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_FEEDBACK]})
 
@@ -69,12 +69,12 @@ class FeedbackOut(BaseModel):
     sop_instance_uid: str
     label: FeedbackLabel
     verdict: FeedbackVerdict
-    predicted_value: str = Field(description="what the network said; for cancer its score, 0 to 1")
+    predicted_value: str = Field(description="the network's label; for cancer its score, 0 to 1")
     corrected_value: str = Field(description="empty where the reader agrees")
-    value: str = Field(description="the label as the reader leaves it; empty where they agree with a cancer score and tell no pathology")
+    value: str = Field(description="the label as the reader leaves it; empty where they agree with a cancer score and give no pathology")
     note: str
     actor: str = Field(description="name of the account or key")
-    model: str = Field(description="name and version of the network that said it")
+    model: str = Field(description="name and version of the network")
 
 
 class FeedbackPage(BaseModel):

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.events.feed import Feed
 from service.api.hanging.cache import Answer
 from service.api.hanging.schemas import HANGING, MOST_STUDIES, HangingBatch, HangingOut, HangingPage, HangingQuestion
@@ -57,8 +57,8 @@ IfNoneMatch = Annotated[str | None, Header(description="ETags of answers that yo
 
 
 def build_router(ledger: Ledger, feed: Feed) -> APIRouter:
-    """Routes over one ledger; whoever waits is woken by the feed."""
-    router = APIRouter(prefix="/api/v1", tags=["hanging"], dependencies=[needs(Scope.READ)])
+    """Routes over one ledger; the feed wakes the requests that wait."""
+    router = APIRouter(prefix="/api/v1", tags=["hanging"], dependencies=[require_scope(Scope.READ)])
     watch = HangingWatch(ledger, feed)
 
     @router.get("/studies/{study_instance_uid}/hanging", response_model=HangingOut, responses=_ONE)

@@ -10,11 +10,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 PATIENCE_S = 20.0
-"""For a client that does not take what is sent."""
+"""Seconds until a client that does not read is disconnected."""
 
 
 class EventStream(Response):
-    """A response that goes on until its source ends, its client leaves, or its client no longer takes what is sent.
+    """A response that continues until its source ends, the client disconnects, or the client no longer reads.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class EventStream(Response):
     media_type = "text/event-stream"
 
     def __init__(self, source: AsyncGenerator[str, None]) -> None:
-        # Proxies must hand on at once (nginx reads the second header), and nobody may keep it.
+        # Proxies must forward at once (nginx reads the second header), and no cache may store it.
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._source = source

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import JSONResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.operations.probe_schemas import Health, Readiness
 from service.domain.access import Scope
 from service.health import Probe
@@ -52,7 +52,7 @@ def build_router(counts: Counts, probe: Probe, settings: Settings) -> APIRouter:
         "/metrics",
         response_class=Response,
         responses={200: {"content": {"text/plain": {"example": 'mammotriage_instances{state="analysed"} 8.0\n'}}}},
-        dependencies=[needs(Scope.METRICS)],
+        dependencies=[require_scope(Scope.METRICS)],
     )
     def metrics() -> Response:
         """Counts of the ledger in the Prometheus text format: true over restarts and over all processes."""

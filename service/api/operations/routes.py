@@ -11,7 +11,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 from fastapi import APIRouter, Query
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.http.params import Cursor, Uid
 from service.api.http.problems import ProblemError, problem_responses
 from service.api.operations.presenter import Figures, build_overview, count_up, interval_of
@@ -37,7 +37,7 @@ Answer = TypeVar("Answer")
 
 
 class TtlCache(Generic[Key, Answer]):
-    """A question that is asked at most every few seconds; whoever comes between gets the last answer."""
+    """A value that is computed at most every few seconds; requests in between get the last one."""
 
     def __init__(self, ask: Callable[[Key], Answer], keep_s: Callable[[Key], float]) -> None:
         self._ask, self._keep_s = ask, keep_s
@@ -62,14 +62,14 @@ def build_router(context: Context, probe: Probe) -> APIRouter:
     checks = TtlCache[None, Mapping[str, str | None]](lambda _: dict(probe()), lambda _: PROBE_EVERY_S)
     figures = TtlCache[int, Figures](lambda hours: count_up(ledger, hours), lambda hours: min(60.0, interval_of(hours) / FIGURES_EVERY))
 
-    @router.get("/operations", response_model=Overview, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
+    @router.get("/operations", response_model=Overview, responses=problem_responses(422), dependencies=[require_scope(Scope.READ)])
     def operations(
         hours: Annotated[int, Query(ge=1, le=720, description="how far figures over time go back", examples=[24])] = 24,
     ) -> Overview:
         """Parts, workers, queues, destinations, disk and figures over time, from one look."""
         return build_overview(context, checks(None), figures(hours))
 
-    @router.get("/instances", response_model=ImagePage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
+    @router.get("/instances", response_model=ImagePage, responses=problem_responses(422), dependencies=[require_scope(Scope.READ)])
     def images(
         state: Annotated[
             Literal["failed", "skipped", "received"], Query(description="only images in this state; received: those in work")
@@ -97,7 +97,7 @@ def build_router(context: Context, probe: Probe) -> APIRouter:
         status_code=HTTPStatus.ACCEPTED,
         response_model=ImageOut,
         responses=problem_responses(404, 409, 422),
-        dependencies=[needs(Scope.OPERATE)],
+        dependencies=[require_scope(Scope.OPERATE)],
     )
     def analyse(sop_instance_uid: Uid) -> ImageOut:
         """Have an image analysed anew that failed or was not analysed; its study is concluded anew afterwards."""
@@ -114,7 +114,7 @@ def build_router(context: Context, probe: Probe) -> APIRouter:
             log.warning("image not queued, the sweeper will", extra={"sop_instance_uid": sop_instance_uid})
         return _show(ledger.failures.image(sop_instance_uid))
 
-    @router.get("/conflicts", response_model=ConflictPage, responses=problem_responses(422), dependencies=[needs(Scope.READ)])
+    @router.get("/conflicts", response_model=ConflictPage, responses=problem_responses(422), dependencies=[require_scope(Scope.READ)])
     def conflicts(cursor: Cursor = None, limit: Annotated[int, Query(ge=1, le=500, description="conflicts a page")] = 50) -> ConflictPage:
         """Other bytes that came under the UIDs of known images, newest first. The first ones stay in use."""
         rows = ledger.failures.conflicts(int(cursor or 0), limit + 1)

@@ -174,7 +174,7 @@ class Overview(BaseModel):
     corrections: dict[str, int] = Field(description="by state")
     oldest_waiting_seconds: float = Field(description="age of the image that waits longest for its result; 0 where none waits")
     held_studies: int
-    conflicts: int = Field(description="other bytes that came under known UIDs, kept beside the first ones")
+    conflicts: int = Field(description="other bytes that arrived under known UIDs; both versions are kept")
     reasons: list[ReasonCount]
     destinations: list[DestinationCondition]
     webhooks: list[WebhookCondition]

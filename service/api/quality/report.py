@@ -40,7 +40,7 @@ BARS = 20
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked: which days, against which, told apart how.
+    """The query: days, reference days, grouping.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def _scores(now: Spread, before: Spread) -> SpreadOut:
 
 
 def _in_bar(scores: Counter[int], first: int, end: int) -> int:
-    """Images from one step on and before another; the highest score of all lies in the last bar."""
+    """Images from one step on and before another; the highest score of all belongs to the last bar."""
     return sum(count for step, count in scores.items() if first <= min(step, SCORE_STEPS - 1) < end)
 
 
@@ -210,8 +210,8 @@ def _readers(opinions: list[FeedbackCount], asked: Question) -> ReadersOut:
         groups=agreement(lambda each: (each.label, each.group))[:MOST_GROUPS],
         points=[ReaderPointOut(start=start, agree=_rate(rate)) for start, rate in points.items()],
         instead=[
-            InsteadOut(label=label, predicted_value=said, corrected_value=right, count=count)
-            for (label, said, right), count in sorted(instead.items(), key=lambda each: (-each[1], each[0]))[:MOST_INSTEAD]
+            InsteadOut(label=label, predicted_value=predicted, corrected_value=right, count=count)
+            for (label, predicted, right), count in sorted(instead.items(), key=lambda each: (-each[1], each[0]))[:MOST_INSTEAD]
         ],
     )
 

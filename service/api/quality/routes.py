@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from fastapi.responses import StreamingResponse
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.http.csv_lines import csv_line
 from service.api.http.problems import ProblemError, problem_responses
 from service.api.quality.report import COLUMNS, Question, report, write_quality
@@ -34,7 +34,7 @@ _CSV: dict[int | str, dict[str, Any]] = {
 
 
 def _asked(
-    by: Annotated[GroupBy, Query(description="what images are told apart by, as their headers say it")] = GroupBy.STATION,
+    by: Annotated[GroupBy, Query(description="attribute of the header that groups the images")] = GroupBy.STATION,
     first: Annotated[
         Day, Query(alias="from", description="first day, UTC; 90 days up to `to` where absent", examples=["2026-08-24"])
     ] = None,
@@ -51,7 +51,7 @@ def _asked(
     period = _period(first or end - timedelta(days=DAYS - 1), end)
     before = reference_to or period.first - timedelta(days=1)
     reference = _period(reference_from or before - timedelta(days=period.days - 1), before)
-    # Days first: nobody shall have ten thousand of them listed in order to be told that they are too many.
+    # Check the number of days before listing them.
     if period.days > MOST_POINTS * 31 or len(buckets_between(period.first, period.last, bucket)) > MOST_POINTS:
         raise ProblemError(
             HTTPStatus.UNPROCESSABLE_ENTITY, "period-too-long", f"more than {MOST_POINTS} points: take longer buckets or fewer days"
@@ -61,7 +61,7 @@ def _asked(
 
 def _period(first: date, last: date) -> Period:
     if first > last:
-        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-period", "the first day of a period must not lie behind its last")
+        raise ProblemError(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid-period", "the first day of a period must not be after its last")
     return Period(first, last)
 
 
@@ -70,7 +70,7 @@ Asked = Annotated[Question, Depends(_asked)]
 
 def build_router(figures: Quality) -> APIRouter:
     """Routes over the quality figures of one ledger."""
-    router = APIRouter(prefix="/api/v1", tags=["quality"], dependencies=[needs(Scope.READ)])
+    router = APIRouter(prefix="/api/v1", tags=["quality"], dependencies=[require_scope(Scope.READ)])
     turn = threading.BoundedSemaphore(AT_ONCE)
 
     @router.get("/quality", response_model=QualityOut, responses=problem_responses(422))

@@ -111,7 +111,7 @@ class BarOut(BaseModel):
 
 
 class SpreadOut(BaseModel):
-    """How a quantity lies, now and in the reference period."""
+    """Distribution of a quantity, now and in the reference period."""
 
     bars: list[BarOut]
     images_now: int
@@ -132,8 +132,8 @@ class ThresholdsOut(BaseModel):
 
 class ReaderOut(BaseModel):
     label: FeedbackLabel
-    of: str = Field(description="the network that said it, or the group; empty for all")
-    agree: RateOut = Field(description="readers who agree, of those who said something; the last word of each counts")
+    of: str = Field(description="the network, or the group; empty for all")
+    agree: RateOut = Field(description="readers who agree, of those who gave feedback; the last feedback of each counts")
 
 
 class ReaderPointOut(BaseModel):
@@ -143,13 +143,13 @@ class ReaderPointOut(BaseModel):
 
 class InsteadOut(BaseModel):
     label: FeedbackLabel
-    predicted_value: str = Field(description="by the network; empty for cancer, whose scores are numbers")
+    predicted_value: str = Field(description="label of the network; empty for cancer, whose scores are numbers")
     corrected_value: str
     count: int
 
 
 class ReadersOut(BaseModel):
-    """What readers say of the labels of images within the period, by the day they said it."""
+    """Feedback of readers on labels within the period, by the day of the feedback."""
 
     labels: list[ReaderOut]
     models: list[ReaderOut]

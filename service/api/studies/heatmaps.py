@@ -12,7 +12,7 @@ from fastapi import APIRouter, Response
 from fastapi.responses import FileResponse
 
 from service.analyse.heatmap import encode_png
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.http.params import Uid
 from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Scope
@@ -28,7 +28,7 @@ _KEEP = {"Cache-Control": "private, no-cache"}
 
 def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one store."""
-    router = APIRouter(prefix="/api/v1/instances", tags=["instances"], dependencies=[needs(Scope.READ)])
+    router = APIRouter(prefix="/api/v1/instances", tags=["instances"], dependencies=[require_scope(Scope.READ)])
 
     def _drawn(sop_instance_uid: str, name: str) -> Path:
         row = context.ledger.instances.get(sop_instance_uid)

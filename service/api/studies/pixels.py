@@ -19,7 +19,7 @@ from fastapi import APIRouter, Header, Query, Response
 from models.errors import ImageTooLarge, ModelsError
 from models.foreign_parsers import read_dicom
 from models.preprocessing.display import DisplayPixels, display_pixels
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.http.conditional import is_held
 from service.api.http.params import Uid
 from service.api.http.problems import ProblemError, problem_responses
@@ -72,7 +72,7 @@ class Frame:
 
 def build_router(context: ReceiveContext) -> APIRouter:
     """Routes over one store."""
-    router = APIRouter(prefix="/api/v1/instances", tags=["instances"], dependencies=[needs(Scope.READ)])
+    router = APIRouter(prefix="/api/v1/instances", tags=["instances"], dependencies=[require_scope(Scope.READ)])
     few = anyio.CapacityLimiter(AT_ONCE)
 
     @router.get("/{sop_instance_uid}/pixels", response_class=Response, responses={**_ANSWERS, **problem_responses(404, 422)})

@@ -87,7 +87,7 @@ def detail(row: StudyRow, ledger: Ledger, store: FileStore) -> StudyDetail:
 
 
 def is_drawn(row: InstanceRow, store: FileStore) -> bool:
-    """Tell whether there are pictures of an image's analysis; a data folder may have lost them."""
+    """Tell whether the pictures of an image's analysis exist; a data folder may have lost them."""
     return row.state is InstanceState.ANALYSED and (store.results_dir(row.sop_instance_uid) / "preview.png").is_file()
 
 

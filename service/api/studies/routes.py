@@ -10,14 +10,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.http.multipart_upload import spool_parts
 from service.api.http.params import Uid
 from service.api.http.prefer import read_wait
 from service.api.http.problems import ProblemError, problem_responses
 from service.api.studies.presenter import detail, study_location
 from service.api.studies.schemas import ReceivedInstance, RefusedPart, StudyDetail, UploadAnswer
-from service.api.upload import Ingest, accept_upload
+from service.api.upload import UploadResult, accept_upload
 from service.domain.access import Scope
 from service.domain.findings import InstanceState
 from service.error_table import status_of
@@ -62,7 +62,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
             202: {"headers": {"Location": {"description": "where to ask for the (first) study", "schema": {"type": "string"}}}},
             **problem_responses(400, 413, 415, 422, 507),
         },
-        dependencies=[needs(Scope.UPLOAD)],
+        dependencies=[require_scope(Scope.UPLOAD)],
     )
     async def upload(
         request: Request,
@@ -96,7 +96,10 @@ def build_router(context: ReceiveContext) -> APIRouter:
         )
 
     @router.get(
-        "/studies/{study_instance_uid}", response_model=StudyDetail, responses=problem_responses(404, 422), dependencies=[needs(Scope.READ)]
+        "/studies/{study_instance_uid}",
+        response_model=StudyDetail,
+        responses=problem_responses(404, 422),
+        dependencies=[require_scope(Scope.READ)],
     )
     def study(study_instance_uid: Uid) -> StudyDetail:
         """One study: labels and score of each image, breasts, flag, and what was written back."""
@@ -114,7 +117,7 @@ def build_router(context: ReceiveContext) -> APIRouter:
     return router
 
 
-def _refuse_all(taken: Ingest, refused: list[RefusedPart]) -> None:
+def _refuse_all(taken: UploadResult, refused: list[RefusedPart]) -> None:
     if not taken.refusals:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "no-files", "the request holds no file")
     errors = [{"where": f"part {each.part}", "code": each.code, "what": each.text} for each in refused]
@@ -124,7 +127,7 @@ def _refuse_all(taken: Ingest, refused: list[RefusedPart]) -> None:
     )
 
 
-async def _wait_until_analysed(ledger: Ledger, taken: Ingest, wait_s: float) -> bool:
+async def _wait_until_analysed(ledger: Ledger, taken: UploadResult, wait_s: float) -> bool:
     """Wait for every accepted image to end; the waiting costs no thread."""
     pending = {receipt.sop_instance_uid for receipt in taken.receipts}
     give_up_at = time.monotonic() + wait_s

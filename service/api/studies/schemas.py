@@ -208,7 +208,7 @@ class StudySummary(BaseModel):
     manufacturer: str
     scores: dict[str, float | None] = Field(description="by breast, R and L, 0 to 1; null where there is none")
     densities: dict[str, str] = Field(description="by breast, R and L; UNKNOWN where there is none")
-    agreement: Agreement | None = Field(description="how headers and pixels stand, worst image first; null before the first conclusion")
+    agreement: Agreement | None = Field(description="agreement of headers and pixels, of the worst image; null before the first conclusion")
     concluded_at: datetime | None = Field(description="time of the current conclusion; null before the first")
     images: int
     finished_images: int

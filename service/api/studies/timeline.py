@@ -10,7 +10,7 @@ from http import HTTPStatus
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.http.params import SOP_INSTANCE_UID, STUDY_INSTANCE_UID, Uid
 from service.api.http.problems import ProblemError, problem_responses
 from service.api.studies.presenter import summarise
@@ -24,7 +24,7 @@ from service.store.ledger import Ledger
 
 
 class Step(StrEnum):
-    """What a step of the timeline tells of; of one second, in this order."""
+    """Kinds of steps; steps of the same second are in this order."""
 
     RECEIVED = "received"
     ANALYSED = "analysed"
@@ -63,7 +63,7 @@ class TimelineEntry(BaseModel):
     at: datetime
     step: Step
     state: str = Field("", description="how it ended: of an image, a conclusion (complete or partial), a delivery, a correction")
-    text: str = Field("", description="why, where something is to be said: a reason, a peer's last answer")
+    text: str = Field("", description="a reason, or the last response of a peer")
     actor: str | None = Field(None, description="a person's name, or `policy`")
     version: int | None = Field(None, description="of the conclusion")
     sop_instance_uid: str | None = Field(None, description="the image that it is about")
@@ -88,7 +88,7 @@ class PriorList(BaseModel):
 
 def build_router(ledger: Ledger) -> APIRouter:
     """Routes over one ledger."""
-    router = APIRouter(prefix="/api/v1/studies", tags=["studies"], dependencies=[needs(Scope.READ)])
+    router = APIRouter(prefix="/api/v1/studies", tags=["studies"], dependencies=[require_scope(Scope.READ)])
 
     @router.get("/{study_instance_uid}/timeline", response_model=Timeline, responses=problem_responses(404, 422))
     def timeline(study_instance_uid: Uid) -> Timeline:
@@ -169,5 +169,5 @@ def _of_delivery(row: DeliveryRow) -> Iterator[TimelineEntry]:
     }
     yield TimelineEntry.model_validate({"at": row.created_at, "step": Step.PLANNED, "state": DeliveryState.PENDING, **about})
     if row.finished_at is not None:
-        said = row.error or ""
-        yield TimelineEntry.model_validate({"at": row.finished_at, "step": Step.DELIVERED, "state": row.state, "text": said, **about})
+        error = row.error or ""
+        yield TimelineEntry.model_validate({"at": row.finished_at, "step": Step.DELIVERED, "state": row.state, "text": error, **about})

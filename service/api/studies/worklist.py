@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from service.api.auth import needs
+from service.api.auth import require_scope
 from service.api.http.problems import problem_responses
 from service.api.studies.presenter import summarise
 from service.api.studies.schemas import StudyPage
@@ -17,7 +17,7 @@ from service.store.studies import Studies
 
 def build_router(studies: Studies) -> APIRouter:
     """Routes over one ledger."""
-    router = APIRouter(prefix="/api/v1", tags=["studies"], dependencies=[needs(Scope.READ)])
+    router = APIRouter(prefix="/api/v1", tags=["studies"], dependencies=[require_scope(Scope.READ)])
 
     @router.get("/studies", response_model=StudyPage, responses=problem_responses(422))
     def worklist(query: Annotated[StudyQuery, Query()]) -> StudyPage:

@@ -34,7 +34,7 @@ class StudyQuery(BaseModel):
     order: Order = Field("received", description="triage: suspicious first, higher scores first; received: newest first")
     state: StudyState | None = Field(None, description="only studies in this state")
     flag: TriageFlag | None = Field(None, description="only studies with this flag")
-    agreement: Agreement | None = Field(None, description="only studies whose worst image stands so: header against pixels")
+    agreement: Agreement | None = Field(None, description="only studies whose worst image has this agreement of header and pixels")
     density: Density | None = Field(None, description="only studies of this breast density")
     station: Word = Field("", description="only from the modality with this Station Name")
     priority: Priority | None = Field(None, description="only studies of this priority")
@@ -64,7 +64,7 @@ class StudyQuery(BaseModel):
 
 
 class StudySearch(StudyQuery):
-    """As the query, and what must not stand in a URL."""
+    """As the query, with the search text, which does not belong in a URL."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"text": "doe jane", "flag": "suspicious", "order": "triage", "limit": 50}]})
 

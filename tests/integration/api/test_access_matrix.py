@@ -12,14 +12,14 @@ import pytest
 from fastapi import FastAPI
 
 from service.accounts.tokens import digest
-from service.api.auth import issue_key, list_routes, needs, refuse_open_routes
+from service.api.auth import issue_key, list_routes, require_scope, require_scopes_on_routes
 from service.api.auth.route_scopes import GuardedRoute
 from service.domain.access import SCOPES, Role, Scope
 from service.store.database import now
 from tests.support.api_server import Served, serve_api
 
 NOTHING: frozenset[Scope] = frozenset()
-NOBODY = ("without credentials", "revoked key", "expired key", "unknown key", "ended session", "disabled account", "password as a key")
+ANONYMOUS = ("without credentials", "revoked key", "expired key", "unknown key", "ended session", "disabled account", "password as a key")
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def callers(api: Served) -> Iterator[dict[str, tuple[httpx.Client, frozenset[Sco
         found = {str(role): (stack.enter_context(api.person(role)), SCOPES[role]) for role in Role}
         for scope in Scope:
             found[f"key for {scope}"] = (stack.enter_context(api.client_with(scope)), frozenset({scope}))
-        for name in NOBODY:
+        for name in ANONYMOUS:
             found[name] = (stack.enter_context(api.client_with()), NOTHING)
         show_key(found["revoked key"][0], issue_key(api.ledger.api_keys, "revoked", frozenset(Scope), "tests")[0])
         api.ledger.api_keys.revoke("revoked")
@@ -76,7 +76,7 @@ def test_every_route_lets_in_who_may_and_nobody_else(api: Served, callers: dict[
         (scope,) = set(route.scopes)
         for name, (client, scopes) in callers.items():
             answer = ask(client, route)
-            wanted = 401 if name in NOBODY else 403 if scope not in scopes else None
+            wanted = 401 if name in ANONYMOUS else 403 if scope not in scopes else None
             fits = answer.status_code == wanted if wanted else answer.status_code not in (401, 403, 500)
             if not fits:
                 wrong.append(f"{name}: {route.method} {route.path} answered {answer.status_code}")
@@ -98,12 +98,12 @@ def test_what_changes_something_needs_more_than_reading(api: Served) -> None:
     assert may_only_read == {("POST", "/api/v1/studies/search"), ("POST", "/api/v1/hanging"), ("POST", "/api/v1/access/me/password")}
 
 
-@pytest.mark.parametrize("dependencies", [[], [needs(Scope.READ), needs(Scope.DECIDE)]])
+@pytest.mark.parametrize("dependencies", [[], [require_scope(Scope.READ), require_scope(Scope.DECIDE)]])
 def test_an_application_with_a_route_of_no_or_two_scopes_does_not_start(dependencies: list[object]) -> None:
     app = FastAPI(openapi_url=None)
     app.get("/new", dependencies=dependencies)(lambda: None)  # type: ignore[arg-type]
     with pytest.raises(RuntimeError, match="GET /new"):
-        refuse_open_routes(app)
+        require_scopes_on_routes(app)
 
 
 def test_what_is_public_tells_nothing(api: Served) -> None:

@@ -15,7 +15,7 @@ from argon2 import PasswordHasher
 from service.accounts import passwords
 from service.accounts.sessions import idle_time
 from service.accounts.tokens import digest
-from service.accounts.users import make_user, set_password_of
+from service.accounts.users import change_password, make_user
 from service.api.auth.cookies import cookie_name
 from service.domain.access import Role, Scope
 from service.settings import Settings
@@ -207,7 +207,7 @@ def test_a_password_change_ends_every_session_of_that_person_and_of_nobody_else(
         assert [each.get("/api/v1/access/me").status_code for each in (browser, second, other)] == [401, 401, 200]
         assert sign_in(second, "rosalind").status_code == 401
         assert sign_in(second, "rosalind", "photograph number 51").status_code == 303
-    set_password_of(api.ledger.users, "rosalind", PASSWORD)
+    change_password(api.ledger.users, "rosalind", PASSWORD)
 
 
 def test_sessions_end_by_themselves(tmp_path: Path) -> None:

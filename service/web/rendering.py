@@ -21,18 +21,18 @@ NAVIGATION = (
     ("/quality", "Quality", Scope.READ),
     ("/access", "Access", Scope.ADMIN),
 )
-"""Path, name, and who finds it in the bar."""
+"""Path, title, and the scope whose holders see it in the navigation bar."""
 
 
 class Templates:
-    """Fills templates: whose page it is, where they may go, the token of their session."""
+    """Renders templates with the identity, its navigation, and the token of its session."""
 
     def __init__(self) -> None:
         environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, trim_blocks=True, lstrip_blocks=True)
         self._templates = Jinja2Templates(env=environment)
 
     def show(self, request: Request, name: str, actor: Identity | None, status: int = HTTPStatus.OK, **values: Any) -> Response:
-        """The page `name` for somebody, or for nobody."""
+        """The page `name` for an identity, or for an anonymous visitor."""
         session = getattr(request.state, "session", None)
         common = {
             "page": name,
