@@ -19,7 +19,7 @@ from service.api.dicomweb import wado_rendered as dicomweb_rendered
 from service.api.dicomweb.urls import PREFIX, Urls
 from service.api.http.multipart_upload import Part, spool_parts
 from service.api.http.problems import ProblemError, problem_responses
-from service.api.upload import UploadResult, Refusal, accept_upload
+from service.api.upload import Refusal, UploadResult, accept_upload
 from service.domain.access import Scope
 from service.error_table import status_of
 from service.receive.accept import ReceiveContext
