@@ -1,4 +1,4 @@
-"""Is the service able to do its work? Proved by asking each part over its own protocol."""
+"""Health checks: each process is asked over its own protocol."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def make_probe(settings: Settings, ledger: Ledger) -> Probe:
 def _broken(check: Callable[[], object]) -> str | None:
     try:
         check()
-    except Exception as error:  # whatever a part throws means that it is broken; the text of foreign errors may hold passwords
+    except Exception as error:  # any exception means that the part is broken; messages of foreign errors may hold passwords
         return str(error) if isinstance(error, PartNotReady) else type(error).__name__
     return None
 
@@ -67,7 +67,7 @@ def check_part(part: str, settings: Settings) -> None:
 
 def ask_api(settings: Settings) -> None:
     """GET our own ``/healthz``."""
-    # Its certificate bears the name that people use, not the one of this machine: see `local_api_url`.
+    # Its certificate names the public host, not this machine: see `local_api_url`.
     httpx.get(f"{settings.local_api_url}/healthz", timeout=TIMEOUT_S, trust_env=False, verify=False).raise_for_status()
 
 

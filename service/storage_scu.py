@@ -1,4 +1,4 @@
-"""Files to a DICOM listener over one association, as a modality or a PACS would send them."""
+"""Storage SCU: send files to a DICOM listener over one association, as a modality or a PACS does."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WARNINGS = range(0xB000, 0xC000)
 
 @dataclass(frozen=True)
 class Peer:
-    """A listener and how we call it."""
+    """A listener: its address and the AE titles of both sides."""
 
     host: str
     port: int
@@ -32,14 +32,14 @@ class Peer:
 
 @dataclass(frozen=True)
 class Sent:
-    """What became of one file; `error` is '' where it was stored."""
+    """The outcome of one file; `error` is '' if it was stored."""
 
     path: Path
     error: str = ""
 
 
 NO_ANSWER = "no answer"
-"""The peer fell silent or ended the association; or pynetdicom's reactor took the answer for a request, as it may on a busy machine."""
+"""No C-STORE response: the peer stopped or aborted, or pynetdicom's reactor took the response for a request on a busy machine."""
 TRIES = 2
 
 
@@ -67,14 +67,14 @@ def send_files(paths: Sequence[Path], peer: Peer) -> Iterator[Sent]:
     Raises
     ------
     ListenerUnreachable
-        There is no association to be had.
+        The listener does not accept the association.
     """
     offers: list[_Offer] = []
     for path in paths:
         try:
             meta = pydicom.filereader.read_file_meta_info(path)
             offers.append(_Offer(path, str(meta.MediaStorageSOPClassUID), str(meta.TransferSyntaxUID)))
-        except Exception as error:  # pydicom raises anything on hostile files; the others are to be sent all the same
+        except Exception as error:  # pydicom raises anything on hostile files; the others are sent all the same
             yield Sent(path, f"no readable file meta information ({type(error).__name__})")
     unanswered: Counter[Path] = Counter()
     while offers:
@@ -83,7 +83,7 @@ def send_files(paths: Sequence[Path], peer: Peer) -> Iterator[Sent]:
         sent = []
         for offer, problem in _send(now, kinds, peer):
             unanswered[offer.path] += problem == NO_ANSWER
-            # Stored twice is stored once: what got no answer is sent again, over a new association and with all that came behind it.
+            # Storing is idempotent: a file without response is sent again over a new association, with all files after it.
             if problem != NO_ANSWER or unanswered[offer.path] == TRIES:
                 sent.append(offer)
                 yield Sent(offer.path, problem)
@@ -91,7 +91,7 @@ def send_files(paths: Sequence[Path], peer: Peer) -> Iterator[Sent]:
 
 
 def _send(offers: Sequence[_Offer], kinds: Sequence[tuple[str, str]], peer: Peer) -> Iterator[tuple[_Offer, str]]:
-    """Offers and what became of them, up to the first that gets no answer: the association ends with it."""
+    """Offers and their outcome, up to the first without response: it ends the association."""
     entity = AE(peer.calling_ae_title)
     entity.maximum_pdu_size = 131_072
     contexts = [build_context(sop_class, transfer_syntax) for sop_class, transfer_syntax in kinds]

@@ -54,11 +54,11 @@ for name, group in (
 
 
 def main() -> None:
-    """Run a command. What the caller can mend is said in one line each, not in a traceback."""
+    """Run a command. An error that the caller can correct is printed as one line, not as a traceback."""
     try:
         app()
     except SettingsError as error:
-        # A variable that should hold JSON and does not; the text names the setting, not its value.
+        # A variable that should hold JSON and does not; the message names the setting, not its value.
         err.print(f"settings-invalid: {error}: write it as JSON", markup=False, highlight=False, soft_wrap=True)
         sys.exit(EXIT_CANNOT_RUN)
     except ValidationError as error:

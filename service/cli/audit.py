@@ -1,4 +1,4 @@
-"""`mammotriage audit`: who did what."""
+"""`mammotriage audit`: the audit log."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from service.api.accounts.schemas import AuditOut
 
 By = Annotated[str | None, typer.Option("--by", help="only of this account or key")]
-Action = Annotated[str | None, typer.Option("--action", help="only this action, written out")]
+Action = Annotated[str | None, typer.Option("--action", help="only this action")]
 
-app = typer.Typer(help="The audit trail: list, export.", no_args_is_help=True)
+app = typer.Typer(help="The audit log: list, export.", no_args_is_help=True)
 
 
 @app.command("list")
 def list_entries(by: By = None, action: Action = None, limit: Limit = 100, as_json: AsJson = False) -> None:
-    """The newest entries, newest first."""
+    """List entries, newest first."""
     from service.api.accounts.schemas import show_entry
 
     with opened() as context:
@@ -36,7 +36,7 @@ def export(
     action: Action = None,
     as_json: AsJson = False,
 ) -> None:
-    """The whole audit trail, newest first, as CSV or as one JSON object a line."""
+    """Export the whole audit log, newest first, as CSV or as one JSON object a line."""
     from service.api.accounts.routes import every_entry, write_audit_csv
     from service.api.accounts.schemas import show_entry
 

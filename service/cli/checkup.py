@@ -1,4 +1,4 @@
-"""A look at one destination before anything depends on it: does it answer, what does it take, what will come of our objects there."""
+"""Check one destination before it is used: does it answer, which SOP classes does it accept, and how will our objects arrive."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FIND, GET, MOVE, COMMITMENT = (
 
 
 class Checkup(BaseModel):
-    """What came of the look."""
+    """Result of the check."""
 
     name: str
     address: str
@@ -46,7 +46,7 @@ class Checkup(BaseModel):
 
 
 def check_destination(destination: Destination, our_ae: str) -> Checkup:
-    """Ask a destination over every road that it is configured with; sends no object.
+    """Call a destination over every protocol that it is configured with; no object is sent.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def _ask_web(service: WebService, path: str, what: str, name: str) -> str | None
 
 
 def _foresee(destination: Destination, takes: dict[str, bool]) -> Iterator[str]:
-    """What will not go as configured, in the order in which it matters."""
+    """Problems of the configuration, the most important first."""
     for kind in _wanted(destination):
         forms = SOP_CLASSES[kind]
         fitting = [uid for uid in forms if takes.get(uid)]

@@ -1,4 +1,4 @@
-"""What every command shares: where it prints to, how it ends, how it is stopped."""
+"""Shared by every command: output, exit status, signals."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 
 def wait_for_signal() -> threading.Event:
-    """An event that SIGTERM and Ctrl-C set: parts stop by it instead of dying in the middle of something."""
+    """An event that SIGTERM and Ctrl-C set, so that a process finishes its current work before it stops."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -29,7 +29,7 @@ def wait_for_signal() -> threading.Event:
 
 
 def with_progress(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:
-    """Go through items with a bar on standard error, where that is a terminal."""
+    """Iterate with a progress bar on standard error, if that is a terminal."""
     if not err.is_terminal:
         yield from items
         return

@@ -1,4 +1,4 @@
-"""`mammotriage corrections`: what differs between headers and pixels, and what people decide about it."""
+"""`mammotriage corrections`: label mismatches between headers and pixels, and decisions about them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from service.cli.console import out
-from service.cli.ledger_access import After, AsJson, Limit, Study, Who, Why, ask, opened, print_rows, sign, write_down
+from service.cli.ledger_access import (
+    Actor,
+    After,
+    AsJson,
+    DecisionReason,
+    Limit,
+    Study,
+    ask,
+    check_decision,
+    opened,
+    print_rows,
+    write_down,
+)
 from service.domain.findings import CorrectionState
 from service.errors import NotFound
 
@@ -27,7 +39,7 @@ State = Annotated[CorrectionState | None, typer.Option("--state", help="only in 
 
 @app.command("list")
 def list_corrections(state: State = None, study: Study = None, after: After = 0, limit: Limit = 100, as_json: AsJson = False) -> None:
-    """Corrections, oldest first."""
+    """List corrections, oldest first."""
     from service.api.corrections.presenter import show_correction
 
     with opened() as context:
@@ -37,7 +49,7 @@ def list_corrections(state: State = None, study: Study = None, after: After = 0,
 
 @app.command()
 def show(number: Number, as_json: AsJson = False) -> None:
-    """One correction: its labels, its life so far, and where it went."""
+    """Show one correction: labels, history, deliveries."""
     with opened() as context:
         row = context.ledger.corrections.get(number)
         if row is None:
@@ -46,24 +58,24 @@ def show(number: Number, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def approve(number: Number, actor: Who, reason: Why, as_json: AsJson = False) -> None:
-    """Have it written to every destination whose mode allows it."""
+def approve(number: Number, actor: Actor, reason: DecisionReason, as_json: AsJson = False) -> None:
+    """Write the correction to every destination whose mode allows it."""
     from service.jobs.corrections import approve_correction
 
     _decide("approve", approve_correction, number, actor, reason, as_json)
 
 
 @app.command()
-def reject(number: Number, actor: Who, reason: Why, as_json: AsJson = False) -> None:
-    """Leave the labels as they are; the same change of the same image is not proposed again."""
+def reject(number: Number, actor: Actor, reason: DecisionReason, as_json: AsJson = False) -> None:
+    """Keep the labels as they are; the same change of the same image is not proposed again."""
     from service.jobs.corrections import reject_correction
 
     _decide("reject", reject_correction, number, actor, reason, as_json)
 
 
 @app.command()
-def undo(number: Number, actor: Who, reason: Why, as_json: AsJson = False) -> None:
-    """Have the former labels written back, wherever the correction arrived."""
+def undo(number: Number, actor: Actor, reason: DecisionReason, as_json: AsJson = False) -> None:
+    """Write the former labels back to every destination that has the correction."""
     from service.jobs.corrections import undo_correction
 
     _decide("undo", undo_correction, number, actor, reason, as_json)
@@ -76,7 +88,7 @@ def export(
     state: State = None,
     study: Study = None,
 ) -> None:
-    """Every correction with its history, as one file."""
+    """Export every correction with its history as one file."""
     from service.api.corrections.export import write_csv, write_json
 
     with opened() as context:
@@ -93,7 +105,7 @@ def _decide(
 ) -> None:
     from service.api.corrections.schemas import SignedDecision
 
-    decision = sign(SignedDecision, actor=actor, reason=reason)
+    decision = check_decision(SignedDecision, actor=actor, reason=reason)
     with opened() as context:
         row = ask(lambda: decide(context, number, decision.actor, decision.reason), f"correction {number}")
         write_down(context.ledger.audit_log, f"corrections {what}", str(number), decision.actor)
@@ -120,7 +132,7 @@ def _print_whole(context: Context, row: CorrectionRow, as_json: bool) -> None:
             f"delivery {delivery.id} ({delivery.kind}) to {delivery.destination}: {delivery.state}{said}", markup=False, highlight=False
         )
     if whole.held:
-        out.print("its study is held: nothing leaves before `mammotriage holds release`", markup=False, highlight=False)
+        out.print("its study is held: no correction is sent before `mammotriage holds release`", markup=False, highlight=False)
 
 
 def _labels(correction: CorrectionOut, which: Literal["declared", "pixels", "proposed"]) -> str:

@@ -1,4 +1,4 @@
-"""`mammotriage deliveries`: what was owed to which destination, and what came of it."""
+"""`mammotriage deliveries`: objects, their destinations and their states."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.ledger_access import After, AsJson, Limit, Study, ask, opened, print_rows, sign, write_down
+from service.cli.ledger_access import After, AsJson, Limit, Study, ask, check_decision, opened, print_rows, write_down
 from service.domain.findings import DeliveryState
 
 if TYPE_CHECKING:
     from service.api.deliveries.schemas import DeliveryOut
 
-app = typer.Typer(help="Objects and the destinations that they are owed to: list, retry.", no_args_is_help=True)
+app = typer.Typer(help="Deliveries of objects to destinations: list, retry.", no_args_is_help=True)
 
 State = Annotated[DeliveryState | None, typer.Option("--state", help="only in this state")]
 To = Annotated[str | None, typer.Option("--destination", help="only to this destination")]
@@ -23,7 +23,7 @@ To = Annotated[str | None, typer.Option("--destination", help="only to this dest
 def list_deliveries(
     state: State = None, destination: To = None, study: Study = None, after: After = 0, limit: Limit = 100, as_json: AsJson = False
 ) -> None:
-    """Deliveries, in the order in which they were planned."""
+    """List deliveries in the order in which they were planned."""
     from service.api.deliveries.presenter import show_delivery
 
     with opened() as context:
@@ -38,14 +38,14 @@ def retry(
     failed_to: Annotated[str | None, typer.Option("--failed-to", help="every failed delivery to this destination")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give deliveries that ended without proof fresh tries."""
+    """Retry deliveries that ended without proof."""
     from service.api.deliveries.presenter import show_delivery
     from service.api.deliveries.schemas import SignedRetry
     from service.jobs.corrections import retry_delivery
 
     if bool(numbers) == (failed_to is not None):
         raise typer.BadParameter("name deliveries by their number, or a destination with --failed-to")
-    person = sign(SignedRetry, actor=actor).actor
+    person = check_decision(SignedRetry, actor=actor).actor
     with opened() as context:
         if failed_to is not None:
             numbers = [row.id for row in context.ledger.deliveries.find(state=DeliveryState.FAILED, destination=failed_to)]

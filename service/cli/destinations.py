@@ -1,4 +1,4 @@
-"""`mammotriage destinations`: who gets what, and whether they answer."""
+"""`mammotriage destinations`: configured peers, and whether they answer."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ app = typer.Typer(help="Peers that results are sent to: list them, check the fil
 
 @app.command("list")
 def list_destinations(as_json: AsJson = False) -> None:
-    """Every configured destination without its secrets, and how it is doing by the ledger. Asks nobody."""
+    """List every configured destination without its secrets, with its state in the ledger. No peer is called."""
     from service.api.deliveries.presenter import show_destination
 
     with opened() as context:
@@ -39,7 +39,7 @@ def check(
     file: Annotated[
         Path | None, typer.Option("--file", help="a file that is not in use yet [default: MAMMOTRIAGE_DESTINATIONS_FILE]")
     ] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="check the file only, ask nobody")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="check the file only, call no peer")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Is the file right, does each peer answer (C-ECHO, HTTP), and which of our objects does it take? Sends nothing.

@@ -1,4 +1,4 @@
-"""`mammotriage feedback`: what readers say of the labels, for training."""
+"""`mammotriage feedback`: feedback of readers on labels, for training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import typer
 from service.cli.ledger_access import Study, opened
 from service.domain.feedback import FeedbackLabel, FeedbackVerdict
 
-app = typer.Typer(help="What readers say of the labels: export it for training.", no_args_is_help=True)
+app = typer.Typer(help="Feedback of readers on labels: export it for training.", no_args_is_help=True)
 
 
 @app.command()
@@ -20,9 +20,9 @@ def export(
     study: Study = None,
     label: Annotated[FeedbackLabel | None, typer.Option("--label", help="only on this label")] = None,
     verdict: Annotated[FeedbackVerdict | None, typer.Option("--verdict", help="only with this verdict")] = None,
-    history: Annotated[bool, typer.Option("--history", help="with what a reader said before they changed their mind")] = False,
+    history: Annotated[bool, typer.Option("--history", help="with feedback that a reader later replaced")] = False,
 ) -> None:
-    """As CSV. Written as feedback.csv into the data folder, `python -m training ... feedback:DATA_FOLDER` trains on it."""
+    """Export as CSV. Written as feedback.csv into the data folder, `python -m training ... feedback:DATA_FOLDER` trains on it."""
     from service.api.feedback.export import write_feedback
 
     with opened() as context:

@@ -1,4 +1,4 @@
-"""Commands that work on files: label them without a server, send them to one."""
+"""Commands that work on files: label them without a server, or send them to one."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ def label(
         bool | None, typer.Option("--film/--no-film", help="analyse digitised film too [default: MAMMOTRIAGE_ANALYSE_FILM]")
     ] = None,
 ) -> None:
-    """Label files without any server. A file that fails gets its line, and exit status 1 at the end."""
+    """Label files without any server. Each file gets a line; if one fails, the exit status is 1."""
     from service.analyse.runner import Analyser
     from service.label_files import find_images, label_file
     from service.logs import configure_logging
 
     settings = Settings()
-    configure_logging(as_json=False, level=logging.ERROR)  # what pydicom warns of may quote the data
+    configure_logging(as_json=False, level=logging.ERROR)  # warnings of pydicom may quote patient data
     analyser = Analyser(settings.model_dir, settings.provider, settings.allow_cpu_fallback, max_pixels=settings.max_pixels)
     files = list(find_images(paths))
     answers: list[FileAnswer] = []
@@ -62,7 +62,7 @@ def send(
     from service.storage_scu import Peer, find_dicom, send_files
 
     settings = Settings()
-    configure_logging(as_json=False, level=logging.CRITICAL)  # each failure is said below, in one line
+    configure_logging(as_json=False, level=logging.CRITICAL)  # each failure is printed below, in one line
     here = "127.0.0.1" if settings.dicom_host == "0.0.0.0" else settings.dicom_host
     peer = Peer(host or here, port or settings.dicom_port, ae_title or settings.ae_title, calling)
     files = find_dicom(folder)

@@ -1,4 +1,4 @@
-"""`mammotriage holds`: studies that nothing corrected may leave before a named person looked."""
+"""`mammotriage holds`: studies whose corrections wait for a release by a named person."""
 
 from __future__ import annotations
 
@@ -7,19 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.ledger_access import AsJson, Who, Why, ask, opened, print_rows, sign, write_down
+from service.cli.ledger_access import Actor, AsJson, DecisionReason, ask, check_decision, opened, print_rows, write_down
 
 if TYPE_CHECKING:
     from service.api.corrections.schemas import HoldOut
 
-app = typer.Typer(help="Held studies: list, release.", no_args_is_help=True)
+app = typer.Typer(help="Studies on hold: list, release.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_holds(
-    everything: Annotated[bool, typer.Option("--all", help="those too that were released")] = False, as_json: AsJson = False
-) -> None:
-    """Studies that nothing corrected may leave, oldest first."""
+def list_holds(everything: Annotated[bool, typer.Option("--all", help="with released ones")] = False, as_json: AsJson = False) -> None:
+    """List studies on hold, oldest first."""
     from service.api.corrections.presenter import show_hold
 
     with opened() as context:
@@ -27,13 +25,15 @@ def list_holds(
 
 
 @app.command()
-def release(study: Annotated[str, typer.Argument(help="Study Instance UID")], actor: Who, reason: Why, as_json: AsJson = False) -> None:
-    """Let the corrections of a held study go."""
+def release(
+    study: Annotated[str, typer.Argument(help="Study Instance UID")], actor: Actor, reason: DecisionReason, as_json: AsJson = False
+) -> None:
+    """Release the corrections of a study on hold."""
     from service.api.corrections.presenter import show_hold
     from service.api.corrections.schemas import SignedDecision
     from service.jobs.corrections import release_study
 
-    decision = sign(SignedDecision, actor=actor, reason=reason)
+    decision = check_decision(SignedDecision, actor=actor, reason=reason)
     with opened() as context:
         row = ask(lambda: release_study(context, study, decision.actor, decision.reason), "hold on this study")
         write_down(context.ledger.audit_log, "holds release", study, decision.actor)

@@ -14,7 +14,7 @@ from service.domain.access import Scope
 if TYPE_CHECKING:
     from service.api.accounts.schemas import KeyOut
 
-Name = Annotated[str, typer.Argument(help="name of the key: what the audit trail says")]
+Name = Annotated[str, typer.Argument(help="name of the key, shown in the audit log")]
 
 app = typer.Typer(help="Keys for software: make, list, revoke.", no_args_is_help=True)
 
@@ -26,7 +26,7 @@ def make(
     days: Annotated[int | None, typer.Option("--days", min=1, max=3650, help="expires after so many [default: never]")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and show its secret this once."""
+    """Make a key and show its secret once."""
     import getpass
 
     from service.api.accounts.schemas import NewKey, show_key
@@ -42,7 +42,7 @@ def make(
 
 @app.command("list")
 def list_keys(as_json: AsJson = False) -> None:
-    """Every key that was ever made, without its secret."""
+    """List every key, revoked ones included, without its secret."""
     from service.api.accounts.schemas import show_key
 
     with opened() as context:
@@ -51,7 +51,7 @@ def list_keys(as_json: AsJson = False) -> None:
 
 @app.command()
 def revoke(name: Name, as_json: AsJson = False) -> None:
-    """End a key for good; a running API notices within seconds."""
+    """Revoke a key for good; a running API notices within seconds."""
     from service.api.accounts.schemas import show_key
 
     with opened() as context:

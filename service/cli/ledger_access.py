@@ -1,4 +1,4 @@
-"""Commands that read or change the ledger of a running stack: how they open it, who signs, what they print."""
+"""Commands that read or change the ledger of a running stack: how they open it, check decisions, and print."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from service.store.accounts.audit_log import AuditLog
 if TYPE_CHECKING:
     from service.jobs.context import Context
 
-Who = Annotated[str, typer.Option("--actor", help="name of the person who decides", show_default=False)]
-Why = Annotated[str, typer.Option("--reason", help="the reason; kept in the ledger for good", show_default=False)]
+Actor = Annotated[str, typer.Option("--actor", help="name of the person who decides", show_default=False)]
+DecisionReason = Annotated[str, typer.Option("--reason", help="the reason; the ledger keeps it for good", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON object a line on standard output")]
 After = Annotated[int, typer.Option("--after", min=0, help="only what has a higher number")]
 Limit = Annotated[int, typer.Option("--limit", min=1, help="at most so many")]
@@ -66,8 +66,8 @@ def opened() -> Iterator[Context]:
         context.ledger.close()
 
 
-def sign(kind: type[Request], **said: str) -> Request:
-    """Check who and why as the API does; what is wrong with them is a wrong option."""
+def check_decision(kind: type[Request], **said: str) -> Request:
+    """Check actor and reason as the API does; a faulty one is a usage error."""
     try:
         return kind.model_validate(said)
     except ValidationError as error:
@@ -76,7 +76,7 @@ def sign(kind: type[Request], **said: str) -> Request:
 
 
 def ask(question: Callable[[], Answer], what: str) -> Answer:
-    """Ask the ledger for something by its number or UID; where there is no such thing, say so."""
+    """Get something from the ledger by its number or UID; an unknown one is a usage error."""
     try:
         return question()
     except LookupError:
@@ -84,12 +84,12 @@ def ask(question: Callable[[], Answer], what: str) -> Answer:
 
 
 def write_down(audit_log: AuditLog, action: str, subject: str, detail: str = "") -> None:
-    """Write into the audit trail what was done on the command line, and as whom of the machine."""
+    """Record a command in the audit log, with the account of the operating system that ran it."""
     audit_log.append(f"cli:{getpass.getuser()}", action, subject, detail)
 
 
 def print_rows(rows: Sequence[BaseModel], columns: dict[str, Callable[[Any], object]], as_json: bool, limit: int | None = None) -> None:
-    """Print one JSON object a line, or a table; a table that reached `limit` says how to go on."""
+    """Print one JSON object a line, or a table; a table that reached `limit` names the next command."""
     if as_json:
         for row in rows:
             sys.stdout.write(row.model_dump_json() + "\n")

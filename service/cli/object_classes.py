@@ -1,4 +1,4 @@
-"""In which SOP classes each kind of object leaves, the one we would have first."""
+"""SOP classes of each kind of object, the preferred one first."""
 
 from __future__ import annotations
 

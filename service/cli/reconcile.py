@@ -1,4 +1,4 @@
-"""`mammotriage reconcile`: is everything that was received and delivered still there, as it should be?"""
+"""`mammotriage reconcile`: compare received files and deliveries with the ledger."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def reconcile(study: Study = None, as_json: AsJson = False) -> None:
-    """Compare every received file with its sha256, and every delivery with what its destination holds. Only looks; Ctrl-C stops it.
+    """Compare every received file with its sha256, and every delivery with what its destination holds. Changes nothing; Ctrl-C stops it.
 
     Exit status: 0 all sound, 1 something is missing or changed, 3 not everything could be looked at.
     """

@@ -1,4 +1,4 @@
-"""Commands that run the stack or one part of it."""
+"""Commands that run the stack or one of its processes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def serve() -> None:
         for destination in settings.destinations:
             out.print(f"results go to {destination.name}: {destination.address}")
         if not settings.destinations:
-            out.print("results go nowhere: name a MAMMOTRIAGE_DESTINATIONS_FILE to write them back")
+            out.print("no destination: name a MAMMOTRIAGE_DESTINATIONS_FILE to write them back")
         tell_how_to_sign_in(settings)
         out.print("Ctrl-C stops it")
         stop.wait()
@@ -38,16 +38,16 @@ def serve() -> None:
 
 
 def tell_how_to_sign_in(settings: Settings) -> None:
-    """Say who gets in, as long as nobody can or everybody does."""
+    """Print a warning while no user exists, or while sign-in is off."""
     from service.domain.access import Role
     from service.store.ledger import Ledger
 
     if settings.sign_in == "off":
-        out.print("sign-in is off: whoever reaches the port may do everything", style="bold")
+        out.print("sign-in is off: every client that reaches the port may do everything", style="bold")
         return
     ledger = Ledger(settings.ledger_url)
     if settings.oidc_issuer is None and not any(user.role is Role.ADMIN and not user.disabled for user in ledger.users.all()):
-        out.print("nobody can sign in yet: mammotriage users add NAME --role admin", style="bold")
+        out.print("no user exists yet: mammotriage users add NAME --role admin", style="bold")
     ledger.close()
 
 
@@ -91,7 +91,7 @@ def api() -> None:
         log_config=None,
         access_log=False,
         timeout_graceful_shutdown=10,
-        # Uvicorn's own default would let whoever sits on this machine choose the address that they are known by.
+        # Uvicorn's default trusts X-Forwarded-For of every process on this machine.
         forwarded_allow_ips=list(settings.trusted_proxies),
     )
     with contextlib.suppress(KeyboardInterrupt):
@@ -111,7 +111,7 @@ def worker() -> None:
 
 
 def sweeper() -> None:
-    """Put back on the queues what the ledger holds as unfinished, until stopped."""
+    """Requeue unfinished work of the ledger, until stopped."""
     from service.jobs.context import open_context
     from service.jobs.sweeper import run_sweeper
     from service.logs import configure_logging
@@ -122,7 +122,7 @@ def sweeper() -> None:
 
 
 def migrate() -> None:
-    """Bring the ledger's database to this version's schema; does nothing where it already is."""
+    """Bring the ledger's database to this version's schema; does nothing if it is current."""
     from service.store.migrate import migrate as bring_up
 
     settings = Settings()
@@ -131,7 +131,7 @@ def migrate() -> None:
 
 
 def health(part: Annotated[str, typer.Argument(help="listener, api, worker or sweeper")]) -> None:
-    """Ask one part of the stack whether it works (exit status 0) or not (1): for container health checks."""
+    """Check whether one process of the stack works (exit status 0) or not (1): for container health checks."""
     from service.errors import PartNotReady
     from service.health import check_part
 

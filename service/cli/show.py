@@ -1,4 +1,4 @@
-"""Commands that show what there is: models and settings."""
+"""Commands that show models, settings and the conformance statement."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from service.settings import Settings
 
 
 def models() -> None:
-    """The models in the zoo, each file proved by its sha256."""
+    """List the models of the zoo; the sha256 of each file is checked."""
     from models.registry import Registry
 
     settings = Settings()
@@ -47,7 +47,7 @@ def show_settings(
     markdown: Annotated[bool, typer.Option("--markdown", help="print variables, defaults and purposes as a Markdown table")] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="page whose Markdown table of settings is replaced")] = None,
 ) -> None:
-    """Every setting: its variable, its value now, what it is for. Passwords are not shown."""
+    """List every setting: variable, current value, purpose. Passwords are not shown."""
     if output is not None:
         update_page(output)
         return
@@ -75,7 +75,7 @@ def conformance(
 
 
 def _show(value: object) -> Text:
-    """A value without its secrets. Plain text: brackets in it are no markup."""
+    """A value without its secrets, as plain text: brackets in it are no markup."""
     if value is None:
         return Text()
     if isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""`mammotriage users`: people who may sign in. A password is asked for or read from standard input, never an argument."""
+"""`mammotriage users`: accounts of people. A password is typed or read from standard input, never an argument."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 Name = Annotated[str, typer.Argument(help="name of the account")]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="read the password from the first line of standard input")]
 
-app = typer.Typer(help="People who may sign in: add, list, change their role or password, close and open accounts.", no_args_is_help=True)
+app = typer.Typer(help="Users: add, list, change role or password, disable and enable accounts.", no_args_is_help=True)
 
 
 @app.command()
 def add(
     name: Name,
     role: Annotated[Role, typer.Option("--role", help="what they may do")] = Role.VIEWER,
-    display_name: Annotated[str, typer.Option("--display-name", help="as histories show them [default: the name]")] = "",
+    display_name: Annotated[str, typer.Option("--display-name", help="as histories show it [default: the name]")] = "",
     password_stdin: FromStdin = False,
     as_json: AsJson = False,
 ) -> None:
-    """Enter a person."""
+    """Add a user."""
     from service.accounts.users import make_user
 
     password = read_password(password_stdin)
@@ -41,7 +41,7 @@ def add(
 
 @app.command("list")
 def list_users(as_json: AsJson = False) -> None:
-    """Everybody, by name."""
+    """List users by name."""
     with opened() as context:
         _show(context.ledger.users.all(), as_json)
 
@@ -52,7 +52,7 @@ def set_role(
     role: Annotated[Role, typer.Argument(help="what they may do from now on")],
     as_json: AsJson = False,
 ) -> None:
-    """Give somebody another role; their sessions go on with it."""
+    """Change the role of a user; open sessions get the new role."""
     with opened() as context:
         row = ask(lambda: context.ledger.users.set_role(name, role), "user of this name")
         write_down(context.ledger.audit_log, "users role", name, role)
@@ -61,7 +61,7 @@ def set_role(
 
 @app.command("password")
 def set_password(name: Name, password_stdin: FromStdin = False, as_json: AsJson = False) -> None:
-    """Give somebody another password, which ends their sessions."""
+    """Change the password of a user, which ends their sessions."""
     from service.accounts.users import change_password
 
     password = read_password(password_stdin)
@@ -91,7 +91,7 @@ def _disable(name: str, disabled: bool, as_json: bool) -> None:
 
 
 def read_password(from_stdin: bool) -> str:
-    """The password from standard input, or typed twice."""
+    """Read the password from standard input, or ask for it twice."""
     if from_stdin:
         return sys.stdin.readline().rstrip("\r\n")
     password: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)

@@ -49,7 +49,7 @@ FILE_NAMES = {"cad-sr": "cad-report.dcm", "sr": "report.dcm", "sc": "heatmap.dcm
 
 
 class DemoSettings(Settings):
-    """Settings that no variable of the machine reaches: the demonstration is the same everywhere."""
+    """Settings that no environment variable changes: the demonstration is the same everywhere."""
 
     @classmethod
     def settings_customise_sources(
@@ -91,7 +91,7 @@ def run_demo(folder: Path, keep: Callable[[], object] | None, console: Console) 
     Raises
     ------
     DemoFailed
-        A study was not concluded or an object not delivered in time, or `folder` holds somebody's files.
+        A study was not concluded or an object not delivered in time, or `folder` holds foreign files.
     """
     folder = folder.absolute()
     clear(folder)
@@ -135,7 +135,7 @@ def run_demo(folder: Path, keep: Callable[[], object] | None, console: Console) 
 
 @contextmanager
 def open_client(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of the API with a key of its own for everything. For those who hold the ledger in their hands; it must be migrated."""
+    """A client of the API with a key of its own for everything. Needs direct access to a migrated ledger."""
     ledger = Ledger(settings.ledger_url)
     try:
         secret, row = issue_key(ledger.api_keys, f"demo-{uuid.uuid4().hex[:12]}", frozenset(Scope), "demo")
@@ -148,7 +148,7 @@ def open_client(settings: Settings) -> Iterator[httpx.Client]:
 
 
 def make_demo_user(settings: Settings) -> str:
-    """Enter somebody who may look at everything and decide; the password."""
+    """Add a user who may see everything and decide; returns the password."""
     ledger, password = Ledger(settings.ledger_url), secrets.token_urlsafe(12)
     try:
         make_user(ledger.users, DEMO_USER, "Demonstration", Role.ADMIN, password)
@@ -158,7 +158,7 @@ def make_demo_user(settings: Settings) -> str:
 
 
 def clear(folder: Path) -> None:
-    """Empty the output folder, but only one that a demonstration made."""
+    """Empty the output folder, if a demonstration made it."""
     if folder.exists() and any(folder.iterdir()):
         if not (folder / MARKER).exists():
             raise DemoFailed(f"{folder} holds files that no demonstration wrote: name another folder with --output")
@@ -213,7 +213,7 @@ def send_all(folder: Path, settings: Settings) -> None:
 
 
 def wait_for(client: httpx.Client, studies: dict[str, str], done: Callable[[dict[str, Any]], bool], stack: Stack) -> None:
-    """Poll until every study is as wished."""
+    """Poll until every study fulfils the condition."""
     deadline = time.monotonic() + TIMEOUT_S
     pending = set(studies)
     while pending:
@@ -288,7 +288,7 @@ def image_table(patient: str, study: dict[str, Any]) -> Table:
 
 
 def outcome(state: str | None) -> str:
-    """What became of a difference, in the words of people."""
+    """The state of a mismatch, in words for people."""
     return OUTCOMES.get(state, str(state))
 
 
@@ -313,7 +313,7 @@ def study_table(study: dict[str, Any]) -> Table:
 
 
 def worklist_table(worklist: list[dict[str, Any]], studies: dict[str, str]) -> Table:
-    """Who is read first."""
+    """The triage order."""
     table = Table("", "study", "flag", "score", "density", title="triage order", title_justify="left")
     for place, study in enumerate(worklist, 1):
         score = "" if study["score"] is None else f"{study['score']:.3f}"
@@ -322,7 +322,7 @@ def worklist_table(worklist: list[dict[str, Any]], studies: dict[str, str]) -> T
 
 
 def verdict(results: dict[str, dict[str, Any]]) -> str:
-    """Tell how the pixel labels compare with what CBIS-DDSM says of these images.
+    """Print how the pixel labels compare with what CBIS-DDSM says of these images.
 
     Raises
     ------
