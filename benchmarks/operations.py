@@ -35,7 +35,7 @@ QUESTIONS = {
     "troubled deliveries": "deliveries/troubled",
     "waiting corrections": "corrections?state=proposed",
 }
-NAMES = ("queued.urgent", "queued.routine", "queued.background", "disk-free-bytes", "images-waiting", "deliveries-on-their-way")
+NAMES = ("queued.urgent", "queued.routine", "queued.background", "disk-free-bytes", "images-waiting", "deliveries-in-progress")
 
 
 def finish(database_url: str) -> None:

@@ -37,7 +37,7 @@ def _print(report: Reconciliation) -> None:
     from service.jobs.reconcile import Result
 
     results = [result.value for result in Result]
-    counted = Table("what", *results, title=f"{report.studies} studies, {report.in_progress} deliveries still on their way")
+    counted = Table("what", *results, title=f"{report.studies} studies, {report.in_progress} deliveries in progress")
     counted.add_row("received files", *(str(report.instances[result]) for result in results))
     for destination, counts in sorted(report.deliveries.items()):
         counted.add_row(Text(f"delivered to {destination}"), *(str(counts[result]) for result in results))

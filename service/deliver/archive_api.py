@@ -70,18 +70,18 @@ def _apply_orthanc(changes: AttributeChanges, archive: ArchiveApi, name: str) ->
             "Keep": list(UIDS),
             "Force": True,
         }
-        answer = client.post(f"{instance_url}/modify", json=change)
-        check(answer, "modify", name)
-        _check_change(changes, held, _parse(answer.content, name), name)
-        stored = client.post(f"{base(archive)}/instances", content=answer.content)
+        response = client.post(f"{instance_url}/modify", json=change)
+        check(response, "modify", name)
+        _check_change(changes, held, _parse(response.content, name), name)
+        stored = client.post(f"{base(archive)}/instances", content=response.content)
         check(stored, "storing", name)
         return stored.status_code
 
 
 def _orthanc_id(client: httpx.Client, changes: AttributeChanges, archive: ArchiveApi, name: str) -> str:
-    answer = client.post(f"{base(archive)}/tools/lookup", content=changes.instance.sop_instance_uid)
-    check(answer, "lookup", name)
-    found = [str(each["ID"]) for each in answer.json() if each.get("Type") == "Instance"]
+    response = client.post(f"{base(archive)}/tools/lookup", content=changes.instance.sop_instance_uid)
+    check(response, "lookup", name)
+    found = [str(each["ID"]) for each in response.json() if each.get("Type") == "Instance"]
     if len(found) != 1:
         raise DestinationRefused(f"{name}: holds {len(found)} images under this UID, expected one")
     return found[0]
@@ -120,11 +120,11 @@ def _apply_dcm4chee(changes: AttributeChanges, archive: ArchiveApi, name: str) -
     with open_client(archive, name) as client:
         parameters = {"reasonForModification": changes.reason, "updatePolicy": "OVERWRITE"}
         headers = {"Content-Type": JSON, "Accept": JSON}
-        answer = client.put(path, params=parameters, json=body, headers=headers)
-        if answer.status_code == httpx.codes.METHOD_NOT_ALLOWED:
-            answer = client.post(path, params=parameters, json=body, headers=headers)
-        check(answer, "the update of the image", name)
-    return answer.status_code
+        response = client.put(path, params=parameters, json=body, headers=headers)
+        if response.status_code == httpx.codes.METHOD_NOT_ALLOWED:
+            response = client.post(path, params=parameters, json=body, headers=headers)
+        check(response, "the update of the image", name)
+    return response.status_code
 
 
 def _parse(content: bytes, name: str) -> Dataset:

@@ -41,7 +41,7 @@ class Committed:
 
 @dataclass(frozen=True)
 class Declined:
-    """The archive says that it does not keep the object; `reason` as in PS3.3 C.14.1.1."""
+    """The archive does not keep the object; `reason` as in PS3.3 C.14.1.1."""
 
     reason: int
 

@@ -40,21 +40,21 @@ def store(dataset: Dataset, service: WebService, name: str) -> int:
     DestinationUnreachable
         The peer does not answer.
     SopClassRefused
-        The peer does not support the SOP class. DICOMweb has no negotiation, so only the answer tells.
+        The peer does not support the SOP class. DICOMweb has no negotiation, so this is known only after the request.
     DestinationRefused
         The peer does not accept this object; `status` is its failure reason, or the HTTP status if it names none.
     """
-    answer = _post(dataset, service, name)
-    reason = failure_reason(answer)
+    response = _post(dataset, service, name)
+    reason = failure_reason(response)
     if reason == TRANSFER_SYNTAX_NOT_SUPPORTED and dataset.file_meta.TransferSyntaxUID not in NATIVE:
-        answer = _post(as_native(dataset), service, name)
-        reason = failure_reason(answer)
+        response = _post(as_native(dataset), service, name)
+        reason = failure_reason(response)
     if reason == SOP_CLASS_NOT_SUPPORTED:
         raise SopClassRefused(f"{name}: does not take {dataset.SOPClassUID.name}", str(dataset.SOPClassUID), reason)
     if reason is not None and not is_accepted(reason):
         raise DestinationRefused(f"{name}: STOW-RS refused with reason 0x{reason:04X}", reason, is_permanent(reason))
-    if answer.status_code != httpx.codes.CONFLICT or reason is None:
-        check(answer, "STOW-RS", name)
+    if response.status_code != httpx.codes.CONFLICT or reason is None:
+        check(response, "STOW-RS", name)
     return 0x0000
 
 
@@ -68,11 +68,11 @@ def _post(dataset: Dataset, service: WebService, name: str) -> httpx.Response:
         return client.post(f"{base(service)}/studies", content=body, headers=headers)
 
 
-def failure_reason(answer: httpx.Response) -> int | None:
+def failure_reason(response: httpx.Response) -> int | None:
     """Failure Reason (0008,1197) of the one object that was sent (PS3.3 C.12.1.1.16); None if the answer names none."""
     try:
         with translate_errors(FileUnparsable, "the answer cannot be read"):
-            outcome = Dataset.from_json(answer.json())
+            outcome = Dataset.from_json(response.json())
             items = [item for keyword in ("FailedSOPSequence", "OtherFailuresSequence") for item in outcome.get(keyword) or []]
             return next((int(item.FailureReason) for item in items if item.get("FailureReason") is not None), None)
     except ModelsError:
@@ -99,33 +99,33 @@ def retrieve(reference: InstanceReference, service: WebService, name: str) -> Re
             return NotFound()
         # Any transfer syntax, so that the peer need not transcode.
         wanted = {"Accept": f'multipart/related; type="{DICOM}"; transfer-syntax=*'}
-        answer = client.get(f"{series}/{reference.sop_instance_uid}", headers=wanted)
-    if answer.status_code in ABSENT:
+        response = client.get(f"{series}/{reference.sop_instance_uid}", headers=wanted)
+    if response.status_code in ABSENT:
         return NotFound()
-    if answer.status_code in (*UNAUTHORISED, httpx.codes.NOT_ACCEPTABLE):
-        return Unverified(f"WADO-RS answered with HTTP {answer.status_code}: allow our user to retrieve")
-    check(answer, "WADO-RS", name)
+    if response.status_code in (*UNAUTHORISED, httpx.codes.NOT_ACCEPTABLE):
+        return Unverified(f"WADO-RS answered with HTTP {response.status_code}: allow our user to retrieve")
+    check(response, "WADO-RS", name)
     try:
-        return Retrieved(read_dicom(BytesIO(first_part(answer))))
+        return Retrieved(read_dicom(BytesIO(first_part(response))))
     except (ModelsError, ValueError):
         return Unverified("the answer of WADO-RS is not a DICOM object")
 
 
-def first_part(answer: httpx.Response) -> bytes:
+def first_part(response: httpx.Response) -> bytes:
     """The first body of a multipart answer (RFC 2046 5.1), or the whole of an answer that is not multipart. Raises ValueError."""
     header = Message()
-    header["Content-Type"] = answer.headers.get("Content-Type", "")
+    header["Content-Type"] = response.headers.get("Content-Type", "")
     boundary = header.get_boundary()
     if boundary is None:
-        return answer.content
+        return response.content
     delimiter = b"--" + boundary.encode()
-    start = answer.content.index(b"\r\n\r\n", answer.content.index(delimiter)) + 4
-    return answer.content[start : answer.content.index(b"\r\n" + delimiter, start)]
+    start = response.content.index(b"\r\n\r\n", response.content.index(delimiter)) + 4
+    return response.content[start : response.content.index(b"\r\n" + delimiter, start)]
 
 
-def _lists(answer: httpx.Response, sop_instance_uid: str) -> bool:
+def _lists(response: httpx.Response, sop_instance_uid: str) -> bool:
     try:
         with translate_errors(FileUnparsable, "the answer cannot be read"):
-            return any(Dataset.from_json(each).get("SOPInstanceUID", sop_instance_uid) == sop_instance_uid for each in answer.json())
+            return any(Dataset.from_json(each).get("SOPInstanceUID", sop_instance_uid) == sop_instance_uid for each in response.json())
     except ModelsError:
         return False

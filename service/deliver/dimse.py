@@ -66,12 +66,12 @@ def send(instance: Dataset | Path, destination: Destination, our_ae: str) -> int
         if own not in (*NATIVE, *accepted):
             dataset = as_native(dataset)
         try:
-            answer = association.send_c_store(dataset)
+            response = association.send_c_store(dataset)
         except RuntimeError as error:
             raise DestinationUnreachable(f"{destination.name}: the association ended before the object was sent") from error
         except (ValueError, AttributeError) as error:
             raise DestinationRefused(f"{destination.name}: the object cannot be encoded for this peer ({type(error).__name__})") from error
-    status = answer.get("Status")
+    status = response.get("Status")
     if status is None:
         raise DestinationUnreachable(
             f"{destination.name}: no answer to C-STORE within {destination.timeout_seconds:g} s, or the association broke"
@@ -184,8 +184,8 @@ def _failure(association: Association, destination: Destination) -> DestinationR
 
 def _rejection(association: Association, destination: Destination) -> DestinationRefused:
     """Some peers report a passing lack of resources as permanent; only an unknown AE title is sure to be rejected again (PS3.8 9.3.4)."""
-    answer = association.acceptor.primitive
-    if answer is not None and (answer.result, answer.result_source, answer.diagnostic) in UNKNOWN_TITLES:
+    response = association.acceptor.primitive
+    if response is not None and (response.result, response.result_source, response.diagnostic) in UNKNOWN_TITLES:
         return DestinationRefused(f"{destination.name}: association rejected, check the AE titles on both sides")
     return DestinationRefused(f"{destination.name}: association rejected for a reason that may pass", permanent=False)
 

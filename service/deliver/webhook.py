@@ -83,8 +83,8 @@ def post_event(webhook: Webhook, event: EventRow, client: httpx.Client) -> None:
         headers["webhook-signature"] = sign(webhook.secret, event.id, sent_at, body)
     try:
         # The body of the answer is not read: a receiver that never ends it must not delay the next event.
-        with client.stream("POST", webhook.url, content=body, headers=headers) as answer:
-            status = answer.status_code
+        with client.stream("POST", webhook.url, content=body, headers=headers) as response:
+            status = response.status_code
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         raise WebhookRejected(f"webhook {webhook.name}: no answer ({type(error).__name__})") from error
     if not 200 <= status < 300:

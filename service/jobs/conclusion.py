@@ -1,4 +1,4 @@
-"""One study: draw its conclusion, and write down in the same breath what has to be delivered."""
+"""Conclude one study, and plan its deliveries in the same transaction."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ log = logging.getLogger(__name__)
 
 
 def is_ready(context: Context, study_instance_uid: str) -> bool:
-    """Tell whether a study need not wait for the quiet timer: everything received has ended, and the pixels show a full view set."""
+    """Tell whether a study can be concluded before it is idle: all its images have ended, and their pixels show a full view set."""
     rows = context.ledger.instances.of_study(study_instance_uid)
     findings = [row.finding for row in rows if row.finding]
     return len(findings) == len(rows) and has_full_view_set(findings)
 
 
 def conclude_study(context: Context, study_instance_uid: str) -> None:
-    """Conclude a study from what has ended; an unchanged study changes nothing.
+    """Conclude a study of which every image has ended; an unchanged study gets no new conclusion.
 
-    The deliveries that follow from a conclusion are entered with it, in one transaction: a worker killed at any point leaves
-    either no conclusion or one whose deliveries the sweeper finds.
+    The ledger enters a conclusion and its deliveries in one transaction: a worker that is killed at any point leaves either no conclusion
+    or one whose deliveries the sweeper finds.
     """
     rows = context.ledger.instances.of_study(study_instance_uid)
     if not rows or any(row.finding is None for row in rows):
@@ -38,6 +38,6 @@ def conclude_study(context: Context, study_instance_uid: str) -> None:
     )
     if recorded is None:
         return
-    said = {"version": recorded.version, "flag": recorded.flag, "complete": recorded.complete, "verdict": recorded.reasoning.verdict}
-    log.info("study concluded", extra={"study_instance_uid": study_instance_uid, **said})
+    summary = {"version": recorded.version, "flag": recorded.flag, "complete": recorded.complete, "verdict": recorded.reasoning.verdict}
+    log.info("worker concluded a study", extra={"study_instance_uid": study_instance_uid, **summary})
     queue_deliveries(context, study_instance_uid)

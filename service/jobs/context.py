@@ -1,4 +1,4 @@
-"""What a task works with, opened once a process."""
+"""What a task needs: settings, file store, ledger and queues, opened once in each process."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Context:
-    """Settings, store, ledger and queues; the networks are loaded when the first image needs them.
+    """Settings, file store, ledger and queues; the networks are loaded when the first image needs them.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Context:
     @cached_property
     def analyser(self) -> Analyser:
         """Both networks on the configured provider. Raises `ProviderUnavailable`, `ModelCorrupt`, `ManifestInvalid`."""
-        from service.analyse.runner import Analyser  # the sweeper opens a context too, and needs no ONNX Runtime
+        from service.analyse.runner import Analyser  # the sweeper opens a context too and does not need ONNX Runtime
 
         return Analyser(
             model_dir=self.settings.model_dir,
@@ -47,15 +47,15 @@ class Context:
         )
 
     def route(self, images: Sequence[InstanceRow]) -> tuple[Destination, ...]:
-        """The destinations that the rules choose for a study, by the images that it has."""
+        """The destinations that the routing rules choose for a study with these images."""
         calling_ae = images[0].calling_ae if images else ""
         return route(self.settings.rules, [image.header for image in images], calling_ae, self.settings.destinations)
 
     def destination(self, name: str) -> Destination | None:
-        """A configured destination by its name."""
+        """The configured destination of this name; None if there is none."""
         return next((destination for destination in self.settings.destinations if destination.name == name), None)
 
 
 def open_context(settings: Settings) -> Context:
-    """Open the store and the ledger (which must have been migrated) and prepare the queues."""
+    """Open the file store and the ledger, which must have been migrated, and prepare the queues."""
     return Context(settings, FileStore(settings.data_dir), Ledger(settings.ledger_url), Publisher(settings.redis_url))

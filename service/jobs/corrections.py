@@ -1,4 +1,4 @@
-"""What people decide about corrections, from wherever they decide it: entered in the ledger with what follows, then queued."""
+"""Decisions of people about corrections: the ledger records each one with the deliveries that follow, then those are queued."""
 
 from __future__ import annotations
 
@@ -17,42 +17,42 @@ log = logging.getLogger(__name__)
 
 
 def approve_correction(context: Context, correction_id: int, actor: str, reason: str) -> CorrectionRow:
-    """Have a correction written.
+    """Approve a correction, so that workers write it.
 
     Raises
     ------
     LookupError
         There is no such correction.
     DecisionRefused
-        Its state does not allow it, or name or reason are missing. As for the other decisions here.
+        Its state does not allow it, or name or reason are missing. The other decisions of this module raise the same errors.
     """
-    row = context.ledger.decisions.approve(correction_id, *_signed(actor, reason), _planner(context))
+    row = context.ledger.decisions.approve(correction_id, *_check_author(actor, reason), _planner(context))
     queue_deliveries(context, row.study_instance_uid)
     return row
 
 
 def reject_correction(context: Context, correction_id: int, actor: str, reason: str) -> CorrectionRow:
-    """Leave the labels as they are."""
-    return context.ledger.decisions.reject(correction_id, *_signed(actor, reason))
+    """Reject a correction: the labels stay as they are."""
+    return context.ledger.decisions.reject(correction_id, *_check_author(actor, reason))
 
 
 def undo_correction(context: Context, correction_id: int, actor: str, reason: str) -> CorrectionRow:
-    """Have the former labels written back by the road that the correction took."""
-    row = context.ledger.decisions.undo(correction_id, *_signed(actor, reason), _planner(context))
+    """Undo a correction: workers write the former labels back in the mode in which it was written."""
+    row = context.ledger.decisions.undo(correction_id, *_check_author(actor, reason), _planner(context))
     queue_deliveries(context, row.study_instance_uid)
     return row
 
 
 def release_study(context: Context, study_instance_uid: str, actor: str, reason: str) -> HoldRow:
-    """Let the corrections of a held study go."""
-    hold = context.ledger.decisions.release(study_instance_uid, *_signed(actor, reason), _planner(context))
+    """Release a held study, so that workers deliver its approved corrections."""
+    hold = context.ledger.decisions.release(study_instance_uid, *_check_author(actor, reason), _planner(context))
     queue_deliveries(context, study_instance_uid)
     return hold
 
 
 def retry_delivery(context: Context, delivery_id: int, actor: str) -> DeliveryRow:
-    """Try a delivery again that ended without proof."""
-    row = context.ledger.decisions.retry(delivery_id, _signed(actor, "-")[0])
+    """Give a delivery that ended without proof new attempts."""
+    row = context.ledger.decisions.retry(delivery_id, _check_author(actor, "-")[0])
     queue_deliveries(context, row.study_instance_uid)
     return row
 
@@ -64,16 +64,16 @@ def queue_deliveries(context: Context, study_instance_uid: str) -> None:
         try:
             context.publisher.deliver(delivery.id, study.priority if study else Priority.ROUTINE)
         except BrokerDown:
-            log.warning("deliveries not queued, the sweeper will", extra={"study_instance_uid": study_instance_uid})
+            log.warning("deliveries not queued: the sweeper will queue them", extra={"study_instance_uid": study_instance_uid})
             return
 
 
 def _planner(context: Context) -> Planner:
-    """Where a correction goes, by the rules for its study."""
+    """Plans a correction for the destinations that the routing rules choose for its study."""
     return lambda row, images: plan_correction(row, context.route(images))
 
 
-def _signed(actor: str, reason: str) -> tuple[str, str]:
+def _check_author(actor: str, reason: str) -> tuple[str, str]:
     if not actor.strip() or not reason.strip():
         raise DecisionRefused("a decision needs the name of a person and a reason")
     return actor.strip()[:64], reason.strip()

@@ -1,4 +1,4 @@
-"""Work that can wait gives way to what is waited for: workers compute for seconds, listener and API answer in milliseconds."""
+"""CPU priority: workers compute for seconds and run at a lower priority than listener and API, which answer in milliseconds."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import os
 from pathlib import Path
 
 AUTOGROUP = Path("/proc/self/autogroup")
-"""Linux weighs whole sessions against one another where autogroups are on (sched(7)); there a process's own niceness counts only
-within its session, and each part of our stack is one."""
+"""With autogroups, Linux schedules whole sessions against one another (sched(7)). The niceness of a process then counts only within its
+session, and each process of the stack is a session of its own."""
 
 log = logging.getLogger(__name__)
 
@@ -20,13 +20,13 @@ def lower_priority(niceness: int) -> None:
     Parameters
     ----------
     niceness
-        0 (as everybody) to 19 (only what nobody else wants). Where the system does not let us, nothing changes.
+        0 (default priority) to 19 (lowest). If the system does not permit it, the priority stays as it is.
     """
     if niceness <= 0:
         return
     try:
         os.nice(niceness)
     except OSError as error:
-        log.warning("the priority stays as it is", extra={"error": type(error).__name__})
-    with contextlib.suppress(OSError):  # no Linux, or no autogroups
+        log.warning("priority not lowered", extra={"error": type(error).__name__})
+    with contextlib.suppress(OSError):  # not Linux, or no autogroups
         AUTOGROUP.write_text(str(niceness))

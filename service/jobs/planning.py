@@ -78,10 +78,10 @@ def strongest(correction: LabelCorrection, destinations: Sequence[Destination]) 
     actions = [destination.corrections.action(correction) for destination in destinations]
     if Action.APPROVE in actions:
         return Action.APPROVE
-    answer = Action.OFF if actions else Action.REPORT
+    strongest_action = Action.OFF if actions else Action.REPORT
     for action in actions:
-        answer = stronger(answer, action)
-    return answer
+        strongest_action = stronger(strongest_action, action)
+    return strongest_action
 
 
 def drop_disabled(conclusion: Conclusion, destinations: Sequence[Destination]) -> Conclusion:

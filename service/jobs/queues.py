@@ -1,4 +1,4 @@
-"""The broker: three queues that carry ids. A lost message loses nothing, because the ledger is the truth."""
+"""The broker: three queues of ids. A lost message loses no work, because the ledger has all of it."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ QUEUES = {
     Priority.ROUTINE: "mammotriage.2-routine",
     Priority.BACKGROUND: "mammotriage.3-background",
 }
-"""A free worker looks into them by name: kombu keeps its queues in a set, so only ``sorted`` gives an order that one can rely on."""
+"""A free worker takes from the first queue by name: kombu keeps its queues in a set, so only ``sorted`` gives a reliable order."""
 
-SILENCE_AFTER_FAILURE_S = 2.0
+PAUSE_AFTER_FAILURE_S = 2.0
 log = logging.getLogger(__name__)
 
 
 def build_app(redis_url: str) -> Celery:
-    """A Celery application that fails at once where Redis does not answer, and that gives a task of a killed worker to another."""
+    """A Celery application that fails at once if Redis does not answer, and that gives a task of a killed worker to another one."""
     app = Celery("mammotriage", broker=redis_url)
     app.conf.update(
         task_ignore_result=True,
@@ -52,43 +52,43 @@ def build_app(redis_url: str) -> Celery:
 
 
 class Publisher:
-    """Puts ids on the queues. After a failure it keeps silent for a moment, so that a dead broker does not slow receiving down."""
+    """Puts ids on the queues. For a moment after a failure it raises `BrokerDown` at once: receiving does not wait for a dead broker."""
 
     def __init__(self, redis_url: str) -> None:
         self.app = build_app(redis_url)
         self._redis = redis.Redis.from_url(redis_url, socket_connect_timeout=1.0, socket_timeout=5.0)
-        self._silent_until = 0.0
+        self._paused_until = 0.0
         self._lock = threading.Lock()
 
     def analyse(self, sop_instance_uid: str, priority: Priority = Priority.ROUTINE) -> None:
-        """Ask for one image. Raises `BrokerDown`; the sweeper will ask again."""
+        """Queue the analysis of one image. Raises `BrokerDown`; the sweeper then queues it."""
         self._publish(ANALYSE, sop_instance_uid, priority)
 
     def conclude(self, study_instance_uid: str, priority: Priority = Priority.ROUTINE) -> None:
-        """Ask for one study's conclusion."""
+        """Queue the conclusion of one study."""
         self._publish(CONCLUDE, study_instance_uid, priority)
 
     def deliver(self, delivery_id: int, priority: Priority = Priority.ROUTINE) -> None:
-        """Ask for one delivery."""
+        """Queue one delivery."""
         self._publish(DELIVER, delivery_id, priority)
 
     def waiting(self) -> dict[str, int]:
-        """Messages waiting, by priority. Raises `BrokerDown`."""
+        """Number of waiting messages by priority. Raises `BrokerDown`."""
         try:
             return {priority.value: int(self._redis.llen(queue)) for priority, queue in QUEUES.items()}
         except redis.RedisError as error:
             raise BrokerDown(f"Redis does not answer ({type(error).__name__})") from error
 
     def ping(self) -> None:
-        """Raises `BrokerDown` where Redis does not answer."""
+        """Raise `BrokerDown` if Redis does not answer."""
         self.waiting()
 
     def _publish(self, task: str, argument: str | int, priority: Priority) -> None:
         with self._lock:
-            if time.monotonic() < self._silent_until:
+            if time.monotonic() < self._paused_until:
                 raise BrokerDown("Redis did not answer a moment ago")
             try:
                 self.app.send_task(task, (argument,), queue=QUEUES[priority], retry=False)
             except (OperationalError, redis.RedisError, OSError) as error:
-                self._silent_until = time.monotonic() + SILENCE_AFTER_FAILURE_S
+                self._paused_until = time.monotonic() + PAUSE_AFTER_FAILURE_S
                 raise BrokerDown(f"Redis does not answer ({type(error).__name__})") from error

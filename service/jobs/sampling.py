@@ -1,4 +1,4 @@
-"""A look each minute at what waits and what is left, so that the operations page can show how it came to be."""
+"""Sample queues, disk space and backlog each minute, so that the operations page can plot them over time."""
 
 from __future__ import annotations
 
@@ -12,36 +12,36 @@ from service.errors import BrokerDown
 from service.jobs.context import Context
 
 SAMPLE_S = 60.0
-SAMPLED = ("disk-free-bytes", "images-waiting", "deliveries-on-their-way", *(f"queued.{priority}" for priority in Priority))
+SAMPLED = ("disk-free-bytes", "images-waiting", "deliveries-in-progress", *(f"queued.{priority}" for priority in Priority))
 """Names of the samples."""
 
 log = logging.getLogger(__name__)
 
 
 def take_samples(context: Context) -> dict[str, float]:
-    """Look once: messages waiting by queue, free disk space, images without a result and deliveries on their way.
+    """Take one sample of each: waiting messages by queue, free disk space, images without a result and deliveries in progress.
 
-    While the broker is away its queues have no value: a gap in a plot says so, a 0 would not.
+    While the broker does not answer, its queues have no value: a gap in the plot shows that, a 0 would not.
     """
     counts = context.ledger.counts.by_state()
     deliveries = counts["deliveries"]
     values = {
         "disk-free-bytes": float(context.store.free_bytes()),
         "images-waiting": float(counts["instances"][InstanceState.RECEIVED]),
-        "deliveries-on-their-way": float(deliveries[DeliveryState.PENDING] + deliveries[DeliveryState.SENT]),
+        "deliveries-in-progress": float(deliveries[DeliveryState.PENDING] + deliveries[DeliveryState.SENT]),
     }
     try:
         values |= {f"queued.{queue}": float(count) for queue, count in context.publisher.waiting().items()}
     except BrokerDown:
-        log.debug("queues not sampled: the broker is away")
+        log.debug("queues not sampled: the broker does not answer")
     return values
 
 
 def keep_sampling(context: Context, stop: threading.Event) -> None:
-    """Sample until told to stop; a database or disk that is away leaves a gap."""
+    """Sample until `stop` is set; a database or disk that does not answer leaves a gap."""
     while not stop.is_set():
         try:
             context.ledger.samples.add(take_samples(context))
         except (SQLAlchemyError, OSError) as error:
-            log.warning("not sampled", extra={"cause": type(error).__name__})
+            log.warning("samples not taken", extra={"cause": type(error).__name__})
         stop.wait(SAMPLE_S)

@@ -1,4 +1,4 @@
-"""The broom: whatever the ledger says is unfinished goes back on the queues. This is why a lost message cannot lose a study."""
+"""Re-queue everything that the ledger lists as unfinished, so that a lost message cannot lose a study."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from service.jobs.context import Context
 log = logging.getLogger(__name__)
 
 SPOOL_ORPHAN_S = 3600.0
-"""A spool file without a writer for so long was left by a peer that died in mid-transfer."""
+"""A spool file that was not written to for this long belongs to a transfer that was cut off."""
 
-MOST_WAITING = 10_000
-"""Behind so many messages no delivery is queued once more: while no worker comes, every look would add all of them."""
+MAX_WAITING = 10_000
+"""With more waiting messages no delivery is queued again: while no worker runs, every sweep would add all of them."""
 
 
 @dataclass(frozen=True)
 class Swept:
-    """How many ids went back on the queues."""
+    """How many ids one sweep has queued."""
 
     instances: int = 0
     studies: int = 0
@@ -31,46 +31,49 @@ class Swept:
 
 
 def sweep(context: Context, older_than_s: float | None = None) -> Swept:
-    """Look through the ledger once. Raises `BrokerDown`: nothing is lost, the next look finds it again.
+    """Queue the unfinished work of the ledger once. Raises `BrokerDown`: nothing is lost, the next sweep finds the work again.
 
     Parameters
     ----------
     older_than_s
-        Instances that nobody touched for so long are queued again; four sweeps by default, so that a worker has time to answer.
+        Instances without an attempt for this long are queued again; four sweeps by default, so that a worker has time to finish.
     """
     waiting = sum(context.publisher.waiting().values())
     patience_s = 4 * context.settings.sweep_seconds if older_than_s is None else older_than_s
     stuck = context.ledger.instances.take_unfinished(patience_s)
     for row in stuck:
         context.publisher.analyse(row.sop_instance_uid, row.priority)
-    quiet = context.ledger.studies.to_conclude(context.settings.study_idle_seconds)
-    for study in quiet:
+    idle = context.ledger.studies.to_conclude(context.settings.study_idle_seconds)
+    for study in idle:
         context.publisher.conclude(study.study_instance_uid, study.priority)
-    due = context.ledger.deliveries.due() if waiting < MOST_WAITING else []
+    due = context.ledger.deliveries.due() if waiting < MAX_WAITING else []
     for delivery in due:
         context.publisher.deliver(delivery.id)
-    return Swept(len(stuck), len(quiet), len(due))
+    return Swept(len(stuck), len(idle), len(due))
 
 
 def run_sweeper(context: Context, stop: threading.Event) -> None:
-    """Sweep until told to stop; a broker or database that is away is waited for. Webhooks and the nightly look run beside."""
+    """Sweep until `stop` is set, also after failures of broker or database; webhooks and nightly reconciliation run in the background."""
     with run_in_background(context, stop):
         _keep_sweeping(context, stop)
 
 
 def _keep_sweeping(context: Context, stop: threading.Event) -> None:
-    away = False
+    broker_was_down = False
     while not stop.is_set():
         try:
             swept = sweep(context)
-            # While the broker was away nothing reached it: what the ledger holds is queued at once, not after the usual patience.
-            if away:
+            # While the broker was down it got no messages: unfinished work is queued at once, without the usual patience.
+            if broker_was_down:
                 swept = sweep(context, older_than_s=0.0)
-            away = False
+            broker_was_down = False
             if swept != Swept():
-                log.info("swept", extra={"instances": swept.instances, "studies": swept.studies, "deliveries": swept.deliveries})
+                log.info(
+                    "sweeper queued unfinished work",
+                    extra={"instances": swept.instances, "studies": swept.studies, "deliveries": swept.deliveries},
+                )
             context.store.sweep_spool(SPOOL_ORPHAN_S)
         except (BrokerDown, SQLAlchemyError, OSError) as error:
-            away = True
+            broker_was_down = True
             log.warning("sweep postponed", extra={"cause": type(error).__name__})
         stop.wait(context.settings.sweep_seconds)

@@ -38,7 +38,7 @@ def build_worker(settings: Settings) -> Celery:
 
     @worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def warm(**_: Any) -> None:
-        opened.clear()  # what was opened before the fork is the parent's
+        opened.clear()  # a context from before the fork belongs to the parent
         assert context().analyser
         hearts[:] = [Heartbeat(context())]
         hearts[0].start()
@@ -71,14 +71,14 @@ def run_worker(settings: Settings) -> None:
     Raises
     ------
     ProviderUnavailable
-        The networks cannot run as configured: better no worker than a silent fall back.
+        The networks cannot run as configured; the worker does not fall back silently.
     """
     lower_priority(settings.worker_nice)
-    # Tried in a process of its own, before any worker is forked: a network loaded here would not survive the fork.
-    proof = multiprocessing.get_context("spawn").Process(target=_prove_networks, args=(settings,))
-    proof.start()
-    proof.join()
-    if proof.exitcode != 0:
+    # The networks are tried in a process of their own: a network that is loaded before the fork does not work after it.
+    check = multiprocessing.get_context("spawn").Process(target=_check_networks, args=(settings,))
+    check.start()
+    check.join()
+    if check.exitcode != 0:
         raise ProviderUnavailable("the networks cannot run as configured: see the message above")
     app = build_worker(settings)
     app.worker_main(
@@ -87,9 +87,9 @@ def run_worker(settings: Settings) -> None:
     )  # fmt: skip
 
 
-def _prove_networks(settings: Settings) -> None:
+def _check_networks(settings: Settings) -> None:
     try:
         analyser = open_context(settings).analyser
     except MammotriageError as error:
         sys.exit(f"{error.code}: {error}")
-    log.info("networks ready", extra={"provider": analyser.cancer.provider})
+    log.info("worker loaded the networks", extra={"provider": analyser.cancer.provider})

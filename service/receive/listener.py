@@ -1,6 +1,6 @@
-"""The C-STORE and C-ECHO listener. Data sets go straight to the spool, piece by piece, never as a whole through memory.
+"""The C-STORE and C-ECHO listener. It writes each data set to the spool in chunks, never as a whole through memory.
 
-It also takes what the delivery asked an archive for: objects moved back to us, and its word on storage commitment.
+The listener also receives what a worker asked an archive for: objects by C-MOVE, and storage commitment reports.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import ssl
 import tempfile
+from collections.abc import Callable
+from pathlib import Path
 
 from pydicom.dataset import Dataset
 from pynetdicom import AE, _config, evt
@@ -43,43 +45,45 @@ TRANSFER_SYNTAXES = (
     "1.2.840.10008.1.2.4.50",  # JPEG baseline 8 bit
     "1.2.840.10008.1.2.4.51",  # JPEG extended 12 bit
 )
-"""In the order we would have them. Not every one there is: nobody here reads MPEG or JPEG XL."""
+"""In the order of preference. MPEG and JPEG XL are missing, because the service cannot decode them."""
 
 HIGH = 1
 """C-STORE Priority (0000,0700)."""
 
 ORPHAN_S = 600.0
-"""A transfer that wrote nothing for so long is dead: the network timeout is far shorter."""
+"""A spool file that was not written to for this long belongs to a dead transfer: the network timeout is far shorter."""
 
 
 class Listener:
-    """A Storage SCP for everything storable, and a Verification SCP.
+    """A Storage SCP for all storage SOP classes, and a Verification SCP.
 
-    While it runs, this process's temporary folder is the spool (pynetdicom writes there, and a rename from it must be atomic):
-    give it a process of its own.
+    It needs a process of its own: while it runs, it changes settings of the whole process (see `_receive_into`).
     """
 
     def __init__(self, context: ReceiveContext, settings: Settings) -> None:
         self._context = context
         self._settings = settings
         self._server: ThreadedAssociationServer | None = None
+        self._restore: Callable[[], None] = lambda: None
 
     def start(self) -> None:
-        """Listen, in threads; returns at once. Raises OSError where the port is taken."""
+        """Listen in threads; returns at once. Raises OSError if the port is in use."""
         settings = self._settings
         self._context.store.sweep_spool(ORPHAN_S)
-        self._former = (tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET)
-        tempfile.tempdir = str(self._context.store.spool_dir)
-        _config.STORE_RECV_CHUNKED_DATASET = True
+        self._restore = _receive_into(self._context.store.spool_dir)
         handlers: list[evt.EventHandlerType] = [
             (evt.EVT_C_STORE, self._store),
-            (evt.EVT_N_EVENT_REPORT, self._take_report),
+            (evt.EVT_N_EVENT_REPORT, self._answer_event_report),
             (evt.EVT_REJECTED, _log_rejection),
         ]
-        self._server = _entity(settings).start_server(
-            (settings.dicom_host, settings.dicom_port), block=False, evt_handlers=handlers, ssl_context=_tls(settings)
-        )
-        log.info("listening", extra={"ae_title": settings.ae_title, "host": settings.dicom_host, "port": settings.dicom_port})
+        try:
+            self._server = _entity(settings).start_server(
+                (settings.dicom_host, settings.dicom_port), block=False, evt_handlers=handlers, ssl_context=_tls(settings)
+            )
+        except OSError:
+            self._restore()
+            raise
+        log.info("listener started", extra={"ae_title": settings.ae_title, "host": settings.dicom_host, "port": settings.dicom_port})
 
     def stop(self) -> None:
         """Stop listening and end open associations."""
@@ -89,14 +93,14 @@ class Listener:
             if association.is_established:
                 association.abort()
             elif association.dul.socket is not None:
-                # A caller that has said nothing yet (a health check): there is no association to abort, only a connection.
+                # A peer that has sent nothing yet, such as a health check, has a connection and no association.
                 association.dul.socket.close()
         self._server.shutdown()
         self._server = None
-        tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET = self._former
+        self._restore()
 
     def _store(self, event: evt.Event) -> int | Dataset:
-        # Many senders leave LOW in place (it is pynetdicom's default), so only HIGH means something.
+        # LOW is the default of many senders (of pynetdicom too), so only HIGH is a request.
         priority = Priority.URGENT if getattr(event.request, "Priority", None) == HIGH else Priority.ROUTINE
         try:
             path = event.dataset_path
@@ -104,16 +108,32 @@ class Listener:
                 raise Unparsable("the request came without a data set")
             accept(path, event.assoc.requestor.ae_title, self._context, priority)
         except NotReceived as error:
-            log.warning("not received", extra={"reason": error.code, "calling_ae": event.assoc.requestor.ae_title})
+            log.warning("listener did not accept an instance", extra={"reason": error.code, "calling_ae": event.assoc.requestor.ae_title})
             return build_response(error)
         except Exception as error:
-            # An answer is owed, and pynetdicom would log a traceback with values in it.
-            log.error("receiving failed", extra={"cause": type(error).__name__})
+            # The peer needs an answer, and pynetdicom would log a traceback with values of the data set.
+            log.error("listener failed to receive an instance", extra={"cause": type(error).__name__})
             return CANNOT_UNDERSTAND
         return SUCCESS
 
-    def _take_report(self, event: evt.Event) -> tuple[int, None]:
+    def _answer_event_report(self, event: evt.Event) -> tuple[int, None]:
         return answer_event_report(event, RetrieveInbox(self._settings.data_dir))
+
+
+def _receive_into(spool_dir: Path) -> Callable[[], None]:
+    """Make pynetdicom write received data sets as files into the spool, in chunks; returns a function that restores the settings.
+
+    pynetdicom has no public setting for this. It writes chunks only if its private flag `STORE_RECV_CHUNKED_DATASET` is set, and then into
+    Python's temporary folder. That folder must be the spool, so that accepting an instance is an atomic rename on one file system. Both
+    settings are global: they apply to every user of pynetdicom and tempfile in this process.
+    """
+    former = tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET
+    tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET = str(spool_dir), True
+
+    def restore() -> None:
+        tempfile.tempdir, _config.STORE_RECV_CHUNKED_DATASET = former
+
+    return restore
 
 
 def _entity(settings: Settings) -> AE:
@@ -123,7 +143,7 @@ def _entity(settings: Settings) -> AE:
     entity.require_called_aet = settings.require_called_ae
     entity.require_calling_aet = list(settings.calling_ae_titles)
     entity.add_supported_context(Verification)
-    # The archive calls as SCP of the service whose SCU we are (PS3.4 J.3.3): the roles are the other way round.
+    # An archive that reports a commitment is the SCP of the service and calls its SCU, so the roles are reversed (PS3.4 J.3.3).
     entity.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
     for sop_class in (context.abstract_syntax for context in AllStoragePresentationContexts):
         if sop_class is not None:
@@ -142,4 +162,4 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
 
 
 def _log_rejection(event: evt.Event) -> None:
-    log.warning("association rejected", extra={"calling_ae": event.assoc.requestor.ae_title})
+    log.warning("listener rejected an association", extra={"calling_ae": event.assoc.requestor.ae_title})

@@ -27,7 +27,7 @@ _UID_CHARACTERS = frozenset("0123456789.")
 
 @dataclass(frozen=True)
 class Part10:
-    """A readable DICOM file: its elements (large values stay on the disk) and where its data set begins."""
+    """A readable DICOM file: its elements (large values stay on the disk) and the offset of its data set in bytes."""
 
     dataset: pydicom.FileDataset
     meta: FileMetaDataset
@@ -40,14 +40,14 @@ def read_part10(path: Path, max_inflated_bytes: int) -> Part10:
     Parameters
     ----------
     max_inflated_bytes
-        What a data set of the deflated transfer syntax may unfold to.
+        Limit for the inflated size of a data set in the deflated transfer syntax.
 
     Raises
     ------
     Unparsable
         No preamble, no transfer syntax, damaged elements, or a UID that identifies the object is absent or malformed.
     InstanceTooLarge
-        A deflated data set unfolds to more than allowed.
+        A deflated data set inflates to more than this limit.
     """
     with translate_errors(Unparsable, "the data set cannot be read"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -67,12 +67,12 @@ def read_part10(path: Path, max_inflated_bytes: int) -> Part10:
 
 
 def copy_with_meta(source: Path, part10: Part10, target: IO[bytes], calling_ae: str) -> str:
-    """Write a file again with the sender's AE title in its file meta; the data set stays as it is, byte by byte.
+    """Write a file again with the sender's AE title in its file meta; the bytes of the data set stay as they are.
 
     Parameters
     ----------
     calling_ae
-        For (0002,0016) SourceApplicationEntityTitle; empty where the sender has none.
+        For (0002,0016) SourceApplicationEntityTitle; empty if the sender has none.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def copy_with_meta(source: Path, part10: Part10, target: IO[bytes], calling_ae: 
 
 
 def _check_inflated_size(path: Path, offset: int, limit: int) -> None:
-    # pydicom unfolds the whole data set into memory, and a megabyte can unfold to a gigabyte.
+    # pydicom inflates the whole data set in memory, and a megabyte can inflate to a gigabyte.
     inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
     with path.open("rb") as file:
         file.seek(offset)
@@ -104,5 +104,5 @@ def _check_inflated_size(path: Path, offset: int, limit: int) -> None:
         while pending:
             size += len(inflater.decompress(pending, BLOCK_BYTES))
             if size > limit:
-                raise InstanceTooLarge(f"unfolds to more than {limit} bytes")
+                raise InstanceTooLarge(f"the data set inflates to more than {limit} bytes")
             pending = inflater.unconsumed_tail or file.read(BLOCK_BYTES)

@@ -1,1 +1,1 @@
-"""Conclusions as DICOM objects: structured report, heatmap picture, corrected instance. Equal input, equal bytes."""
+"""Conclusions as DICOM objects: structured reports, heatmaps, presentation states, corrected instances. Equal input gives equal bytes."""

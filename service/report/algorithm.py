@@ -1,4 +1,4 @@
-"""Which of a study's models said something, in the words of PS3.16 TID 4019 (Algorithm Identification)."""
+"""The models of a study as PS3.16 TID 4019 (Algorithm Identification) describes them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.report.identity import MANUFACTURER, software_version
 
 @dataclass(frozen=True)
 class Algorithm:
-    """Name, version and parameters of what produced an answer."""
+    """Name, version and parameters of the algorithm that produced a result."""
 
     name: str
     version: str
@@ -24,7 +24,7 @@ def find_model(models: Sequence[ModelIdentity], task: str) -> ModelIdentity | No
 
 
 def find_algorithm(models: Sequence[ModelIdentity], task: str) -> Algorithm:
-    """The algorithm for `task`; this software itself where no model came to speak, as on an image that could not be decoded."""
+    """The algorithm for `task`; this software itself if no model ran, as on an image that could not be decoded."""
     model = find_model(models, task)
     return name_algorithm(model) if model else Algorithm(MANUFACTURER, software_version())
 
@@ -35,7 +35,7 @@ def name_algorithm(model: ModelIdentity) -> Algorithm:
 
 
 def describe_model(model: ModelIdentity) -> str:
-    """One line that names a model beyond doubt."""
+    """One line that identifies a model."""
     return f"{model.name} {model.version}, sha256 {model.sha256}, calibration {model.calibration}"
 
 

@@ -1,4 +1,4 @@
-"""What a Mammography CAD SR says of each image: PS3.16 TID 4003 (impression), 4006 (single image finding) and what they include."""
+"""Findings of each image in a Mammography CAD SR: PS3.16 TID 4003 (impression), 4006 (single image finding) and included templates."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ NO_CERTAINTY = -1.0
 
 
 def build_impression(conclusion: Conclusion, image: ImageFinding, name: str, position: Sequence[int]) -> Dataset | None:
-    """TID 4003: one container for an image of which there is something to say; None where there is nothing.
+    """TID 4003: one container for an image with findings; None for an image without.
 
     Parameters
     ----------
     name
-        What people call the image in this report.
+        Name of the image in the text of this report.
     position
-        Of its entry in the image library, from the root.
+        Position of its entry in the image library, from the root.
     """
     correction = next((each for each in conclusion.corrections if each.sop_instance_uid == image.sop_instance_uid), None)
     required: list[Dataset] = []
@@ -67,7 +67,7 @@ def build_impression(conclusion: Conclusion, image: ImageFinding, name: str, pos
 
 
 def describe_impression(relationship: str, text: str, models: Sequence[ModelIdentity]) -> Iterator[Dataset]:
-    """TID 4002 rows 5 and 11: an impression in words, and every algorithm that took part in it."""
+    """TID 4002 rows 5 and 11: an impression as text, and every algorithm that took part in it."""
     yield make_text(relationship, concepts.IMPRESSION_DESCRIPTION, text)
     for algorithm in [name_algorithm(model) for model in models] or [find_algorithm((), "")]:
         yield from identify_algorithm(relationship, algorithm)
@@ -82,12 +82,12 @@ def identify_algorithm(relationship: str, algorithm: Algorithm) -> Iterator[Data
 
 
 def density_of(image: ImageFinding) -> Density:
-    """Breast composition seen in one image."""
+    """Breast composition that the pixels of one image show."""
     return Density(image.density.value) if image.density else Density.UNKNOWN
 
 
 def describe_image(conclusion: Conclusion, image: ImageFinding, correction: LabelCorrection | None, name: str) -> str:
-    """What the pixels of an image show and how that compares with its header, in sentences."""
+    """What the pixels of an image show, and how its header agrees with them, in sentences."""
     sentences = [f"{name}: pixels show {_value(image.laterality)} {_value(image.view)}, composition {_value(image.density)}."]
     if image.cancer_score is not None:
         kind = "" if is_calibrated(image.models) else " (not calibrated)"
@@ -98,7 +98,7 @@ def describe_image(conclusion: Conclusion, image: ImageFinding, correction: Labe
             sentences.append(f"Score {image.cancer_score:.3f}{kind}; no operating point is set.")
     if correction and correction.changes_something:
         sentences.append(
-            f"InstanceHeader says {correction.declared_laterality} {correction.declared_view}: {correction.kind}. {correction.reason}"
+            f"Header declares {correction.declared_laterality} {correction.declared_view}: {correction.kind}. {correction.reason}"
         )
     return " ".join(sentences)
 
@@ -106,8 +106,8 @@ def describe_image(conclusion: Conclusion, image: ImageFinding, correction: Labe
 def _region(conclusion: Conclusion, image: ImageFinding, name: str, position: Sequence[int]) -> Dataset:
     """The region under the heatmap's peak: TID 4006 rows 6, 8 and 17 with TID 4021 and 4013.
 
-    It is a selected region: the network does not tell a mass from calcifications, so no kind of lesion is claimed. A probability of
-    cancer may not stand at a selected region (row 7); its certainty is the image's score.
+    It is a selected region: the network does not distinguish a mass from calcifications, so no kind of lesion is claimed. A selected
+    region may not have a probability of cancer (row 7); its certainty is the score of the image.
     """
     assert image.peak is not None and image.cancer_score is not None
     selected = make_reference(SELECTED_FROM, position)
@@ -149,7 +149,7 @@ def _wrong_label(conclusion: Conclusion, image: ImageFinding, correction: LabelC
 
 
 def _composition(conclusion: Conclusion, image: ImageFinding, name: str) -> Dataset:
-    """Breast composition seen in one image: TID 4006 row 9 with TID 4007 row 1.
+    """Breast composition that one image shows: TID 4006 row 9 with TID 4007 row 1.
 
     The template has no row for the side: Laterality modifies the concept, as PS3.16 6.2.4 lets any content item be post-coordinated.
     """
@@ -174,7 +174,7 @@ def _finding(
     certainty: float,
     properties: Iterable[Dataset],
 ) -> Dataset:
-    """TID 4006 rows 1 to 6, and the rows that its value asks for."""
+    """TID 4006 rows 1 to 6, and the rows that its value requires."""
     children = [make_code(HAS_CONCEPT_MOD, concepts.RENDERING_INTENT, intent), *tracking]
     children += identify_algorithm(HAS_PROPERTIES, algorithm)
     if certainty != NO_CERTAINTY:

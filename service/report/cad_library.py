@@ -1,4 +1,4 @@
-"""The images of a Mammography CAD SR with what their headers say of them (PS3.16 TID 4020, CAD Image Library Entry)."""
+"""The images of a Mammography CAD SR with the labels that their headers declare (PS3.16 TID 4020, CAD Image Library Entry)."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ SIDES = {side.value: side for side in BREAST_CODES}
 
 
 def is_image(source: Dataset) -> bool:
-    """Tell whether SR may speak of it as an IMAGE (PS3.3 C.18.4)."""
+    """Tell whether SR may reference the instance as an IMAGE (PS3.3 C.18.4)."""
     return "Rows" in source
 
 
 def build_library(images: Sequence[Dataset]) -> Dataset:
-    """TID 4000 rows 3 and 4. What the pixels say stands in the findings: a library quotes the images as they are."""
+    """TID 4000 rows 3 and 4. The library has the declared labels of the images; the findings have those that the pixels show."""
     entries = [make_image(CONTAINS, image, _context(image)) for image in images]
     return make_container(CONTAINS, concepts.IMAGE_LIBRARY, entries)
 
 
 def _context(image: Dataset) -> Iterator[Dataset]:
-    """Rows 2 to 12; a value that is absent, or no value of its kind, has no row."""
+    """Rows 2 to 12; a value that is absent or malformed has no row."""
     side = read_term(image, "ImageLaterality")
     if side in SIDES:
         yield make_code(HAS_ACQ_CONTEXT, concepts.IMAGE_LATERALITY, concept(BREAST_CODES[SIDES[side]]))

@@ -1,4 +1,4 @@
-"""What a Mammography CAD SR says of the work itself: what ran, what failed, what was not tried (PS3.16 TID 4015 to 4018, CID 6042)."""
+"""Summaries of a Mammography CAD SR: which algorithms ran, failed or were not attempted (PS3.16 TID 4015 to 4018, CID 6042)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Attempt:
     what
         Its code (CID 6014 for a detection, CID 6043 for an analysis).
     task
-        Of the model that does it.
+        Task of the model that does it.
     succeeded, failed
         SOP Instance UIDs; an image on which it was not attempted is in neither (PS3.16 TID 4015).
     """
@@ -54,8 +54,8 @@ class Work:
 def list_work(conclusion: Conclusion, library: Mapping[str, Sequence[int]]) -> Work:
     """What was attempted on the images of the library.
 
-    An image that could not be decoded failed in everything; one that was out of scope was not attempted at all. Without an operating
-    point nothing can be detected, whatever the scores are. Labels are compared only where the pixels were read.
+    On an image that could not be decoded everything failed; on an ineligible image nothing was attempted. Without an operating point
+    nothing can be detected, whatever the scores are. Labels are compared only if the networks read the pixels.
     """
     images = [image for image in conclusion.images if image.sop_instance_uid in library]
     failed = [image for image in images if image.state is InstanceState.FAILED]
@@ -93,24 +93,24 @@ def _summarise(
 ) -> Dataset:
     summary, successful, failed, performed = names
 
-    def tell(attempt: Attempt, uids: Sequence[str]) -> Dataset:
+    def describe(attempt: Attempt, uids: Sequence[str]) -> Dataset:
         algorithm = identify_algorithm(HAS_PROPERTIES, find_algorithm(conclusion.models, attempt.task))
         images = [make_reference(HAS_PROPERTIES, library[uid]) for uid in uids]
         return make_code(CONTAINS, performed, attempt.what, [*algorithm, *images])
 
-    well = [tell(attempt, attempt.succeeded) for attempt in attempts if attempt.succeeded]
-    badly = [tell(attempt, attempt.failed) for attempt in attempts if attempt.failed]
-    children = [make_container(INFERRED_FROM, successful, well)] if well else []
-    if badly:
-        children.append(make_container(INFERRED_FROM, failed, badly))
-    return make_code(CONTAINS, summary, _status(bool(well), bool(badly)), children)
+    succeeded = [describe(attempt, attempt.succeeded) for attempt in attempts if attempt.succeeded]
+    failures = [describe(attempt, attempt.failed) for attempt in attempts if attempt.failed]
+    children = [make_container(INFERRED_FROM, successful, succeeded)] if succeeded else []
+    if failures:
+        children.append(make_container(INFERRED_FROM, failed, failures))
+    return make_code(CONTAINS, summary, _status(bool(succeeded), bool(failures)), children)
 
 
-def _status(well: bool, badly: bool) -> CodedConcept:
+def _status(any_succeeded: bool, any_failed: bool) -> CodedConcept:
     """CID 6042."""
-    if well:
-        return concepts.PARTIALLY_SUCCEEDED if badly else concepts.SUCCEEDED
-    return concepts.FAILED if badly else concepts.NOT_ATTEMPTED
+    if any_succeeded:
+        return concepts.PARTIALLY_SUCCEEDED if any_failed else concepts.SUCCEEDED
+    return concepts.FAILED if any_failed else concepts.NOT_ATTEMPTED
 
 
 def _uids(images: Sequence[ImageFinding]) -> tuple[str, ...]:

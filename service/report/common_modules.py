@@ -1,4 +1,4 @@
-"""What all produced objects have in common: patient and study as in the source, our equipment, times of the conclusion."""
+"""Modules that all produced objects share: patient and study as in the source, our equipment, the time of the conclusion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REQUIRED = (
     "StudyID",
     "AccessionNumber",
 )
-"""Type 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): empty where the source has none."""
+"""Type 2 of the Patient and General Study modules (PS3.3 C.7.1.1, C.7.2.1): empty if the source has none."""
 OPTIONAL = (
     "SpecificCharacterSet",
     "TimezoneOffsetFromUTC",
@@ -67,9 +67,9 @@ def dicom_date_time(moment: datetime) -> tuple[str, str]:
 
 
 def local_time(source: Dataset, moment: datetime) -> datetime:
-    """`moment` by the clock of the source: DA and TM have no zone of their own (PS3.3 C.12.1.1.8).
+    """`moment` in the time zone of the source: DA and TM have no zone of their own (PS3.3 C.12.1.1.8).
 
-    That is the offset which the source declares, else this machine's zone.
+    The zone is the offset that the source declares, else that of this machine.
     """
     offset = str(source.get("TimezoneOffsetFromUTC") or "")
     try:
@@ -81,7 +81,7 @@ def local_time(source: Dataset, moment: datetime) -> datetime:
 
 
 def file_meta(target: Dataset, transfer_syntax_uid: str) -> FileMetaDataset:
-    """File meta information, complete so that writing adds nothing of the writer's own (PS3.10 7.1)."""
+    """Complete file meta information, so that pydicom adds nothing when it writes the file (PS3.10 7.1)."""
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\x00\x01"
     meta.MediaStorageSOPClassUID = target.SOPClassUID

@@ -1,4 +1,4 @@
-"""Content items of a structured report, by hand (PS3.3 C.17.3): what highdicom has no template for is built from these."""
+"""Content items of a structured report (PS3.3 C.17.3), for templates that highdicom does not have."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def make_text(relationship: str, name: CodedConcept, text: str) -> Dataset:
 
 
 def make_number(relationship: str, name: CodedConcept, value: float | str, units: CodedConcept) -> Dataset:
-    """A NUM. A string is written as it stands."""
+    """A NUM. A string is written unchanged."""
     measured = Dataset()
     measured.NumericValue = value if isinstance(value, str) else f"{value:.6g}"
     measured.MeasurementUnitsCodeSequence = [_code(units)]
@@ -107,12 +107,12 @@ def make_reference(relationship: str, position: Sequence[int]) -> Dataset:
 
 
 def plain_text(text: str) -> str:
-    """`text` in the one repertoire that every character set of a source includes (ISO 646)."""
+    """`text` in ISO 646, which every character set of a source includes; other characters become question marks."""
     return text.encode("ascii", "replace").decode()
 
 
 def as_plain(item: Dataset) -> Dataset:
-    """The same content as plain datasets: highdicom's own classes refuse to be compared with what an archive sends back."""
+    """The same content as plain datasets: highdicom's own classes cannot be compared with a report that an archive sends back."""
     plain = Dataset()
     for element in item:
         if element.VR == "SQ":
@@ -129,9 +129,9 @@ def _make(relationship: str, value_type: str, name: CodedConcept | None, childre
     item.ValueType = value_type
     if name is not None:
         item.ConceptNameCodeSequence = [_code(name)]
-    held = list(children)
-    if held:
-        item.ContentSequence = held
+    content = list(children)
+    if content:
+        item.ContentSequence = content
     return item
 
 

@@ -1,6 +1,6 @@
 """Build a mammogram with corrected labels, or with its former labels again; pixels stay as they are, former values are recorded.
 
-Rules: docs/dicom.md. `service.report.label_changes` says which attributes get which values.
+Rules: docs/dicom.md, sections 1 and 2. `service.report.label_changes` says which attributes get which values.
 """
 
 from __future__ import annotations

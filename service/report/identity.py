@@ -1,4 +1,4 @@
-"""Who made an object: the marks that every produced object carries."""
+"""The names and UIDs by which every produced object identifies this software."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NOT_A_DIAGNOSIS = "Computed by software, not reviewed by a person. Not a diagnos
 
 
 def software_version() -> str:
-    """The installed distribution's version, ``0`` in a tree that is not installed."""
+    """The version of the installed distribution; ``0`` in a source tree that is not installed."""
     try:
         return version("mammotriage")
     except PackageNotFoundError:

@@ -1,7 +1,7 @@
 """The new attribute values of one corrected image, shared by all correction modes.
 
-Rules: docs/dicom.md. `service.domain.policy` decides whether an image may be corrected; this module turns a decision into values.
-`corrected_instance` builds objects from them, an archive's own API receives them, and the read-back compares with them.
+Rules: docs/dicom.md, section 1. `service.domain.policy` decides whether an image may be corrected; this module turns a decision into
+values. `corrected_instance` builds objects from them, an archive's own API receives them, and the read-back compares with them.
 """
 
 from __future__ import annotations

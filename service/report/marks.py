@@ -1,4 +1,4 @@
-"""Which images bear a mark: one rule for the CAD report and for the presentation state, so that the two never disagree."""
+"""Which images have a mark: one rule for the CAD report and the presentation state, so that the two always agree."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from service.domain.findings import Agreement, Conclusion, CorrectionKind, Image
 def is_marked(conclusion: Conclusion, finding: ImageFinding) -> bool:
     """Tell whether the image's score and the peak of its heatmap both reach the operating point.
 
-    The peak alone marks something in almost every image, and a score alone does not say where.
+    The peak alone would mark a region in almost every image, and the score alone has no position.
     """
     threshold, score, peak = conclusion.threshold, finding.cancer_score, finding.peak
     if threshold is None or score is None or peak is None:
@@ -17,6 +17,6 @@ def is_marked(conclusion: Conclusion, finding: ImageFinding) -> bool:
 
 
 def has_wrong_label(correction: LabelCorrection) -> bool:
-    """Tell whether a label itself is contradicted; the side of a mirrored picture is right, its orientation is not."""
+    """Tell whether the pixels contradict a label itself; in a mirrored image the side is right and the orientation is wrong."""
     side = correction.laterality is Agreement.CONTRADICT and correction.kind is not CorrectionKind.MIRRORED
     return side or correction.view is Agreement.CONTRADICT

@@ -1,4 +1,4 @@
-"""What a report says of the study, of each breast and of each image: measurement groups of PS3.16 TID 1501."""
+"""Measurement groups of the report for the study, each breast and each image (PS3.16 TID 1501)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ OUTCOMES = {
 
 
 def study_group(conclusion: Conclusion) -> MeasurementsAndQualitativeEvaluations:
-    """Score, operating point, triage flag, density and labels of the study; that this is no diagnosis; which models spoke."""
+    """Score, operating point, triage flag, density and labels of the study; its models, and that the report is not a diagnosis."""
     measurements = _score(conclusion.score, conclusion.models)
     if conclusion.threshold is not None:
         measurements.append(_number(concepts.OPERATING_POINT, conclusion.threshold))
@@ -72,7 +72,7 @@ def breast_group(conclusion: Conclusion, breast: BreastFinding) -> MeasurementsA
 
 
 def image_group(conclusion: Conclusion, image: ImageFinding, source: Dataset) -> MeasurementsAndQualitativeEvaluations:
-    """Labels, density and score of one image and how its header compares; or why it has none."""
+    """Labels, density and score of one image, and how its header agrees with them; or the reason why it has none."""
     uid = image.sop_instance_uid
     correction = next((each for each in conclusion.corrections if each.sop_instance_uid == uid), None)
     labels = (("view", image.view), ("laterality", image.laterality), ("density", image.density))
@@ -124,7 +124,7 @@ def _group(
 
 
 def _score(score: float | None, models: Sequence[ModelIdentity]) -> list[Measurement]:
-    """A calibrated score is a probability of cancer (111047, DCM); a raw one must not be called that."""
+    """A calibrated score is a probability of cancer (111047, DCM); a raw score has a private concept."""
     if score is None:
         return []
     algorithm = _algorithm(models, "cancer")
@@ -156,8 +156,8 @@ def _agreement(correction: LabelCorrection) -> list[QualitativeEvaluation]:
 def _describe_correction(correction: LabelCorrection) -> list[str]:
     """Both labels, the kind of difference and its reason; the evidence; why the correction is blocked."""
     declared = f"{correction.declared_laterality} {correction.declared_view}"
-    seen = f"{correction.pixel_laterality} {correction.pixel_view}"
-    sentences = [f"Declared {declared}, pixels show {seen}; {correction.kind or 'no difference'}: {correction.reason}"]
+    shown = f"{correction.pixel_laterality} {correction.pixel_view}"
+    sentences = [f"Declared {declared}, pixels show {shown}; {correction.kind or 'no difference'}: {correction.reason}"]
     sentences += [f"Evidence, {each.code}: {each.text}" for each in correction.evidence]
     if correction.kind is not None and correction.blocked_reason:
         sentences.append(f"Reported only: {correction.blocked_reason}")
@@ -165,7 +165,7 @@ def _describe_correction(correction: LabelCorrection) -> list[str]:
 
 
 def _reference(source: Dataset) -> ContentItem:
-    """A pointer to what the group speaks of; what has no pixels is no image to SR (PS3.3 C.18.4)."""
+    """The reference to the image of the group; an instance without pixels is not an IMAGE in SR (PS3.3 C.18.4)."""
     if "Rows" in source:
         return SourceImageForMeasurementGroup(source.SOPClassUID, source.SOPInstanceUID)
     return CompositeContentItem(concepts.SOURCE, source.SOPClassUID, source.SOPInstanceUID, CONTAINS)

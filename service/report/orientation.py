@@ -1,4 +1,4 @@
-"""Which way the patient lies in the picture: Patient Orientation from what the pixels show (PS3.3 C.7.6.1.1.1, C.8.11.7.1.8)."""
+"""Patient Orientation from the layout of the pixels (PS3.3 C.7.6.1.1.1, C.8.11.7.1.8)."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ DOWNWARDS = {
     View.LM: "F",
     View.LMO: "F",
 }
-"""Head to feet part of the way down the picture; a CC picture looks along it."""
+"""The head to feet part of the column direction; a CC image looks along that axis, so it has none."""
 LATERAL_ONLY = frozenset({View.ML, View.LM})
-"""Views that look along the left to right direction, which their pictures then do not show."""
+"""Views that look along the left to right axis, so that their images do not show it."""
 MEDIAL = {Laterality.R: "L", Laterality.L: "R"}
-"""Where the middle of the body lies, seen from a breast."""
+"""Direction from a breast towards the middle of the body."""
 
 
 def patient_orientation(view: View, side: Laterality, chest_wall_right: bool | None) -> tuple[str, str] | None:
-    """Direction of rows and of columns, from the pixels' layout; None where the layout or a label is unknown.
+    """Direction of rows and of columns, from the layout of the pixels; None if the layout or a label is unknown.
 
-    Rows run towards the chest wall (P) or away from it (A). Columns run down the picture: from lateral to medial, and to the feet
-    where the view shows them; that the axilla is up is the way in which mammograms are shown, the pixels do not prove it.
+    Rows run towards the chest wall (P) or away from it (A). Columns run down the image: from lateral to medial, and to the feet if the
+    view shows them. That the axilla is at the top is a convention of mammography; the pixels do not prove it.
     """
     if chest_wall_right is None or view not in DOWNWARDS or side not in MEDIAL:
         return None
@@ -36,18 +36,18 @@ def patient_orientation(view: View, side: Laterality, chest_wall_right: bool | N
 def correct_patient_orientation(
     declared: object, view: View, side: Laterality, chest_wall_right: bool | None, former_view: View = View.UNKNOWN
 ) -> tuple[str, str] | tuple[()] | None:
-    """What a declared orientation has to become so that it fits the labels and the layout of the pixels.
+    """The orientation that fits the labels and the layout of the pixels, as close to the declared one as possible.
 
     Parameters
     ----------
     former_view
-        The view that was declared: where it was an oblique one and the picture looks along head to feet, the feet came from it.
+        The view that was declared. If it was oblique and the new view looks along head to feet, the head or feet direction is dropped.
 
     Returns
     -------
     tuple
-        Directions of rows and columns; what was declared is kept as far as it fits, since it may be finer (``P\\FL``) than what the
-        pixels show. ``()``: nothing valid was declared, and nothing can be derived. None: it may stay as it is.
+        Directions of rows and columns. Declared directions are kept as far as they fit, because they may be finer (``P\\FL``) than those
+        that the pixels show. ``()``: the declared value is not valid and none can be derived. None: the declared value is right.
     """
     derived = patient_orientation(view, side, chest_wall_right)
     if not is_valid_orientation(declared):
@@ -60,7 +60,7 @@ def correct_patient_orientation(
             rows = rows if rows[0] == derived[0] else derived[0]
             columns = columns if set(derived[1]) <= set(columns) else derived[1]
     else:
-        # Without a view the letters that the pixels do speak of are put right, the others stand.
+        # Without a view only the directions that the pixels show are corrected; the others stay.
         if chest_wall_right is not None and rows[0] in "AP" and rows[0] != _rows(chest_wall_right):
             rows = _rows(chest_wall_right)
         if side in MEDIAL:
@@ -69,14 +69,14 @@ def correct_patient_orientation(
 
 
 def is_valid_orientation(value: object) -> TypeGuard[Sequence[str]]:
-    """Two directions, each of one to three of the letters A P R L H F, no letter beside its opposite."""
+    """Two directions, each of one to three of the letters A P R L H F, none together with its opposite."""
     if isinstance(value, str | bytes) or not isinstance(value, Sequence):
         return False
     return len(value) == 2 and all(re.fullmatch(r"(?!.*(?:A.*P|P.*A|R.*L|L.*R|H.*F|F.*H|(.).*\1))[APRLHF]{1,3}", str(way)) for way in value)
 
 
 def describes(declared: Sequence[str], derived: tuple[str, str]) -> bool:
-    """Tell whether a valid declared orientation, perhaps a finer one such as ``P\\FL``, says what the pixels show."""
+    """Tell whether a valid declared orientation, perhaps a finer one such as ``P\\FL``, agrees with the pixels."""
     return declared[0][0] == derived[0] and set(derived[1]) <= set(declared[1])
 
 

@@ -1,4 +1,4 @@
-"""What stood in an image before it was changed, and who changed it (PS3.3 C.12.1.1.9 and C.12.1.1.5)."""
+"""Records of a change: the former values of an image, and the equipment that changed it (PS3.3 C.12.1.1.9 and C.12.1.1.5)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DESCRIPTION_CHARACTERS = 1024
 
 
 def shallow_copy(source: Dataset) -> Dataset:
-    """A dataset of its own that shares the source's values: pixels are not copied, unread text is written back byte for byte."""
+    """A new dataset that shares the values of the source: pixels are not copied, and undecoded text keeps its bytes."""
     items = ((tag, source.get_item(tag)) for tag in source.keys())  # noqa: SIM118  (iterating a dataset decodes its elements)
     # Setting an attribute changes the element in place, so a decoded element must not be shared.
     copied = Dataset({tag: item if isinstance(item, RawDataElement) else copy(item) for tag, item in items})
@@ -36,9 +36,9 @@ def shallow_copy(source: Dataset) -> Dataset:
 
 
 def put(dataset: Dataset, keyword: str, value: object) -> None:
-    """Set an attribute anew, or take it away where the value is None.
+    """Set an attribute, or remove it if the value is None.
 
-    What stood there goes first: it may have a VR of its own, which setting its value would keep, and may be shared.
+    The former element is removed first: setting its value would keep its VR, which may be wrong, and change an element that is shared.
     """
     if keyword in dataset:
         del dataset[keyword]
@@ -47,10 +47,10 @@ def put(dataset: Dataset, keyword: str, value: object) -> None:
 
 
 def record_former(before: Dataset, keywords: Iterable[str], moment: datetime) -> Dataset:
-    """The Original Attributes item that tells what `before` said under some keywords.
+    """The Original Attributes item with the values that `before` has under some keywords.
 
-    Values are taken over as they stand, undecoded. An attribute that was absent or empty is there with zero length, and so is one whose
-    value broke its VR or VM: that value stands in the Nonconforming Modified Attributes Sequence, as bytes.
+    Values are copied undecoded. An attribute that was absent or empty gets zero length, and so does one whose value breaks the rules of
+    its VR or VM: the bytes of that value are in the Nonconforming Modified Attributes Sequence.
     """
     former = Dataset(parent_encoding=before.original_character_set or "iso8859")
     _encode_like(former, before)
@@ -77,7 +77,7 @@ def record_former(before: Dataset, keywords: Iterable[str], moment: datetime) ->
 def equipment(moment: datetime, models: Iterable[ModelIdentity], description: str) -> Dataset:
     """The Contributing Equipment item of this software, with the hashes of its models as versions.
 
-    The description may hold a person's name and words in any script, which the character set of the image need not have.
+    The description may contain a person's name and text in any script, which the character set of the image need not include.
     """
     item = Dataset()
     text = "".join(letter if letter.isprintable() else " " for letter in description)[:DESCRIPTION_CHARACTERS]
@@ -94,34 +94,34 @@ def equipment(moment: datetime, models: Iterable[ModelIdentity], description: st
 
 
 def append(dataset: Dataset, keyword: str, item: Dataset) -> None:
-    """Add an item to a sequence that may be shared with another dataset; what stands there is kept.
+    """Add an item to a sequence that may be shared with another dataset; the former items are kept.
 
     Raises
     ------
     UnreadableRecord
-        What stands there is no sequence that can be read, so it could not be kept.
+        The present value is not a readable sequence, so it could not be kept.
     """
     former = read(dataset, keyword)
     if former is None and keyword in dataset and not _is_empty(dataset, keyword):
-        raise UnreadableRecord(f"{keyword} cannot be read, so it cannot be added to")
+        raise UnreadableRecord(f"{keyword} cannot be read, so it cannot be extended")
     if former and not isinstance(former, Items):
-        raise UnreadableRecord(f"{keyword} is no sequence, so it cannot be added to")
+        raise UnreadableRecord(f"{keyword} is not a sequence, so it cannot be extended")
     put(dataset, keyword, Items([*(deepcopy(each) for each in former or ()), item]))
 
 
 def stored_bytes(dataset: Dataset, keyword: str) -> bytes:
-    """A value as it stands in the file; b"" for a sequence."""
+    """The bytes of a value in the file; b"" for a sequence."""
     item = dataset.get_item(keyword)
     return b"" if isinstance(item.value, Items) else _bytes(item)
 
 
 def is_readable_sequence(dataset: Dataset, keyword: str) -> bool:
-    """Tell whether an attribute is a sequence, also one without items."""
+    """Tell whether an attribute is a sequence, even one without items."""
     return _is_empty(dataset, keyword) or isinstance(read(dataset, keyword), Items)
 
 
 def is_code_string(value: str) -> bool:
-    """Tell whether a single value keeps the rules of VR CS (PS3.5 6.2)."""
+    """Tell whether a single value follows the rules of VR CS (PS3.5 6.2)."""
     return CODE_STRING.fullmatch(value) is not None
 
 
@@ -136,7 +136,7 @@ def _encode_like(target: Dataset, source: Dataset) -> None:
 
 
 def _conforms(dataset: Dataset, keyword: str) -> bool:
-    """Tell whether a value keeps the rules of its VR and VM, so that it may stand as it is in a Modified Attributes Sequence."""
+    """Tell whether a value follows the rules of its VR and VM, so that a Modified Attributes Sequence may contain it."""
     item = dataset.get_item(keyword)
     declared, demanded = item.VR, dictionary_VR(keyword)
     if declared not in (None, "UN", demanded):
@@ -164,7 +164,7 @@ def _malformed(item: DataElement | RawDataElement) -> Dataset:
 
 
 def _bytes(item: DataElement | RawDataElement) -> bytes:
-    """The value as it stands in the file; of a value that was decoded already, what can still be said."""
+    """The bytes of a value in the file; for a value that is already decoded, its text as bytes."""
     if isinstance(item, RawDataElement) or isinstance(item.value, bytes):
         return bytes(item.value or b"")
     if item.value is None:

@@ -1,4 +1,4 @@
-"""The mark on an image as a Grayscale Softcopy Presentation State (PS3.3 A.33.1): lines over the image, which itself stays untouched."""
+"""The mark on an image as a Grayscale Softcopy Presentation State (PS3.3 A.33.1): lines over the image, which is not changed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from service.report.uids import derive_series_uid, marks_uid
 SERIES_NUMBER = 9004
 LAYER = "MARKS"
 RADIUS = 0.03
-"""Of the circle that stands for an outline which could not be drawn, as a part of the image's shorter side."""
+"""Radius of the circle that replaces a missing outline, as a fraction of the shorter side of the image."""
 GRAYSCALE = frozenset({"MONOCHROME1", "MONOCHROME2"})
 
 
@@ -31,11 +31,11 @@ def build_marks(conclusion: Conclusion, finding: ImageFinding, source: Dataset) 
     Parameters
     ----------
     conclusion
-        The study's answer; gives the time and the operating point.
+        The conclusion of the study; gives the time and the operating point.
     finding
-        The image's answer.
+        The finding of the image.
     source
-        InstanceHeader of the image. Its own grey scale is repeated here: a presentation state replaces that of the image (PS3.4 N.2.1).
+        Header of the image. Its grey scale is copied, because that of a presentation state replaces it (PS3.4 N.2.1).
 
     Returns
     -------
@@ -51,7 +51,7 @@ def build_marks(conclusion: Conclusion, finding: ImageFinding, source: Dataset) 
     if not is_marked(conclusion, finding) or peak is None:
         raise NothingToMark("no region of the image reaches the operating point")
     if read_term(source, "PhotometricInterpretation") not in GRAYSCALE:
-        raise NothingToMark("the image is not a grayscale one")
+        raise NothingToMark("the image is not grayscale")
     moment = local_time(source, conclusion.concluded_at)
     state = Dataset()
     copy_patient_and_study(source, state)
@@ -60,7 +60,7 @@ def build_marks(conclusion: Conclusion, finding: ImageFinding, source: Dataset) 
     state.SOPClassUID = GrayscaleSoftcopyPresentationStateStorage
     state.SOPInstanceUID = marks_uid(conclusion, finding)
     state.Modality = "PR"
-    # The module has no side of an image, only one of the series (PS3.3 C.7.3.1): each breast has its own.
+    # The module has the laterality of a series and not of an image (PS3.3 C.7.3.1), so each breast has a series of its own.
     side = finding.laterality.value if finding.laterality and finding.laterality.value in ("R", "L") else ""
     state.SeriesInstanceUID = derive_series_uid(conclusion.study_instance_uid, f"gsps:{side}")
     state.SeriesNumber = SERIES_NUMBER
@@ -103,7 +103,7 @@ def _displayed_area(source: Dataset) -> Dataset:
 
 
 def _aspect_ratio(source: Dataset) -> list[str]:
-    """Vertical to horizontal size of a pixel, as the image declares it; square where it says nothing."""
+    """Vertical to horizontal size of a pixel as the image declares it; square if it declares none."""
     stated = read_text(source, "PixelAspectRatio").split("\\")
     return stated if len(stated) == 2 and all(value.isdigit() and int(value) for value in stated) else ["1", "1"]
 
@@ -118,7 +118,7 @@ def _layer() -> Dataset:
 
 
 def _annotation(finding: ImageFinding, peak: Peak, source: Dataset) -> Dataset:
-    """The outline, or a circle, with a line of text beside it (PS3.3 C.10.5)."""
+    """The outline, or a circle, with a line of text next to it (PS3.3 C.10.5)."""
     rows, columns = int(source.Rows), int(source.Columns)
     graphic = Dataset()
     graphic.GraphicAnnotationUnits = "PIXEL"
@@ -152,12 +152,12 @@ def _legend(finding: ImageFinding) -> str:
 
 
 def _grey_scale(source: Dataset) -> Iterator[DataElement]:
-    """Modality LUT, Softcopy VOI LUT and Softcopy Presentation LUT (PS3.3 C.11.1, C.11.8, C.11.6), as the image has them."""
+    """Modality LUT, Softcopy VOI LUT and Softcopy Presentation LUT (PS3.3 C.11.1, C.11.8, C.11.6), copied from the image."""
     tables = Dataset()
     for keyword in ("PixelRepresentation", "ModalityLUTSequence", "VOILUTSequence"):
         if keyword in source:
             tables.add(deepcopy(source[keyword]))
-    # The VR of a table's values depends on Pixel Representation, which a presentation state has not (PS3.3 C.11.1.1).
+    # The VR of a table's values depends on Pixel Representation, which a presentation state does not have (PS3.3 C.11.1.1).
     correct_ambiguous_vr(tables, True)
     if read_items(tables, "ModalityLUTSequence"):
         yield tables["ModalityLUTSequence"]
@@ -168,9 +168,9 @@ def _grey_scale(source: Dataset) -> Iterator[DataElement]:
         yield from rescale
     window = _window(source, tables)
     if window is not None:
-        held = Dataset()
-        held.SoftcopyVOILUTSequence = [window]
-        yield held["SoftcopyVOILUTSequence"]
+        softcopy = Dataset()
+        softcopy.SoftcopyVOILUTSequence = [window]
+        yield softcopy["SoftcopyVOILUTSequence"]
     shape = Dataset()
     inverse = read_term(source, "PresentationLUTShape") == "INVERSE" or (
         read_term(source, "PhotometricInterpretation") == "MONOCHROME1" and read_term(source, "PresentationLUTShape") != "IDENTITY"
@@ -180,7 +180,7 @@ def _grey_scale(source: Dataset) -> Iterator[DataElement]:
 
 
 def _window(source: Dataset, tables: Dataset) -> Dataset | None:
-    """The first way of windowing that the image offers: a table wins over a window (PS3.3 C.11.2.1.1)."""
+    """The first VOI transformation of the image: a table takes precedence over a window (PS3.3 C.11.2.1.1)."""
     window = Dataset()
     found = read_items(tables, "VOILUTSequence")
     if found:

@@ -1,4 +1,4 @@
-"""The image and its heatmap side by side, as a colour picture that every archive and viewer shows (Secondary Capture, PS3.3 A.8.1)."""
+"""The image and its heatmap side by side, as a colour image that every archive and viewer can show (Secondary Capture, PS3.3 A.8.1)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.report.uids import derive_series_uid, heatmap_uid
 
 SERIES_NUMBER = 9002
 GAP, MARGIN = 8, 8
-"""In pixels of the picture."""
+"""In pixels of the produced image."""
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -28,34 +28,33 @@ def build_heatmap(
     overlay_rgb: NDArray[np.uint8],
     preview_rgb: NDArray[np.uint8] | None = None,
 ) -> Dataset:
-    """Build the heatmap picture of one image.
+    """Build the heatmap of one image.
 
     Parameters
     ----------
     conclusion
-        The study's answer; gives the time.
+        The conclusion of the study; gives the time.
     finding
-        The image's answer.
+        The finding of the image.
     source
-        InstanceHeader of the image.
+        Header of the image.
     overlay_rgb
-        Picture blended with its heatmap, shape (rows, columns, 3). It may be smaller than the source: no pixel spacing is stated.
+        The image blended with its heatmap, shape (rows, columns, 3). It may be smaller than the source, so no pixel spacing is written.
     preview_rgb
-        The same picture without colours, of the same shape, to stand on the left. None where it is no longer kept: the heatmap stands
-        alone.
+        The same image without colours, of the same shape, for the left half. None if it is no longer stored: the heatmap is alone.
 
     Returns
     -------
     Dataset
-        Explicit VR Little Endian, with file meta. A legend stands below the pictures and covers nothing of them.
+        Explicit VR Little Endian, with file meta. The legend is below the images and does not cover them.
 
     Raises
     ------
     ValueError
-        The two pictures differ in shape.
+        The two images differ in shape.
     """
-    beside = overlay_rgb if preview_rgb is None else _stand_side_by_side(preview_rgb, overlay_rgb)
-    picture = np.concatenate([beside, _legend(conclusion, finding, beside.shape[1])])
+    images = overlay_rgb if preview_rgb is None else _join(preview_rgb, overlay_rgb)
+    picture = np.concatenate([images, _legend(conclusion, finding, images.shape[1])])
     moment = local_time(source, conclusion.concluded_at)
     capture = Dataset()
     copy_patient_and_study(source, capture)
@@ -66,7 +65,7 @@ def build_heatmap(
     capture.SOPInstanceUID = heatmap_uid(conclusion, finding)
     capture.SeriesInstanceUID = derive_series_uid(conclusion.study_instance_uid, "sc")
     capture.SeriesNumber = SERIES_NUMBER
-    # No view in the description: hanging protocols would take a picture called "L CC" for the mammogram.
+    # The description does not contain the view: a hanging protocol would take a series "L CC" for the mammogram.
     capture.SeriesDescription = "mammotriage heatmaps"
     capture.Modality = "OT"
     capture.ConversionType = "WSD"
@@ -78,7 +77,7 @@ def build_heatmap(
         capture.ImageLaterality = finding.laterality.value
     else:
         capture.Laterality = None
-    capture.DerivationDescription = "The image, and beside it blended with the heatmap of a cancer score. Not for diagnosis."
+    capture.DerivationDescription = "The image, and next to it the image blended with the heatmap of a cancer score. Not for diagnosis."
     capture.SourceImageSequence = [_reference(source)]
 
     capture.SamplesPerPixel = 3
@@ -95,15 +94,15 @@ def build_heatmap(
     return capture
 
 
-def _stand_side_by_side(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Both pictures with a dark gap between them."""
+def _join(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Both images with a dark gap between them."""
     if left.shape != right.shape:
-        raise ValueError(f"pictures of {left.shape} and {right.shape} cannot stand side by side")
+        raise ValueError(f"images of shape {left.shape} and {right.shape} cannot be joined side by side")
     return np.concatenate([left, np.zeros((left.shape[0], GAP, 3), np.uint8), right], axis=1)
 
 
 def _legend(conclusion: Conclusion, finding: ImageFinding, columns: int) -> NDArray[np.uint8]:
-    """Lines of text and the scale of colours on black, shape (rows, columns, 3), in letters that fit the width."""
+    """Lines of text and the scale of colours on black, shape (rows, columns, 3), in a font size that fits the width."""
     score = "no score" if finding.cancer_score is None else f"score {finding.cancer_score:.3f}"
     kind = "" if is_calibrated(finding.models) else " (not calibrated)"
     point = "" if conclusion.threshold is None else f", operating point {conclusion.threshold:.3f}"

@@ -209,7 +209,7 @@ def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its
     # Analysed by the real networks, delivered to a real archive, told by the very threads that the sweeper runs.
     monkeypatch.setattr("service.deliver.webhook.FIRST_PAUSE_S", 0.2)
     monkeypatch.setattr("service.deliver.webhook.MAX_PAUSE_S", 0.5)
-    monkeypatch.setattr("service.jobs.background.LOOK_S", 0.05)
+    monkeypatch.setattr("service.jobs.background.POLL_S", 0.05)
     receiver, archive = Receiver(), SmallPacs(tmp_path / "pacs")
     archive.start()
     pacs = Destination(

@@ -13,7 +13,7 @@ from service.destinations import Destination
 from service.domain.findings import DeliveryState, InstanceState, ObjectKind
 from service.domain.policy import CorrectionPolicy
 from service.errors import BrokerDown
-from service.jobs.analysis import MOST_TRIES, analyse_instance
+from service.jobs.analysis import MAX_ATTEMPTS, analyse_instance
 from service.jobs.conclusion import conclude_study, is_ready
 from service.jobs.context import Context, open_context
 from service.jobs.delivery import deliver_object
@@ -83,7 +83,7 @@ def test_an_image_is_analysed_once_and_its_pictures_are_kept(context: Context, f
 
 
 def test_an_image_that_kills_its_workers_is_given_up(context: Context, film: Receipt) -> None:
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_ATTEMPTS):
         context.ledger.instances.count_attempt(film.sop_instance_uid)  # what a worker leaves behind that dies in the middle
     analyse_instance(context, film.sop_instance_uid)
     assert state_of(context, film) == (InstanceState.FAILED, "gave-up")
@@ -170,7 +170,7 @@ def test_a_sweep_without_a_broker_loses_nothing(context: Context, film: Receipt)
 def test_a_queue_that_nobody_empties_does_not_grow_for_ever(
     context: Context, film: Receipt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("service.jobs.sweeper.MOST_WAITING", 10)
+    monkeypatch.setattr("service.jobs.sweeper.MAX_WAITING", 10)
     analyse_instance(context, film.sop_instance_uid)
     conclude_study(context, film.study_instance_uid)
     broker = EmbeddedRedis(tmp_path / "redis")

@@ -58,7 +58,7 @@ def test_each_look_writes_down_what_waits_and_what_is_left(context: Context, tmp
     context.ledger.instances.add(header("1.2.3.1"), "a" * 64, Path("x"), 10, "MG1")
     context.ledger.deliveries.plan("1.2.3", 1, ObjectKind.REPORT, None, "pacs", "2.25.1")
     without = take_samples(context)
-    assert (without["images-waiting"], without["deliveries-on-their-way"]) == (1, 1)
+    assert (without["images-waiting"], without["deliveries-in-progress"]) == (1, 1)
     assert without["disk-free-bytes"] > 0
     assert not [name for name in without if name.startswith("queued")], "an unknown queue is no empty queue"
     broker = EmbeddedRedis(tmp_path / "redis", port=int(context.settings.redis_url.rsplit(":", 1)[1].split("/")[0]))

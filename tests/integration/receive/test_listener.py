@@ -234,13 +234,13 @@ class TestRefused:
             assert send(receiving.settings, small_image()).Status == 0xA700
             assert_nothing_kept(receiving)
 
-    def test_a_deflated_data_set_that_unfolds_over_the_limit(self, tmp_path: Path) -> None:
+    def test_a_deflated_data_set_that_inflates_over_the_limit(self, tmp_path: Path) -> None:
         image = small_image(syntax="1.2.840.10008.1.2.1.99")
         image.Rows = image.Columns = 1024
         image.PixelData = bytes(2 << 20)
         with ListenerFixture(tmp_path, max_instance_bytes=1 << 20).listening() as receiving:
             answer = send(receiving.settings, image)
-            assert answer.Status == 0xA700 and "unfolds" in answer.ErrorComment
+            assert answer.Status == 0xA700 and "inflates" in answer.ErrorComment
             assert_nothing_kept(receiving)
 
     def test_while_the_ledger_is_away(self, receiving: ListenerFixture) -> None:

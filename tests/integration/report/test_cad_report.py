@@ -207,7 +207,7 @@ def test_a_label_that_is_missing_or_right_is_not_called_incorrect(kind: Correcti
     check(report, study.images, tmp_path)
     assert findings(report, "111101") == []
     described = [str(item.TextValue) for item in named(report, "111033")]
-    assert any(f"InstanceHeader says L MLO: {kind}." in text for text in described)
+    assert any(f"Header declares L MLO: {kind}." in text for text in described)
 
 
 def test_what_the_images_say_together_about_their_labels_is_told() -> None:

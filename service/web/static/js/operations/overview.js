@@ -83,7 +83,7 @@ export function showPlots(seen) {
   lineChart(find("#plot-throughput"), { label: `Came and went, each ${step}`, unit: "", max: 4,
     series: series({ received: "images received", analysed: "images analysed", concluded: "studies concluded", delivered: "objects delivered" }, throughput) });
   lineChart(find("#plot-queues"), { label: "Messages waiting, by queue", unit: "", max: 4, series: series({ "queued.urgent": "urgent", "queued.routine": "routine", "queued.background": "background" }, samples) });
-  lineChart(find("#plot-backlog"), { label: "Not finished yet", unit: "", max: 4, series: series({ "images-waiting": "images without a result", "deliveries-on-their-way": "deliveries on their way" }, samples) });
+  lineChart(find("#plot-backlog"), { label: "Not finished yet", unit: "", max: 4, series: series({ "images-waiting": "images without a result", "deliveries-in-progress": "deliveries on their way" }, samples) });
   lineChart(find("#plot-disk"), { label: "Free disk space", unit: "GB", series: series({ "disk-free-bytes": "free" }, samples, GIGABYTE) });
 }
 
