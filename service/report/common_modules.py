@@ -34,6 +34,15 @@ OPTIONAL = (
 )
 
 
+def begin_object(source: Dataset, moment: datetime) -> Dataset:
+    """A new object of the patient and study of `source`, made by our equipment at `moment`."""
+    target = Dataset()
+    copy_patient_and_study(source, target)
+    stamp_equipment(target)
+    stamp_creation(target, moment)
+    return target
+
+
 def copy_patient_and_study(source: Dataset, target: Dataset) -> None:
     """Give `target` the patient and study of `source`, character set included, inventing nothing."""
     for keyword in OPTIONAL:

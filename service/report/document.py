@@ -9,7 +9,7 @@ from pydicom.dataset import Dataset
 
 from service.domain.findings import Conclusion
 from service.domain.instance_reference import InstanceReference
-from service.report.common_modules import copy_patient_and_study, dicom_date_time, local_time, stamp_creation, stamp_equipment
+from service.report.common_modules import begin_object, dicom_date_time, local_time
 from service.report.identity import CODING_SCHEME, MANUFACTURER
 
 
@@ -35,10 +35,7 @@ def begin_document(conclusion: Conclusion, ordered: Sequence[Dataset], predecess
         Complete but unverified: no person has reviewed it (PS3.3 C.17.2). An incomplete view set makes it partial and preliminary.
     """
     moment = local_time(ordered[0], conclusion.concluded_at)
-    report = Dataset()
-    copy_patient_and_study(ordered[0], report)
-    stamp_equipment(report)
-    stamp_creation(report, moment)
+    report = begin_object(ordered[0], moment)
     report.Modality = "SR"
     report.ReferencedPerformedProcedureStepSequence = []
     report.InstanceNumber = conclusion.version

@@ -14,7 +14,7 @@ from models.attributes import read_items, read_number, read_term, read_text
 from service.domain.findings import Conclusion, ImageFinding, Peak
 from service.errors import NothingToMark
 from service.report.algorithm import is_calibrated
-from service.report.common_modules import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
+from service.report.common_modules import begin_object, dicom_date_time, file_meta, local_time
 from service.report.marks import is_marked
 from service.report.uids import derive_series_uid, marks_uid
 
@@ -53,10 +53,7 @@ def build_marks(conclusion: Conclusion, finding: ImageFinding, source: Dataset) 
     if read_term(source, "PhotometricInterpretation") not in GRAYSCALE:
         raise NothingToMark("the image is not grayscale")
     moment = local_time(source, conclusion.concluded_at)
-    state = Dataset()
-    copy_patient_and_study(source, state)
-    stamp_equipment(state)
-    stamp_creation(state, moment)
+    state = begin_object(source, moment)
     state.SOPClassUID = GrayscaleSoftcopyPresentationStateStorage
     state.SOPInstanceUID = marks_uid(conclusion, finding)
     state.Modality = "PR"

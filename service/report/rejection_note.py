@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian, KeyObjectSelectionDocumentStorag
 
 from models.vocabulary import Code
 from service.domain.instance_reference import InstanceReference
-from service.report.common_modules import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
+from service.report.common_modules import begin_object, dicom_date_time, file_meta, local_time
 from service.report.content import as_plain
 from service.report.document import list_references
 from service.report.identity import IMPLEMENTATION_CLASS_UID, MANUFACTURER
@@ -52,10 +52,7 @@ def build_rejection_note(decided: DecidedCorrection, source: Dataset, title: Cod
         raise ValueError(f"{title.value} is not a title of a rejection note")
     study_instance_uid = str(source.StudyInstanceUID)
     moment = local_time(source, decided.decision.at)
-    note = Dataset()
-    copy_patient_and_study(source, note)
-    stamp_equipment(note)
-    stamp_creation(note, moment)
+    note = begin_object(source, moment)
     note.SOPClassUID = KeyObjectSelectionDocumentStorage
     note.SOPInstanceUID = rejection_uid(study_instance_uid, str(source.SOPInstanceUID), title.value)
     note.Modality = "KO"

@@ -12,7 +12,7 @@ from models.vocabulary import Laterality
 from service.domain.findings import Conclusion, ImageFinding
 from service.report.algorithm import is_calibrated
 from service.report.coding import code_item
-from service.report.common_modules import copy_patient_and_study, dicom_date_time, file_meta, local_time, stamp_creation, stamp_equipment
+from service.report.common_modules import begin_object, dicom_date_time, file_meta, local_time
 from service.report.uids import derive_series_uid, heatmap_uid
 
 SERIES_NUMBER = 9002
@@ -56,11 +56,7 @@ def build_heatmap(
     images = overlay_rgb if preview_rgb is None else _join(preview_rgb, overlay_rgb)
     picture = np.concatenate([images, _legend(conclusion, finding, images.shape[1])])
     moment = local_time(source, conclusion.concluded_at)
-    capture = Dataset()
-    copy_patient_and_study(source, capture)
-    stamp_equipment(capture)
-    stamp_creation(capture, moment)
-
+    capture = begin_object(source, moment)
     capture.SOPClassUID = SecondaryCaptureImageStorage
     capture.SOPInstanceUID = heatmap_uid(conclusion, finding)
     capture.SeriesInstanceUID = derive_series_uid(conclusion.study_instance_uid, "sc")

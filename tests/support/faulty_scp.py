@@ -145,12 +145,12 @@ class FaultyScp(SmallPacs):
         association = event.assoc
 
         def report(_: Event) -> None:
-            said = Dataset()
-            said.TransactionUID = request.TransactionUID
-            said.FailedSOPSequence = list(request.ReferencedSOPSequence)
-            for item in said.FailedSOPSequence:
+            information = Dataset()
+            information.TransactionUID = request.TransactionUID
+            information.FailedSOPSequence = list(request.ReferencedSOPSequence)
+            for item in information.FailedSOPSequence:
                 item.FailureReason = NO_SUCH_INSTANCE
-            association.send_n_event_report(said, FAILURES, StorageCommitmentPushModel, StorageCommitmentPushModelInstance)
+            association.send_n_event_report(information, FAILURES, StorageCommitmentPushModel, StorageCommitmentPushModelInstance)
 
         association.bind(evt.EVT_DIMSE_SENT, _Once(report))
         return SUCCESS, None

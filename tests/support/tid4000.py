@@ -1,4 +1,4 @@
-"""PS3.16 TID 4000 and the templates that it includes, row by row as the standard's tables have them, and a judge of content trees.
+"""PS3.16 TID 4000 and the templates that it includes, row by row as the standard's tables have them, and a checker of content trees.
 
 Independent of the code that builds the tree: rows are written down here once more, with their conditions. The templates are not
 extensible and their order is significant (PS3.16 6.1), so an item that no row expects, or one in the wrong place, is a fault.

@@ -1,4 +1,4 @@
-"""The judges from outside: dciodvfy (dicom3tools), dsrdump and dcmpschk (dcmtk). A machine without them skips."""
+"""Validators of other projects: dciodvfy (dicom3tools), dsrdump and dcmpschk (dcmtk). A machine without them skips."""
 
 from __future__ import annotations
 

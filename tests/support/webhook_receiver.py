@@ -26,9 +26,9 @@ class ReceivedEvent:
         return int(self.headers["webhook-id"])
 
     @property
-    def said(self) -> dict[str, Any]:
-        said: dict[str, Any] = json.loads(self.body)
-        return said
+    def content(self) -> dict[str, Any]:
+        content: dict[str, Any] = json.loads(self.body)
+        return content
 
 
 class Receiver:

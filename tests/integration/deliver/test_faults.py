@@ -69,7 +69,7 @@ def study_state(deliveries: DeliveryFixture, dataset: Dataset) -> StudyDelivery 
     return study.delivery_state
 
 
-def test_success_for_an_object_that_is_dropped_ends_not_applied_after_one_store(
+def test_success_for_an_object_that_is_dropped_ends_in_a_mismatch_after_one_store(
     deliveries: DeliveryFixture, report: Dataset, tmp_path: Path
 ) -> None:
     delivery = deliveries.plan(report)
@@ -88,7 +88,7 @@ def test_an_archive_that_lists_late_ends_verified_after_one_store(deliveries: De
     assert archive.stores == [report.SOPInstanceUID]
 
 
-def test_an_archive_that_keeps_the_first_copy_ends_not_applied_after_two_looks(deliveries: DeliveryFixture, tmp_path: Path) -> None:
+def test_an_archive_that_keeps_the_first_copy_ends_in_a_mismatch_after_two_read_backs(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     corrected = build_corrected(change, source, "overwrite")
     with running_scp(FaultyScp(tmp_path / "pacs", Fault.KEEPS_OLD)) as archive:
@@ -103,7 +103,7 @@ def test_an_archive_that_keeps_the_first_copy_ends_not_applied_after_two_looks(d
         assert deliveries.finish(delivery, corrected, archive.destination()) == [VERIFIED]
 
 
-def test_an_association_closed_after_the_object_was_kept_is_proved_without_a_second_store(
+def test_an_association_closed_after_the_object_was_kept_is_verified_without_a_second_store(
     deliveries: DeliveryFixture, report: Dataset, tmp_path: Path
 ) -> None:
     delivery = deliveries.plan(report)
@@ -137,7 +137,7 @@ def test_a_slow_archive_is_waited_for(deliveries: DeliveryFixture, report: Datas
     assert archive.stores == [report.SOPInstanceUID]
 
 
-def test_an_archive_slower_than_our_patience_is_looked_into_before_anything_is_sent_again(
+def test_an_archive_slower_than_our_timeout_is_read_back_before_anything_is_sent_again(
     deliveries: DeliveryFixture, report: Dataset, tmp_path: Path
 ) -> None:
     delivery = deliveries.plan(report)
@@ -157,7 +157,7 @@ def test_no_common_transfer_syntax_ends_refused_and_nothing_is_sent(deliveries: 
 @pytest.mark.parametrize(
     ("kind", "end"), [(ObjectKind.REPORT, UNSUPPORTED), (ObjectKind.MARKS, UNSUPPORTED), (ObjectKind.CORRECTED, REFUSED)]
 )
-def test_a_sop_class_that_is_not_taken_is_left_out_and_a_correction_is_refused(
+def test_an_unsupported_sop_class_is_not_delivered_and_a_correction_is_rejected(
     kind: ObjectKind, end: DeliveryState, deliveries: DeliveryFixture, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     dataset = produced(tmp_path)[kind]
@@ -206,7 +206,9 @@ def test_an_archive_that_declines_to_commit_ends_failed_though_it_holds_the_obje
     assert "holds the object but does not commit to keep it (reason 0x0112)" in str(deliveries.row(delivery).error)
 
 
-def test_whoever_is_not_asked_to_commit_is_believed_by_the_look_alone(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
+def test_a_peer_that_is_not_asked_to_commit_is_verified_by_the_read_back_alone(
+    deliveries: DeliveryFixture, report: Dataset, tmp_path: Path
+) -> None:
     with running_scp(FaultyScp(tmp_path / "pacs", Fault.BREAKS_ITS_WORD)) as archive:
         assert deliveries.finish(deliveries.plan(report), report, archive.destination(commitment=False)) == [VERIFIED]
 
@@ -219,10 +221,10 @@ def test_a_peer_without_storage_commitment_is_asked_once_in_a_while_only(deliver
             before = archive.associations
             deliveries.finish(deliveries.plan(objects[kind], kind), objects[kind], archive.destination())
             counts.append(archive.associations - before)
-    assert counts == [4, 3], "look, send, ask, look"
+    assert counts == [4, 3], "read back, send, ask for commitment, read back"
 
 
-def test_a_peer_that_never_says_what_came_of_commitment_is_waited_for_once(
+def test_a_peer_that_never_reports_commitment_is_waited_for_once(
     deliveries: DeliveryFixture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
@@ -274,7 +276,7 @@ def test_a_refusal_is_an_answer_and_opens_no_breaker(deliveries: DeliveryFixture
     assert state is not None and (state.failures, state.open_until) == (0, None)
 
 
-def test_a_worker_that_comes_too_late_leaves_the_end_as_it_is(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
+def test_a_late_worker_does_not_change_the_outcome(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
     delivery = deliveries.plan(report)
     with running_scp(FaultyScp(tmp_path / "pacs", Fault.SLOW, pause_s=0.0)) as archive:
         claimed = deliveries.ledger.deliveries.claim(delivery, 60)
@@ -284,7 +286,7 @@ def test_a_worker_that_comes_too_late_leaves_the_end_as_it_is(deliveries: Delive
     assert deliveries.row(delivery).state is VERIFIED
 
 
-def test_what_a_peer_takes_is_asked_without_sending_anything(tmp_path: Path) -> None:
+def test_supported_sop_classes_are_asked_without_sending_anything(tmp_path: Path) -> None:
     with running_scp(FaultyScp(tmp_path / "pacs", Fault.NO_SOP_CLASS, taken=(Comprehensive3DSRStorage,))) as archive:
         taken = negotiate(archive.destination(), "MAMMOTRIAGE")
     assert taken[Comprehensive3DSRStorage] is True
@@ -306,7 +308,7 @@ def test_pauses_between_tries_grow(tmp_path: Path) -> None:
             assert before + least <= deliveries.row(delivery).next_try_at <= datetime.now(UTC) + most
 
 
-def test_no_log_line_error_or_event_tells_of_the_patient(
+def test_no_log_line_error_or_event_contains_patient_data(
     deliveries: DeliveryFixture, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, "service"):

@@ -1,4 +1,4 @@
-"""``kill -9`` at any step of a delivery: afterwards one verified object in a real Orthanc, never two, never a wrong word in the ledger."""
+"""``kill -9`` at any step of a delivery: afterwards a real Orthanc holds one verified object, never two, and the ledger is right."""
 
 from __future__ import annotations
 

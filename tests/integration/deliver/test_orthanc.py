@@ -17,8 +17,8 @@ from tests.support.delivery_fixture import DeliveryFixture, produced, wait_until
 from tests.support.orthanc import Orthanc, running
 from tests.support.sample_findings import as_received
 
-# pynetdicom drops its socket unclosed where nobody listens; it is freed at once, but Python says so.
-nobody_listens = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
+# pynetdicom does not close the socket of a refused connection; it is freed at once, but Python warns.
+no_listener = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.socket:pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture
@@ -33,7 +33,9 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
 
 
 @pytest.mark.parametrize("kind", list(ObjectKind))
-def test_each_kind_of_object_arrives_and_is_proved(kind: ObjectKind, deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
+def test_each_kind_of_object_arrives_and_is_verified(
+    kind: ObjectKind, deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path
+) -> None:
     dataset = produced(tmp_path)[kind]
     delivery = deliveries.plan(dataset, kind)
     assert deliveries.attempt(delivery, dataset, orthanc.destination()) is DeliveryState.VERIFIED
@@ -54,7 +56,9 @@ def test_a_corrected_film_arrives_in_its_own_compression(
     assert (held["ViewPosition"], held["ImageLaterality"], held["SeriesDescription"]) == ("MLO", "R", "R MLO")
 
 
-def test_what_is_there_already_is_proved_without_a_second_copy(deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
+def test_an_object_that_is_there_already_is_verified_without_a_second_copy(
+    deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path
+) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
     delivery = deliveries.plan(dataset)
     deliveries.attempt(delivery, dataset, orthanc.destination())
@@ -71,7 +75,7 @@ def stores_seen(archive: Orthanc, uid: str) -> int:
     return sum(change["ChangeType"] == "NewInstance" and archive.tags(change["ID"])["SOPInstanceUID"] == uid for change in changes)
 
 
-def test_an_archive_that_keeps_its_old_copy_ends_not_applied(deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
+def test_an_archive_that_keeps_its_old_copy_ends_in_a_mismatch(deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
     corrected = produced(tmp_path)[ObjectKind.CORRECTED]
     old = as_received(corrected, tmp_path)
     old.ViewPosition = "CC"
@@ -98,7 +102,7 @@ def test_an_archive_that_overwrites_ends_verified(deliveries: DeliveryFixture, t
         assert deliveries.attempt(delivery, corrected, archive.destination()) is DeliveryState.VERIFIED
 
 
-@nobody_listens
+@no_listener
 def test_while_the_archive_is_down_a_later_try_is_scheduled_and_succeeds(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
     archive = Orthanc(tmp_path / "orthanc")
@@ -114,7 +118,7 @@ def test_while_the_archive_is_down_a_later_try_is_scheduled_and_succeeds(deliver
         assert deliveries.attempt(delivery, dataset, archive.destination()) is DeliveryState.VERIFIED
 
 
-@nobody_listens
+@no_listener
 def test_an_archive_that_stays_down_ends_failed(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
     archive = Orthanc(tmp_path / "orthanc")
@@ -127,7 +131,7 @@ def test_an_archive_that_stays_down_ends_failed(deliveries: DeliveryFixture, tmp
     assert "given up after 3 tries" in str(deliveries.row(delivery).error)
 
 
-def test_an_archive_that_does_not_let_us_look_keeps_the_delivery_open_until_it_does(deliveries: DeliveryFixture, tmp_path: Path) -> None:
+def test_an_archive_that_forbids_retrieval_keeps_the_delivery_open_until_it_allows_it(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
     with running(Orthanc(tmp_path / "orthanc")) as archive:
         delivery = deliveries.plan(dataset)

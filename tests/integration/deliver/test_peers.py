@@ -183,7 +183,7 @@ def test_a_peer_that_takes_the_compression_gets_the_very_bytes(tmp_path: Path) -
     assert received[0].PixelData == image.PixelData
 
 
-def test_a_peer_that_nobody_can_ask_leaves_the_delivery_unproven_and_is_sent_one_copy(deliveries: DeliveryFixture) -> None:
+def test_a_peer_without_read_back_leaves_the_delivery_unverified_and_gets_one_copy(deliveries: DeliveryFixture) -> None:
     delivery = deliveries.plan(IMAGE, ObjectKind.CORRECTED)
     with peer() as (destination, received):
         states = deliveries.finish(delivery, IMAGE, destination)
@@ -202,7 +202,7 @@ def test_the_small_pacs_keeps_and_gives_back(kind: ObjectKind, small_pacs: Small
     assert differing_keywords(dataset, pydicom.dcmread(small_pacs.paths()[0])) == []
 
 
-def test_the_small_pacs_serves_film_as_it_lies(small_pacs: SmallPacs, cbis_cases: dict[str, list[Path]], tmp_path: Path) -> None:
+def test_the_small_pacs_serves_film_as_it_is_stored(small_pacs: SmallPacs, cbis_cases: dict[str, list[Path]], tmp_path: Path) -> None:
     corrected = produced(tmp_path, pydicom.dcmread(cbis_cases["sfm-malign-0"][3]))[ObjectKind.CORRECTED]
     send(corrected, to_port(small_pacs.port), US)
     assert verify(corrected, to_port(small_pacs.port), US) == Verified()
@@ -245,7 +245,7 @@ def test_a_history_may_grow_in_an_archive_and_must_not_shrink(tmp_path: Path) ->
     assert differing_keywords(corrected, held) == ["OriginalAttributesSequence"]
 
 
-def test_a_malformed_value_is_compared_as_it_lies(tmp_path: Path) -> None:
+def test_a_malformed_value_is_compared_byte_by_byte(tmp_path: Path) -> None:
     sent, held = as_received(full_field(), tmp_path), pydicom.dcmread(next(tmp_path.glob("*.dcm")))
     other = pydicom.dcmread(next(tmp_path.glob("*.dcm")))
     for dataset, value in ((sent, b"\1\2\3"), (held, b"\1\2\3"), (other, b"\1\2\4")):
@@ -269,6 +269,6 @@ def test_no_error_names_the_patient(deliveries: DeliveryFixture) -> None:
     assert "Phantom" not in error and "PH-1" not in error
 
 
-def test_unproven_says_why() -> None:
+def test_unverified_has_a_reason() -> None:
     with peer() as (destination, _):
         assert isinstance(verify(IMAGE, destination, US), Unverified)

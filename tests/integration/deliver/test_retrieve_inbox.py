@@ -34,7 +34,7 @@ def inbox(receiving: ListenerFixture) -> RetrieveInbox:
     return RetrieveInbox(receiving.settings.data_dir)
 
 
-def test_an_object_that_was_asked_for_is_handed_over_and_not_entered(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
+def test_an_object_that_a_worker_asked_for_reaches_the_worker_and_is_not_entered(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
     image = full_field()
     with inbox.expect_object(image.SOPInstanceUID, "ARCHIVE") as pending:
         assert send(receiving.settings, image, "ARCHIVE").Status == 0x0000
@@ -45,7 +45,7 @@ def test_an_object_that_was_asked_for_is_handed_over_and_not_entered(receiving: 
 
 
 @pytest.mark.parametrize("caller", ["MODALITY", "ARCHIVE2"])
-def test_the_same_object_from_anybody_else_is_received(caller: str, receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
+def test_the_same_object_from_another_sender_is_received(caller: str, receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
     image = full_field()
     with inbox.expect_object(image.SOPInstanceUID, "ARCHIVE") as pending:
         send(receiving.settings, image, caller)
@@ -53,7 +53,7 @@ def test_the_same_object_from_anybody_else_is_received(caller: str, receiving: L
     assert receiving.published == [image.SOPInstanceUID]
 
 
-def test_once_nobody_waits_any_more_the_object_is_received(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
+def test_an_object_is_received_once_no_worker_waits_for_it(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
     image = full_field()
     with inbox.expect_object(image.SOPInstanceUID, "ARCHIVE"):
         pass
@@ -61,7 +61,7 @@ def test_once_nobody_waits_any_more_the_object_is_received(receiving: ListenerFi
     assert receiving.published == [image.SOPInstanceUID]
 
 
-def test_a_tray_whose_worker_died_keeps_nothing_from_being_received(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
+def test_the_folder_of_a_dead_worker_does_not_intercept_objects(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
     image = full_field()
     pending = receiving.settings.data_dir / "retrieve-inbox" / f"{image.SOPInstanceUID}@ARCHIVE"
     pending.mkdir(parents=True)
@@ -73,20 +73,20 @@ def test_a_tray_whose_worker_died_keeps_nothing_from_being_received(receiving: L
         assert not pending.exists(), "swept by the next one who waits"
 
 
-def test_an_archives_word_on_commitment_reaches_whoever_asked(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
+def test_a_commitment_report_reaches_the_worker_that_asked(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
     with inbox.expect_report(TRANSACTION) as pending:
         assert report_commitment(receiving, TRANSACTION, kept=["1.2.3"], lost={"1.2.4": 0x0112}) == 0x0000
         assert pending.wait(5) == CommitmentReport(frozenset({"1.2.3"}), {"1.2.4": 0x0112})
 
 
 @pytest.mark.parametrize("transaction", ["2.25.999", "../../escape", "..", "."])
-def test_a_word_that_nobody_waits_for_is_taken_and_leaves_no_trace(transaction: str, receiving: ListenerFixture) -> None:
+def test_a_report_without_a_waiting_worker_is_accepted_and_leaves_no_file(transaction: str, receiving: ListenerFixture) -> None:
     before = {path for path in receiving.settings.data_dir.rglob("*") if "ledger" not in path.name}
     assert report_commitment(receiving, transaction, kept=["1.2.3"], lost={}) == 0x0000
     assert {path for path in receiving.settings.data_dir.rglob("*") if "ledger" not in path.name} == before
 
 
-def test_silence_is_waited_out(inbox: RetrieveInbox) -> None:
+def test_a_report_that_does_not_come_times_out(inbox: RetrieveInbox) -> None:
     before = time.monotonic()
     with inbox.expect_report(TRANSACTION) as pending:
         assert pending.wait(0.1) is None
@@ -102,18 +102,20 @@ def test_two_archives_may_be_asked_for_the_same_object_at_once(receiving: Listen
 
 def report_commitment(receiving: ListenerFixture, transaction: str, kept: list[str], lost: dict[str, int]) -> int:
     """Call our listener like an archive that answers a request (PS3.4 J.3.3)."""
-    said = Dataset()
-    said.add_new("TransactionUID", "UI", None)
-    said["TransactionUID"]._value = transaction  # as a peer that keeps to no rule would write it
-    said.ReferencedSOPSequence = [reference(uid) for uid in kept]
-    said.FailedSOPSequence = [reference(uid, reason) for uid, reason in lost.items()]
+    information = Dataset()
+    information.add_new("TransactionUID", "UI", None)
+    information["TransactionUID"]._value = transaction  # as a peer that keeps to no rule would write it
+    information.ReferencedSOPSequence = [reference(uid) for uid in kept]
+    information.FailedSOPSequence = [reference(uid, reason) for uid, reason in lost.items()]
     archive = AE("ARCHIVE")
     archive.add_requested_context(StorageCommitmentPushModel)
     association = archive.associate(
         "127.0.0.1", receiving.settings.dicom_port, ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)]
     )
     assert association.is_established
-    status, _ = association.send_n_event_report(said, 2 if lost else 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance)
+    status, _ = association.send_n_event_report(
+        information, 2 if lost else 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+    )
     association.release()
     return int(status.Status)
 

@@ -1,4 +1,4 @@
-"""Every road to an archive and back: commitment, C-MOVE, DICOMweb, TLS, the archive's own API. Real peers."""
+"""Every way to an archive and back: commitment, C-MOVE, DICOMweb, TLS, the archive's own API. Real peers."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def orthanc(tmp_path_factory: pytest.TempPathFactory, receiving: ListenerFixture
 
 @pytest.fixture
 def our_deliveries(tmp_path: Path, receiving: ListenerFixture) -> DeliveryFixture:
-    """A worker beside the listener: they share the data folder."""
+    """A worker that shares its data folder with the listener."""
     return DeliveryFixture(f"sqlite:///{tmp_path / 'ledger.sqlite'}", receiving.settings.data_dir)
 
 
@@ -92,13 +92,13 @@ def test_a_commitment_is_no_proof_that_an_image_was_overwritten(our_deliveries: 
     assert "nothing is read back" in str(our_deliveries.row(delivery).error)
 
 
-def test_a_peer_that_is_neither_asked_nor_looked_into_proves_nothing(deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
+def test_a_peer_without_commitment_and_read_back_proves_nothing(deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
     assert deliveries.finish(deliveries.plan(report), report, orthanc.destination(read_back="none")) == [SENT, SENT, FAILED]
 
 
 @pytest.mark.parametrize("kind", [ObjectKind.REPORT, ObjectKind.CORRECTED])
-def test_orthanc_moves_to_our_listener_what_it_holds(
+def test_orthanc_moves_its_copy_to_our_listener(
     kind: ObjectKind, our_deliveries: DeliveryFixture, receiving: ListenerFixture, orthanc: Orthanc, tmp_path: Path
 ) -> None:
     dataset = produced(tmp_path)[kind]
@@ -107,7 +107,7 @@ def test_orthanc_moves_to_our_listener_what_it_holds(
     assert list((receiving.settings.data_dir / "retrieve-inbox").iterdir()) == []
 
 
-def test_an_archive_that_does_not_know_our_listener_leaves_it_unproven(deliveries: DeliveryFixture, tmp_path: Path) -> None:
+def test_an_archive_that_does_not_know_our_listener_leaves_the_delivery_unverified(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
     delivery = deliveries.plan(report)
     with running(Orthanc(tmp_path / "orthanc", peers={"mammotriage": (US, "127.0.0.1", free_port())})) as archive:
@@ -123,7 +123,7 @@ def test_dcmqrscp_without_c_get_is_read_back_by_c_move(our_deliveries: DeliveryF
         assert verify(dataset, destination, US) == Unverified("the peer offers no C-GET and no C-MOVE: the object cannot be read back")
 
 
-def test_an_image_that_the_archive_sends_unasked_is_received_as_ever(
+def test_an_image_that_the_archive_sends_by_itself_is_received(
     our_deliveries: DeliveryFixture, receiving: ListenerFixture, orthanc: Orthanc
 ) -> None:
     image = full_field()
@@ -134,7 +134,7 @@ def test_an_image_that_the_archive_sends_unasked_is_received_as_ever(
 # dcmtk's storescp and TLS
 
 
-def test_storescp_takes_each_object_once_and_nothing_is_proved(deliveries: DeliveryFixture, tmp_path: Path) -> None:
+def test_storescp_gets_each_object_once_and_nothing_is_verified(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     with run_storescp(tmp_path / "received") as destination:
         ends = {}
         for kind, dataset in produced(tmp_path).items():
@@ -142,12 +142,12 @@ def test_storescp_takes_each_object_once_and_nothing_is_proved(deliveries: Deliv
                 -1
             ]
         received = [path for path in (tmp_path / "received").iterdir() if path.name != "log.txt"]
-    # An archive that can be looked into is what this service is for; the gap is said, not papered over.
+    # Without a read-back nothing proves that the objects arrived, so the deliveries fail.
     assert set(ends.values()) == {FAILED}
     assert len(received) == len(ends)
 
 
-def test_storescp_over_tls_takes_only_whom_it_knows(tmp_path: Path) -> None:
+def test_storescp_over_tls_accepts_only_known_peers(tmp_path: Path) -> None:
     theirs, their_key = make_certificate(tmp_path, "theirs")
     ours, our_key = make_certificate(tmp_path, "ours")
     report = produced(tmp_path)[ObjectKind.REPORT]
@@ -209,7 +209,7 @@ def over_web(url: str, **fields: object) -> Destination:
 
 
 @pytest.mark.parametrize("kind", list(ObjectKind))
-def test_each_kind_of_object_arrives_over_stow_and_is_proved_over_wado(
+def test_each_kind_of_object_arrives_over_stow_and_is_verified_over_wado(
     kind: ObjectKind, deliveries: DeliveryFixture, web_orthanc: Orthanc, tmp_path: Path
 ) -> None:
     dataset = produced(tmp_path)[kind]
@@ -219,7 +219,7 @@ def test_each_kind_of_object_arrives_over_stow_and_is_proved_over_wado(
     assert web_orthanc.instance(dataset.SOPInstanceUID) is not None
 
 
-def test_an_old_copy_behind_dicomweb_ends_not_applied(deliveries: DeliveryFixture, web_orthanc: Orthanc, tmp_path: Path) -> None:
+def test_an_old_copy_behind_dicomweb_ends_in_a_mismatch(deliveries: DeliveryFixture, web_orthanc: Orthanc, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     web_orthanc.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
     corrected = build_corrected(change, source, "overwrite")
@@ -253,7 +253,7 @@ def test_each_refusal_over_stow_ends_as_it_should(
     assert "Phantom" not in str(deliveries.row(delivery).error)
 
 
-def test_success_over_stow_without_the_object_ends_not_applied_after_one_store(deliveries: DeliveryFixture, tmp_path: Path) -> None:
+def test_success_over_stow_without_the_object_ends_in_a_mismatch_after_one_store(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
     with dicomweb_peer(lambda request: Response(200) if request.method == "POST" else Response(204)) as peer:
         assert deliveries.finish(deliveries.plan(report), report, over_web(peer.url)) == [SENT, SENT, MISMATCH]
@@ -278,7 +278,7 @@ def sent_file(body: bytes) -> Dataset:
     return pydicom.dcmread(BytesIO(body[start : body.rindex(b"\r\n--")]))
 
 
-def test_what_opens_the_door_goes_with_every_request(tmp_path: Path) -> None:
+def test_credentials_go_with_every_request(tmp_path: Path) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
     with dicomweb_peer(lambda _: Response(200)) as peer:
         dicomweb.store(report, WebService(url=peer.url, token="t0ken"), "pacs")
@@ -349,7 +349,7 @@ def dcm4chee(url: str) -> Destination:
 
 
 @pytest.mark.parametrize("method", ["PUT", "POST"])
-def test_dcm4chee_is_asked_by_its_rest_update_and_looked_into(method: str, deliveries: DeliveryFixture, tmp_path: Path) -> None:
+def test_dcm4chee_is_asked_by_its_rest_update_and_read_back(method: str, deliveries: DeliveryFixture, tmp_path: Path) -> None:
     source, change = mislabelled(tmp_path)
     held: Dataset = pydicom.dcmread(tmp_path / f"{source.SOPInstanceUID}.dcm")
     changes = changes_to_correct(change, source)
@@ -362,7 +362,9 @@ def test_dcm4chee_is_asked_by_its_rest_update_and_looked_into(method: str, deliv
     assert held.ImageLaterality == "R"
 
 
-def test_dcm4chee_that_consents_and_does_nothing_ends_not_applied_after_one_request(deliveries: DeliveryFixture, tmp_path: Path) -> None:
+def test_dcm4chee_that_consents_and_changes_nothing_ends_in_a_mismatch_after_one_request(
+    deliveries: DeliveryFixture, tmp_path: Path
+) -> None:
     source, change = mislabelled(tmp_path)
     changes = changes_to_correct(change, source)
     with dicomweb_peer(Dcm4cheeLike(source, writes=False)) as peer:

@@ -53,7 +53,7 @@ def happen(ledger: Ledger, count: int, state: DeliveryState = DeliveryState.VERI
 
 
 def _next_try(ledger: Ledger) -> datetime:
-    """When the webhook is due; it was never told anything where the ledger does not know it."""
+    """When the webhook is due; now if the ledger has posted nothing to it yet."""
     with ledger.database.read() as tx:
         due = tx.execute(select(webhook_cursors.c.next_try_at)).scalar()
     return due or datetime.min.replace(tzinfo=UTC)
@@ -63,18 +63,18 @@ def test_events_come_in_their_order_with_what_happened_and_a_signature(ledger: L
     ids = happen(ledger, 3)
     with Receiver().up() as receiver:
         assert deliver_events(receiver.webhook(), ledger) == 3
-        assert deliver_events(receiver.webhook(), ledger) == 0, "what it knows is not told again"
+        assert deliver_events(receiver.webhook(), ledger) == 0, "an accepted event is not posted again"
     assert receiver.ids == ids == sorted(ids)
     first = receiver.received[0]
-    assert first.said["type"] == "delivery.verified" and first.said["data"]["study_instance_uid"] == STUDY
-    assert first.said["id"] == first.id and first.said["timestamp"].endswith("Z")
+    assert first.content["type"] == "delivery.verified" and first.content["data"]["study_instance_uid"] == STUDY
+    assert first.content["id"] == first.id and first.content["timestamp"].endswith("Z")
     signed = f"{first.id}.{first.headers['webhook-timestamp']}.".encode() + first.body
     expected = base64.b64encode(hmac.new(b"shared key", signed, hashlib.sha256).digest()).decode()
     assert first.headers["webhook-signature"] == f"v1,{expected}"
     assert abs(int(first.headers["webhook-timestamp"]) - time.time()) < 60
 
 
-def test_the_example_of_the_specification_is_signed_as_it_says() -> None:
+def test_the_example_of_the_specification_gets_its_signature() -> None:
     # A key written as Standard Webhooks writes it is the bytes behind the prefix.
     key = base64.b64encode(b"0123456789abcdef").decode()
     expected = hmac.new(b"0123456789abcdef", b"7.1674087231.{}", hashlib.sha256).digest()
@@ -127,7 +127,7 @@ def test_an_event_whose_answer_was_lost_comes_again_under_the_same_id_and_with_t
     assert receiver.received[0].body == receiver.received[1].body
 
 
-def test_a_receiver_hears_of_what_it_asked_for_only_and_is_not_behind_with_the_rest(
+def test_a_receiver_gets_only_the_events_it_asked_for_and_is_not_behind_with_the_rest(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.deliver.webhook.EVENTS_PER_READ", 10)
@@ -169,7 +169,7 @@ def test_an_event_of_a_teller_that_died_is_anothers_when_its_lease_ends(database
     ledger.close()
 
 
-def test_a_teller_killed_at_any_step_leaves_every_event_told_once_by_its_id(tmp_path: Path) -> None:
+def test_a_process_killed_at_any_step_leaves_every_event_posted_once_by_its_id(tmp_path: Path) -> None:
     seen = Counter[int]()
     receiver = Receiver()
     with receiver.up():
@@ -181,14 +181,14 @@ def test_a_teller_killed_at_any_step_leaves_every_event_told_once_by_its_id(tmp_
             receiver.received.clear()
             if step is not None:
                 assert kill_at(received.settings, Task("deliver_events"), step)
-            told_before = set(receiver.ids)
-            assert received.ledger.webhooks.all().get("his", (0,))[0] <= max(told_before, default=ids[0] - 1), (
-                "nothing is noted that was not told"
+            posted_before = set(receiver.ids)
+            assert received.ledger.webhooks.all().get("his", (0,))[0] <= max(posted_before, default=ids[0] - 1), (
+                "no event is noted as accepted that was not posted"
             )
             later = Ledger(received.settings.ledger_url, lambda: datetime.now(UTC) + timedelta(seconds=LEASE_S + 1))
             deliver_events(receiver.webhook(), later)
             assert list(dict.fromkeys(receiver.ids)) == ids and len(receiver.ids) <= len(ids) + 1
-            seen[len(told_before)] += 1
+            seen[len(posted_before)] += 1
             later.close()
             received.close()
     assert set(seen) >= {0, 1}, "killed before the first event, and between the two"
@@ -206,7 +206,7 @@ def _steps_of_telling(tmp_path: Path, receiver: Receiver) -> int:
 def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its_events_once_it_is_up(
     tmp_path: Path, cbis_cases: dict[str, list[Path]], monkeypatch: pytest.MonkeyPatch, clean_environment: pytest.MonkeyPatch
 ) -> None:
-    # Analysed by the real networks, delivered to a real archive, told by the very threads that the sweeper runs.
+    # Analysed by the real networks, delivered to a real archive, posted by the threads that the sweeper runs.
     monkeypatch.setattr("service.deliver.webhook.FIRST_PAUSE_S", 0.2)
     monkeypatch.setattr("service.deliver.webhook.MAX_PAUSE_S", 0.5)
     monkeypatch.setattr("service.jobs.background.POLL_S", 0.05)
@@ -240,7 +240,7 @@ def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its
     assert receiver.ids == [event.id for event in expected], "every event, in order, exactly once"
     kinds = Counter(event.kind for event in expected)
     assert kinds["study.received"] == kinds["study.concluded"] == 1 and kinds["delivery.verified"] >= 2
-    assert [each.said["type"] for each in receiver.received] == [event.kind for event in expected]
-    assert {each.said["data"]["study_instance_uid"] for each in receiver.received} == {study_instance_uid}
+    assert [each.content["type"] for each in receiver.received] == [event.kind for event in expected]
+    assert {each.content["data"]["study_instance_uid"] for each in receiver.received} == {study_instance_uid}
     archive.stop()
     received.close()

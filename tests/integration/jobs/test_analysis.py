@@ -97,7 +97,7 @@ def test_a_file_that_is_gone_is_an_answer_too(context: Context, film: Receipt) -
     assert state_of(context, film) == (InstanceState.FAILED, "file-missing")
 
 
-def test_ids_that_nobody_knows_do_no_harm(context: Context) -> None:
+def test_unknown_ids_do_no_harm(context: Context) -> None:
     analyse_instance(context, "1.2.3")
     conclude_study(context, "1.2.3")
     deliver_object(context, 4711)
@@ -167,7 +167,7 @@ def test_a_sweep_without_a_broker_loses_nothing(context: Context, film: Receipt)
     assert [row.sop_instance_uid for row in context.ledger.instances.take_unfinished(0.0)] == [film.sop_instance_uid]
 
 
-def test_a_queue_that_nobody_empties_does_not_grow_for_ever(
+def test_a_queue_without_a_worker_does_not_grow_for_ever(
     context: Context, film: Receipt, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.jobs.sweeper.MAX_WAITING", 10)

@@ -72,7 +72,7 @@ def held(archive: SmallPacs, uid: str) -> pydicom.Dataset | None:
     return next((pydicom.dcmread(path) for path in archive.paths() if path.stem == uid), None)
 
 
-def test_a_person_approves_and_undoes_and_the_archive_holds_what_was_decided(tmp_path: Path, archive: SmallPacs) -> None:
+def test_a_person_approves_and_undoes_and_the_archive_holds_the_decided_labels(tmp_path: Path, archive: SmallPacs) -> None:
     received = open_ward(tmp_path, destination(archive), wrong=True)
     assert only(received).state is State.PROPOSED and received.deliver_all() == []
     approve_correction(received.context, only(received).id, "Ada", "the marker says R")
@@ -85,10 +85,10 @@ def test_a_person_approves_and_undoes_and_the_archive_holds_what_was_decided(tmp
     (undone,) = of_kind(received, ObjectKind.REVERTED)
     former = held(archive, undone.object_uid)
     assert only(received).state is State.REVERTED and former is not None and former.ImageLaterality == "L"
-    assert len(former.OriginalAttributesSequence) == 2, "the undo is on record beside the correction"
+    assert len(former.OriginalAttributesSequence) == 2, "the undo is recorded as well as the correction"
 
 
-def test_what_a_person_undid_or_rejected_is_not_written_by_a_retry(tmp_path: Path, archive: SmallPacs) -> None:
+def test_a_retry_does_not_write_a_correction_that_a_person_undid_or_rejected(tmp_path: Path, archive: SmallPacs) -> None:
     received = open_ward(tmp_path, destination(archive))
     (planned,) = of_kind(received, ObjectKind.CORRECTED)
     assert undo_correction(received.context, only(received).id, "Ada", "too early").state is State.REVERTED
@@ -148,16 +148,16 @@ def test_while_one_destination_asks_for_approval_none_gets_the_correction(tmp_pa
 
 
 class TestRejectionNotes:
-    def test_an_image_is_rejected_once_its_corrected_copy_is_proved(self, tmp_path: Path, archive: SmallPacs) -> None:
+    def test_an_image_is_rejected_once_its_corrected_copy_is_verified(self, tmp_path: Path, archive: SmallPacs) -> None:
         received = open_ward(tmp_path, destination(archive, rejection_note=True))
         (copy,), (note,) = of_kind(received, ObjectKind.CORRECTED), of_kind(received, ObjectKind.REJECTION)
         received.deliver_all(only=[note.id], rounds=2)
         assert of_kind(received, ObjectKind.REJECTION)[0].state is End.PENDING and archive.paths() == []
         received.deliver_all()
         assert [row.state for row in received.ledger.deliveries.find()] == [End.VERIFIED, End.VERIFIED]
-        said = held(archive, note.object_uid)
-        assert said is not None and said.ConceptNameCodeSequence[0].CodeValue == "113037"
-        assert only(received).sop_instance_uid in said.to_json() and held(archive, copy.object_uid) is not None
+        stored_note = held(archive, note.object_uid)
+        assert stored_note is not None and stored_note.ConceptNameCodeSequence[0].CodeValue == "113037"
+        assert only(received).sop_instance_uid in stored_note.to_json() and held(archive, copy.object_uid) is not None
 
     def test_an_image_whose_copy_did_not_arrive_is_not_rejected(self, tmp_path: Path, archive: SmallPacs) -> None:
         received = open_ward(tmp_path, destination(archive, rejection_note=True))
@@ -171,8 +171,8 @@ class TestRejectionNotes:
         received.deliver_all()
         undo_correction(received.context, only(received).id, "Ada", "wrong")
         received.deliver_all()
-        said = held(archive, of_kind(received, ObjectKind.REJECTION)[-1].object_uid)
-        assert said is not None and of_kind(received, ObjectKind.CORRECTED)[0].object_uid in said.to_json()
+        stored_note = held(archive, of_kind(received, ObjectKind.REJECTION)[-1].object_uid)
+        assert stored_note is not None and of_kind(received, ObjectKind.CORRECTED)[0].object_uid in stored_note.to_json()
         assert {row.state for row in received.ledger.deliveries.find()} == {End.VERIFIED}
 
 
@@ -216,7 +216,7 @@ def test_a_kind_that_is_off_everywhere_counts_as_not_compared(archive: SmallPacs
     assert quiet.view is quiet.laterality is Agreement.UNSURE and quiet.kind is None and plan_study(silent, (off,)).corrections == ()
 
 
-def test_a_ledger_of_the_former_schema_keeps_what_it_owes(empty_database_url: str) -> None:
+def test_a_ledger_of_the_former_schema_keeps_its_open_deliveries(empty_database_url: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     engine = open_engine(empty_database_url)

@@ -17,7 +17,7 @@ SLEEPER = "import sys; from service.jobs.niceness import lower_priority; lower_p
 
 
 @pytest.mark.parametrize("niceness", [0, 7])
-def test_a_worker_and_its_session_give_way_as_far_as_they_are_told(niceness: int) -> None:
+def test_a_worker_and_its_session_get_the_configured_niceness(niceness: int) -> None:
     before = psutil.Process().nice()
     child = subprocess.Popen(
         [sys.executable, "-c", SLEEPER, str(niceness)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True

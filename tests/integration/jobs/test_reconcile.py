@@ -1,4 +1,4 @@
-"""The nightly look: what vanished from our store or from a real Orthanc is named, and what is sound is counted. It changes nothing."""
+"""Reconciliation names what is missing from our store or from a real Orthanc, counts what is ok, and changes nothing."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def summary(discrepancies: list[Discrepancy]) -> list[tuple[str, Result, str]]:
     return [(each.subject, each.result, each.sop_instance_uid) for each in discrepancies]
 
 
-def test_all_that_is_sound_is_counted_and_nothing_is_sent(received: ReceivedStudies, archive: Orthanc) -> None:
+def test_everything_ok_is_counted_and_nothing_is_sent(received: ReceivedStudies, archive: Orthanc) -> None:
     before, rows = archive.changes(), received.ledger.deliveries.find()
     report = reconcile(received.context)
     assert report.exit_status == 0 and report.complete and report.discrepancies == []
@@ -77,7 +77,7 @@ def test_an_object_that_the_archive_lost_is_named(received: ReceivedStudies, arc
     assert (named.destination, named.delivery_id, named.kind, named.state) == ("pacs", lost.id, "cad-sr", "verified")
 
 
-def test_an_object_that_somebody_changed_in_the_archive_is_named_with_the_attribute(received: ReceivedStudies, archive: Orthanc) -> None:
+def test_an_object_that_was_changed_in_the_archive_is_named_with_the_attribute(received: ReceivedStudies, archive: Orthanc) -> None:
     (corrected, *_) = [row for row in received.ledger.deliveries.find() if row.kind is ObjectKind.CORRECTED]
     image = pydicom.dcmread(BytesIO(remove(archive, corrected.object_uid)))
     image.ImageLaterality = "L" if image.ImageLaterality == "R" else "R"
@@ -131,7 +131,7 @@ def test_a_destination_that_is_away_proves_nothing_and_is_not_waited_for_again_a
     received.close()
 
 
-def test_labels_that_were_written_and_undone_in_place_are_sound(tmp_path: Path, archive: Orthanc) -> None:
+def test_labels_that_were_written_and_undone_in_place_are_ok(tmp_path: Path, archive: Orthanc) -> None:
     received = ReceivedStudies(tmp_path / "data", destinations=(archive.destination(corrections=OVERWRITES, objects=()),))
     study = received.conclude([("R", "MLO")])
     assert [row.state for row in received.deliver_all()] == [DeliveryState.VERIFIED]
@@ -144,7 +144,7 @@ def test_labels_that_were_written_and_undone_in_place_are_sound(tmp_path: Path, 
     received.close()
 
 
-def test_a_report_in_another_dialect_is_compared_as_it_went_out(received: ReceivedStudies) -> None:
+def test_a_report_in_another_sr_class_is_compared_in_that_class(received: ReceivedStudies) -> None:
     (report_row,) = [row for row in received.ledger.deliveries.find() if row.kind is ObjectKind.REPORT]
     taken = {"1.2.840.10008.5.1.4.1.1.88.34": False}
     received.ledger.destinations.record_capabilities("pacs", taken)
@@ -155,14 +155,14 @@ def test_a_report_in_another_dialect_is_compared_as_it_went_out(received: Receiv
     assert reconcile(received.context).exit_status == 0
 
 
-def test_a_look_that_is_stopped_says_that_it_is_not_complete(received: ReceivedStudies) -> None:
+def test_a_reconciliation_that_is_stopped_is_not_complete(received: ReceivedStudies) -> None:
     stop = threading.Event()
     stop.set()
     report = reconcile(received.context, stop)
     assert not report.complete and report.studies == 0 and report.exit_status == 3
 
 
-def test_the_report_of_a_night_is_written_once_and_holds_nothing_of_the_patient(received: ReceivedStudies, archive: Orthanc) -> None:
+def test_the_report_of_a_night_is_written_once_and_has_no_patient_data(received: ReceivedStudies, archive: Orthanc) -> None:
     remove(archive, received.ledger.deliveries.find()[0].object_uid)
     night = datetime(2026, 11, 21, received.settings.reconcile_hour, 30)
     reports = reports_folder(received.context)
@@ -184,7 +184,7 @@ def test_the_report_of_a_night_is_written_once_and_holds_nothing_of_the_patient(
     assert 'mammotriage_reconciled{destination="",result="ok"} 2.0' in scraped and "mammotriage_reconciled_age_seconds" in scraped
 
 
-def test_the_sweeper_looks_by_itself_in_the_hour_of_the_settings(received: ReceivedStudies, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sweeper_reconciles_by_itself_in_the_hour_of_the_settings(received: ReceivedStudies, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.jobs.background.CLOCK_S", 0.05)
     now = datetime.now()
     context = replace(received.context, settings=received.settings.model_copy(update={"reconcile_hour": now.hour}))
@@ -201,8 +201,7 @@ def test_a_file_that_is_no_dicom_file_any_more_is_changed(tmp_path: Path) -> Non
     assert check_file(tmp_path / "none.dcm", "0" * 64)[0] is Result.MISSING
 
 
-def test_a_correction_waits_for_nobody_to_look(received: ReceivedStudies) -> None:
-    """A delivery on its way is counted as that, and not looked for."""
+def test_deliveries_in_progress_are_counted_and_not_compared(received: ReceivedStudies) -> None:
     study = received.conclude([("R", "CC")], wrong=True)
     (row,) = received.ledger.corrections.find(study_instance_uid=study)
     approve_correction(received.context, row.id, "Dr. Test", "seen")
@@ -214,7 +213,7 @@ def test_a_correction_waits_for_nobody_to_look(received: ReceivedStudies) -> Non
     )
 
 
-def test_the_command_prints_a_table_or_json_and_its_exit_status_tells_programs(
+def test_the_command_prints_a_table_or_json_and_has_an_exit_status_for_programs(
     received: ReceivedStudies, archive: Orthanc, clean_environment: pytest.MonkeyPatch
 ) -> None:
     lost = received.ledger.deliveries.find()[0]
@@ -224,7 +223,7 @@ def test_the_command_prints_a_table_or_json_and_its_exit_status_tells_programs(
     printed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert printed.returncode == 1, printed.stderr
     assert "missing" in printed.stdout and "delivered to pacs" in printed.stdout
-    said = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, timeout=120)
-    report = json.loads(said.stdout)
-    assert said.returncode == 1 and report["complete"] and report["deliveries"]["pacs"]["missing"] == 1
+    completed = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, timeout=120)
+    report = json.loads(completed.stdout)
+    assert completed.returncode == 1 and report["complete"] and report["deliveries"]["pacs"]["missing"] == 1
     assert [each["sop_instance_uid"] for each in report["discrepancies"]] == [lost.object_uid]

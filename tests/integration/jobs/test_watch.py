@@ -1,4 +1,4 @@
-"""Signs of life of workers and the look each minute, on a real ledger and broker."""
+"""Heartbeats of workers and samples of each minute, on a real ledger and broker."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def wait_for(happened: Callable[[], object], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-def test_a_worker_gives_signs_of_life_with_what_it_loaded_until_it_stops(context: Context) -> None:
+def test_a_worker_has_a_heartbeat_with_its_models_until_it_stops(context: Context) -> None:
     heart = Heartbeat(context, beat_s=0.05)
     heart.start()
     try:
@@ -54,7 +54,7 @@ def test_a_worker_gives_signs_of_life_with_what_it_loaded_until_it_stops(context
     assert context.ledger.workers.all() == []
 
 
-def test_each_look_writes_down_what_waits_and_what_is_left(context: Context, tmp_path: Path) -> None:
+def test_each_sample_has_the_backlog_and_the_free_disk_space(context: Context, tmp_path: Path) -> None:
     context.ledger.instances.add(header("1.2.3.1"), "a" * 64, Path("x"), 10, "MG1")
     context.ledger.deliveries.plan("1.2.3", 1, ObjectKind.REPORT, None, "pacs", "2.25.1")
     without = take_samples(context)

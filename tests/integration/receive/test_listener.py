@@ -123,7 +123,7 @@ class TestStored:
         assert receiving.published == [image.SOPInstanceUID]
 
     @pytest.mark.parametrize("sop_class", OUT_OF_SCOPE.values(), ids=OUT_OF_SCOPE)
-    def test_what_is_storable_is_stored_though_nobody_will_analyse_it(self, receiving: ListenerFixture, sop_class: str) -> None:
+    def test_every_storable_object_is_stored_even_if_it_is_not_analysed(self, receiving: ListenerFixture, sop_class: str) -> None:
         image = small_image(sop_class)
         assert send(receiving.settings, image).Status == 0x0000
         assert receiving.stored(image.SOPInstanceUID).SOPClassUID == sop_class
@@ -279,7 +279,7 @@ class TestAssociations:
         assert tempfile.gettempdir() == str(receiving.store.spool_dir)
 
 
-def test_connections_that_say_nothing_stop_neither_others_nor_the_end(tmp_path: Path) -> None:
+def test_idle_connections_stop_neither_other_peers_nor_the_shutdown(tmp_path: Path) -> None:
     with ListenerFixture(tmp_path).listening() as receiving:
         silent = [socket.create_connection(("127.0.0.1", receiving.settings.dicom_port)) for _ in range(3)]
         silent.pop().close()

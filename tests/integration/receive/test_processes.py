@@ -59,7 +59,9 @@ def test_a_peer_killed_in_mid_transfer_leaves_an_orphan_that_the_sweep_removes(r
     receiving.ledger.close()
 
 
-def test_what_a_killed_listener_acknowledged_is_there_and_is_known_to_the_next_one(receiving: ListenerFixture, film: Path) -> None:
+def test_an_instance_that_a_killed_listener_acknowledged_is_stored_and_known_to_the_next_one(
+    receiving: ListenerFixture, film: Path
+) -> None:
     image = dcmread(film)
     with listener_process(receiving) as process:
         assert send(receiving.settings, image).Status == 0x0000

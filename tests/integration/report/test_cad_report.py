@@ -1,4 +1,4 @@
-"""The Mammography CAD SR follows TID 4000 row by row, says what was found, what was not tried and why, and every reader can open it."""
+"""The Mammography CAD SR follows TID 4000 row by row, has findings and reasons for what was not attempted, and every reader opens it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def findings(report: Dataset, what: str) -> list[Dataset]:
     return [item for item in named(report, "111059") if value_of(item) == what]
 
 
-def said(report: Dataset) -> str:
+def impressions(report: Dataset) -> str:
     """The impression of the whole study."""
     return str(next(item for item in named(report, "111017")[0].ContentSequence if item.ValueType == "TEXT").TextValue)
 
@@ -104,7 +104,7 @@ def encoded(dataset: Dataset) -> bytes:
 
 
 def check(report: Dataset, images: list[Dataset], folder: Path) -> None:
-    """All judges at once: the template, dciodvfy, dsrdump, and pydicom's own round trip."""
+    """All checks at once: the template, dciodvfy, dsrdump, and pydicom's own round trip."""
     assert faults(report, images) == []
     assert dciodvfy_errors(report, folder) == []
     assert "Mammography CAD Report" in dsrdump(report, folder)
@@ -129,18 +129,18 @@ def test_a_region_that_reaches_the_operating_point_has_centre_outline_and_certai
     assert float(named(region, "111012")[0].MeasuredValueSequence[0].NumericValue) == 80
     assert value_of(named(region, "111056")[0]) == "111150"
     assert status(report) == ("111242", "111222", "111222")
-    assert "A region is marked in: Image 4." in said(report)
+    assert "A region is marked in: Image 4." in impressions(report)
 
 
-def test_neither_a_score_nor_a_peak_alone_makes_a_region() -> None:
+def test_a_region_needs_both_a_score_and_a_peak() -> None:
     study = Study(0.1, 0.9, 0.1, 0.1)
     study.findings[1] = with_peak(study.findings[1], strength=0.2)
     report = study.report()
     assert findings(report, "111099") == []
-    assert "No region is marked." in said(report)
+    assert "No region is marked." in impressions(report)
 
 
-def test_no_finding_at_all_is_said_in_code(tmp_path: Path) -> None:
+def test_a_study_without_findings_has_the_code_for_that(tmp_path: Path) -> None:
     study = Study(density="UNKNOWN")
     report = study.report()
     check(report, study.images, tmp_path)
@@ -210,28 +210,30 @@ def test_a_label_that_is_missing_or_right_is_not_called_incorrect(kind: Correcti
     assert any(f"Header declares L MLO: {kind}." in text for text in described)
 
 
-def test_what_the_images_say_together_about_their_labels_is_told() -> None:
+def test_the_verdict_on_the_labels_of_the_study_is_reported() -> None:
     study = Study()
     reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Every image bears the label of the other side.")
     conclusion = study.conclude().model_copy(update={"reasoning": reasoning})
-    assert "Labels: sides-swapped. Every image bears the label of the other side." in said(build_cad_report(conclusion, study.images))
+    assert "Labels: sides-swapped. Every image bears the label of the other side." in impressions(
+        build_cad_report(conclusion, study.images)
+    )
 
 
-def test_composition_stands_at_each_image_with_its_side() -> None:
+def test_composition_is_reported_for_each_image_with_its_side() -> None:
     compositions = findings(Study(density="C").report(), "129715009")
     values = [[value_of(item) for item in walk(each) if "ConceptCodeSequence" in item][-2:] for each in compositions]
     right, left = ["129718006", "73056007"], ["129718006", "80248007"]
     assert values == [right, left, right, left]
 
 
-def test_a_partial_study_is_preliminary_and_says_what_was_not_tried(tmp_path: Path) -> None:
+def test_a_partial_study_is_preliminary_and_names_what_was_not_attempted(tmp_path: Path) -> None:
     study = Study()
     study.findings[1] = skipped(study.uids[1], "spot", "a spot compression view")
     report = build_cad_report(study.conclude(complete=False), study.images)
     check(report, study.images, tmp_path)
     assert (report.CompletionFlag, report.PreliminaryFlag) == ("PARTIAL", "PRELIMINARY")
     assert status(report) == ("111242", "111222", "111222")
-    assert "Image 2, not attempted: a spot compression view [spot]." in said(report)
+    assert "Image 2, not attempted: a spot compression view [spot]." in impressions(report)
     performed = named(report, "111022")[0]
     positions = [
         list(item.ReferencedContentItemIdentifier) for item in performed.ContentSequence if "ReferencedContentItemIdentifier" in item
@@ -245,7 +247,7 @@ def test_an_image_that_failed_makes_success_partial(tmp_path: Path) -> None:
     report = study.report()
     check(report, study.images, tmp_path)
     assert status(report) == ("111243", "111223", "111223")
-    assert "Image 4, failed: the pixels cannot be decoded [unparsable]." in said(report)
+    assert "Image 4, failed: the pixels cannot be decoded [unparsable]." in impressions(report)
 
 
 @pytest.mark.parametrize(
@@ -258,7 +260,7 @@ def test_a_study_that_was_not_processed_has_a_valid_report(state: InstanceState,
     report = build_cad_report(study.conclude(complete=False), study.images)
     check(report, study.images, tmp_path)
     assert status(report) == expected
-    assert "Nothing in this study was analysed." in said(report)
+    assert "Nothing in this study was analysed." in impressions(report)
 
 
 def test_without_an_operating_point_detection_is_not_attempted(tmp_path: Path) -> None:
@@ -267,7 +269,7 @@ def test_without_an_operating_point_detection_is_not_attempted(tmp_path: Path) -
     report = build_cad_report(conclusion, study.images)
     check(report, study.images, tmp_path)
     assert status(report)[1] == "111225" and findings(report, "111099") == []
-    assert "No operating point is set: detection was not attempted." in said(report)
+    assert "No operating point is set: detection was not attempted." in impressions(report)
 
 
 def test_a_raw_score_is_never_called_a_probability() -> None:
@@ -281,10 +283,10 @@ def test_a_raw_score_is_never_called_a_probability() -> None:
 def test_every_model_is_named_beyond_doubt() -> None:
     report = Study().report()
     assert f"sha256={'b' * 64}" in [item.TextValue for item in named(report, "111002")]
-    assert f"Model mammotriage-labeler 1.0.0, sha256 {'a' * 64}, calibration none." in said(report)
+    assert f"Model mammotriage-labeler 1.0.0, sha256 {'a' * 64}, calibration none." in impressions(report)
 
 
-def test_what_is_no_image_is_told_but_stands_in_no_library(tmp_path: Path) -> None:
+def test_an_instance_without_pixels_is_described_but_not_in_the_library(tmp_path: Path) -> None:
     study = Study()
     page = full_field(study_instance_uid=study.uid)
     for keyword in ("Rows", "Columns", "PixelData"):
@@ -293,7 +295,7 @@ def test_what_is_no_image_is_told_but_stands_in_no_library(tmp_path: Path) -> No
     report = build_cad_report(study.conclude(), [*study.images, page])
     check(report, study.images, tmp_path)
     assert len(named(report, "111028")[0].ContentSequence) == 4
-    assert "Image 1, not attempted: no mammogram [not-mammography]." in said(report)
+    assert "Image 1, not attempted: no mammogram [not-mammography]." in impressions(report)
     with pytest.raises(NoImages):
         build_cad_report(concluded(study.uid, study.findings[:1]), [page])
 
@@ -338,23 +340,23 @@ def test_every_character_set_survives_and_foreign_letters_in_a_reason_do_no_harm
 
 
 def test_real_objects_of_every_kind_have_a_report_that_follows_the_template(dicom_test_files: Path, tmp_path: Path) -> None:
-    judged = 0
+    checked = 0
     for path in sorted(dicom_test_files.glob("*/*.dcm")):
         source = pydicom.dcmread(path, stop_before_pixels=True)
         finding = skipped(source.SOPInstanceUID, "not-mammography", "not a mammogram")
         conclusion = concluded(source.StudyInstanceUID, [finding], complete=False)
         if "Rows" not in source:
             continue
-        judged += 1
+        checked += 1
         report = build_cad_report(conclusion, [source])
-        # A real header may hold what is no value: such a row is left out, which the judge of rows cannot know.
+        # A real header may have a malformed value: its row is missing, which the checker of rows cannot know.
         assert [fault for fault in faults(report, [source]) if "is missing" not in fault] == [], path.name
         dsrdump(report, tmp_path)
         known = set(dciodvfy_errors(pydicom.dcmread(path), tmp_path))
         patient = {"Patient", "GeneralStudy", "PatientStudy"}
         new = [line for line in dciodvfy_errors(report, tmp_path) if line not in known]
         assert [line for line in new if not any(f"Module=<{name}>" in line for name in patient)] == [], path.name
-    assert judged > 3
+    assert checked > 3
 
 
 images_of_a_study = st.lists(
@@ -419,7 +421,7 @@ SPOILED = {
 
 
 @pytest.mark.parametrize("spoiled", SPOILED)
-def test_the_judge_of_rows_finds_what_is_wrong(spoiled: str) -> None:
+def test_the_checker_of_rows_finds_faults(spoiled: str) -> None:
     study = Study(0.1, 0.2, 0.3, 0.8)
     report = study.report()
     SPOILED[spoiled](report)

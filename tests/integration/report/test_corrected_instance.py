@@ -1,4 +1,4 @@
-"""A corrected image says what its pixels show, is valid, and keeps everything else; undone, it says what it said before."""
+"""A corrected image declares what its pixels show, is valid and keeps everything else; reverted, it declares its former labels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ VIEW_CODES = {"CC": "399162004", "MLO": "399368009"}
 FILLED_IN = (Agreement.MISSING, Agreement.MISSING)
 BOTH_WRONG = (Agreement.CONTRADICT, Agreement.CONTRADICT)
 MODES: list[ObjectMode] = ["new-series", "overwrite"]
-LATER = Decision("B. Head", "the patient lay the other way round", CONCLUDED_AT + timedelta(hours=2))
+LATER = Decision("B. Head", "the image is mirrored", CONCLUDED_AT + timedelta(hours=2))
 
 
 def decide(
@@ -90,7 +90,7 @@ def test_digitised_film_gets_its_labels_and_passes_dciodvfy(
         assert dciodvfy_errors(corrected, tmp_path) == []
 
 
-def test_what_a_film_said_before_stays_on_record(cbis_cases: dict[str, list[Path]]) -> None:
+def test_the_former_labels_of_a_film_are_recorded(cbis_cases: dict[str, list[Path]]) -> None:
     source = pydicom.dcmread(cbis_cases["sfm-benign-0"][1])
     record = correct(source, "L", "MLO", declared=("L", "MLO")).OriginalAttributesSequence[0]
     former = record.ModifiedAttributesSequence[0]
@@ -158,7 +158,7 @@ def test_a_corrected_image_is_a_new_instance_in_a_series_of_its_own_that_points_
     assert equipment.ContributionDescription.endswith("Decided by A. Reader: seen on the screen")
 
 
-def test_an_overwritten_image_is_the_same_instance_and_tells_when_it_was_changed(tmp_path: Path) -> None:
+def test_an_overwritten_image_is_the_same_instance_with_the_time_of_its_change(tmp_path: Path) -> None:
     source = as_received(full_field(labelled=False), tmp_path)
     corrected = correct(source, "R", "CC", mode="overwrite")
     assert set(differing(source, corrected)) == {
@@ -173,7 +173,7 @@ def test_an_overwritten_image_is_the_same_instance_and_tells_when_it_was_changed
     assert corrected.file_meta.MediaStorageSOPInstanceUID == source.SOPInstanceUID
 
 
-def test_an_undone_image_points_back_at_both_and_tells_both_steps(tmp_path: Path) -> None:
+def test_a_reverted_image_refers_to_both_sources_and_records_both_steps(tmp_path: Path) -> None:
     source = as_received(full_field("L", "MLO"), tmp_path)
     change = decide(source, "R", "CC", ("L", "MLO"), BOTH_WRONG)
     corrected, undone = build_corrected(change, source, "new-series"), build_reverted(change, LATER, source, "new-series")
@@ -186,11 +186,11 @@ def test_an_undone_image_points_back_at_both_and_tells_both_steps(tmp_path: Path
     assert (first.ImageLaterality, first.ViewPosition) == ("L", "MLO")
     assert (second.ImageLaterality, second.ViewPosition) == ("R", "CC")
     assert undone.OriginalAttributesSequence[1].AttributeModificationDateTime == "20260305163015.000000+0000"
-    assert undone.ContributingEquipmentSequence[-1].ContributionDescription.endswith("B. Head: the patient lay the other way round")
+    assert undone.ContributingEquipmentSequence[-1].ContributionDescription.endswith("B. Head: the image is mirrored")
     assert dciodvfy_errors(undone, tmp_path) == []
 
 
-def test_an_overwritten_image_undone_differs_from_the_received_one_by_its_record_alone(tmp_path: Path) -> None:
+def test_an_overwritten_and_reverted_image_differs_from_the_received_one_only_by_its_record(tmp_path: Path) -> None:
     source = as_received(full_field("L", "MLO"), tmp_path)
     undone = build_reverted(decide(source, "R", "CC", ("L", "MLO"), BOTH_WRONG), LATER, source, "overwrite")
     assert set(differing(source, undone)) == {"OriginalAttributesSequence", "ContributingEquipmentSequence", "InstanceCoercionDateTime"}
@@ -200,7 +200,7 @@ def test_an_overwritten_image_undone_differs_from_the_received_one_by_its_record
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_building_again_gives_equal_bytes_and_leaves_the_source_alone(mode: ObjectMode, tmp_path: Path) -> None:
+def test_building_again_gives_equal_bytes_and_does_not_change_the_source(mode: ObjectMode, tmp_path: Path) -> None:
     source = as_received(full_field("L", "CC"), tmp_path)
     before = encoded(source)
     change = decide(source, "R", "CC", ("L", "CC"), (Agreement.AGREE, Agreement.CONTRADICT))
@@ -211,14 +211,14 @@ def test_building_again_gives_equal_bytes_and_leaves_the_source_alone(mode: Obje
     assert encoded(source) == before
 
 
-def test_an_image_that_says_what_its_pixels_show_is_not_built(tmp_path: Path) -> None:
+def test_an_image_that_declares_what_its_pixels_show_is_not_built(tmp_path: Path) -> None:
     corrected = as_received(correct(as_received(full_field(labelled=False), tmp_path), "R", "CC"), tmp_path)
     with pytest.raises(NothingToCorrect):
         correct(corrected, "R", "CC")
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_what_nobody_may_correct_is_not_written(mode: ObjectMode) -> None:
+def test_a_blocked_correction_is_not_written(mode: ObjectMode) -> None:
     source = full_field("L", "MLO")
     change = decide(source, "R", "CC", ("L", "MLO"), BOTH_WRONG)
     for refused in ({"blocked_reason": "partial view"}, {"kind": None}, {"kind": CorrectionKind.VIEW_UNKNOWN}):
@@ -319,7 +319,7 @@ def test_the_orientation_follows_the_pixels_not_a_table(tmp_path: Path) -> None:
     ],
     ids=["latin1", "utf8", "gb18030", "jis"],
 )
-def test_every_character_set_survives_beside_a_decision_in_any_script(
+def test_every_character_set_survives_a_decision_in_any_script(
     charset: str | list[str], name: str, mode: ObjectMode, tmp_path: Path
 ) -> None:
     image = full_field(labelled=False)
@@ -367,7 +367,7 @@ def test_a_label_that_is_empty_under_a_wrong_type_counts_as_empty(mode: ObjectMo
     assert "NonconformingModifiedAttributesSequence" not in record
 
 
-def test_a_signature_does_not_outlive_what_it_signed_and_comes_back_with_it(tmp_path: Path) -> None:
+def test_a_signature_is_removed_with_the_labels_it_signed_and_comes_back_with_them(tmp_path: Path) -> None:
     image = full_field("L", "CC")
     signature = Dataset()
     signature.MACIDNumber, signature.DigitalSignatureUID = 1, "1.2.3"

@@ -25,7 +25,7 @@ def changes(labels: AttributeChanges) -> dict[str, str | None]:
     return {key: value[0].CodeMeaning if isinstance(value, tuple) and value else value or None for key, value in labels.values.items()}  # type: ignore[misc]
 
 
-def test_only_what_is_wrong_is_asked_for_and_undone_with_what_was_there(tmp_path: Path) -> None:
+def test_only_wrong_values_are_changed_and_reverted_to_the_former_ones(tmp_path: Path) -> None:
     source = as_received(full_field("L", "CC"), tmp_path)
     change = decided(correction(source.SOPInstanceUID, ("L", "CC"), ("R", "CC"), *SIDE_WRONG), analysed(source.SOPInstanceUID, "R", "CC"))
     forth, back = changes_to_correct(change, source), changes_to_revert(change, source, REVERT)
@@ -39,7 +39,7 @@ def test_only_what_is_wrong_is_asked_for_and_undone_with_what_was_there(tmp_path
     assert forth.reason == back.reason == "CORRECT"
 
 
-def test_a_missing_label_is_removed_again_and_the_record_tells_both_ways(tmp_path: Path) -> None:
+def test_a_missing_label_is_removed_again_and_both_changes_are_recorded(tmp_path: Path) -> None:
     source = as_received(full_field("R", "MLO", labelled=False), tmp_path)
     change = decided(correction(source.SOPInstanceUID, ("UNKNOWN",) * 2, ("R", "MLO")), analysed(source.SOPInstanceUID, "R", "MLO"))
     forth, back = changes_to_correct(change, source), changes_to_revert(change, source, REVERT)
@@ -50,14 +50,14 @@ def test_a_missing_label_is_removed_again_and_the_record_tells_both_ways(tmp_pat
     assert back.record.ModifiedAttributesSequence[0].ImageLaterality == "R"
 
 
-def test_a_mirrored_picture_changes_its_orientation_alone(tmp_path: Path) -> None:
+def test_a_mirrored_image_changes_only_its_orientation(tmp_path: Path) -> None:
     source = as_received(full_field("R", "CC"), tmp_path)
     mirrored = correction(source.SOPInstanceUID, ("R", "CC"), ("L", "CC"), *SIDE_WRONG, kind=CorrectionKind.MIRRORED)
     change = decided(mirrored, analysed(source.SOPInstanceUID, "L", "CC"))
     assert changes(changes_to_correct(change, source)) == {"PatientOrientation": "A\\L"}
 
 
-def test_what_already_says_so_is_left_alone(tmp_path: Path) -> None:
+def test_labels_that_are_right_already_are_not_changed(tmp_path: Path) -> None:
     source = as_received(full_field("R", "CC"), tmp_path)
     change = decided(correction(source.SOPInstanceUID, ("L", "CC"), ("R", "CC"), *SIDE_WRONG), analysed(source.SOPInstanceUID, "R", "CC"))
     with pytest.raises(NothingToCorrect):
@@ -67,7 +67,7 @@ def test_what_already_says_so_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("former", "asked"), [(b"MLO ", True), (b"links ", True), (b"c\xf4t\xe9", False)])
-def test_an_archive_is_not_asked_for_what_it_could_not_take_back(former: bytes, asked: bool, tmp_path: Path) -> None:
+def test_an_archive_is_not_asked_for_a_change_that_it_could_not_revert(former: bytes, asked: bool, tmp_path: Path) -> None:
     source = as_received(full_field("L", "CC"), tmp_path)
     source["PatientOrientation"] = RawDataElement(Tag("PatientOrientation"), "CS", len(former), former, 0, False, True)
     change = decided(correction(source.SOPInstanceUID, ("L", "CC"), ("R", "CC"), *SIDE_WRONG), analysed(source.SOPInstanceUID, "R", "CC"))
@@ -79,9 +79,9 @@ def test_an_archive_is_not_asked_for_what_it_could_not_take_back(former: bytes, 
             changes_to_correct(change, source)
 
 
-def test_names_follow_from_what_is_written_not_from_versions_or_models() -> None:
+def test_uids_depend_on_the_written_labels_and_not_on_versions_or_models() -> None:
     first = correction("1.2.3", ("L", "CC"), ("R", "CC"), *SIDE_WRONG)
-    surer = first.model_copy(update={"confidence": 0.999, "reason": "another model says so too"})
+    surer = first.model_copy(update={"confidence": 0.999, "reason": "another model agrees"})
     other = correction("1.2.3", ("L", "CC"), ("L", "MLO"), Agreement.CONTRADICT, Agreement.AGREE)
     assert corrected_uid("1.2", first) == corrected_uid("1.2", surer)
     names = [corrected_uid("1.2", first), reverted_uid("1.2", first), corrected_uid("1.2", other), corrected_uid("1.4", first)]

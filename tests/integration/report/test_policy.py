@@ -67,7 +67,7 @@ def test_an_unlabelled_image_is_filled_in_by_default() -> None:
 
 
 @pytest.mark.parametrize("case", REPORT_ONLY)
-def test_what_is_never_automatic_is_not_written_even_if_a_destination_wishes_it(case: str) -> None:
+def test_a_report_only_difference_is_not_written_even_if_a_destination_asks_for_it(case: str) -> None:
     image = full_field(labelled=False)
     REPORT_ONLY[case](image)
     assert EAGER.action(compare(image, "R", "CC")[1]) is Action.REPORT

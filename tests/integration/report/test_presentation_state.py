@@ -1,4 +1,4 @@
-"""The presentation state puts the mark where the network looked, and shows the image in its own grey scale."""
+"""The presentation state has the mark at the peak of the heatmap, and shows the image in its own grey scale."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def table(first: int, entries: int) -> Dataset:
 
 
 @pytest.mark.parametrize("side", ["R", "L"])
-def test_the_outline_lies_over_the_image_it_was_found_in(side: str, tmp_path: Path) -> None:
+def test_the_outline_is_drawn_over_the_image_it_was_found_in(side: str, tmp_path: Path) -> None:
     source = as_received(full_field(side), tmp_path)
     state = marks(source)
     check(state, tmp_path)
@@ -104,7 +104,7 @@ def test_corners_beyond_the_image_are_drawn_at_its_edge(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("score", "strength"), [(0.4, 0.9), (0.9, 0.4)])
-def test_what_stays_below_the_operating_point_bears_no_mark(score: float, strength: float) -> None:
+def test_a_score_below_the_operating_point_gives_no_mark(score: float, strength: float) -> None:
     source = full_field()
     with pytest.raises(NothingToMark):
         marks(source, marked(source, score, strength))
@@ -141,7 +141,7 @@ def test_the_grey_scale_is_that_of_the_image(tmp_path: Path) -> None:
     ("interpretation", "shape", "expected"),
     [("MONOCHROME1", "INVERSE", "INVERSE"), ("MONOCHROME1", None, "INVERSE"), ("MONOCHROME2", None, "IDENTITY")],
 )
-def test_a_white_background_stays_what_it_is(interpretation: str, shape: str | None, expected: str, tmp_path: Path) -> None:
+def test_a_white_background_stays_white(interpretation: str, shape: str | None, expected: str, tmp_path: Path) -> None:
     source = full_field()
     source.PhotometricInterpretation, source.PresentationLUTShape = interpretation, shape
     state = marks(source)
@@ -198,16 +198,16 @@ def test_every_character_set_survives(charset: str | list[str], name: str, tmp_p
 
 
 def test_real_mammograms_can_bear_marks(dicom_test_files: Path, tmp_path: Path) -> None:
-    judged = 0
+    checked = 0
     for path in sorted((dicom_test_files / "mg").glob("*.dcm")):
         source = pydicom.dcmread(path, stop_before_pixels=True)
         if source.get("PhotometricInterpretation") not in ("MONOCHROME1", "MONOCHROME2"):
             continue
-        judged += 1
+        checked += 1
         state = marks(source)
         known = set(dciodvfy_errors(pydicom.dcmread(path), tmp_path))
         patient = {"Patient", "GeneralStudy", "PatientStudy"}
         new = [line for line in dciodvfy_errors(state, tmp_path) if line not in known]
         assert [line for line in new if not any(f"Module=<{module}>" in line for module in patient)] == [], path.name
         assert dcmpschk(state, tmp_path) == "", path.name
-    assert judged
+    assert checked

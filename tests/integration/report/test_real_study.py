@@ -1,4 +1,4 @@
-"""From the pixels of a real study to each object about it: what was analysed here is what every reader and judge gets to see."""
+"""From the pixels of a real study to each produced object: readers and validators get what was analysed here."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_every_analysed_image_has_an_outline_around_its_peak(study: Study) -> No
         assert (corners.max(0) >= [finding.peak.row, finding.peak.column]).all()
 
 
-def test_reports_of_the_study_pass_every_judge(study: Study, tmp_path: Path) -> None:
+def test_reports_of_the_study_pass_every_validator(study: Study, tmp_path: Path) -> None:
     sources = list(study.sources.values())
     cad = build_cad_report(study.conclusion, sources)
     # These films keep their view in Patient Orientation: that is no direction, so the library has no rows 5 and 6.
@@ -76,7 +76,7 @@ def test_reports_of_the_study_pass_every_judge(study: Study, tmp_path: Path) -> 
         dsrdump(made, tmp_path)
 
 
-def test_marks_and_heatmaps_of_each_image_pass_every_judge(study: Study, tmp_path: Path) -> None:
+def test_marks_and_heatmaps_of_each_image_pass_every_validator(study: Study, tmp_path: Path) -> None:
     marked = 0
     for image in study.conclusion.images:
         source, analysis = study.sources[image.sop_instance_uid], study.analyses[image.sop_instance_uid]

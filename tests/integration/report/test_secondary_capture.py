@@ -29,10 +29,10 @@ def test_it_is_valid_and_shows_image_and_heatmap_side_by_side_and_untouched(shap
     picture = pydicom.dcmread(tmp_path / "judged.dcm").pixel_array
     rows, columns = shape[:2]
     assert np.array_equal(picture[:rows, :columns], preview) and np.array_equal(picture[:rows, -columns:], overlay)
-    assert picture[rows:].max() > 100, "a legend stands below"
+    assert picture[rows:].max() > 100, "the legend is below"
 
 
-def test_the_heatmap_stands_alone_where_the_preview_is_gone(tmp_path: Path) -> None:
+def test_the_heatmap_is_alone_if_the_preview_is_gone(tmp_path: Path) -> None:
     overlay = np.random.default_rng(1).integers(0, 255, (300, 200, 3), np.uint8)
     capture = heatmap(full_field(), overlay)
     assert dciodvfy_errors(capture, tmp_path) == []
@@ -44,7 +44,7 @@ def test_pictures_of_two_images_are_never_put_side_by_side() -> None:
         heatmap(full_field(), np.zeros((300, 200, 3), np.uint8), "R", np.zeros((300, 201, 3), np.uint8))
 
 
-def test_the_legend_tells_scores_and_models_apart() -> None:
+def test_the_legend_differs_by_score_and_model() -> None:
     black = np.zeros((600, 500, 3), np.uint8)
     legends = {
         heatmap(full_field(), black, **values).pixel_array[600:].tobytes()

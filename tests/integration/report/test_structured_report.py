@@ -1,4 +1,4 @@
-"""The structured report says all that was concluded, in codes, and every reader can open it."""
+"""The structured report has the whole conclusion in codes, and every reader can open it."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def test_validators_find_no_fault_and_dcmtk_reads_it(study: Study, tmp_path: Pat
 
 def test_each_image_states_labels_density_score_and_confidence(study: Study) -> None:
     image = groups(study.report())["Image 1"]
-    said = codes(image)
-    assert (said["111031"], said["111027"], said["129715009"], said["111065"]) == ("399162004", "24028007", "129717001", "111222")
+    found = codes(image)
+    assert (found["111031"], found["111027"], found["129715009"], found["111065"]) == ("399162004", "24028007", "129717001", "111222")
     assert numbers(image)["111047"] == 30.0
     assert numbers(image)["conf-view"] == 0.99
     reference = next(item for item in image if item.ValueType == "IMAGE").ReferencedSOPSequence[0]
@@ -120,16 +120,16 @@ def test_each_image_states_labels_density_score_and_confidence(study: Study) -> 
 
 
 def test_a_wrong_label_has_the_code_of_a_wrong_label(study: Study) -> None:
-    said = groups(study.report())
-    assert codes(said["Image 3"])["111052"] == "111183"
-    assert (codes(said["Image 3"])["agree-view"], codes(said["Image 3"])["agree-laterality"]) == ("agree", "contradict")
-    assert codes(said["Image 3"])["difference"] == "contradict"
-    assert "Declared L MLO, pixels show R MLO; contradicts: the pixels show other labels" in texts(said["Image 3"])
-    assert "111052" not in codes(said["Image 1"]) and "difference" not in codes(said["Image 1"])
+    found = groups(study.report())
+    assert codes(found["Image 3"])["111052"] == "111183"
+    assert (codes(found["Image 3"])["agree-view"], codes(found["Image 3"])["agree-laterality"]) == ("agree", "contradict")
+    assert codes(found["Image 3"])["difference"] == "contradict"
+    assert "Declared L MLO, pixels show R MLO; contradicts: the pixels show other labels" in texts(found["Image 3"])
+    assert "111052" not in codes(found["Image 1"]) and "difference" not in codes(found["Image 1"])
 
 
 def with_correction(study: Study, **values: object) -> dict[str, list[Dataset]]:
-    """Measurement groups of the study where the third image's correction says something else."""
+    """Measurement groups of the study if the third image's correction has other values."""
     first, third = study.conclusion.corrections
     changed = LabelCorrection.model_validate(third.model_dump() | values)
     return groups(build_report(study.conclusion.model_copy(update={"corrections": (first, changed)}), study.sources))
@@ -151,7 +151,7 @@ def test_evidence_blocked_reasons_and_the_marker_are_in_the_report(study: Study)
     assert "Lead marker read: R MLO, confidence 0.900" in texts(groups(report)["Image 3"])
 
 
-def test_what_the_images_say_together_about_their_labels_is_told(study: Study) -> None:
+def test_the_verdict_on_the_labels_of_the_study_is_reported(study: Study) -> None:
     assert codes(groups(study.report())["Study"])["study-labels"] == "as-declared"
     reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Both sides are swapped.")
     whole = groups(build_report(study.conclusion.model_copy(update={"reasoning": reasoning}), study.sources))["Study"]
@@ -201,7 +201,7 @@ def test_a_peer_gets_the_richest_class_that_it_does_not_refuse() -> None:
     assert preferred_sr_class(dict.fromkeys(SR_CLASSES, False)) == first, "the C-STORE then shows that it takes none"
 
 
-def test_an_image_that_was_not_analysed_says_why(study: Study) -> None:
+def test_an_image_that_was_not_analysed_has_its_reason(study: Study) -> None:
     page = groups(study.report())["Image 5"]
     assert codes(page)["111065"] == "111225"
     assert texts(page) == ["skipped: the picture is a page of text [text-page]"]
@@ -209,15 +209,15 @@ def test_an_image_that_was_not_analysed_says_why(study: Study) -> None:
 
 
 def test_breasts_and_study_have_score_density_and_flag(study: Study) -> None:
-    said = groups(study.report())
-    assert {name.split()[0] for name in said} == {"Study", "Breast", "Image"}
-    assert numbers(said["Study"]) == {"111047": 60.0, "threshold": 0.5}
-    assert codes(said["Study"])["triage-flag"] == "suspicious"
-    assert codes(said["Study"])["129715009"] == "129718006"
-    assert numbers(said["Breast R"]) == {"111047": 50.0}
+    found = groups(study.report())
+    assert {name.split()[0] for name in found} == {"Study", "Breast", "Image"}
+    assert numbers(found["Study"]) == {"111047": 60.0, "threshold": 0.5}
+    assert codes(found["Study"])["triage-flag"] == "suspicious"
+    assert codes(found["Study"])["129715009"] == "129718006"
+    assert numbers(found["Breast R"]) == {"111047": 50.0}
 
 
-def test_it_says_that_it_is_no_diagnosis_and_which_models_spoke(study: Study) -> None:
+def test_it_states_that_it_is_not_a_diagnosis_and_names_its_models(study: Study) -> None:
     comments = texts(groups(study.report())["Study"])
     assert any("Not a diagnosis" in text for text in comments)
     assert f"Model mammotriage-cancer 2.1.0, sha256 {'b' * 64}, calibration platt" in comments
@@ -230,8 +230,8 @@ def test_it_says_that_it_is_no_diagnosis_and_which_models_spoke(study: Study) ->
 def test_a_score_that_is_not_calibrated_is_not_called_a_probability() -> None:
     image = full_field()
     conclusion = concluded(image.StudyInstanceUID, [analysed(image.SOPInstanceUID, "R", "CC", 0.25, cancer=NEVER_CALIBRATED)])
-    said = numbers(groups(build_report(conclusion, [image]))["Image 1"])
-    assert said["raw-score"] == 0.25 and "111047" not in said
+    found = numbers(groups(build_report(conclusion, [image]))["Image 1"])
+    assert found["raw-score"] == 0.25 and "111047" not in found
 
 
 def test_it_stays_in_the_study_complete_but_unverified(study: Study) -> None:

@@ -1,4 +1,4 @@
-"""Whatever a header looks like: a correction changes what it may and nothing else, and undoing it brings everything back."""
+"""For every header: a correction changes only what it may, and reverting it restores every value."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ LABEL_TAGS = {VIEW_CODES, VIEW_POSITION, IMAGE_LATERALITY, LATERALITY, ORIENTATI
 Built = TypeVar("Built", Dataset, AttributeChanges)
 MODES: list[ObjectMode] = ["new-series", "overwrite"]
 
-# What pydicom says of unknown character sets and odd values is no news here.
+# pydicom warns of unknown character sets and malformed values, which these headers have on purpose.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 # Without shrinking: it would take longer than a test may.
@@ -89,7 +89,7 @@ def changes(draw: st.DrawFn) -> DecidedCorrection:
 
 
 def build(make: Callable[[], Built]) -> Built:
-    """Build, or drop the example where the correction has nothing to write or what stands there could not be kept."""
+    """Build, or drop the example if the correction has nothing to write or a present value could not be kept."""
     try:
         return make()
     except (NothingToCorrect, UnreadableRecord, Irreversible) as refused:
@@ -129,9 +129,7 @@ def test_undone_every_attribute_is_as_it_was_received(header: InstanceHeader, ch
 
 @many
 @given(headers(), changes(), st.sampled_from(MODES))
-def test_earlier_records_stand_as_they_stood_before_the_new_ones(
-    header: InstanceHeader, change: DecidedCorrection, mode: ObjectMode
-) -> None:
+def test_earlier_records_are_kept_before_the_new_ones(header: InstanceHeader, change: DecidedCorrection, mode: ObjectMode) -> None:
     corrected = build(lambda: build_corrected(change, header.read(), mode))
     undone = build_reverted(change, LATER, header.read(), mode)
     for tag in (RECORDS, EQUIPMENT):
@@ -167,7 +165,7 @@ def values_of(elements: Elements) -> dict[int, bytes]:
 
 @many
 @given(headers(), changes(), st.sampled_from(MODES))
-def test_view_side_and_orientation_say_the_same_afterwards(header: InstanceHeader, change: DecidedCorrection, mode: ObjectMode) -> None:
+def test_view_side_and_orientation_agree_afterwards(header: InstanceHeader, change: DecidedCorrection, mode: ObjectMode) -> None:
     corrected = build(lambda: build_corrected(change, header.read(), mode))
     written, correction = parse(corrected), change.correction
     side, view = correction.new_laterality, correction.new_view
@@ -190,7 +188,7 @@ def test_view_side_and_orientation_say_the_same_afterwards(header: InstanceHeade
 
 @many
 @given(headers(), changes())
-def test_what_an_archive_changes_by_itself_is_a_label_and_changes_back(header: InstanceHeader, change: DecidedCorrection) -> None:
+def test_changes_for_an_archive_are_labels_only_and_can_be_reverted(header: InstanceHeader, change: DecidedCorrection) -> None:
     forth = build(lambda: changes_to_correct(change, header.read()))
     back = changes_to_revert(change, header.read(), LATER)
     permitted = {"PatientOrientation"} if change.correction.kind is CorrectionKind.MIRRORED else set(LABELS)

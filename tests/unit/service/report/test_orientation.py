@@ -1,4 +1,4 @@
-"""Patient Orientation follows labels and layout, keeps what is finer, and never says both of two opposites."""
+"""Patient Orientation follows labels and layout, keeps finer directions, and never has both of two opposites."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_it_is_mended_where_it_does_not_fit_and_kept_where_it_is_finer(
     assert correct_patient_orientation(declared, view, side, chest_wall_right) == mended
 
 
-def test_the_feet_go_with_the_view_that_they_came_from() -> None:
+def test_the_feet_direction_is_dropped_with_the_view_that_declared_it() -> None:
     assert correct_patient_orientation(["P", "FL"], CC, R, True, MLO) == ("P", "L")
     assert correct_patient_orientation(["P", "F"], CC, R, True, MLO) == ("P", "L")
     assert correct_patient_orientation(["P", "FL"], MLO, R, True, MLO) is None
