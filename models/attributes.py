@@ -42,6 +42,20 @@ def read_words(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[A-Z0-9]+", read_term(dataset, keyword)))
 
 
+def read_date(dataset: Dataset, keyword: str) -> str:
+    """A date as YYYYMMDD; other text as it is."""
+    return normalise_moment(read_text(dataset, keyword), "DA")
+
+
+def normalise_moment(text: str, vr: str) -> str:
+    """A date or a time of ACR-NEMA, ``2026.03.05`` or ``14:15:00``, as DICOM writes it today (PS3.5 section 6.2, DA and TM)."""
+    if vr == "DA" and re.fullmatch(r"\d{4}\.\d{2}\.\d{2}", text, re.ASCII):
+        return text.replace(".", "")
+    if vr == "TM" and re.fullmatch(r"\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?", text, re.ASCII):
+        return text.replace(":", "")
+    return text
+
+
 def read_number(dataset: Dataset, keyword: str) -> float | None:
     """The first value as a finite number."""
     try:

@@ -20,7 +20,7 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from models.attributes import read_count, read_number, read_term, read_terms, read_text, read_words
+from models.attributes import read_count, read_date, read_number, read_term, read_terms, read_text, read_words
 from models.vocabulary import ImageKind, View
 from service.domain.findings import InstanceHeader
 from service.domain.header_labels import read_laterality, read_view
@@ -83,7 +83,7 @@ def read_header(dataset: Dataset) -> InstanceHeader:
         station_name=read_text(dataset, "StationName"),
         software_versions=read_text(dataset, "SoftwareVersions"),
         institution=read_text(dataset, "InstitutionName"),
-        study_date=read_text(dataset, "StudyDate"),
+        study_date=read_date(dataset, "StudyDate"),
         accession_number=read_text(dataset, "AccessionNumber"),
         partial_view=read_term(dataset, "PartialView") == "YES",
         implant=read_term(dataset, "BreastImplantPresent") == "YES",

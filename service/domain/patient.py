@@ -8,7 +8,7 @@ from datetime import date
 from pydantic import BaseModel, ConfigDict
 from pydicom.dataset import Dataset
 
-from models.attributes import read_term, read_text
+from models.attributes import read_date, read_term, read_text
 
 _LONGEST_ID, _LONGEST_NAME = 64, 200
 
@@ -35,14 +35,14 @@ class Patient(BaseModel):
 
 def read_patient(dataset: Dataset) -> Patient:
     """Read the patient of an image; what cannot be read stays empty."""
-    birth_date = read_text(dataset, "PatientBirthDate")
+    birth_date = read_date(dataset, "PatientBirthDate")
     return Patient(
         patient_id=_clean(read_text(dataset, "PatientID"), _LONGEST_ID),
         issuer=_clean(read_text(dataset, "IssuerOfPatientID"), _LONGEST_ID),
         name=_clean(read_text(dataset, "PatientName"), _LONGEST_NAME),
         birth_date=birth_date if _day(birth_date) else "",
         sex=_clean(read_term(dataset, "PatientSex"), 16),
-        age_years=_age(read_term(dataset, "PatientAge"), _day(birth_date), _day(read_text(dataset, "StudyDate"))),
+        age_years=_age(read_term(dataset, "PatientAge"), _day(birth_date), _day(read_date(dataset, "StudyDate"))),
     )
 
 

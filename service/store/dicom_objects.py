@@ -36,9 +36,9 @@ class SeriesKey:
 
 @dataclass(frozen=True)
 class ObjectFilter:
-    """Which objects to find; an empty attribute does not narrow the search.
+    """Which objects to find: those that have one of the values. An empty attribute does not narrow the search.
 
-    Texts may have the wildcards ``*`` and ``?`` (PS3.4 C.2.2.2.4).
+    Texts may have the wildcards ``*`` and ``?`` (PS3.4 C.2.2.2.4); an empty text, and a range of two empty texts, find what has no value.
     """
 
     study_instance_uids: tuple[str, ...] = ()
@@ -48,14 +48,14 @@ class ObjectFilter:
     modalities: tuple[str, ...] = ()
     modalities_in_study: tuple[str, ...] = ()
     """The study has an object of one of these modalities, which need not be the object itself."""
-    patient_id: str = ""
-    patient_name: str = ""
+    patient_ids: tuple[str, ...] = ()
+    patient_names: tuple[str, ...] = ()
     """Matched without regard to case, as a whole or as one of its component groups."""
-    sex: str = ""
-    accession_number: str = ""
-    birth_dates: tuple[str, str] = ("", "")
+    sexes: tuple[str, ...] = ()
+    accession_numbers: tuple[str, ...] = ()
+    birth_dates: tuple[tuple[str, str], ...] = ()
     """From, to: YYYYMMDD, both included, empty where that end is open."""
-    study_dates: tuple[str, str] = ("", "")
+    study_dates: tuple[tuple[str, str], ...] = ()
 
 
 class DicomObjects:
@@ -179,18 +179,22 @@ def _study_rules(wanted: ObjectFilter, tx: Transaction) -> Iterator[ColumnElemen
             for table in (instances, derived_instances)
         ]
         yield or_(*holders)
-    for text, column in (
-        (wanted.patient_id, studies.c.patient_id),
-        (wanted.sex, studies.c.sex),
-        (wanted.accession_number, studies.c.accession_number),
+    for texts, column in (
+        (wanted.patient_ids, studies.c.patient_id),
+        (wanted.sexes, studies.c.sex),
+        (wanted.accession_numbers, studies.c.accession_number),
     ):
-        if text:
-            yield _like(column, text, tx) if _WILD & set(text) else column == text
-    if wanted.patient_name:
-        yield or_(*_name_rules(wanted.patient_name))
-    for (first, last), column in ((wanted.birth_dates, studies.c.birth_date), (wanted.study_dates, studies.c.study_date)):
-        if first or last:
-            yield and_(column >= (first or "0"), column <= (last or "99999999"))
+        if texts:
+            yield or_(*(_like(column, text, tx) if _WILD & set(text) else column == text for text in texts))
+    if wanted.patient_names:
+        yield or_(*(rule for text in wanted.patient_names for rule in _name_rules(text)))
+    for ranges, column in ((wanted.birth_dates, studies.c.birth_date), (wanted.study_dates, studies.c.study_date)):
+        if ranges:
+            yield or_(*(_date_rule(column, first, last) for first, last in ranges))
+
+
+def _date_rule(column: ColumnElement[str], first: str, last: str) -> ColumnElement[bool]:
+    return and_(column >= (first or "0"), column <= (last or "99999999")) if first or last else column == ""
 
 
 _WILD = {"*", "?"}
@@ -206,8 +210,11 @@ def _like(column: ColumnElement[str], text: str, tx: Transaction) -> ColumnEleme
 def _name_rules(text: str) -> Iterator[ColumnElement[bool]]:
     """A name as a whole, or one of its alphabetic, ideographic and phonetic groups (PS3.5 6.2.1), without regard to case.
 
-    SQLite ignores the case of ASCII letters only.
+    SQLite ignores the case of ASCII letters only. An empty text finds studies without a name.
     """
+    if not text:
+        yield studies.c.patient_name == ""
+        return
     name, pattern = func.lower(studies.c.patient_name), _pattern(text)
     for each in (pattern, f"{pattern}=%", f"%={pattern}", f"%={pattern}=%"):
         yield name.like(func.lower(each), escape="\\")

@@ -13,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.filewriter import correct_ambiguous_vr_element
 from pydicom.tag import BaseTag
 
+from models.attributes import normalise_moment
 from service.api.dicomweb.files import quietly
 
 INLINE_BYTES = 1024
@@ -77,7 +78,7 @@ def _element(dataset: Dataset, tag: BaseTag, link: Link | None, way: str) -> Jso
             return {"vr": "SQ", "Value": items} if items else {"vr": "SQ"}
         if element.VR in BINARY:
             return _binary(element, link, here)
-        return _finite(element.to_json_dict(None, INLINE_BYTES))
+        return _today(_finite(element.to_json_dict(None, INLINE_BYTES)))
     except Exception:  # pydicom converts on first access and raises whatever the bytes provoke; an unreadable value is no value
         return None
 
@@ -97,4 +98,11 @@ def _finite(written: Json) -> Json | None:
         return None
     if "Value" in written:
         written["Value"] = [None if isinstance(each, float) and not math.isfinite(each) else each for each in written["Value"]]
+    return written
+
+
+def _today(written: Json | None) -> Json | None:
+    """Dates and times in the form of ACR-NEMA as DICOM writes them today: F.2.3 has no other form."""
+    if written and "Value" in written and written["vr"] in ("DA", "TM"):
+        written["Value"] = [normalise_moment(each.strip(), written["vr"]) if isinstance(each, str) else each for each in written["Value"]]
     return written

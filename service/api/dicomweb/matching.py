@@ -11,6 +11,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.tag import BaseTag
 
+from models.attributes import normalise_moment
 from service.api.http.problems import ProblemError
 
 UNMATCHABLE = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN", "SQ"})
@@ -27,7 +28,7 @@ def read_range(value: str, vr: str) -> tuple[str, str]:
     ProblemError
         400 for what is neither a value nor a range.
     """
-    first, dash, last = value.partition("-")
+    first, dash, last = (normalise_moment(each.strip(" "), vr) for each in value.partition("-"))
     ends = [each for each in (first, last) if each]
     if not ends or not all(re.fullmatch(MOMENTS[vr], each, re.ASCII) for each in ends):
         raise ProblemError(
@@ -37,16 +38,17 @@ def read_range(value: str, vr: str) -> tuple[str, str]:
 
 
 def matches(dataset: Dataset, way: Sequence[BaseTag], value: str) -> bool:
-    """Whether an attribute, or one within any item of its sequences, has the value that is asked for."""
+    """Whether an attribute, or one within any item of its sequences, has the value that is asked for; '' asks for one without value."""
     tag, *deeper = way
     try:
         element = dataset[tag]
         found, vr = element.value, element.VR
     except Exception:  # pydicom converts on first access: what is absent or cannot be read does not match
-        return False
+        return not value and tag not in dataset
     if deeper:
-        return vr == "SQ" and any(matches(item, deeper, value) for item in found)
-    return any(_equals(each, vr, value) for each in _texts(found))
+        return vr == "SQ" and (any(matches(item, deeper, value) for item in found) or (not value and not found))
+    texts = [normalise_moment(each, vr) for each in _texts(found)]
+    return any(_equals(each, vr, value) for each in texts) if value else not any(texts)
 
 
 def _texts(value: Any) -> Iterator[str]:

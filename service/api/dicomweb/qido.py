@@ -65,6 +65,8 @@ _OPENAPI = {
         _parameter("limit", f"at most so many; never more than {MOST_RESULTS}", "100"),
         _parameter("offset", "leave out so many", "0"),
         _parameter("fuzzymatching", "names are matched literally, and a Warning says so", "false"),
+        _parameter("emptyvaluematching", '`true`: the value `""` finds what has no value', "false"),
+        _parameter("multiplevaluematching", "`true`: lists with commas or backslashes, of any attribute", "false"),
     ]
 }
 
@@ -172,7 +174,7 @@ class _Search:
             batch = find(opened, BATCH)
             for each in batch:
                 header = self._header(speaker(each))
-                if all(matches(header, way, value) for way, value in query.in_files):
+                if all(any(matches(header, way, value) for value in values) for way, values in query.in_files):
                     matched.append((each, header))
             opened += len(batch)
             if len(batch) < BATCH:

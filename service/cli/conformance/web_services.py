@@ -8,7 +8,7 @@ from service.api.dicomweb import results as dicomweb_answers
 from service.api.dicomweb.files import MOST_DECODED_BYTES, UNFIT
 from service.api.dicomweb.json_model import INLINE_BYTES
 from service.api.dicomweb.qido import MOST_OPENED
-from service.api.dicomweb.query import LEDGER_KEYS, MOST_RESULTS
+from service.api.dicomweb.query import LEDGER_KEYS, MOST_RESULTS, MOST_TEXTS, MOST_VALUES
 from service.api.dicomweb.urls import PREFIX
 from service.api.dicomweb.wado_frames import IMAGE_TYPES
 from service.api.dicomweb.wado_rendered import TYPES
@@ -51,8 +51,11 @@ def describe_origin_server() -> str:
         "or a series in the header of the object that speaks for it, a received one. For these at most "
         f"{MOST_OPENED} headers are read in one search, then 413. Single value, list of UIDs (commas or backslashes), "
         "wildcards `*` and `?`, ranges of dates and times, universal. Names are matched whatever the case (a ledger in SQLite: of ASCII "
-        "letters), as a whole or by a component group. There is no fuzzy matching and no combined date and time matching; a Warning 299 "
-        f"tells that `fuzzymatching` was not applied. `limit` is {MOST_RESULTS} at most; a Warning 299 tells that there is more.",
+        "letters), as a whole or by a component group. A key that is given several times matches any of its values. "
+        f"`multiplevaluematching` (a list with commas or backslashes, of at most {MOST_TEXTS} values, {MOST_VALUES} of UIDs) and "
+        "`emptyvaluematching` are supported. There is no fuzzy matching and no combined date and time matching; a Warning 299 says "
+        "that `fuzzymatching` was not applied, and another one names parameters that are not supported and were ignored. "
+        f"`limit` is {MOST_RESULTS} at most; a Warning 299 says that there is more.",
         "#### 5.6.3 Retrieve",
         "Table 5.6-3. Resources (PS3.18 10.4)",
         table(("Resource", "Media types"), _resources()),
