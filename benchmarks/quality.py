@@ -2,7 +2,7 @@
 
 Printed, and written as JSON with ``--json FILE``: median and worst milliseconds of ``GET /api/v1/quality`` over real HTTP, for a quarter
 against the quarter before (what the page asks first) and for the whole year against itself (every image is read twice), by each group,
-after a first request that is told apart; and the processor time of API and database, which the machine's other work lengthens less.
+after a first request that is reported by itself; and the processor time of API and database, which the machine's other work lengthens less.
 Rows are as long as real ones: headers and answers as JSON.
 """
 

@@ -180,8 +180,8 @@ class Quality:
             if only is not None:
                 counted = counted.where(column == only)
             return [
-                FeedbackCount(_as_date(on), group, FeedbackLabel(label), model, FeedbackVerdict(verdict), told, right, count)
-                for on, group, label, model, verdict, told, right, count in tx.execute(counted)
+                FeedbackCount(_as_date(on), group, FeedbackLabel(label), model, FeedbackVerdict(verdict), predicted, corrected, count)
+                for on, group, label, model, verdict, predicted, corrected, count in tx.execute(counted)
             ]
 
 

@@ -101,7 +101,7 @@ def test_a_webhook_that_was_not_told_lags_and_one_that_was_does_not(ledger: Ledg
     assert before["webhook_lag_events", "his"] == 4 and before["webhook_lag_seconds", "his"] == 60
     deliver_events(receiver.webhook(), ledger)
     assert scrape(ledger, webhooks=("his",))["webhook_failures", "his"] == 1
-    # The pause until the next try is counted in real time, and this ledger's clock stands still behind it.
+    # The pause until the next try is counted in real time, and this ledger's clock does not move.
     clock_of(ledger).advance(10**9)
     with receiver.up():
         assert deliver_events(receiver.webhook(), ledger) == 3

@@ -51,7 +51,7 @@ class RecordingPublisher(Publisher):
 
 @dataclass
 class Served:
-    """A client of the API that holds a key for everything, and what lies behind it."""
+    """A client of the API that holds a key for everything, and what is behind it."""
 
     client: httpx.Client
     ledger: Ledger
@@ -72,7 +72,7 @@ class Served:
 
     @contextmanager
     def person(self, role: Role | str = Role.ADMIN) -> Iterator[httpx.Client]:
-        """A client that is signed in as somebody of this role, and sends the session's token along as our pages do."""
+        """A client that is signed in with this role, and sends the session's token along as our pages do."""
         with httpx.Client(base_url=self.settings.public_api_url, timeout=20, trust_env=False) as client:
             client.cookies.set(cookie_name(self.settings), (session := self.sign_in(role)).token)
             client.headers["X-CSRF-Token"] = session.csrf_token

@@ -1,4 +1,4 @@
-"""Somebody of a role, signed in to a running stack through the form, as a person is."""
+"""A user of a role, signed in to a running stack through the form."""
 
 from __future__ import annotations
 

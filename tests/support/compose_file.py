@@ -14,7 +14,7 @@ _VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 
 
 class Reset:
-    """Stands where an override says !reset: the value below is taken away."""
+    """Represents !reset in an override: the value below is taken away."""
 
 
 class ComposeLoader(yaml.SafeLoader):

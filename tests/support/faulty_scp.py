@@ -35,13 +35,13 @@ FAILURES = 2
 
 class Fault(Enum):
     NONE = "none"
-    REFUSES = "refuses the objects that it is told to refuse, with status C000"
+    REFUSES = "refuses the objects that it is configured to refuse, with status C000"
     DROPS = "answers Success and keeps nothing"
     CLOSES = "keeps the object, and ends the association before it answers"
     HANGS_UP = "ends the association and keeps nothing"
     SLOW = "keeps the object, and answers later than anybody waits"
     NO_TRANSFER_SYNTAX = "takes no transfer syntax that we could send"
-    NO_SOP_CLASS = "takes only what it is told to take"
+    NO_SOP_CLASS = "takes only what it is configured to take"
     FULL = "has no space: status A700"
     WRONG_AE = "is called by another name"
     KEEPS_OLD = "answers Success and keeps the first copy"

@@ -60,7 +60,7 @@ def encode(elements: Elements, implicit: bool) -> bytes:
 
 
 def parse(dataset: Dataset) -> Elements:
-    """Write a dataset and take its bytes apart: the value of each top-level element as it stands in the file."""
+    """Write a dataset and take its bytes apart: the value of each top-level element as it is in the file."""
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)
     data = buffer.getvalue()

@@ -12,7 +12,7 @@ from service.store.ledger import Ledger
 
 
 class Clock:
-    """Stands still until told to advance."""
+    """Does not move until a test advances it."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)

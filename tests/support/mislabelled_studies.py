@@ -26,7 +26,7 @@ def add_contradicted_study(api: Served, study_instance_uid: str | None = None, *
 
 
 def add_swapped_study(api: Served) -> str:
-    """A study whose breasts bear each other's label, held until somebody releases it; its UID."""
+    """A study whose breasts bear each other's label, held until a person releases it; its UID."""
     study_instance_uid = generate_uid()
     images = [full_field(side, "CC", study_instance_uid=study_instance_uid) for side in "RL"]
     api.post(*images)

@@ -1,4 +1,4 @@
-"""An OpenID Connect issuer that can be told to lie: discovery, keys and a token endpoint on a real socket."""
+"""An OpenID Connect issuer that can be made to lie: discovery, keys and a token endpoint on a real socket."""
 
 from __future__ import annotations
 

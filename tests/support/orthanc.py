@@ -135,7 +135,7 @@ class Orthanc:
         return found
 
     def file(self, level_id: str) -> bytes:
-        """An instance as it lies in the archive."""
+        """An instance as the archive holds it."""
         return httpx.get(f"{self.url}/instances/{level_id}/file", timeout=60).content
 
     def _answers(self) -> bool:

@@ -73,7 +73,7 @@ def correction(
     laterality: Agreement = Agreement.MISSING,
     kind: CorrectionKind | None = None,
 ) -> LabelCorrection:
-    """Labels as (side, view); the kind is what follows from one image alone, unless it is told."""
+    """Labels as (side, view); the kind is what follows from one image alone, unless it is given."""
     compared = {view, laterality}
     if kind is None and Agreement.CONTRADICT in compared:
         kind = CorrectionKind.CONTRADICTS

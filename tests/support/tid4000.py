@@ -60,7 +60,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Include:
-    """A row that includes a template; its relationship stands at the including row."""
+    """A row that includes a template; its relationship is at the including row."""
 
     number: str
     template: Callable[[str], tuple[Row | Include, ...]]

@@ -1,4 +1,4 @@
-"""A real HTTP receiver of webhooks, which can be down, slow of answer or rude, and keeps what it was told."""
+"""A real HTTP receiver of webhooks, which can be down, slow of answer or rude, and keeps what it received."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Receiver:
         return [each.id for each in self.received]
 
     def webhook(self, **fields: Any) -> Webhook:
-        """Hears of deliveries, unless told otherwise."""
+        """Gets events of deliveries by default."""
         usual = {"name": "his", "url": f"http://127.0.0.1:{self.port}/events", "secret": "shared key", "events": ("delivery.*",)}
         return Webhook(**usual | fields)
 

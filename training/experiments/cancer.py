@@ -46,8 +46,8 @@ def gather(request: SampleRequest) -> Samples:
     machines = sorted({(row.dataset, row.manufacturer) for row in samples.rows})
     stratum = np.array([machines.index((row.dataset, row.manufacturer)) for row in samples.rows], np.int64)
     known = {name: np.array([auxiliary_targets(row)[name] for row in samples.rows], np.int64) for name in AUXILIARY}
-    spare = np.array([bool(row.implant) or row.malignant is None for row in samples.rows])
-    parts = np.where(spare & (samples.parts == "train"), "unused", samples.parts)
+    unlabelled = np.array([bool(row.implant) or row.malignant is None for row in samples.rows])
+    parts = np.where(unlabelled & (samples.parts == "train"), "unused", samples.parts)
     return replace(samples, parts=parts, targets={**samples.targets, **known, "stratum": stratum})
 
 

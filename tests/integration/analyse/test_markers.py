@@ -1,4 +1,4 @@
-"""A marker that is plain to read in a real mammogram is in the answer, whichever way the picture lies."""
+"""A marker that is plain to read in a real mammogram is in the answer, in every orientation of the picture."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def show_key(client: httpx.Client, secret: str) -> None:
 
 
 def ask(client: httpx.Client, route: GuardedRoute) -> httpx.Response:
-    """Ask for something that is not there: whoever is let through gets no further than to hear so. Streams are not read to their end."""
+    """Ask for something that is not there: an admitted request gets no further than a 404. Streams are not read to their end."""
     path = re.sub(r"{[^}]*}", "1", route.path)
     with client.stream(route.method, path) as response:
         if response.status_code in (401, 403):

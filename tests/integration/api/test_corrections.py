@@ -73,9 +73,9 @@ def test_an_applied_correction_is_undone_by_the_same_road(api: Served) -> None:
     number = add_contradicted_study(api)
     decide(api, number, "approve")
     api.deliver(api.ledger.deliveries.find(correction_id=number)[0].id)
-    undoing = decide(api, number, "undo", actor="B. Reader", reason="the marker was right").json()
-    assert undoing["state"] == "reverting"
-    back = undoing["deliveries"][-1]
+    reverted = decide(api, number, "undo", actor="B. Reader", reason="the marker was right").json()
+    assert reverted["state"] == "reverting"
+    back = reverted["deliveries"][-1]
     assert (back["kind"], back["destination"]) == ("reverted", "pacs")
     assert back["id"] in api.queued
     api.deliver(back["id"])

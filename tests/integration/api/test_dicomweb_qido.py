@@ -1,4 +1,4 @@
-"""QIDO-RS on both kinds of ledger: what is found by which key, what stands in the answers, and what hostile queries come to."""
+"""QIDO-RS on both kinds of ledger: what is found by which key, what the responses contain, and how hostile queries end."""
 
 from __future__ import annotations
 

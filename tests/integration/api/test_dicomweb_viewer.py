@@ -73,7 +73,7 @@ def test_what_we_made_is_found_and_retrieved_beside_what_came(delivered_study: t
         assert given[uid].file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
         assert given[uid] == object_, "what we hand out is what the archive was sent"
     classes = Counter(str(each.SOPClassUID) for each in given.values())
-    assert classes[DigitalMammographyXRayImageStorageForPresentation] == 5, "the corrected image stands beside the received one"
+    assert classes[DigitalMammographyXRayImageStorageForPresentation] == 5, "the corrected image is listed with the received one"
     reports = client.search_for_instances(study_instance_uid, search_filters={"Modality": "SR"})
     assert len(reports) == 2 and all(each["00400275"]["vr"] == "SQ" for each in reports)
 
@@ -94,7 +94,7 @@ def test_what_ohif_asks_for_when_it_opens_a_study_is_answered(delivered_study: t
         assert answer.status_code == 200 and answer.headers["content-type"] == "application/dicom+json", answer.text
         return answer.json()
 
-    # The study list, as its page asks for it after somebody typed a name and chose dates.
+    # The study list, as its page asks for it after a user typed a name and chose dates.
     fields = "00081030,00080060,00080090,00100030"
     (listed,) = ask("/studies", PatientName="*phantom*", StudyDate="20260301-20260331", ModalitiesInStudy="MG", StudyDescription="",
                     limit="101", offset="0", fuzzymatching="false", includefield=fields)  # fmt: skip

@@ -83,7 +83,7 @@ def test_the_last_word_of_each_reader_counts_and_the_former_ones_are_kept(receiv
     uid = enter(received, full_field())
     say(received, uid, "density", "wrong", "C")
     say(received, uid, "density", "agree")
-    other = received.ledger.feedback.add(uid, LabelFeedback(FeedbackLabel.DENSITY, FeedbackVerdict.WRONG, "D"), "somebody else")
+    other = received.ledger.feedback.add(uid, LabelFeedback(FeedbackLabel.DENSITY, FeedbackVerdict.WRONG, "D"), "another reader")
     current = received.client.get("/api/v1/feedback").json()["feedback"]
     assert [(each["verdict"], each["value"]) for each in current] == [("agree", "B"), ("wrong", "D")]
     assert current[1]["id"] == other.id

@@ -209,7 +209,7 @@ def test_who_holds_the_answer_is_spared_it(api: Served) -> None:
 def test_an_unchanged_study_is_answered_without_reading_its_images(api: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     study_instance_uid, _ = concluded(api)
     first = hanging(api, study_instance_uid)
-    monkeypatch.setattr(api.ledger.instances, "of_study", None)  # whoever reads them now breaks
+    monkeypatch.setattr(api.ledger.instances, "of_study", None)  # a read fails from now on
     assert hanging(api, study_instance_uid).content == first.content
 
 
@@ -262,7 +262,7 @@ def test_the_stream_sends_provisional_answers_and_ends_with_the_final_one(api: S
     assert [kind for kind, _, _ in events].count("final") == 1
     last_kind, last_id, last = events[-1]
     assert (last_kind, last["status"], last["slots"]["R-CC"]["view_source"]) == ("final", "final", "pixels")
-    # What a browser does when the stream ends: it comes back with the last id, and is told to stay away.
+    # What a browser does when the stream ends: it comes back with the last id, and the server tells it to stop.
     again = api.client.get(f"/api/v1/studies/{study_instance_uid}/hanging/events", headers={"Last-Event-ID": last_id})
     assert again.status_code == 204
     assert hanging(api, study_instance_uid).headers["ETag"] == f'"{last_id}"'

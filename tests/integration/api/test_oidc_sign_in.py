@@ -30,7 +30,7 @@ ROLES = {"radiologists": "approver", "pacs-team": "admin", "everybody": "viewer"
 
 PEOPLE = (
     {"sub": "1", "preferred_username": "Marie", "name": "Dr Marie Curie", "groups": ["everybody", "radiologists"]},
-    {"sub": "2", "preferred_username": "ada", "name": "Somebody Else", "groups": ["everybody"]},
+    {"sub": "2", "preferred_username": "ada", "name": "Another Person", "groups": ["everybody"]},
     {"sub": "3", "preferred_username": "guest", "groups": ["visitors"]},
 )
 
@@ -80,7 +80,7 @@ def go_to_provider(api: Served, browser: httpx.Client, next_path: str = "/qualit
 
 
 def come_back(browser: httpx.Client, address: str, subject: str) -> str:
-    """Be somebody at the provider; the address of ours that it leads back to."""
+    """Sign in at the provider; the address of ours that it leads back to."""
     return browser.post(address, data={"sub": subject}).headers["Location"]
 
 

@@ -258,7 +258,7 @@ def test_where_signing_in_is_off_everybody_is_an_administrator_and_only_loopback
         assert nobody.get("/api/v1/access/me").json()["name"] == "anonymous"
         assert nobody.get("/access").status_code == 200
         assert nobody.post("/api/v1/studies/search", json={}).status_code == 200
-        # The browser of whoever sits here is not to be borrowed by a page from elsewhere.
+        # A page of another site must not act through this browser.
         for headers in (
             {"Origin": "https://evil.example"},
             {"Host": "evil.example"},

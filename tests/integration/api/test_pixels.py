@@ -1,4 +1,4 @@
-"""Pixels for a viewer, over HTTP: every bit that the file has, told how to look at it, and a problem where there is nothing to see."""
+"""Pixels for a viewer, over HTTP: every bit of the file, how to display it, and a problem where there is no picture."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Unit:
     entered: int = 0
 
     def enter(self, station: str, at: datetime, agreement: Agreement | None = None, reason: str = "", **answer: Any) -> str:
-        """One image of a study of its own; compared with its header where an agreement is told. Its SOP Instance UID."""
+        """One image of a study of its own; compared with its header where an agreement is given. Its SOP Instance UID."""
         self.entered += 1
         self.clock.time = at
         uid, study_instance_uid = f"1.2.3.{self.entered}", f"1.2.9.{self.entered}"

@@ -184,8 +184,8 @@ def test_a_contradicted_label_is_a_quality_finding_on_its_image(tmp_path: Path) 
 
 def test_no_certainty_is_claimed_for_a_label_that_no_evidence_decides(tmp_path: Path) -> None:
     study = Study()
-    unsettled = correction(study.uids[2], ("L", "MLO"), ("R", "MLO"), *LABELLED)
-    report = study.report(unsettled.model_copy(update={"blocked_reason": "no second evidence", "reason": "no second evidence"}))
+    inconclusive = correction(study.uids[2], ("L", "MLO"), ("R", "MLO"), *LABELLED)
+    report = study.report(inconclusive.model_copy(update={"blocked_reason": "no second evidence", "reason": "no second evidence"}))
     check(report, study.images, tmp_path)
     (quality,) = findings(report, "111101")
     assert named(quality, "111012") == []

@@ -122,7 +122,7 @@ def test_the_receiver_of_a_webhook_was_told_everything_once_in_order_and_nothing
 ) -> None:
     events = ledger.events.find(limit=10_000)
     assert {"study.concluded", "delivery.verified", "correction.verified"} <= {event.kind for event in events}
-    # A sweeper that was killed while it told something holds the webhook until its lease ends.
+    # A sweeper that was killed while it sent an event holds the webhook until its lease ends.
     full_stack.wait("the last event", lambda: events[-1].id in receiver.ids, patience_s=webhook.LEASE_S + 60)
     once = list(dict.fromkeys(receiver.ids))
     assert once == sorted(once) and set(once) == {event.id for event in ledger.events.find(limit=10_000)}

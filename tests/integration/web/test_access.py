@@ -29,7 +29,7 @@ def _little_work(site: Served) -> Iterator[None]:
 
 @pytest.fixture
 def stranger(browser: Browser, site: Served) -> Iterator[Page]:
-    """A page of somebody who is not signed in."""
+    """A page without sign-in."""
     with browser.new_context(base_url=site.settings.public_api_url, viewport=WIDE) as context:
         context.set_default_timeout(10_000)
         yield context.new_page()

@@ -42,7 +42,7 @@ def row_of(site: Served, number: int) -> CorrectionRow:
 
 
 def settle(site: Served, page: Page, number: int, state: CorrectionState) -> None:
-    """Wait until the ledger holds what the page was told to do."""
+    """Wait until the ledger holds what the page was asked to do."""
     for _ in range(200):
         if row_of(site, number).state is state:
             return

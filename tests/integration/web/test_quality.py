@@ -1,4 +1,4 @@
-"""The page quality: what is asked stands in its address, and what is shown is what the API answers."""
+"""The page quality: the query is in its address, and what is shown is what the API answers."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_a_group_is_chosen_by_keyboard_and_stands_in_the_address(open_page: Open
 
 def test_rates_and_feedback_are_taken_home_as_csv(open_page: OpenPage, tmp_path: Path) -> None:
     page = open_quality(open_page, f"{QUARTER}&bucket=month")
-    page.get_by_role("combobox", name="Told apart by").select_option("manufacturer")
+    page.get_by_role("combobox", name="Grouped by").select_option("manufacturer")
     expect(page.get_by_role("columnheader", name="Manufacturer")).to_be_visible()
     kept = {}
     for link in ("Rates as CSV", "Feedback as CSV"):

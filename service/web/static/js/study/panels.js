@@ -179,7 +179,7 @@ export function showModels(study) {
 export function showLeftOut(study, hanging) {
   const images = new Map(study.instances.map((image) => [image.sop_instance_uid, image]));
   const out = hanging.not_hung || [];
-  const section = find("#left-out");
+  const section = find("#not-hung");
   section.hidden = !out.length;
   section.replaceChildren(h("h2", {}, "Not hung"), h("ul", {}, out.map((each) => {
     const image = images.get(each.sop_instance_uid);

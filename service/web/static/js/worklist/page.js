@@ -149,7 +149,7 @@ addEventListener("pagehide", () => {
   sessionStorage.setItem(PLACE, JSON.stringify({ fragment: location.hash, count: table.studies.length, top: table.scroller.scrollTop, uid: table.active }));
 });
 /** @returns {Position | null} */
-function recall() {
+function restoreFilter() {
   const place = JSON.parse(sessionStorage.getItem(PLACE) || "null");
   const [entry] = /** @type {PerformanceNavigationTiming[]} */ (performance.getEntriesByType("navigation"));
   return place && place.fragment === location.hash && entry?.type !== "navigate" ? place : null;
@@ -160,7 +160,7 @@ restore(form, location.hash);
 const opened = new Promise((onOpen) => {
   follow({ kinds: "study.*,delivery.*,label.*", onOpen }, (event) => updates.hear(event.data.study_instance_uid), () => load());
 });
-Promise.race([opened, new Promise((resolve) => { setTimeout(resolve, STREAM_MS); })]).then(() => load(recall()));
+Promise.race([opened, new Promise((resolve) => { setTimeout(resolve, STREAM_MS); })]).then(() => load(restoreFilter()));
 get("/api/v1/stations").then(({ stations }) => offerStations(form, stations)).catch(() => {});
 setInterval(() => table.tick(), 30_000);
 // No event is sent for a single image.
