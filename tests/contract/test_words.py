@@ -19,7 +19,7 @@ TEXT = re.compile(r"\.(py|md|js|html|css|toml|yml|yaml|cff|cfg)$|Makefile|Docker
 NAMES = (
     # store
     "Chronicle", "Troubles", "troubled_deliveries", "Workshop", "greet_worker", "dismiss_worker", "Standing", "standings", "Tallies",
-    "Produce", "StoredObject", "Intake", "InstanceStore", "ReturnDesk", "Tray", "take_object", "unsettled", "touched_at", "changed_at",
+    "Produce", "StoredObject", "Intake", "InstanceStore", "ReturnDesk", "Tray", "take_object", "touched_at", "changed_at",
     "decided_why", "released_why", "right_value", "destination_states", "webhook_states",
     # domain
     "Testimony", "hear_side", "Ruling", "Rulings", "flip_horizontal", "rotate_degrees", "out_of_scope", "never_automatic", "obstacle",
@@ -32,7 +32,7 @@ NAMES = (
     "Door", "Guard", "who_asks", "refuse_foreign", "refuse_borrowed_browser", "give_password", "overlook", "Night", "_Remembered",
     "take_in", "Shells",
     # states
-    "not-analysed", "left-out", "not-applied", "undoing", "NOT_ANALYSED", "LEFT_OUT", "NOT_APPLIED", "UNDOING", "UNSETTLED",
+    "not-analysed", "left-out", "not-applied", "NOT_ANALYSED", "LEFT_OUT", "NOT_APPLIED", "UNDOING", "UNSETTLED",
     # settings
     "sign_in_off_anywhere", "delivery_tries", "archive_max_instance_bytes", "quiet_seconds", "zoo_dir", "MAMMOTRIAGE_ZOO_DIR",
     "MAMMOTRIAGE_FILM", "MAMMOTRIAGE_QUIET_SECONDS", "MAMMOTRIAGE_DELIVERY_TRIES",
