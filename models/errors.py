@@ -5,6 +5,7 @@ MammotriageError
         NotDicom
         FileUnparsable
         Undecodable
+        PixelsContradictHeader
         ImageTooLarge
         NotGrey
         RecipeUnknown
@@ -49,6 +50,12 @@ class Undecodable(ModelsError):
     """Pixel data is absent, truncated, or in a form that no decoder reads."""
 
     code = "undecodable-pixel-data"
+
+
+class PixelsContradictHeader(ModelsError):
+    """Pixel values do not fit what the header declares of them, and nothing decides which of the two is right."""
+
+    code = "pixels-contradict-header"
 
 
 class ImageTooLarge(ModelsError):

@@ -46,6 +46,7 @@ ERROR_TABLE: Mapping[type[MammotriageError], ErrorStatus] = {
     models_errors.NotDicom: _UNPROCESSABLE,
     models_errors.FileUnparsable: _UNPROCESSABLE,
     models_errors.Undecodable: _UNPROCESSABLE,
+    models_errors.PixelsContradictHeader: _UNPROCESSABLE,
     models_errors.ImageTooLarge: _UNPROCESSABLE,
     models_errors.NotGrey: _UNPROCESSABLE,
     models_errors.RecipeUnknown: _FAULT,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import imagecodecs
@@ -16,6 +16,7 @@ from pydicom.uid import (
     JPEG2000,
     UID,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -26,14 +27,16 @@ from pydicom.uid import (
     RLELossless,
 )
 
+from models.attributes import read_count
 from models.errors import ImageTooLarge, NotGrey, Undecodable
 from models.foreign_parsers import translate_errors
-from models.preprocessing.codestream import END_OF_IMAGE, image_size
+from models.preprocessing.codestream import END_OF_IMAGE, FrameHeader, read_frame_header
+from models.preprocessing.stored_bits import CellLayout, read_cells
 
 MAX_PIXELS = 100_000_000
 """Rows x columns; the largest mammography detectors have about 5,000 x 6,000."""
 
-NATIVE = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian})
+NATIVE = frozenset({ImplicitVRLittleEndian, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian})
 
 FAST_DECODERS: dict[str, Callable[[bytes], NDArray[Any]]] = {
     JPEGLossless: imagecodecs.ljpeg_decode,
@@ -53,14 +56,10 @@ class _Layout:
 
     rows: int
     columns: int
-    bits_allocated: int
-    bits_stored: int
-    signed: bool
+    cell: CellLayout
     syntax: UID
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.dtype(f"<{'i' if self.signed else 'u'}{self.bits_allocated // 8}")
+    bytes_swapped: bool = False
+    """Bytes of 8-bit pixels are in the order of big-endian 16-bit words (PS3.5 section 7.3)."""
 
 
 def decode(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
@@ -75,12 +74,15 @@ def decode(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
 
     Returns
     -------
-    (rows, columns) stored values, before any LUT: uint8, int8, uint16 or int16. Bits above Bits Stored (old overlays) are cleared.
+    (rows, columns) stored values, before any LUT: uint8, int8, uint16 or int16. Overlays and rubbish above Bits Stored are cleared.
 
     Raises
     ------
     Undecodable
-        No pixel data, an impossible header, truncated or damaged data, a codestream of another size than in the header, or no decoder.
+        No pixel data, an impossible header, truncated or damaged data, a codestream of another size than in the header, a second frame
+        header, or no decoder.
+    PixelsContradictHeader
+        The values need other bits than the header declares, and no codestream decides.
     ImageTooLarge
         The header or the codestream announces more than `max_pixels`.
     NotGrey
@@ -93,11 +95,15 @@ def decode(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
         raise Undecodable("there is no pixel data")
     if layout.rows * layout.columns > max_pixels:
         raise ImageTooLarge(f"{layout.rows} x {layout.columns} pixels are more than the limit of {max_pixels}")
-    native = layout.syntax in NATIVE
-    stored = _read_native(data, layout) if native else _read_compressed(dataset, data, layout, max_pixels)
+    if layout.syntax in NATIVE:
+        stored, cell = _read_native(data, layout), layout.cell
+    else:
+        stored, cell = _read_compressed(dataset, data, layout, max_pixels)
     if stored.shape != (layout.rows, layout.columns):
         raise Undecodable(f"the pixel data decode to {stored.shape}, the header says ({layout.rows}, {layout.columns})")
-    return _as_stored(stored, layout)
+    if stored.dtype.kind not in "iu" or stored.dtype.itemsize > cell.dtype.itemsize:
+        raise Undecodable(f"the pixel data hold {stored.dtype} values, the header says {cell.bits_allocated} bits")
+    return read_cells(stored, cell)
 
 
 def _read_layout(dataset: Dataset) -> _Layout:
@@ -107,61 +113,102 @@ def _read_layout(dataset: Dataset) -> _Layout:
     if syntax is None:
         raise Undecodable("the transfer syntax is not named")
     allocated = int(dataset.BitsAllocated)
+    bits_stored = int(dataset.get("BitsStored") or allocated)
+    if allocated not in (8, 16) or not 1 <= bits_stored <= allocated:
+        raise Undecodable(f"{bits_stored} bits stored in {allocated} allocated are no grey image")
+    cell = CellLayout(
+        bits_allocated=allocated,
+        bits_stored=bits_stored,
+        high_bit=read_count(dataset, "HighBit", bits_stored - 1),
+        signed=int(dataset.get("PixelRepresentation") or 0) == 1,
+        overlay_bits=_read_overlay_bits(dataset, bits_stored, allocated),
+    )
     layout = _Layout(
         rows=int(dataset.Rows),
         columns=int(dataset.Columns),
-        bits_allocated=allocated,
-        bits_stored=int(dataset.get("BitsStored") or allocated),
-        signed=int(dataset.get("PixelRepresentation") or 0) == 1,
+        cell=cell,
         syntax=UID(str(syntax)),
+        bytes_swapped=syntax == ExplicitVRBigEndian and allocated == 8 and dataset["PixelData"].VR == "OW",
     )
     if layout.rows < 1 or layout.columns < 1:
         raise Undecodable("the image has no rows or no columns")
-    if allocated not in (8, 16) or not 1 <= layout.bits_stored <= allocated:
-        raise Undecodable(f"{layout.bits_stored} bits stored in {allocated} allocated are no grey image")
     return layout
 
 
+def _read_overlay_bits(dataset: Dataset, bits_stored: int, allocated: int) -> int:
+    """Cell bits above the pixel that hold overlay planes: an overlay without data of its own (PS3.5 section 8.1.2, retired)."""
+    bits = 0
+    for group in range(0x6000, 0x6020, 2):
+        position = dataset.get((group, 0x0102))
+        if position is None or (group, 0x3000) in dataset or position.value in (None, ""):
+            continue
+        if bits_stored <= int(position.value) < allocated:
+            bits |= 1 << int(position.value)
+    return bits
+
+
 def _read_native(data: bytes, layout: _Layout) -> NDArray[Any]:
-    count = layout.rows * layout.columns
-    if len(data) < count * layout.dtype.itemsize:
-        raise Undecodable(f"the pixel data are truncated: {len(data)} bytes of {count * layout.dtype.itemsize}")
-    return np.frombuffer(data, layout.dtype, count).reshape(layout.rows, layout.columns)
+    count, dtype = layout.rows * layout.columns, layout.cell.dtype
+    if len(data) < count * dtype.itemsize:
+        raise Undecodable(f"the pixel data are truncated: {len(data)} bytes of {count * dtype.itemsize}")
+    if layout.bytes_swapped:
+        data = np.frombuffer(data[: len(data) // 2 * 2], "<u2").byteswap().tobytes()
+    elif layout.syntax == ExplicitVRBigEndian:
+        dtype = dtype.newbyteorder(">")
+    return np.frombuffer(data, dtype, count).reshape(layout.rows, layout.columns)
 
 
-def _read_compressed(dataset: Dataset, data: bytes, layout: _Layout, max_pixels: int) -> NDArray[Any]:
+def _read_compressed(dataset: Dataset, data: bytes, layout: _Layout, max_pixels: int) -> tuple[NDArray[Any], CellLayout]:
+    """Decoded cells, and their layout with what the codestream declares."""
+    cell = layout.cell
     with translate_errors(Undecodable, f"no decoder reads this {layout.syntax.name} pixel data"):
-        if layout.syntax != RLELossless:
-            frame = get_frame(data, 0, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
-            _check_codestream(frame, layout, max_pixels)
+        frame = get_frame(data, 0, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
+        if layout.syntax == RLELossless:
+            segments = int.from_bytes(frame[:4], "little")  # one for each byte of a cell (PS3.5 annex G.5)
+            bits = min(8 * segments, cell.bits_allocated) or cell.bits_allocated
+        else:
+            header = _check_codestream(frame, layout, max_pixels)
+            cell = replace(cell, precision=min(header.precision, cell.bits_allocated))
             if layout.syntax in FAST_DECODERS:
-                return FAST_DECODERS[layout.syntax](frame)
+                return FAST_DECODERS[layout.syntax](frame), cell
+            bits = header.precision
+        if bits <= 8 < cell.bits_allocated or bits > cell.bits_stored:
+            dataset = _with_bits(dataset, min(bits, cell.bits_allocated))
         stored, _ = get_decoder(layout.syntax).as_array(dataset, index=0, raw=True)
-    return stored
+    return stored, cell
 
 
-def _check_codestream(frame: bytes, layout: _Layout, max_pixels: int) -> None:
+def _with_bits(dataset: Dataset, bits: int) -> Dataset:
+    """The pixels under a header with the bits that they really have: pydicom takes the header's word for them, and clears what is above."""
+    honest = Dataset()
+    honest.file_meta = dataset.file_meta
+    for keyword in (
+        "PixelData",
+        "Rows",
+        "Columns",
+        "SamplesPerPixel",
+        "PhotometricInterpretation",
+        "NumberOfFrames",
+        "PixelRepresentation",
+    ):
+        if keyword in dataset:
+            honest[keyword] = dataset[keyword]
+    honest.BitsAllocated, honest.BitsStored, honest.HighBit = 8 if bits <= 8 else 16, bits, bits - 1
+    return honest
+
+
+def _check_codestream(frame: bytes, layout: _Layout, max_pixels: int) -> FrameHeader:
     """Reject a codestream that is truncated or larger than announced: decoders allocate the announced size, and fill what is missing."""
-    size = image_size(frame)
-    if size is None:
+    header = read_frame_header(frame)
+    if header is None:
         raise Undecodable(f"the pixel data are not {layout.syntax.name}")
-    rows, columns = size
+    rows, columns = header.rows, header.columns
     if rows * columns > max_pixels:
         raise ImageTooLarge(f"{rows} x {columns} pixels in the codestream are more than the limit of {max_pixels}")
-    if size != (layout.rows, layout.columns):
+    if (rows, columns) != (layout.rows, layout.columns):
         raise Undecodable(f"the codestream has {rows} x {columns} pixels, the header says {layout.rows} x {layout.columns}")
+    if header.components != 1:
+        raise NotGrey(f"the codestream has {header.components} samples per pixel, the header says one")
     if END_OF_IMAGE not in frame:
         raise Undecodable("the pixel data are truncated: the codestream has no end")
-
-
-def _as_stored(values: NDArray[Any], layout: _Layout) -> NDArray[Any]:
-    """Values of the header's type: sign-extended from Bits Stored, or old overlay planes above them cleared (PS3.5 8.1.1)."""
-    if values.dtype.kind not in "iu" or values.dtype.itemsize > layout.dtype.itemsize:
-        raise Undecodable(f"the pixel data hold {values.dtype} values, the header says {layout.bits_allocated} bits")
-    unused = layout.bits_allocated - layout.bits_stored
-    stored = values.astype(layout.dtype, copy=False)
-    if not unused:
-        return stored
-    if layout.signed:
-        return np.asarray((stored << unused) >> unused)
-    return np.asarray(stored & stored.dtype.type(2**layout.bits_stored - 1))
+    return header

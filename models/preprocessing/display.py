@@ -71,23 +71,23 @@ def display_pixels(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> DisplayPix
 
     Raises
     ------
-    Undecodable, ImageTooLarge, NotGrey
+    Undecodable, PixelsContradictHeader, ImageTooLarge, NotGrey
         As `models.preprocessing.decode.decode`.
     """
     stored = decode(dataset, max_pixels)
     bits = 8 * stored.dtype.itemsize
     every = np.arange(2**bits, dtype=f"u{stored.dtype.itemsize}").view(stored.dtype).astype(np.float64)
     padding = find_padding(every, dataset)
+    places = stored.view(f"u{stored.dtype.itemsize}")
+    used = np.bincount(places.reshape(-1), minlength=every.size) > 0
     with np.errstate(all="ignore"):
-        meant = apply_modality(every, dataset)
+        meant = apply_modality(every, dataset, used)
         rendered = to_grey(stored, dataset)
     if not np.isfinite(meant).all():  # an impossible slope
         meant = every
-    looked_up = apply_voi_table(meant, dataset)
+    looked_up = apply_voi_table(meant, dataset, used)
     if looked_up is not None:
         meant = looked_up[0]
-    places = stored.view(f"u{stored.dtype.itemsize}")
-    used = np.bincount(places.reshape(-1), minlength=every.size) > 0
     intercept, slope = _units(meant[used & ~padding])
     table = np.clip(np.rint((meant - intercept) / slope), 0, LARGEST).astype(np.uint16)
     inverse = is_inverse(dataset) != has_white_background(rendered)

@@ -46,8 +46,9 @@ def grey_table(stored: NDArray[Any], dataset: Dataset, inverted: bool = False) -
     bits = 8 * stored.dtype.itemsize
     values = np.arange(2**bits, dtype=f"u{stored.dtype.itemsize}").view(stored.dtype).astype(np.float64)
     padding = find_padding(values, dataset)
-    modality = apply_modality(values, dataset)
-    shown = _apply_voi(modality, dataset)
+    used = used_values(stored)
+    modality = apply_modality(values, dataset, used)
+    shown = _apply_voi(modality, dataset, used)
     if shown is None:
         shown = _stretch(modality, stored, padding)
     if is_inverse(dataset) != inverted:
@@ -66,32 +67,45 @@ def find_padding(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.bo
     if first is None:
         return np.zeros(values.shape, np.bool_)
     last = read_number(dataset, "PixelPaddingRangeLimit")
-    ends = [_as_signed_like(end, values) for end in (first, first if last is None else last)]
+    ends = [_as_stored_value(end, values) for end in (first, first if last is None else last)]
     return np.asarray((values >= min(ends)) & (values <= max(ends)))
 
 
-def apply_modality(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64]:
-    """Modality LUT Sequence, or Rescale Slope and Intercept (PS3.3 C.11.1)."""
+def used_values(stored: NDArray[Any]) -> NDArray[np.bool_]:
+    """By stored value, as `grey_table`: whether a sample of the pixels has it."""
+    return np.bincount(_sample(stored), minlength=2 ** (8 * stored.dtype.itemsize)) > 0
+
+
+def apply_modality(values: NDArray[np.float64], dataset: Dataset, used: NDArray[np.bool_] | None = None) -> NDArray[np.float64]:
+    """Modality LUT Sequence, or Rescale Slope and Intercept (PS3.3 C.11.1).
+
+    Parameters
+    ----------
+    used
+        Which of `values` occur (`used_values`); all where None. It decides the sign of a first mapped value with the wrong VR.
+    """
     table = _read_table(dataset, "ModalityLUTSequence")
     if table is not None:
         entries, first, _ = table
-        return _look_up(values, entries, _as_signed_like(first, values))
+        return _look_up(values, entries, _first_mapped(first, entries.size, values, used))
     slope, intercept = read_number(dataset, "RescaleSlope"), read_number(dataset, "RescaleIntercept")
     return values * (1.0 if slope in (None, 0.0) else slope) + (intercept or 0.0)
 
 
-def apply_voi_table(values: NDArray[np.float64], dataset: Dataset) -> tuple[NDArray[np.float64], float] | None:
+def apply_voi_table(
+    values: NDArray[np.float64], dataset: Dataset, used: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.float64], float] | None:
     """The outputs of the first VOI LUT and its largest possible output; None where the header has no usable one."""
     table = _read_table(dataset, "VOILUTSequence")
     if table is None:
         return None
     entries, first, top = table
-    return _look_up(values, entries, _as_signed_like(first, values)), top
+    return _look_up(values, entries, _first_mapped(first, entries.size, values, used)), top
 
 
-def _apply_voi(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64] | None:
+def _apply_voi(values: NDArray[np.float64], dataset: Dataset, used: NDArray[np.bool_]) -> NDArray[np.float64] | None:
     """The first VOI LUT, else the first window, as 0 to 1 (PS3.3 C.11.2); None where the header has no usable one."""
-    looked_up = apply_voi_table(values, dataset)
+    looked_up = apply_voi_table(values, dataset, used)
     if looked_up is not None:
         return looked_up[0] / looked_up[1]
     centre, width = read_number(dataset, "WindowCenter"), read_number(dataset, "WindowWidth")
@@ -126,13 +140,18 @@ def used_range(values: NDArray[np.float64], stored: NDArray[Any], padding: NDArr
     values, padding
         By stored value, as `grey_table`.
     """
-    step = max(1, min(stored.shape) // SAMPLED_SIDE)
-    sample = stored[::step, ::step].reshape(-1).view(f"u{stored.dtype.itemsize}")
+    sample = _sample(stored)
     used = values[sample[~padding[sample]]]
     if not used.size:
         return None
     low, high = np.percentile(used, (DARKEST_PERCENTILE, BRIGHTEST_PERCENTILE))
     return float(low), float(high)
+
+
+def _sample(stored: NDArray[Any]) -> NDArray[Any]:
+    """Places in the table of a grid of pixels."""
+    step = max(1, min(stored.shape) // SAMPLED_SIDE)
+    return stored[::step, ::step].reshape(-1).view(f"u{stored.dtype.itemsize}")
 
 
 def is_inverse(dataset: Dataset) -> bool:
@@ -149,15 +168,26 @@ def _read_table(dataset: Dataset, keyword: str) -> tuple[NDArray[np.float64], fl
         data = item.LUTData
         length = length & 0xFFFF or 65536
         if isinstance(data, bytes):
+            little_endian = getattr(item, "original_encoding", (None, True))[1] is not False
             wide = len(data) >= 2 * length
-            entries = np.frombuffer(data, "<u2" if wide else "u1")[:length].astype(np.float64)
+            entries = np.frombuffer(data, ("<u2" if little_endian else ">u2") if wide else "u1")[:length].astype(np.float64)
         else:
             entries = np.asarray(data, np.float64).reshape(-1)[:length] % 65536
     except Exception:  # pydicom raises anything for damaged bytes; an unreadable table counts as absent
         return None
     if entries.size != length or not 1 <= bits <= 16:
         return None
-    return entries, float(first), max(2.0**bits - 1, float(entries.max()))
+    return entries, float(first), _largest_output(entries, bits)
+
+
+def _largest_output(entries: NDArray[np.float64], bits: int) -> float:
+    """White of a table, by the bits that its entries use.
+
+    Some devices announce 16 bits for entries of 10 or 12 (dicom-rs pull request 825, Agfa): believed, the picture would be black. Others
+    announce too few.
+    """
+    used_bits = int(entries.max()).bit_length()
+    return 2.0 ** (max(used_bits, min(bits, 8)) if used_bits else bits) - 1
 
 
 def _look_up(values: NDArray[np.float64], entries: NDArray[np.float64], first: float) -> NDArray[np.float64]:
@@ -165,7 +195,20 @@ def _look_up(values: NDArray[np.float64], entries: NDArray[np.float64], first: f
     return np.asarray(entries[places])
 
 
-def _as_signed_like(number: float, values: NDArray[np.float64]) -> float:
-    """Undo the VR guess of implicit transfer syntaxes: among signed values 65535 means -1."""
+def _first_mapped(number: float, length: int, values: NDArray[np.float64], used: NDArray[np.bool_] | None) -> float:
+    """First mapped value of a LUT descriptor, whose VR (US or SS) can be wrong: the reading whose table covers more of the used values."""
+    occurring = values if used is None else values[used]
+    likely = _as_stored_value(number, values)
+    readings = [likely, *(each for each in (number, number + 65536, number - 65536) if each != likely)]
+    return max(readings, key=lambda first: int(np.count_nonzero((occurring >= first) & (occurring < first + length))))
+
+
+def _as_stored_value(number: float, values: NDArray[np.float64]) -> float:
+    """Undo a wrong VR or the guess of implicit transfer syntaxes.
+
+    Among signed values 65535 means -1, among unsigned ones -1 means 65535.
+    """
     lowest, size = float(values.min()), values.size
-    return number - size if lowest < 0 and number >= size / 2 else number
+    if lowest < 0:
+        return number - max(size, 65536 if number >= 32768 else size) if number >= size / 2 else number
+    return number % size if number < 0 else number

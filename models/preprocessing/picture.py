@@ -54,7 +54,7 @@ def picture_from_dataset(dataset: Dataset, max_pixels: int = MAX_PIXELS) -> Pict
 
     Raises
     ------
-    Undecodable, ImageTooLarge, NotGrey
+    Undecodable, PixelsContradictHeader, ImageTooLarge, NotGrey
         As `models.preprocessing.decode.decode`.
     """
     stored = decode(dataset, max_pixels)

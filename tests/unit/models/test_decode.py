@@ -15,7 +15,7 @@ import pytest
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.uid import UID, JPEG2000Lossless, JPEGBaseline8Bit, JPEGLSLossless, JPEGLSNearLossless
 
-from models.errors import ImageTooLarge, ModelsError, NotGrey, Undecodable
+from models.errors import ImageTooLarge, ModelsError, NotGrey, PixelsContradictHeader, Undecodable
 from models.preprocessing.decode import decode
 from models.preprocessing.picture import picture_from_dataset
 from service.domain.eligibility import ineligible_reason
@@ -197,7 +197,7 @@ def test_damaged_files_raise_nothing_unnamed(syntax: UID) -> None:
             outcomes.add(picture_from_dataset(dataset, max_pixels=1_000_000).source)
         except ModelsError as error:
             outcomes.add(error.code)
-    assert outcomes <= {"dicom", Undecodable.code, ImageTooLarge.code, NotGrey.code}
+    assert outcomes <= {"dicom", Undecodable.code, PixelsContradictHeader.code, ImageTooLarge.code, NotGrey.code}
 
 
 @pytest.mark.filterwarnings("ignore")
