@@ -133,7 +133,9 @@ def _one_worker(context: Context, studies: list[str]) -> dict[str, Any]:
             build_ms[row.kind].append(1000 * (time.perf_counter() - started))
             if row.correction_id is not None:
                 continue  # who corrects what is decided by policy or a person, not planned by hand
-            ledger.deliveries.plan(study, row.version, row.kind, row.source_sop_instance_uid, destination.name, row.object_uid)
+            ledger.deliveries.plan(
+                study, row.version, row.kind, row.source_sop_instance_uid, destination.name, row.object_uid, row.sop_class_uid
+            )
     for row in ledger.deliveries.due():
         started = time.perf_counter()
         deliver_object(context, row.id)

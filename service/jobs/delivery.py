@@ -124,11 +124,13 @@ def _choose_sr_class(context: Context, row: DeliveryRow, destination: Destinatio
     conclusion = context.ledger.conclusions.get(row.study_instance_uid, row.version)
     if conclusion is None:
         raise NotBuildable(f"version {row.version} of the conclusion is gone")
-    log.info(
-        "destination gets the report in another SR class",
-        extra={"delivery": row.id, "destination": destination.name, "sop_class": sop_class_uid.name},
-    )
-    return context.ledger.deliveries.change_sop_class(row.id, sop_class_uid, report_uid(conclusion, sop_class_uid))
+    object_uid = report_uid(conclusion, sop_class_uid)
+    if object_uid != row.object_uid:
+        log.info(
+            "destination gets the report in another SR class",
+            extra={"delivery": row.id, "destination": destination.name, "sop_class": sop_class_uid.name},
+        )
+    return context.ledger.deliveries.change_sop_class(row.id, sop_class_uid, object_uid)
 
 
 def _capabilities(context: Context, destination: Destination) -> dict[str, bool]:

@@ -65,7 +65,7 @@ def check(source: Dataset, built: Dataset, permitted: frozenset[str]) -> None:
 
 
 def differing(before: Dataset, after: Dataset) -> Iterator[str]:
-    """Keywords, or tags where there is none, of the top-level attributes that are not the same in both."""
+    """Keywords, or tags of unknown attributes, of the top-level attributes that are not the same in both."""
     # Decoding changes a dataset in place, so both are compared through copies that share their values.
     before, after = shallow_copy(before), shallow_copy(after)
     for tag in sorted({*before.keys(), *after.keys()}):

@@ -90,6 +90,15 @@ class TestEcho:
             assert tempfile.gettempdir() == str(receiving.store.spool_dir)
         assert (tempfile.gettempdir(), _config.STORE_RECV_CHUNKED_DATASET) == before
 
+    def test_the_temporary_folder_is_given_back_if_the_port_is_in_use(self, tmp_path: Path) -> None:
+        before = tempfile.gettempdir(), _config.STORE_RECV_CHUNKED_DATASET
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            receiving = ListenerFixture(tmp_path, dicom_host="127.0.0.1", dicom_port=other.getsockname()[1])
+            with pytest.raises(OSError):
+                Listener(receiving.context, receiving.settings).start()
+            receiving.ledger.close()
+        assert (tempfile.gettempdir(), _config.STORE_RECV_CHUNKED_DATASET) == before
+
 
 class TestStored:
     def test_eight_mammograms_arrive_byte_by_byte(self, receiving: ListenerFixture, films: list[Dataset]) -> None:
