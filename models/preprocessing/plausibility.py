@@ -1,7 +1,7 @@
 """Whether pixels can be a mammogram at all, for headers that are wrong: text pages, test patterns, blank exposures, chests.
 
 The checks hold for every mammogram of any detector: enough pixels and grey levels, one large bright region with a smooth edge on a
-darker background, and quantum noise inside it. They cannot distinguish a breast from another organ.
+darker background, and quantum noise inside it (beside an implant, which has none). They cannot distinguish a breast from another organ.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.preprocessing.geometry import breast_mask
+from models.preprocessing.implant import find_implant
 
 MIN_SIDE = 256
 """Pixels; the networks would magnify anything smaller."""
@@ -28,6 +29,10 @@ MIN_SOLIDITY = 0.68
 
 MAX_FLAT_SHARE = 0.6
 """Share of neighbours in the region with exactly the same, unsaturated level; noise keeps it below 0.45 even in JPEG images."""
+
+MIN_ROUGHNESS = 1.0
+"""Grey levels by which a pixel of the tissue beside an implant differs from the mean of its neighbours, on average and doubled: a drawn
+gradient has at most one level of rounding."""
 
 MIN_SHADED_SHARE = 0.1
 """Share of the region that is neither black nor white."""
@@ -67,9 +72,17 @@ def looks_like_mammogram(pixels: NDArray[np.uint8]) -> Doubt | None:
     if not MIN_FRACTION <= mask.mean() <= MAX_FRACTION or solidity(mask) < MIN_SOLIDITY:
         return Doubt("no-breast", "no region of the image has the shape of a breast")
     region = cv2.resize(mask.astype(np.uint8), sample.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(np.bool_)
-    if flat_share(sample, region) > MAX_FLAT_SHARE or shaded_share(sample, region) < MIN_SHADED_SHARE:
-        return Doubt("test-pattern", "the image is drawn, not exposed: a test pattern or graphics")
-    return None
+    if _is_exposed(sample, region):
+        return None
+    implant = find_implant(sample, region)
+    if implant is not None and _is_exposed(sample, implant[1]) and roughness(sample, implant[1]) >= MIN_ROUGHNESS:
+        return None
+    return Doubt("test-pattern", "the image is drawn, not exposed: a test pattern or graphics")
+
+
+def _is_exposed(pixels: NDArray[np.uint8], region: NDArray[np.bool_]) -> bool:
+    """A region has quantum noise and shades of grey."""
+    return flat_share(pixels, region) <= MAX_FLAT_SHARE and shaded_share(pixels, region) >= MIN_SHADED_SHARE
 
 
 def solidity(mask: NDArray[np.bool_]) -> float:
@@ -92,3 +105,10 @@ def shaded_share(pixels: NDArray[np.uint8], region: NDArray[np.bool_]) -> float:
     """Share of a region's pixels that are neither black nor white."""
     level = pixels[region]
     return float(((level > 2) & (level < 253)).mean()) if level.size else 0.0
+
+
+def roughness(pixels: NDArray[np.uint8], region: NDArray[np.bool_]) -> float:
+    """Mean second difference along the rows of a region, in grey levels."""
+    level = pixels.astype(np.int32)
+    second = np.abs(level[:, 2:] - 2 * level[:, 1:-1] + level[:, :-2])[region[:, 1:-1]]
+    return float(second.mean()) if second.size else 0.0

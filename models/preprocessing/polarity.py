@@ -6,6 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+ALL = 0.98
+"""Share of the pixels along an edge that may be called all of them: the rest are labels."""
+
 
 def has_white_background(image: NDArray[np.uint8]) -> bool:
     """Tell whether air is bright.
@@ -30,5 +33,12 @@ def has_white_background(image: NDArray[np.uint8]) -> bool:
     bright = float((small > 200).mean())
     dark = float((small < 55).mean())
     if abs(bright - dark) > 0.1:
-        return bright > dark and level >= middle - 8
-    return level > 160
+        return bright > dark and level >= middle - 8 and not _has_dark_air(small)
+    return level > 160 and not _has_dark_air(small)
+
+
+def _has_dark_air(small: NDArray[np.uint8]) -> bool:
+    """One side of the image is all dark, and the other not all bright: a large white implant in a breast that does not reach that side."""
+    edges = [small[:, 2:6], small[:, -6:-2]]
+    dark, bright = (max(float(within.mean()) for within in sides) for sides in ([e < 55 for e in edges], [e > 200 for e in edges]))
+    return dark >= ALL and bright < ALL

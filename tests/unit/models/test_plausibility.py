@@ -12,6 +12,7 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 
+from models.preprocessing.geometry import breast_box, breast_mask, chest_is_left
 from models.preprocessing.picture import picture_from_dataset, picture_from_file
 from models.preprocessing.plausibility import looks_like_mammogram
 from models.preprocessing.polarity import has_white_background
@@ -62,6 +63,68 @@ def test_what_is_no_mammogram_is_named(name: str) -> None:
 
 def test_a_drawn_breast_with_texture_passes() -> None:
     assert looks_like_mammogram((draw_breast(1024, 800) >> 4).astype(np.uint8)) is None
+
+
+def add_implant(breast: Pixels, level: int, centre: float, axes: tuple[float, float], slope: float = 0.0) -> Pixels:
+    """A smooth bright ellipse without noise: `centre` from the chest wall, `axes` and `slope` (grey levels) over the width and height."""
+    rows, columns = breast.shape
+    mask = np.zeros(breast.shape, np.float32)
+    cv2.ellipse(mask, (int(centre * columns), rows // 2), (int(axes[0] * columns), int(axes[1] * rows)), 0, 0, 360, 1, -1)
+    mask = cv2.GaussianBlur(mask, (31, 31), 0)
+    implant = level - slope * np.mgrid[:rows, :columns][1] / columns
+    return np.clip(breast * (1 - mask) + implant * mask, 0, 255).astype(np.uint8)
+
+
+IMPLANTS = {
+    "small": (210, 0.15, (0.3, 0.25)),
+    "before the muscle, most of the breast": (200, 0.0, (0.55, 0.4)),
+    "behind the gland": (240, 0.3, (0.3, 0.3)),
+    "white": (255, 0.0, (0.55, 0.4)),
+    "white, off the chest wall": (255, 0.2, (0.48, 0.4)),
+    "nearly the whole breast": (255, 0.0, (0.62, 0.41)),
+    "grey": (150, 0.0, (0.5, 0.38)),
+}
+
+
+@pytest.mark.parametrize("name", IMPLANTS)
+@pytest.mark.parametrize("tissue", [1.0, 0.5, 0.3])
+@pytest.mark.parametrize("mirrored", [False, True])
+@pytest.mark.parametrize("slope", [0, 20])
+def test_an_implant_is_no_test_pattern(name: str, tissue: float, mirrored: bool, slope: float) -> None:
+    breast = ((draw_breast(1024, 800) >> 4) * tissue).astype(np.uint8)
+    pixels = add_implant(breast, *IMPLANTS[name], slope=slope)
+    pixels = np.ascontiguousarray(pixels[:, ::-1]) if mirrored else pixels
+    assert not has_white_background(pixels)
+    assert looks_like_mammogram(pixels) is None
+
+
+def test_an_implant_in_a_real_breast_is_no_test_pattern(cbis_cases: dict[str, list[Path]]) -> None:
+    for path in (path for files in cbis_cases.values() for path in files):
+        pixels = picture_from_dataset(pydicom.dcmread(path)).pixels
+        mask = breast_mask(pixels)
+        box = breast_box(mask, (pixels.shape[0], pixels.shape[1]))
+        part = pixels[box.top : box.bottom, box.left : box.right]
+        centre = 0.35 if chest_is_left(mask) else 0.65
+        augmented = pixels.copy()
+        augmented[box.top : box.bottom, box.left : box.right] = add_implant(part, 230, centre, (0.4, 0.33))
+        assert looks_like_mammogram(augmented) is None, path.name
+
+
+DRAWINGS = {
+    "a disc on a smooth breast": add_implant(
+        cv2.GaussianBlur((draw_breast(1024, 800) >> 4).astype(np.uint8), (61, 61), 0), 220, 0.2, (0.3, 0.3)
+    ),
+    "a disc on a ramp": add_implant((COLUMN * 200 // 800).astype(np.uint8), 250, 0.5, (0.3, 0.3)),
+    "a disc on patches": add_implant(draw_pattern(), 250, 0.5, (0.3, 0.3)),
+    "a bright block in noise": cv2.rectangle((draw_breast(1024, 800) >> 4).astype(np.uint8), (0, 120), (640, 900), 220, -1),
+    "a white page with text": 255 - draw_text(0.6, 1, 12),
+}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_drawing_with_a_disc_is_no_implant(name: str) -> None:
+    pixels = DRAWINGS[name]
+    assert looks_like_mammogram(255 - pixels if has_white_background(pixels) else pixels) is not None
 
 
 def test_real_films_pass(cbis_cases: dict[str, list[Path]]) -> None:
