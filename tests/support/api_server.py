@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,12 +28,15 @@ from service.store.ledger import Ledger
 from service.web.server import SiteServer
 from service.web.site import create_site
 from tests.support.databases import prepare_ledger
+from tests.support.eventually import eventually
 from tests.support.ports import free_port
 from tests.support.sample_findings import analysed, concluded
 
 PEOPLE = {Role.VIEWER: ("vera", "Vera Viewer"), Role.APPROVER: ("anna", "Anna Approver"), Role.ADMIN: ("ada", "Ada Admin")}
 """Name and displayed name of a person for each role."""
 
+CLIENT_TIMEOUT_S = 120.0
+"""Only a guard: a busy machine may be slow to answer."""
 FOUR_VIEWS = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
 
 
@@ -64,7 +66,7 @@ class Served:
     @contextmanager
     def client_with(self, *scopes: Scope) -> Iterator[httpx.Client]:
         """A client with a key of its own for these scopes; without any it shows nothing."""
-        with httpx.Client(base_url=self.settings.public_api_url, timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=self.settings.public_api_url, timeout=CLIENT_TIMEOUT_S, trust_env=False) as client:
             if scopes:
                 secret, _ = issue_key(self.ledger.api_keys, f"test-{uuid.uuid4().hex}", frozenset(scopes), "tests")
                 client.headers["Authorization"] = f"Bearer {secret}"
@@ -73,7 +75,7 @@ class Served:
     @contextmanager
     def person(self, role: Role | str = Role.ADMIN) -> Iterator[httpx.Client]:
         """A client that is signed in with this role, and sends the session's token along as our pages do."""
-        with httpx.Client(base_url=self.settings.public_api_url, timeout=20, trust_env=False) as client:
+        with httpx.Client(base_url=self.settings.public_api_url, timeout=CLIENT_TIMEOUT_S, trust_env=False) as client:
             client.cookies.set(cookie_name(self.settings), (session := self.sign_in(role)).token)
             client.headers["X-CSRF-Token"] = session.csrf_token
             yield client
@@ -152,11 +154,10 @@ def serve_api(folder: Path, **changed: object) -> Iterator[Served]:
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        while not server.started:
-            time.sleep(0.01)
+        eventually(lambda: server.started or not thread.is_alive(), what="the server starts", every_s=0.005)
         secret, _ = issue_key(ledger.api_keys, "tests", frozenset(Scope), "tests")
         key = {"Authorization": f"Bearer {secret}"}
-        with httpx.Client(base_url=settings.public_api_url, timeout=20, trust_env=False, headers=key) as client:
+        with httpx.Client(base_url=settings.public_api_url, timeout=CLIENT_TIMEOUT_S, trust_env=False, headers=key) as client:
             yield Served(client, ledger, store, settings, publisher, app, broken)
     finally:
         server.should_exit = True

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +11,8 @@ from pathlib import Path
 import pytest
 
 from service.destinations import Destination
-from tests.support.ports import free_port
-
-START_TIMEOUT_S = 20.0
+from tests.support.eventually import eventually
+from tests.support.ports import free_port, is_listening
 
 
 @contextmanager
@@ -24,7 +21,7 @@ def run_storescp(folder: Path, *options: str | Path) -> Iterator[Destination]:
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     with _run("storescp", folder, "--output-directory", folder, *options, str(port)):
-        _await(port)
+        eventually(lambda: is_listening(port), what="the peer starts")
         yield Destination(name="pacs", ae_title="STORESCP", host="127.0.0.1", port=port)
 
 
@@ -50,7 +47,7 @@ AETable END
 """
     )
     with _run("dcmqrscp", folder, "--config", configuration, *options):
-        _await(port)
+        eventually(lambda: is_listening(port), what="the peer starts")
         yield Destination(name="pacs", ae_title="DCMQRSCP", host="127.0.0.1", port=port)
 
 
@@ -66,19 +63,3 @@ def _run(program: str, folder: Path, *arguments: str | Path) -> Iterator[None]:
         finally:
             process.kill()
             process.wait()
-
-
-def _await(port: int) -> None:
-    deadline = time.monotonic() + START_TIMEOUT_S
-    while not _listens(port):
-        if time.monotonic() > deadline:
-            raise RuntimeError("the peer did not start")
-        time.sleep(0.05)
-
-
-def _listens(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), 1):
-            return True
-    except OSError:
-        return False

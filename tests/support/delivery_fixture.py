@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +29,32 @@ from tests.support.databases import prepare_ledger
 from tests.support.ledger_values import header
 from tests.support.sample_findings import CONCLUDED_AT, analysed, as_received, concluded, correction, decided, full_field
 
-LEASE_S = 60.0
+LEASE_S = 600.0
 UNDO = Decision("B. Reader", "was right as it was", CONCLUDED_AT)
 
 
 class DeliveryFixture:
-    """A ledger and settings, and the way from an object to the end of one delivery try."""
+    """A ledger and settings, and the steps from an object to the end of one delivery attempt.
+
+    The ledger's clock is the real one plus `ahead`: a test that needs a later attempt puts the clock forward.
+    """
 
     def __init__(self, url: str, data_dir: Path, **settings: Any) -> None:
         prepare_ledger(url)
-        self.ledger = Ledger(url)
+        self.ahead = timedelta()
+        self.ledger = Ledger(url, self.now)
         self.settings = Settings(**{"data_dir": data_dir, "delivery_backoff_seconds": 0.1, "delivery_max_attempts": 3, **settings})
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def skip_pause(self, delivery_id: int) -> None:
+        """Put the clock forward until a worker may take the delivery."""
+        for seconds in (0, *(2**power for power in range(16))):
+            self.ahead += timedelta(seconds=seconds)
+            if any(row.id == delivery_id for row in self.ledger.deliveries.due()):
+                return
+        raise AssertionError(f"delivery {delivery_id} is never due")
 
     def plan(
         self, payload: Dataset | AttributeChanges, kind: ObjectKind = ObjectKind.REPORT, source_sop_instance_uid: str | None = None
@@ -54,8 +68,8 @@ class DeliveryFixture:
         return self.ledger.deliveries.find()[-1].id
 
     def attempt(self, delivery_id: int, payload: Dataset | AttributeChanges, destination: Destination) -> DeliveryState:
-        """One try, as soon as the delivery is due."""
-        wait_until(lambda: any(row.id == delivery_id for row in self.ledger.deliveries.due()))
+        """One attempt, as soon as the delivery is due."""
+        self.skip_pause(delivery_id)
         claimed = self.ledger.deliveries.claim(delivery_id, LEASE_S)
         assert claimed is not None
         return deliver(claimed, payload, destination, self.ledger, self.settings)
@@ -101,10 +115,3 @@ def produced(folder: Path, source: Dataset | None = None) -> dict[ObjectKind, Da
         ObjectKind.REVERTED: build_reverted(change, UNDO, source, "new-series"),
         ObjectKind.REJECTION: build_rejection_note(change, source),
     }
-
-
-def wait_until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.02)

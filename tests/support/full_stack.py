@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,10 +18,13 @@ from service.demo.run import DemoSettings, open_client
 from service.settings import Settings
 from service.stack import Stack
 from service.storage_scu import Peer, Sent, send_files
+from tests.support.eventually import eventually
 from tests.support.orthanc import Orthanc, running
 from tests.support.ports import free_port
 
-PATIENCE_S = 90.0
+START_S = 600.0
+TIMEOUT_S = 600.0
+"""Only guards: on a busy machine everything is slow."""
 TERMINAL = {"verified", "mismatch", "rejected", "failed", "unsupported"}
 
 
@@ -46,14 +48,9 @@ class FullStack:
         answer = self.api.get(f"/api/v1/studies/{uid}")
         return answer.json() if answer.status_code == httpx.codes.OK else {}
 
-    def wait(self, what: str, condition: Callable[[], Any], patience_s: float = PATIENCE_S) -> Any:
+    def wait(self, what: str, condition: Callable[[], Any], timeout_s: float = TIMEOUT_S) -> Any:
         """The condition's first true value."""
-        deadline = time.monotonic() + patience_s
-        while time.monotonic() < deadline:
-            if value := condition():
-                return value
-            time.sleep(0.1)
-        raise AssertionError(f"{what} did not happen in {patience_s:.0f} s")
+        return eventually(condition, timeout_s, what, every_s=0.1)
 
     def wait_delivered(self, uid: str, version: int = 1) -> dict[str, Any]:
         """The study once this version has been concluded and all that it owes has ended."""
@@ -70,10 +67,12 @@ class FullStack:
 
     def archived_ids(self, uid: str) -> list[str]:
         """Orthanc's own ids of every instance that it holds of a study."""
-        found = httpx.post(f"{self.orthanc.url}/tools/lookup", content=uid, timeout=30).json()
+        found = httpx.post(f"{self.orthanc.url}/tools/lookup", content=uid, timeout=TIMEOUT_S).json()
         identifiers = [match["ID"] for match in found if match["Type"] == "Study"]
         instances = [
-            each["ID"] for study in identifiers for each in httpx.get(f"{self.orthanc.url}/studies/{study}/instances", timeout=30).json()
+            each["ID"]
+            for study in identifiers
+            for each in httpx.get(f"{self.orthanc.url}/studies/{study}/instances", timeout=TIMEOUT_S).json()
         ]
         return [str(instance) for instance in instances]
 
@@ -121,7 +120,7 @@ def open_full_stack(folder: Path, destination: dict[str, Any] | None = None, **c
     with running(Orthanc(folder / "orthanc", peers={"mammotriage": ("MAMMOTRIAGE", "127.0.0.1", dicom_port)})) as orthanc:
         wanted: dict[str, Any] = {
             "data_dir": folder / "data", "dicom_port": dicom_port, "http_port": free_port(), "analyse_film": True,
-            "study_idle_seconds": 3.0,
+            "study_idle_seconds": 30.0,
             "sweep_seconds": 1.0, "delivery_backoff_seconds": 1.0, "disk_free_min_bytes": 0, "worker_nice": 0,
             "destinations": (orthanc.destination(**(destination or {})),),
         }  # fmt: skip
@@ -130,7 +129,8 @@ def open_full_stack(folder: Path, destination: dict[str, Any] | None = None, **c
             Stack(settings, log_folder=folder / "logs") as stack,
             open_client(settings) as api,
         ):
-            stack.wait_until_ready()
+            stack.wait_until_ready(START_S)
+            api.timeout = httpx.Timeout(TIMEOUT_S)
             yield FullStack(orthanc, stack, api)
 
 

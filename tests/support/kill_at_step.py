@@ -22,7 +22,7 @@ from service.settings import Settings
 
 OUR_FOLDER = str(Path(sys.modules["service"].__path__[0]).resolve())
 PACKAGES = ("deliver", "jobs", "store")
-PATIENCE_S = 120.0
+PATIENCE_S = 600.0
 
 _fork = multiprocessing.get_context("forkserver")
 _fork.set_forkserver_preload(["tests.support.kill_at_step", "service.jobs.delivery", "service.jobs.corrections", "service.deliver.webhook"])

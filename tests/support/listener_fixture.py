@@ -20,6 +20,7 @@ from service.settings import Settings
 from service.store.files import FileStore
 from service.store.ledger import Ledger
 from tests.support.databases import prepare_ledger
+from tests.support.eventually import TIMEOUT_S
 from tests.support.ports import free_port
 
 VERIFICATION = "1.2.840.10008.1.1"
@@ -61,7 +62,7 @@ def listener_process(receiving: ListenerFixture) -> Iterator[SpawnProcess]:
     process = spawn.Process(target=_serve, args=(receiving.settings.model_dump(mode="json"), ready))
     process.start()
     try:
-        assert ready.wait(60)
+        assert ready.wait(TIMEOUT_S)
         yield process
     finally:
         process.kill()
@@ -81,7 +82,7 @@ def associated(
 ) -> Iterator[Association]:
     """Propose SOP classes with their transfer syntaxes; the association may turn out rejected."""
     entity = AE(calling)
-    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
+    entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = TIMEOUT_S
     for sop_class, syntaxes in contexts.items():
         for syntax in syntaxes:
             entity.add_requested_context(sop_class, syntax)

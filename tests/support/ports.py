@@ -22,6 +22,15 @@ def free_port() -> int:
     raise RuntimeError("no free TCP port")
 
 
+def is_listening(port: int) -> bool:
+    """Tell whether a connection to the port of loopback is accepted."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), 5):
+            return True
+    except OSError:
+        return False
+
+
 def _reserve(port: int) -> bool:
     """Note the port under a name in the kernel (abstract Unix socket), which ends with this process."""
     if not sys.platform.startswith("linux"):

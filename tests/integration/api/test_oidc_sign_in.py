@@ -8,7 +8,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,10 @@ from service.accounts.oidc import find_claim
 from service.accounts.oidc_sign_in import find_role
 from service.domain.access import Role
 from service.errors import OidcRefused
-from tests.support.api_server import Served, serve_api
+from tests.support.api_server import CLIENT_TIMEOUT_S, Served, serve_api
+from tests.support.eventually import eventually
 from tests.support.oidc_issuer import running_issuer
-from tests.support.ports import free_port
+from tests.support.ports import free_port, is_listening
 
 ROLES = {"radiologists": "approver", "pacs-team": "admin", "everybody": "viewer"}
 
@@ -43,16 +43,9 @@ def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     command = [str(Path(sys.executable).with_name("oidc-provider-mock")), "--port", str(port), "--require-nonce", "true", *options]
     with log.open("wb") as file, subprocess.Popen(command, stdout=file, stderr=file) as process:
         url = f"http://127.0.0.1:{port}"
-        deadline = time.monotonic() + 30
-        while True:
-            try:
-                # It calls itself as it was called.
-                found = httpx.get(f"{url}/.well-known/openid-configuration", timeout=5, trust_env=False)
-                break
-            except httpx.HTTPError:
-                assert process.poll() is None and time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
-        yield found.json()["issuer"]
+        eventually(lambda: is_listening(port) or process.poll() is not None, what=log.read_text)
+        # It calls itself as it was called.
+        yield httpx.get(f"{url}/.well-known/openid-configuration", timeout=CLIENT_TIMEOUT_S, trust_env=False).json()["issuer"]
         process.terminate()
 
 
@@ -67,7 +60,7 @@ def api(tmp_path_factory: pytest.TempPathFactory, issuer: str) -> Iterator[Serve
 
 @pytest.fixture
 def browser() -> Iterator[httpx.Client]:
-    with httpx.Client(timeout=20, trust_env=False) as client:
+    with httpx.Client(timeout=CLIENT_TIMEOUT_S, trust_env=False) as client:
         yield client
 
 

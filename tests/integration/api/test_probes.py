@@ -16,6 +16,7 @@ from service.store.files import FileStore
 from service.store.ledger import Ledger
 from tests.support.api_server import serve_api
 from tests.support.databases import prepare_ledger
+from tests.support.eventually import TIMEOUT_S
 from tests.support.ports import free_port
 from tests.support.sample_findings import full_field
 
@@ -43,7 +44,8 @@ def test_metrics_count_what_the_ledger_holds(tmp_path: Path) -> None:
         assert str(image.PatientID) not in response.text
 
 
-def test_the_probe_speaks_each_parts_own_protocol(tmp_path: Path) -> None:
+def test_the_probe_speaks_each_parts_own_protocol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.health.TIMEOUT_S", TIMEOUT_S)
     broker = EmbeddedRedis(tmp_path / "redis")
     settings = Settings(
         data_dir=tmp_path, dicom_port=free_port(), redis_url=broker.url, calling_ae_titles=("PACS",), require_called_ae=True

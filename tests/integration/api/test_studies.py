@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from pydicom.uid import generate_uid
 
 from service.domain.findings import Agreement, InstanceState
 from tests.support.api_server import FOUR_VIEWS, Served, serve_api
+from tests.support.eventually import eventually
 from tests.support.sample_findings import correction, full_field, skipped
 
 
@@ -45,16 +45,15 @@ def test_who_prefers_to_wait_gets_the_labels(api: Served) -> None:
     image = full_field("L", "MLO")
 
     def work() -> None:
-        while not api.published:
-            time.sleep(0.01)
+        eventually(lambda: api.published)
         api.answer(image, "L", "MLO")
 
     worker = threading.Thread(target=work)
     worker.start()
-    response = api.post(image, prefer="wait=10")
+    response = api.post(image, prefer="wait=60")
     worker.join()
     assert response.status_code == 200
-    assert response.headers["Preference-Applied"] == "wait=10"
+    assert response.headers["Preference-Applied"] == "wait=60"
     (shown,) = response.json()["studies"][0]["instances"]
     assert (shown["view"]["value"], shown["laterality"]["value"]) == ("MLO", "L")
 

@@ -12,24 +12,23 @@ from service.cli.checkup import FIND, GET, check_destination
 from service.destinations import Destination
 from tests.integration.cli.test_settings import run_cli
 from tests.support.faulty_scp import Fault, FaultyScp, running_scp
-from tests.support.orthanc import Orthanc, running
+from tests.support.orthanc import Orthanc
 from tests.support.ports import free_port
 
 US = "MAMMOTRIAGE"
 
 
-def test_a_real_archive_answers_and_tells_what_it_takes(tmp_path: Path) -> None:
-    with running(Orthanc(tmp_path / "orthanc")) as orthanc:
-        api = {"kind": "orthanc", "url": orthanc.url}
-        found = check_destination(orthanc.destination(archive=api, corrections={"mode": "archive-api"}, commitment=True), US)
-        assert (found.answers, found.problems) == (True, [])
-        assert found.takes[str(MammographyCADSRStorage)]
-        assert found.takes[FIND]
-        assert found.takes[GET]
-        assert not any("left out" in remark for remark in found.remarks)
-        wrong = check_destination(orthanc.destination(archive={"kind": "orthanc", "url": f"http://127.0.0.1:{free_port()}"}), US)
-        assert not wrong.answers
-        assert "no answer over HTTP" in wrong.problems[0]
+def test_a_real_archive_answers_and_tells_what_it_takes(orthanc: Orthanc) -> None:
+    api = {"kind": "orthanc", "url": orthanc.url}
+    found = check_destination(orthanc.destination(archive=api, corrections={"mode": "archive-api"}, commitment=True), US)
+    assert (found.answers, found.problems) == (True, [])
+    assert found.takes[str(MammographyCADSRStorage)]
+    assert found.takes[FIND]
+    assert found.takes[GET]
+    assert not any("left out" in remark for remark in found.remarks)
+    wrong = check_destination(orthanc.destination(archive={"kind": "orthanc", "url": f"http://127.0.0.1:{free_port()}"}), US)
+    assert not wrong.answers
+    assert "no answer over HTTP" in wrong.problems[0]
 
 
 def test_what_a_peer_does_not_take_is_foreseen(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from tests.support.orthanc import Orthanc, running
 from tests.support.received_study import ReceivedStudies
 
 CORRECTS = CorrectionPolicy(mode="new-series", missing=Action.AUTO, contradicts=Action.APPROVE)
+pytestmark = pytest.mark.peer
 KINDS = (ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP, ObjectKind.CORRECTED)
 
 

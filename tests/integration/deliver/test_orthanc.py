@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 from service.deliver.attempt import deliver
 from service.domain.findings import DeliveryState, ObjectKind
-from tests.support.delivery_fixture import DeliveryFixture, produced, wait_until
+from tests.support.delivery_fixture import DeliveryFixture, produced
 from tests.support.orthanc import Orthanc, running
 from tests.support.sample_findings import as_received
 
@@ -24,12 +23,6 @@ no_listener = pytest.mark.filterwarnings("ignore:Exception ignored in. <socket.s
 @pytest.fixture
 def deliveries(tmp_path: Path) -> DeliveryFixture:
     return DeliveryFixture(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path / "data")
-
-
-@pytest.fixture(scope="module")
-def orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    with running(Orthanc(tmp_path_factory.mktemp("orthanc"))) as archive:
-        yield archive
 
 
 @pytest.mark.parametrize("kind", list(ObjectKind))
@@ -91,17 +84,17 @@ def test_an_archive_that_keeps_its_old_copy_ends_in_a_mismatch(deliveries: Deliv
     assert held is not None and held["ViewPosition"] == "CC"
 
 
-def test_an_archive_that_overwrites_ends_verified(deliveries: DeliveryFixture, tmp_path: Path) -> None:
+def test_an_archive_that_overwrites_ends_verified(deliveries: DeliveryFixture, overwriting_orthanc: Orthanc, tmp_path: Path) -> None:
     corrected = produced(tmp_path)[ObjectKind.CORRECTED]
     old = as_received(corrected, tmp_path)
     old.ViewPosition = "CC"
     old.save_as(tmp_path / "old.dcm")
-    with running(Orthanc(tmp_path / "orthanc", overwrite=True)) as archive:
-        archive.upload((tmp_path / "old.dcm").read_bytes())
-        delivery = deliveries.plan(corrected, ObjectKind.CORRECTED)
-        assert deliveries.attempt(delivery, corrected, archive.destination()) is DeliveryState.VERIFIED
+    overwriting_orthanc.upload((tmp_path / "old.dcm").read_bytes())
+    delivery = deliveries.plan(corrected, ObjectKind.CORRECTED)
+    assert deliveries.attempt(delivery, corrected, overwriting_orthanc.destination()) is DeliveryState.VERIFIED
 
 
+@pytest.mark.peer
 @no_listener
 def test_while_the_archive_is_down_a_later_try_is_scheduled_and_succeeds(deliveries: DeliveryFixture, tmp_path: Path) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
@@ -114,7 +107,6 @@ def test_while_the_archive_is_down_a_later_try_is_scheduled_and_succeeds(deliver
     assert "no association" in str(row.error)
     assert deliveries.ledger.deliveries.due(before) == []
     with running(archive):
-        wait_until(lambda: bool(deliveries.ledger.deliveries.due()))
         assert deliveries.attempt(delivery, dataset, archive.destination()) is DeliveryState.VERIFIED
 
 
@@ -125,21 +117,20 @@ def test_an_archive_that_stays_down_ends_failed(deliveries: DeliveryFixture, tmp
     delivery = deliveries.plan(dataset)
     states = []
     for _ in range(3):
-        wait_until(lambda: bool(deliveries.ledger.deliveries.due()))
         states.append(deliveries.attempt(delivery, dataset, archive.destination()))
     assert states == [DeliveryState.PENDING, DeliveryState.PENDING, DeliveryState.FAILED]
     assert "given up after 3 tries" in str(deliveries.row(delivery).error)
 
 
-def test_an_archive_that_forbids_retrieval_keeps_the_delivery_open_until_it_allows_it(deliveries: DeliveryFixture, tmp_path: Path) -> None:
+def test_an_archive_that_forbids_retrieval_keeps_the_delivery_open_until_it_allows_it(
+    deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path
+) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
-    with running(Orthanc(tmp_path / "orthanc")) as archive:
-        delivery = deliveries.plan(dataset)
-        assert deliveries.attempt(delivery, dataset, archive.destination(calling_ae_title="STRANGER")) is DeliveryState.SENT
-        assert "allow C-FIND and C-GET" in str(deliveries.row(delivery).error)
-        wait_until(lambda: bool(deliveries.ledger.deliveries.due()))
-        assert deliveries.attempt(delivery, dataset, archive.destination()) is DeliveryState.VERIFIED
-        assert stores_seen(archive, dataset.SOPInstanceUID) == 1
+    delivery = deliveries.plan(dataset)
+    assert deliveries.attempt(delivery, dataset, orthanc.destination(calling_ae_title="STRANGER")) is DeliveryState.SENT
+    assert "C-FIND" in str(deliveries.row(delivery).error)
+    assert deliveries.attempt(delivery, dataset, orthanc.destination()) is DeliveryState.VERIFIED
+    assert stores_seen(orthanc, dataset.SOPInstanceUID) == 1
 
 
 def test_two_deliveries_at_once_leave_one_object(tmp_path: Path, orthanc: Orthanc) -> None:
@@ -154,6 +145,6 @@ def test_two_deliveries_at_once_leave_one_object(tmp_path: Path, orthanc: Orthan
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     assert states == [DeliveryState.VERIFIED] * 2
     assert stores_seen(orthanc, dataset.SOPInstanceUID) == 1

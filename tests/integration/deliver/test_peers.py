@@ -25,7 +25,7 @@ from service.destinations import Destination
 from service.domain.findings import DeliveryState, ObjectKind
 from service.errors import DestinationRefused, DestinationUnreachable
 from tests.support.delivery_fixture import DeliveryFixture, produced
-from tests.support.orthanc import Orthanc, running
+from tests.support.orthanc import Orthanc
 from tests.support.sample_findings import as_received, full_field
 
 US = "MAMMOTRIAGE"
@@ -136,12 +136,13 @@ def test_a_peer_that_takes_no_such_syntax_and_cannot_be_asked_is_named_with_it(d
     assert received == []
 
 
-def test_orthanc_that_is_called_by_a_wrong_name_ends_the_delivery_refused(deliveries: DeliveryFixture, tmp_path: Path) -> None:
+def test_orthanc_that_is_called_by_a_wrong_name_ends_the_delivery_refused(
+    deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path
+) -> None:
     dataset = produced(tmp_path)[ObjectKind.REPORT]
     delivery = deliveries.plan(dataset)
-    with running(Orthanc(tmp_path / "orthanc", options={"DicomCheckCalledAet": True})) as archive:
-        assert deliveries.attempt(delivery, dataset, archive.destination(ae_title="OTHER")) is DeliveryState.REJECTED
-    assert "check the AE titles" in str(deliveries.row(delivery).error)
+    assert deliveries.attempt(delivery, dataset, orthanc.destination(ae_title="OTHER")) is DeliveryState.REJECTED
+    assert "AE title" in str(deliveries.row(delivery).error)
 
 
 def test_a_host_that_does_not_exist_is_unreachable() -> None:

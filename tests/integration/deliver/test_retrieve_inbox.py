@@ -17,6 +17,7 @@ from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made when th
 )
 
 from service.deliver.retrieve_inbox import ABANDONED_AFTER_S, CommitmentReport, RetrieveInbox
+from tests.support.eventually import TIMEOUT_S
 from tests.support.listener_fixture import ListenerFixture, send
 from tests.support.sample_findings import full_field
 
@@ -76,7 +77,7 @@ def test_the_folder_of_a_dead_worker_does_not_intercept_objects(receiving: Liste
 def test_a_commitment_report_reaches_the_worker_that_asked(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:
     with inbox.expect_report(TRANSACTION) as pending:
         assert report_commitment(receiving, TRANSACTION, kept=["1.2.3"], lost={"1.2.4": 0x0112}) == 0x0000
-        assert pending.wait(5) == CommitmentReport(frozenset({"1.2.3"}), {"1.2.4": 0x0112})
+        assert pending.wait(TIMEOUT_S) == CommitmentReport(frozenset({"1.2.3"}), {"1.2.4": 0x0112})
 
 
 @pytest.mark.parametrize("transaction", ["2.25.999", "../../escape", "..", "."])
@@ -87,10 +88,8 @@ def test_a_report_without_a_waiting_worker_is_accepted_and_leaves_no_file(transa
 
 
 def test_a_report_that_does_not_come_times_out(inbox: RetrieveInbox) -> None:
-    before = time.monotonic()
     with inbox.expect_report(TRANSACTION) as pending:
         assert pending.wait(0.1) is None
-    assert 0.1 <= time.monotonic() - before < 2
 
 
 def test_two_archives_may_be_asked_for_the_same_object_at_once(receiving: ListenerFixture, inbox: RetrieveInbox) -> None:

@@ -27,14 +27,13 @@ from tests.support.dcmtk import run_dcmqrscp, run_storescp
 from tests.support.delivery_fixture import UNDO, DeliveryFixture, mislabelled, produced
 from tests.support.dicomweb_peer import Dcm4cheeLike, Request, Response, dicomweb_peer, failed
 from tests.support.listener_fixture import ListenerFixture, listener_process
-from tests.support.orthanc import Orthanc, running
+from tests.support.orthanc import DICOMWEB_PLUGIN, Orthanc, running
 from tests.support.ports import free_port
 from tests.support.sample_findings import full_field
 
 US = "MAMMOTRIAGE"
 SENT, VERIFIED, MISMATCH = DeliveryState.SENT, DeliveryState.VERIFIED, DeliveryState.MISMATCH
 REFUSED, FAILED, UNSUPPORTED, PENDING = DeliveryState.REJECTED, DeliveryState.FAILED, DeliveryState.UNSUPPORTED, DeliveryState.PENDING
-DICOMWEB = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 
 @pytest.fixture
@@ -51,12 +50,11 @@ def receiving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ListenerFixt
     ours.ledger.close()
 
 
-@pytest.fixture(scope="module")
-def orthanc(tmp_path_factory: pytest.TempPathFactory, receiving: ListenerFixture) -> Iterator[Orthanc]:
+@pytest.fixture
+def orthanc(orthanc: Orthanc, receiving: ListenerFixture) -> Orthanc:
     """An Orthanc with default settings that knows our listener."""
-    ours = {"mammotriage": (US, "127.0.0.1", receiving.settings.dicom_port)}
-    with running(Orthanc(tmp_path_factory.mktemp("orthanc"), peers=ours)) as archive:
-        yield archive
+    orthanc.set_peer("mammotriage", US, receiving.settings.dicom_port)
+    return orthanc
 
 
 @pytest.fixture
@@ -107,11 +105,13 @@ def test_orthanc_moves_its_copy_to_our_listener(
     assert list((receiving.settings.data_dir / "retrieve-inbox").iterdir()) == []
 
 
-def test_an_archive_that_does_not_know_our_listener_leaves_the_delivery_unverified(deliveries: DeliveryFixture, tmp_path: Path) -> None:
+def test_an_archive_that_does_not_know_our_listener_leaves_the_delivery_unverified(
+    deliveries: DeliveryFixture, orthanc: Orthanc, tmp_path: Path
+) -> None:
     report = produced(tmp_path)[ObjectKind.REPORT]
     delivery = deliveries.plan(report)
-    with running(Orthanc(tmp_path / "orthanc", peers={"mammotriage": (US, "127.0.0.1", free_port())})) as archive:
-        assert deliveries.attempt(delivery, report, archive.destination(read_back="c-move")) is SENT
+    orthanc.set_peer("mammotriage", US, free_port())
+    assert deliveries.attempt(delivery, report, orthanc.destination(read_back="c-move")) is SENT
     assert "C-MOVE to MAMMOTRIAGE brought no object" in str(deliveries.row(delivery).error)
 
 
@@ -195,13 +195,12 @@ def test_certificates_that_cannot_be_read_are_no_matter_of_trying_again(tmp_path
 # DICOMweb
 
 
-@pytest.fixture(scope="module")
-def web_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    if not DICOMWEB.exists():
+@pytest.fixture
+def web_orthanc(shared_orthanc: Orthanc) -> Orthanc:
+    if not DICOMWEB_PLUGIN.exists():
         pytest.skip("Orthanc's DICOMweb is not installed (Debian package orthanc-dicomweb)")
-    options = {"Plugins": [str(DICOMWEB)], "DicomWeb": {"Enable": True, "Root": "/dicom-web/"}}
-    with running(Orthanc(tmp_path_factory.mktemp("orthanc"), options=options)) as archive:
-        yield archive
+    shared_orthanc.empty()
+    return shared_orthanc
 
 
 def over_web(url: str, **fields: object) -> Destination:
@@ -299,26 +298,27 @@ def with_api(archive: Orthanc) -> Destination:
     return archive.destination(archive=ArchiveApi(kind="orthanc", url=archive.url), corrections={"mode": "archive-api"})
 
 
-def test_orthanc_that_overwrites_changes_the_labels_itself_and_puts_them_back(deliveries: DeliveryFixture, tmp_path: Path) -> None:
+def test_orthanc_that_overwrites_changes_the_labels_itself_and_puts_them_back(
+    deliveries: DeliveryFixture, overwriting_orthanc: Orthanc, tmp_path: Path
+) -> None:
     source, change = mislabelled(tmp_path)
-    with running(Orthanc(tmp_path / "orthanc", overwrite=True)) as archive:
-        place = archive.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
-        changes = changes_to_correct(change, source)
-        delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.instance.sop_instance_uid)
-        assert deliveries.finish(delivery, changes, with_api(archive)) == [VERIFIED], deliveries.row(delivery).error
-        held = pydicom.dcmread(BytesIO(archive.file(place)))
-        assert (held.ImageLaterality, held.SOPInstanceUID) == ("R", source.SOPInstanceUID)
-        assert held.PixelData == source.PixelData
-        (record,) = held.OriginalAttributesSequence
-        assert record.ModifiedAttributesSequence[0].ImageLaterality == "L"
+    place = overwriting_orthanc.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
+    changes = changes_to_correct(change, source)
+    delivery = deliveries.plan(changes, ObjectKind.CORRECTED, changes.instance.sop_instance_uid)
+    assert deliveries.finish(delivery, changes, with_api(overwriting_orthanc)) == [VERIFIED], deliveries.row(delivery).error
+    held = pydicom.dcmread(BytesIO(overwriting_orthanc.file(place)))
+    assert (held.ImageLaterality, held.SOPInstanceUID) == ("R", source.SOPInstanceUID)
+    assert held.PixelData == source.PixelData
+    (record,) = held.OriginalAttributesSequence
+    assert record.ModifiedAttributesSequence[0].ImageLaterality == "L"
 
-        undo = changes_to_revert(change, source, UNDO)
-        again = deliveries.plan(undo, ObjectKind.REVERTED, undo.instance.sop_instance_uid)
-        assert deliveries.finish(again, undo, with_api(archive)) == [VERIFIED]
-        held = pydicom.dcmread(BytesIO(archive.file(place)))
-        assert held.ImageLaterality == "L"
-        assert list(held.PatientOrientation) == list(source.PatientOrientation)
-        assert [each.ModifiedAttributesSequence[0].ImageLaterality for each in held.OriginalAttributesSequence] == ["L", "R"]
+    undo = changes_to_revert(change, source, UNDO)
+    again = deliveries.plan(undo, ObjectKind.REVERTED, undo.instance.sop_instance_uid)
+    assert deliveries.finish(again, undo, with_api(overwriting_orthanc)) == [VERIFIED]
+    held = pydicom.dcmread(BytesIO(overwriting_orthanc.file(place)))
+    assert held.ImageLaterality == "L"
+    assert list(held.PatientOrientation) == list(source.PatientOrientation)
+    assert [each.ModifiedAttributesSequence[0].ImageLaterality for each in held.OriginalAttributesSequence] == ["L", "R"]
 
 
 def test_orthanc_that_does_not_overwrite_keeps_its_labels_and_its_image(
@@ -400,14 +400,15 @@ def test_an_archive_that_would_change_more_than_it_was_asked_to_is_stopped(deliv
 # Overwriting
 
 
-def test_an_archive_that_overwrites_is_corrected_and_put_back_under_the_same_uid(deliveries: DeliveryFixture, tmp_path: Path) -> None:
+def test_an_archive_that_overwrites_is_corrected_and_put_back_under_the_same_uid(
+    deliveries: DeliveryFixture, overwriting_orthanc: Orthanc, tmp_path: Path
+) -> None:
     source, change = mislabelled(tmp_path)
     corrected, undone = build_corrected(change, source, "overwrite"), build_reverted(change, UNDO, source, "overwrite")
-    with running(Orthanc(tmp_path / "orthanc", overwrite=True)) as archive:
-        archive.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
-        for dataset, kind in ((corrected, ObjectKind.CORRECTED), (undone, ObjectKind.REVERTED)):
-            delivery = deliveries.plan(dataset, kind, str(source.SOPInstanceUID))
-            assert deliveries.finish(delivery, dataset, archive.destination()) == [VERIFIED]
-        assert verify(undone, archive.destination(), US) == Verified()
-        assert isinstance(verify(corrected, archive.destination(), US), Mismatch)
-        assert len(archive.ids()) == 1
+    overwriting_orthanc.upload((tmp_path / f"{source.SOPInstanceUID}.dcm").read_bytes())
+    for dataset, kind in ((corrected, ObjectKind.CORRECTED), (undone, ObjectKind.REVERTED)):
+        delivery = deliveries.plan(dataset, kind, str(source.SOPInstanceUID))
+        assert deliveries.finish(delivery, dataset, overwriting_orthanc.destination()) == [VERIFIED]
+    assert verify(undone, overwriting_orthanc.destination(), US) == Verified()
+    assert isinstance(verify(corrected, overwriting_orthanc.destination(), US), Mismatch)
+    assert len(overwriting_orthanc.ids()) == 1

@@ -25,23 +25,23 @@ from service.jobs.corrections import approve_correction, undo_correction
 from service.jobs.reconcile import Discrepancy, Result, check_file, reconcile
 from service.metrics import build_registry
 from service.stack import as_environment
-from tests.support.delivery_fixture import wait_until
-from tests.support.orthanc import Orthanc, running
+from tests.support.eventually import eventually
+from tests.support.faulty_scp import Fault, FaultyScp, running_scp
+from tests.support.orthanc import Orthanc
 from tests.support.received_study import ReceivedStudies
 
 OVERWRITES = CorrectionPolicy(mode="overwrite", missing=Action.AUTO)
 
 
-@pytest.fixture(scope="module")
-def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    with running(Orthanc(tmp_path_factory.mktemp("orthanc"), overwrite=True)) as orthanc:
-        yield orthanc
+@pytest.fixture
+def archive(overwriting_orthanc: Orthanc) -> Orthanc:
+    return overwriting_orthanc
 
 
 @pytest.fixture
 def received(tmp_path: Path, archive: Orthanc) -> Iterator[ReceivedStudies]:
     """A study of two images whose objects are all verified in the archive."""
-    received = ReceivedStudies(tmp_path / "data", destinations=(archive.destination(timeout_seconds=5),))
+    received = ReceivedStudies(tmp_path / "data", destinations=(archive.destination(),))
     received.conclude([("R", "CC"), ("L", "CC")])
     assert {row.state for row in received.deliver_all()} == {DeliveryState.VERIFIED}
     yield received
@@ -50,9 +50,9 @@ def received(tmp_path: Path, archive: Orthanc) -> Iterator[ReceivedStudies]:
 
 def remove(archive: Orthanc, sop_instance_uid: str) -> bytes:
     """Take an object out of the archive; returns its file."""
-    (found,) = httpx.post(f"{archive.url}/tools/lookup", content=sop_instance_uid, timeout=30).json()
+    (found,) = httpx.post(f"{archive.url}/tools/lookup", content=sop_instance_uid, timeout=120).json()
     content = archive.file(found["ID"])
-    httpx.delete(f"{archive.url}/instances/{found['ID']}", timeout=30).raise_for_status()
+    httpx.delete(f"{archive.url}/instances/{found['ID']}", timeout=120).raise_for_status()
     return content
 
 
@@ -119,12 +119,11 @@ def test_an_object_that_never_arrived_is_missing_and_one_that_arrived_all_the_sa
 
 
 def test_a_destination_that_is_away_proves_nothing_and_is_not_waited_for_again_and_again(tmp_path: Path) -> None:
-    with running(Orthanc(tmp_path / "orthanc")) as orthanc:
-        received = ReceivedStudies(tmp_path / "data", destinations=(orthanc.destination(timeout_seconds=2),))
+    with running_scp(FaultyScp(tmp_path / "pacs", Fault.NONE)) as pacs:
+        received = ReceivedStudies(tmp_path / "data", destinations=(pacs.destination(commitment=False),))
         received.conclude()
         assert {row.state for row in received.deliver_all()} == {DeliveryState.VERIFIED}
-        orthanc.stop(at_once=True)
-        report = reconcile(received.context)
+    report = reconcile(received.context)
     assert report.exit_status == 3 and report.deliveries["pacs"] == {"ok": 0, "missing": 0, "changed": 0, "unverified": 10}
     details = [each.detail for each in report.discrepancies]
     assert details[-7:] == ["the destination does not answer"] * 7 and "no association" in details[0]
@@ -190,7 +189,7 @@ def test_the_sweeper_reconciles_by_itself_in_the_hour_of_the_settings(received: 
     context = replace(received.context, settings=received.settings.model_copy(update={"reconcile_hour": now.hour}))
     written = report_path(reports_folder(context), now)
     with run_in_background(context, threading.Event()):
-        wait_until(written.exists, timeout_s=60)
+        eventually(written.exists)
     assert json.loads(written.read_text())["complete"]
 
 
@@ -220,10 +219,10 @@ def test_the_command_prints_a_table_or_json_and_has_an_exit_status_for_programs(
     remove(archive, lost.object_uid)
     command = [sys.executable, "-m", "service.cli", "reconcile"]
     environment = os.environ | as_environment(received.settings)
-    printed = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert printed.returncode == 1, printed.stderr
     assert "missing" in printed.stdout and "delivered to pacs" in printed.stdout
-    completed = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True, timeout=120)
+    completed = subprocess.run([*command, "--json"], env=environment, capture_output=True, text=True)
     report = json.loads(completed.stdout)
     assert completed.returncode == 1 and report["complete"] and report["deliveries"]["pacs"]["missing"] == 1
     assert [each["sop_instance_uid"] for each in report["discrepancies"]] == [lost.object_uid]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from service.jobs.sampling import SAMPLED, keep_sampling, take_samples
 from service.settings import Settings
 from service.stack import EmbeddedRedis
 from tests.support.databases import prepare_ledger
+from tests.support.eventually import eventually
 from tests.support.ledger_values import header
 from tests.support.ports import free_port
 
@@ -31,24 +31,17 @@ def context(tmp_path: Path, clean_environment: pytest.MonkeyPatch) -> Iterator[C
     opened.ledger.close()
 
 
-def wait_for(happened: Callable[[], object], seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
-
-
 def test_a_worker_has_a_heartbeat_with_its_models_until_it_stops(context: Context) -> None:
     heart = Heartbeat(context, beat_s=0.05)
     heart.start()
     try:
-        wait_for(context.ledger.workers.all)
+        eventually(context.ledger.workers.all)
         (first,) = context.ledger.workers.all()
         assert {model.task for model in first.models} == {"labeler", "cancer"}
         assert first.provider == context.analyser.cancer.provider
-        wait_for(lambda: context.ledger.workers.all()[0].seen_at > first.seen_at)
+        eventually(lambda: context.ledger.workers.all()[0].seen_at > first.seen_at)
         context.ledger.workers.deregister(first.name)
-        wait_for(context.ledger.workers.all)
+        eventually(context.ledger.workers.all)
     finally:
         heart.stop()
     assert context.ledger.workers.all() == []
@@ -71,9 +64,8 @@ def test_each_sample_has_the_backlog_and_the_free_disk_space(context: Context, t
         looking = threading.Thread(target=keep_sampling, args=(context, stop))
         looking.start()
         since = datetime.now(UTC) - timedelta(minutes=2)
-        wait_for(lambda: "queued.routine" in context.ledger.samples.means(SAMPLED, since, 60))
+        eventually(lambda: "queued.routine" in context.ledger.samples.means(SAMPLED, since, 60))
         stop.set()
-        looking.join(5)
-        assert not looking.is_alive()
+        looking.join()
     finally:
         broker.stop()

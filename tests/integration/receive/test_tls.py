@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from pynetdicom import AE
 
+from tests.support.eventually import TIMEOUT_S
 from tests.support.listener_fixture import VERIFICATION, ListenerFixture, listener_process
 
 
@@ -49,7 +50,7 @@ def test_only_a_caller_with_a_known_certificate_is_heard(tmp_path: Path, certifi
     with listener_process(receiving):
         assert is_echoed(receiving, known)
         with (
-            socket.create_connection(("127.0.0.1", receiving.settings.dicom_port), timeout=10) as plain,
+            socket.create_connection(("127.0.0.1", receiving.settings.dicom_port), timeout=TIMEOUT_S) as plain,
             stranger.wrap_socket(plain, server_hostname="localhost") as connection,
             pytest.raises(ssl.SSLError, match="certificate required"),
         ):

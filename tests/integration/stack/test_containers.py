@@ -8,8 +8,8 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from service.settings import Settings
 from service.stack import EmbeddedRedis
 from tests.support.api_server import as_bytes
 from tests.support.compose_file import ROOT, our_services, read_compose, read_env_file
+from tests.support.eventually import eventually
 from tests.support.ports import free_port
 from tests.support.postgres import Cluster
 from tests.support.sample_findings import full_field
@@ -145,26 +146,23 @@ def processes(tmp_path: Path, postgresql: Cluster) -> Iterator[Processes]:
 
 
 def test_the_commands_of_the_compose_file_make_a_working_stack(processes: Processes) -> None:
-    assert processes.start("migrate").wait(60) == 0, processes.log("migrate")
+    assert processes.start("migrate").wait() == 0, processes.log("migrate")
     parts = [name for name in processes.services if name != "migrate"]
     for name in parts:
         processes.start(name)
     replaced = {name.removeprefix("MAMMOTRIAGE_").lower(): value for name, value in processes.replaced.items()}
     reached = DemoSettings.model_validate(replaced)
-    deadline = time.monotonic() + 120
-    pending = set(parts)
-    while pending:
-        pending = {name for name in pending if not processes.is_healthy(name)}
-        assert time.monotonic() < deadline, {name: processes.log(name)[-2000:] for name in pending}
+    for name in parts:
+        eventually(partial(processes.is_healthy, name), 600, partial(processes.log, name))
     with open_client(reached) as client:
-        client.timeout = httpx.Timeout(60)
+        client.timeout = httpx.Timeout(600)
         assert client.get("/readyz").json() == {"ready": True, "checks": {"ledger": "ok", "broker": "ok", "listener": "ok"}}
         image = full_field()
-        answer = client.post("/api/v1/studies", files={"files": as_bytes(image)}, headers={"Prefer": "wait=45"})
+        answer = client.post("/api/v1/studies", files={"files": as_bytes(image)}, headers={"Prefer": "wait=300"})
         assert answer.status_code == 200, (answer.text, processes.log("worker")[-3000:])
         (shown,) = answer.json()["studies"][0]["instances"]
         assert shown["state"] in ("analysed", "skipped")
     for name in parts:
         processes.running[name].send_signal(signal.SIGTERM)
     # uvicorn ends in order and then as the signal says.
-    assert {processes.running[name].wait(40) for name in parts} <= {0, -signal.SIGTERM}
+    assert {processes.running[name].wait() for name in parts} <= {0, -signal.SIGTERM}

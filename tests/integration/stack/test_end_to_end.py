@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -77,7 +76,6 @@ def test_the_same_study_sent_again_changes_nothing(full_stack: FullStack, routed
     before = full_stack.study(study)
     assert not any(sent.error for sent in full_stack.send(paths))
     full_stack.route(paths)
-    time.sleep(2 * full_stack.settings.study_idle_seconds)
     after = full_stack.study(study)
     assert after["version"] == before["version"] and after["images"] == before["images"] == 4
     assert full_stack.counts(study) == {"original": 4, "CAD": 1, "SR": 1, "heatmap": 4, "corrected": 4}
@@ -87,7 +85,6 @@ def test_results_that_the_archive_routes_back_to_us_start_nothing(full_stack: Fu
     study, _ = routed
     before = full_stack.study(study)
     full_stack.orthanc.send_to("mammotriage", full_stack.archived_ids(study))
-    time.sleep(2 * full_stack.settings.study_idle_seconds)
     after = full_stack.study(study)
     assert (after["version"], after["images"]) == (before["version"], before["images"])
     assert full_stack.counts(study) == {"original": 4, "CAD": 1, "SR": 1, "heatmap": 4, "corrected": 4}

@@ -6,8 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -20,6 +18,8 @@ from service.errors import ProcessNotStarted
 from service.settings import Settings
 from service.stack import PARTS, EmbeddedRedis, Stack, as_environment
 from service.store.ledger import Ledger
+from tests.support.eventually import eventually
+from tests.support.full_stack import START_S
 from tests.support.ports import free_port
 from tests.support.sample_findings import full_field
 
@@ -27,13 +27,6 @@ from tests.support.sample_findings import full_field
 def settings_for(folder: Path, **changed: object) -> Settings:
     values = {"data_dir": folder / "data", "dicom_port": free_port(), "http_port": free_port(), "disk_free_min_bytes": 0, **changed}
     return Settings(**values)  # type: ignore[arg-type]
-
-
-def wait_until(holds: Callable[[], bool], timeout_s: float = 20) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def test_children_read_equal_settings(clean_environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -62,18 +55,18 @@ def test_a_part_that_is_killed_comes_back_and_all_end_with_the_stack(tmp_path: P
     settings = settings_for(tmp_path)
     ledger = Ledger(settings.ledger_url)
     with Stack(settings, tmp_path / "logs") as stack:
-        stack.wait_until_ready()
-        wait_until(lambda: len(ledger.workers.all()) == settings.worker_concurrency, 60)
+        stack.wait_until_ready(START_S)
+        eventually(lambda: len(ledger.workers.all()) == settings.worker_concurrency)
         listener = stack.parts["listener"].process
         listener.send_signal(signal.SIGKILL)
-        wait_until(lambda: stack.parts["listener"].restarts == 1)
-        stack.wait_until_ready()
+        eventually(lambda: stack.parts["listener"].restarts == 1)
+        stack.wait_until_ready(START_S)
         pids = [part.process.pid for part in stack.parts.values()]
         family = [each for pid in pids for each in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]]
         broker_url = stack.settings.redis_url
         assert len(pids) == len(PARTS)
     # On a busy machine the last to be killed may take a moment to be gone.
-    wait_until(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
+    eventually(lambda: not any(each.is_running() and each.status() != psutil.STATUS_ZOMBIE for each in family))
     with redis.Redis.from_url(broker_url) as client, pytest.raises(redis.ConnectionError):
         client.ping()
     assert ledger.workers.all() == [], "who was stopped in order is not lost"
@@ -88,18 +81,19 @@ def test_a_stack_that_cannot_work_says_where_to_look(tmp_path: Path) -> None:
             Stack(settings_for(tmp_path, dicom_port=taken.port), tmp_path / "logs") as stack,
             pytest.raises(ProcessNotStarted, match="logs"),
         ):
-            stack.wait_until_ready(timeout_s=30)
+            stack.wait_until_ready(timeout_s=20)
     finally:
         taken.stop()
 
 
+@pytest.mark.peer
 def test_serve_tells_where_it_is_takes_a_folder_and_ends_on_ctrl_c(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MAMMOTRIAGE_")} | as_environment(settings)
     log = tmp_path / "serve.log"
     with log.open("wb") as file:
         serve = subprocess.Popen([sys.executable, "-m", "service.cli", "serve"], stdout=file, stderr=file, env=environment)
-    wait_until(lambda: "Ctrl-C stops it" in log.read_text() or serve.poll() is not None, 60)
+    eventually(lambda: "Ctrl-C stops it" in log.read_text() or serve.poll() is not None)
     said = log.read_text()
     assert f"MAMMOTRIAGE listens for C-STORE on 127.0.0.1:{settings.dicom_port}" in said
     assert f"{settings.public_api_url}/docs" in said
@@ -118,7 +112,7 @@ def test_serve_tells_where_it_is_takes_a_folder_and_ends_on_ctrl_c(tmp_path: Pat
         shown = client.get("/api/v1/studies").json()["studies"]
     assert [each["study_instance_uid"] for each in shown] == [study.StudyInstanceUID]
     serve.send_signal(signal.SIGINT)
-    assert serve.wait(40) == 0
+    assert serve.wait() == 0
     assert "Traceback" not in log.read_text()
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from service.api.auth.cookies import cookie_name
 from tests.support.api_server import Served, serve_api
 from tests.support.browser import WIDE, Complaints, find_chromium, open_browser
 
+TIMEOUT_MS = 60_000
+"""Only a guard: on a busy machine a page may be slow."""
 OpenPage = Callable[..., Page]
 
 
@@ -19,6 +21,7 @@ def browser() -> Iterator[Browser]:
     path = find_chromium()
     if path is None:
         pytest.skip("no browser here: apt-get install chromium")
+    expect.set_options(timeout=TIMEOUT_MS)
     with open_browser(path) as opened:
         yield opened
 
@@ -40,7 +43,7 @@ def open_page(browser: Browser, site: Served) -> Iterator[OpenPage]:
         contexts.append(context)
         token, url = site.sign_in(role).token, site.settings.public_api_url
         context.add_cookies([{"name": cookie_name(site.settings), "value": token, "url": url}])
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
         complaints.listen(page)
         page.goto(path)

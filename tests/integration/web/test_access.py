@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 from service.accounts import passwords
 from service.accounts.users import make_user
 from service.domain.access import Role
-from tests.integration.web.conftest import OpenPage
+from tests.integration.web.conftest import TIMEOUT_MS, OpenPage
 from tests.integration.web.test_accessibility import find_faults
 from tests.support.api_server import Served
 from tests.support.browser import WIDE
@@ -31,7 +31,7 @@ def _little_work(site: Served) -> Iterator[None]:
 def stranger(browser: Browser, site: Served) -> Iterator[Page]:
     """A page without sign-in."""
     with browser.new_context(base_url=site.settings.public_api_url, viewport=WIDE) as context:
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(TIMEOUT_MS)
         yield context.new_page()
 
 

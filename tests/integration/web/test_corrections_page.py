@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
 from service.domain.findings import CorrectionState, Evidence
 from service.store.corrections import CorrectionRow
 from tests.integration.web.conftest import OpenPage
 from tests.support.api_server import Served, serve_api
+from tests.support.eventually import eventually
 from tests.support.mislabelled_studies import PACS, SIGNED, add_contradicted_study, add_swapped_study
 from tests.support.received_study import picture
 
@@ -41,13 +42,9 @@ def row_of(site: Served, number: int) -> CorrectionRow:
     return row
 
 
-def settle(site: Served, page: Page, number: int, state: CorrectionState) -> None:
-    """Wait until the ledger holds what the page was asked to do."""
-    for _ in range(200):
-        if row_of(site, number).state is state:
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError(f"correction {number} is {row_of(site, number).state}")
+def settle(site: Served, number: int, state: CorrectionState) -> None:
+    """Wait until the ledger holds the decision that was made on the page."""
+    eventually(lambda: row_of(site, number).state is state, what=f"correction {number} becomes {state}")
 
 
 def test_a_correction_is_approved_by_keyboard_alone_and_the_next_one_comes_up(site: Served, open_page: OpenPage) -> None:
@@ -61,7 +58,7 @@ def test_a_correction_is_approved_by_keyboard_alone_and_the_next_one_comes_up(si
     expect(page.get_by_label("Reason")).to_be_focused()
     page.keyboard.type("seen in the picture")
     page.keyboard.press("Enter")
-    settle(site, page, first, CorrectionState.APPROVED)
+    settle(site, first, CorrectionState.APPROVED)
     row = row_of(site, first)
     assert (row.decided_by, row.decided_reason) == ("Anna Approver", "seen in the picture")
     expect(page.locator(".item[aria-current]")).to_have_attribute("href", f"#{second}")
@@ -69,7 +66,7 @@ def test_a_correction_is_approved_by_keyboard_alone_and_the_next_one_comes_up(si
     page.keyboard.press("x")
     page.keyboard.type("the header is right")
     page.keyboard.press("Enter")
-    settle(site, page, second, CorrectionState.REJECTED)
+    settle(site, second, CorrectionState.REJECTED)
     expect(page.get_by_text("Nothing waits for a decision.")).to_be_visible()
 
 
@@ -84,7 +81,7 @@ def test_what_was_written_is_undone_from_its_history(site: Served, open_page: Op
     page.keyboard.press("u")
     page.keyboard.type("the marker was right")
     page.get_by_role("button", name="Undo").click()
-    settle(site, page, number, CorrectionState.REVERTING)
+    settle(site, number, CorrectionState.REVERTING)
     expect(page.locator("#record")).to_contain_text("former labels")
 
 
@@ -145,9 +142,9 @@ def test_all_corrections_of_a_study_are_an_address(site: Served, open_page: Open
 def test_where_signing_in_is_off_the_form_asks_for_a_name_and_a_decision_too_late_is_refused_in_words(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    with serve_api(tmp_path_factory.mktemp("open"), destinations=(PACS,), sign_in="off") as open_room:
-        number = waiting(open_room)
-        context = browser.new_context(base_url=open_room.settings.public_api_url)
+    with serve_api(tmp_path_factory.mktemp("open"), destinations=(PACS,), sign_in="off") as open_site:
+        number = waiting(open_site)
+        context = browser.new_context(base_url=open_site.settings.public_api_url)
         page = context.new_page()
         page.goto(f"/corrections#{number}")
         page.get_by_label("Reason").fill("seen in the picture")
@@ -155,14 +152,14 @@ def test_where_signing_in_is_off_the_form_asks_for_a_name_and_a_decision_too_lat
         expect(page.get_by_label("Your name")).to_be_focused()
         page.keyboard.type("Dr. A. Jones")
         page.keyboard.press("Enter")
-        settle(open_room, page, number, CorrectionState.APPROVED)
-        assert row_of(open_room, number).decided_by == "Dr. A. Jones"
-        late = waiting(open_room)
+        settle(open_site, number, CorrectionState.APPROVED)
+        assert row_of(open_site, number).decided_by == "Dr. A. Jones"
+        late = waiting(open_site)
         page.goto(f"/corrections#{late}")
         page.get_by_label("Your name").fill("Dr. A. Jones")
         page.get_by_label("Reason").fill("seen in the picture")
         page.route("**/api/v1/corrections/*", lambda _: None)  # the page hears nothing more of it
-        open_room.client.post(f"/api/v1/corrections/{late}/reject", json=SIGNED)
+        open_site.client.post(f"/api/v1/corrections/{late}/reject", json=SIGNED)
         page.get_by_role("button", name="Approve").click()
         expect(page.locator("#notices")).to_contain_text("rejected")
         expect(page.get_by_label("Reason")).to_have_value("seen in the picture")

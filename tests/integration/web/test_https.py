@@ -6,7 +6,6 @@ import os
 import ssl
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from service.settings import Settings
 from service.stack import as_environment
 from tests.support.certificates import make_certificate
 from tests.support.databases import prepare_ledger
+from tests.support.eventually import eventually
 from tests.support.ports import free_port
 
 
@@ -32,12 +32,12 @@ def encrypted(tmp_path: Path, clean_environment: pytest.MonkeyPatch) -> Iterator
         yield settings
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        process.wait()
 
 
 def test_pages_come_encrypted_and_their_cookies_never_go_elsewhere(encrypted: Settings) -> None:
     assert encrypted.public_api_url.startswith("https://")
-    wait_until_asked(encrypted)
+    eventually(lambda: passes_health_check(encrypted))
     trusted = ssl.create_default_context(cafile=str(encrypted.http_tls_cert))
     answer = httpx.get(f"{encrypted.local_api_url}/sign-in", verify=trusted, trust_env=False)
     assert answer.status_code == httpx.codes.OK
@@ -53,13 +53,10 @@ def test_a_certificate_without_its_key_is_refused_at_the_start(tmp_path: Path, c
         Settings(http_tls_cert=tmp_path / "api.pem")
 
 
-def wait_until_asked(settings: Settings, patience_s: float = 30.0) -> None:
-    """The health check of containers, as soon as it passes."""
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            return ask_api(settings)
-        except httpx.HTTPError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
+def passes_health_check(settings: Settings) -> bool:
+    """Ask as the health check of containers does."""
+    try:
+        ask_api(settings)
+    except httpx.HTTPError:
+        return False
+    return True

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, Route, expect
 from benchmarks.worklist import seed
 from service.api.auth.cookies import cookie_name
 from service.domain.findings import Agreement
-from tests.integration.web.conftest import OpenPage
+from tests.integration.web.conftest import TIMEOUT_MS, OpenPage
 from tests.support.api_server import Served, serve_api
 from tests.support.browser import WIDE
 from tests.support.sample_findings import analysed, correction, full_field
@@ -56,7 +56,7 @@ def reading(browser: Browser, site: Served) -> Iterator[Page]:
     address = site.settings.public_api_url
     context = browser.new_context(base_url=address, viewport=WIDE)
     context.add_cookies([{"name": cookie_name(site.settings), "value": site.sign_in("viewer").token, "url": address}])
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(TIMEOUT_MS)
     yield context.new_page()
     context.close()
 
@@ -146,6 +146,7 @@ def test_a_line_changes_where_it_stands_and_what_is_new_waits_while_somebody_rea
     line = page.locator(f"#studies tr[data-uid='{waiting}']")
     expect(line).to_contain_text("0/1 images")
     expect(page.locator("#live")).to_contain_text("live")
+    page.clock.set_fixed_time(page.evaluate("Date.now()"))  # so that the page never finds the mouse idle
     page.mouse.move(600, 400)
     before = names(page)
     conclude(site, waiting, 0.95)
