@@ -10,6 +10,7 @@ ServiceError
     NotReceived                     receiving
         Unparsable
         SopClassMismatch
+        StudyMismatch
         InstanceTooLarge
         DiskFull
         StoreDown
@@ -55,9 +56,6 @@ class ServiceError(MammotriageError):
     code = "service-error"
 
 
-# Configuration
-
-
 class DestinationsInvalid(ServiceError):
     """The file of destinations cannot be used; the message has a line for each fault, as ``file:line: where: what``."""
 
@@ -95,9 +93,6 @@ class LedgerUnavailable(ServiceError):
     code = "ledger-unavailable"
 
 
-# Receiving
-
-
 class NotReceived(ServiceError):
     """Base of the errors of receiving: nothing was kept. The listener sends the message to the peer."""
 
@@ -114,6 +109,12 @@ class SopClassMismatch(NotReceived):
     """The data set is of another SOP class, or another instance, than was announced (request or file meta)."""
 
     code = "sop-class-mismatch"
+
+
+class StudyMismatch(NotReceived):
+    """The instance belongs to another study than the one that the request stores into (PS3.18 section 10.5)."""
+
+    code = "study-mismatch"
 
 
 class InstanceTooLarge(NotReceived):
@@ -136,9 +137,6 @@ class StoreDown(NotReceived):
     transient = True
 
 
-# Reading stored files
-
-
 class FileUnreadable(ServiceError):
     """A file of the data folder is gone or damaged."""
 
@@ -151,9 +149,6 @@ class NotTranscodable(ServiceError):
     code = "not-transcodable"
 
 
-# Queries
-
-
 class CursorInvalid(ServiceError):
     """A cursor that no page of this order has given."""
 
@@ -164,9 +159,6 @@ class NotFound(ServiceError):
     """Nothing has this number or UID."""
 
     code = "not-found"
-
-
-# Decisions and feedback
 
 
 class DecisionRefused(ServiceError):
@@ -185,9 +177,6 @@ class CorrectedValueInvalid(ServiceError):
     """The corrected value of a feedback does not fit its label, its verdict or the predicted value."""
 
     code = "corrected-value-invalid"
-
-
-# Accounts and sign-in
 
 
 class AccountRefused(ServiceError):
@@ -216,9 +205,6 @@ class OidcRefused(ServiceError):
     """The OpenID Connect issuer does not answer as it should, or its answer cannot be trusted; the message says why."""
 
     code = "oidc-refused"
-
-
-# Building DICOM objects
 
 
 class NotBuildable(ServiceError):
@@ -267,9 +253,6 @@ class NotExpressible(NotBuildable):
     """The SR class cannot express the content."""
 
     code = "not-expressible"
-
-
-# Delivery
 
 
 class DeliveryError(ServiceError):
@@ -326,9 +309,6 @@ class WebhookRejected(DeliveryError):
 
     code = "webhook-rejected"
     transient = True
-
-
-# Command line
 
 
 class ListenerUnreachable(ServiceError):

@@ -13,6 +13,7 @@ from service.api.events import routes as events_stream
 from service.api.events.feed import Feed
 from service.api.feedback import routes as feedback
 from service.api.hanging import routes as hanging
+from service.api.http.methods import MethodMiddleware
 from service.api.http.problems import install_problems
 from service.api.openapi import install_documentation
 from service.api.operations import probes as operations
@@ -45,6 +46,7 @@ def create_app(context: Context, probe: Probe) -> FastAPI:
     receiving = ReceiveContext(store=context.store, ledger=ledger, settings=settings, publish=context.publisher.analyse)
     app = FastAPI(title="mammotriage", version=operations.our_version(), description=DESCRIPTION, openapi_url=None)
     app.state.authenticator = Authenticator(ledger, settings)
+    app.add_middleware(MethodMiddleware)
     app.add_middleware(AuditMiddleware, audit_log=ledger.audit_log, settings=settings)
     app.state.feed = Feed(ledger.events)
     install_problems(app)

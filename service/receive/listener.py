@@ -75,6 +75,7 @@ class Listener:
             (evt.EVT_C_STORE, self._store),
             (evt.EVT_N_EVENT_REPORT, self._answer_event_report),
             (evt.EVT_REJECTED, _log_rejection),
+            (evt.EVT_REQUESTED, _refuse_commitment_requests),
         ]
         try:
             self._server = _entity(settings).start_server(
@@ -144,7 +145,7 @@ def _entity(settings: Settings) -> AE:
     entity.require_calling_aet = list(settings.calling_ae_titles)
     entity.add_supported_context(Verification)
     # An archive that reports a commitment is the SCP of the service and calls its SCU, so the roles are reversed (PS3.4 J.3.3).
-    entity.add_supported_context(StorageCommitmentPushModel, scu_role=True, scp_role=True)
+    entity.add_supported_context(StorageCommitmentPushModel, scu_role=False, scp_role=True)
     for sop_class in (context.abstract_syntax for context in AllStoragePresentationContexts):
         if sop_class is not None:
             entity.add_supported_context(sop_class, list(TRANSFER_SYNTAXES))
@@ -159,6 +160,19 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     if settings.tls_ca is not None:
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def _refuse_commitment_requests(event: evt.Event) -> None:
+    """Reject the context of storage commitment unless the peer proposes to be its SCP: nothing is committed here (PS3.7 D.3.3.4).
+
+    pynetdicom accepts a context without role selection whatever roles it supports, and a modality would wait for a commitment.
+    """
+    association = event.assoc
+    role = association.requestor.role_selection.get(StorageCommitmentPushModel)
+    if role is None or not role.scp_role:
+        association.acceptor.supported_contexts = [
+            context for context in association.acceptor.supported_contexts if context.abstract_syntax != StorageCommitmentPushModel
+        ]
 
 
 def _log_rejection(event: evt.Event) -> None:

@@ -46,10 +46,10 @@ def path_of(image: Dataset) -> str:
     return f"/dicom-web/studies/{image.StudyInstanceUID}/series/{image.SeriesInstanceUID}/instances/{image.SOPInstanceUID}"
 
 
-def stow(api: Served, *images: Dataset | bytes, part_type: str = "application/dicom") -> httpx.Response:
+def stow(api: Served, *images: Dataset | bytes, part_type: str = "application/dicom", path: str = "/dicom-web/studies") -> httpx.Response:
     parts = [f"--DICOM\r\nContent-Type: {part_type}\r\n\r\n".encode() + as_bytes(image) + b"\r\n" for image in images]
     return api.client.post(
-        "/dicom-web/studies",
+        path,
         content=b"".join(parts) + b"--DICOM--\r\n",
         headers={"Content-Type": 'multipart/related; type="application/dicom"; boundary=DICOM', "Accept": "application/dicom+json"},
     )

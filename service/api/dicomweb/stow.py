@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -16,12 +17,14 @@ from service.api.dicomweb import qido as dicomweb_search
 from service.api.dicomweb import wado as dicomweb_retrieve
 from service.api.dicomweb import wado_frames as dicomweb_frames
 from service.api.dicomweb import wado_rendered as dicomweb_rendered
+from service.api.dicomweb.params import StudyUid
 from service.api.dicomweb.urls import PREFIX, Urls
 from service.api.http.multipart_upload import Part, spool_parts
 from service.api.http.problems import ProblemError, problem_responses
-from service.api.upload import Refusal, UploadResult, accept_upload
+from service.api.upload import Refusal, UploadResult, accept_upload, identify
 from service.domain.access import Scope
 from service.error_table import status_of
+from service.errors import Unparsable
 from service.receive.accept import ReceiveContext
 from service.store.dicom_objects import ObjectFilter, StoredInstance
 
@@ -70,34 +73,51 @@ def build_router(context: ReceiveContext) -> APIRouter:
     for part in (dicomweb_search, dicomweb_retrieve, dicomweb_frames, dicomweb_rendered):
         router.include_router(part.build_router(context))
 
-    @router.post(
-        "/studies",
-        response_class=Response,
-        openapi_extra=_BODY,
-        responses={**_OPENAPI, **problem_responses(400, 413, 415)},
-        dependencies=[require_scope(Scope.UPLOAD)],
-    )
-    async def store_instances(request: Request) -> Response:
-        """Store instances of any studies."""
+    def _route(path: str) -> Callable[..., Any]:
+        return router.post(
+            path,
+            response_class=Response,
+            openapi_extra=_BODY,
+            responses={**_OPENAPI, **problem_responses(400, 413, 415)},
+            dependencies=[require_scope(Scope.UPLOAD)],
+        )
+
+    async def _store(request: Request, study_instance_uid: str = "") -> Response:
         parts = await spool_parts(request, context.store.spool_dir, "multipart/related", context.settings.max_instance_bytes)
-        _check_types(parts)
-        taken = await run_in_threadpool(accept_upload, parts, context)
+        taken = await run_in_threadpool(_accept, parts, context, study_instance_uid)
         status = HTTPStatus.OK if not taken.refusals else HTTPStatus.ACCEPTED if taken.receipts else HTTPStatus.CONFLICT
         answer = await run_in_threadpool(describe_outcome, taken, context, Urls(request, context.settings))
         return JSONResponse(answer.to_json_dict(), status, media_type=MEDIA_TYPE)
 
+    @_route("/studies")
+    async def store_instances(request: Request) -> Response:
+        """Store instances of any studies."""
+        return await _store(request)
+
+    @_route("/studies/{study_instance_uid}")
+    async def store_instances_of_study(request: Request, study_instance_uid: StudyUid) -> Response:
+        """Store instances of one study; those of another study fail."""
+        return await _store(request, study_instance_uid)
+
     return router
 
 
-def _check_types(parts: list[Part]) -> None:
-    wrong = next((part for part in parts if part.content_type not in ("application/dicom", "")), None)
-    if parts and wrong is None:
-        return
-    for part in parts:
-        part.path.unlink(missing_ok=True)
-    if wrong is None:
-        raise ProblemError(HTTPStatus.BAD_REQUEST, "no-files", "the request holds no instance")
-    raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "each part must be application/dicom")
+def _accept(parts: list[Part], context: ReceiveContext, study_instance_uid: str) -> UploadResult:
+    """Accept the parts that are DICOM; a part of another media type fails, and where there is no other the request does."""
+    wrong = [part for part in parts if part.content_type not in ("application/dicom", "")]
+    try:
+        if not parts:
+            raise ProblemError(HTTPStatus.BAD_REQUEST, "no-files", "the request holds no instance")
+        if len(wrong) == len(parts):
+            raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "each part must be application/dicom")
+        taken = accept_upload([part for part in parts if part not in wrong], context, study_instance_uid)
+        taken.refusals += [
+            Refusal(parts.index(part), Unparsable("the part is not application/dicom"), identify(part.path)) for part in wrong
+        ]
+        return taken
+    finally:
+        for part in wrong:
+            part.path.unlink(missing_ok=True)
 
 
 def describe_outcome(taken: UploadResult, context: ReceiveContext, urls: Urls) -> Dataset:

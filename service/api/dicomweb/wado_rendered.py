@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path as FilePath
 from typing import Annotated, Any
@@ -25,6 +27,7 @@ from service.api.dicomweb.files import DECODING, Opened, quietly, read_whole
 from service.api.dicomweb.media_types import not_acceptable, read_accept
 from service.api.dicomweb.params import SeriesUid, SopUid, StudyUid
 from service.api.dicomweb.wado_frames import native_frames
+from service.api.http.multipart_response import OutgoingPart, stream_parts
 from service.api.http.problems import ProblemError, problem_responses
 from service.domain.access import Scope
 from service.errors import FileUnreadable, NotTranscodable
@@ -44,6 +47,19 @@ WindowWords = Annotated[
 ]
 Quality = Annotated[str, Query(max_length=3, description="of a JPEG, 1 to 100", examples=["90"])]
 
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How a picture is to be drawn."""
+
+    fit: tuple[int, int] | None
+    """Width and height to fit it into."""
+    window: tuple[float, float, str] | None
+    quality: int
+
+
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"description": "the picture", "content": {name: {"schema": {"type": "string", "format": "binary"}} for name in TYPES}},
     **problem_responses(400, 404, 406, 410, 422),
@@ -58,15 +74,40 @@ def build_router(context: ReceiveContext) -> APIRouter:
     def _route(path: str) -> Callable[..., Any]:
         return router.get(path, response_class=Response, responses=_PICTURE)
 
-    def _draw(request: Request, stored: StoredInstance, number: int, viewport: str, window: str = "", quality: str = "") -> Response:
-        media_type = _choose(request)
-        fit, level, share = _read_viewport(viewport), _read_window(window), _read_quality(quality)
-        picture = _shrink(_picture(archive.open(stored), number, level, spool), fit)
-        options = [cv2.IMWRITE_JPEG_QUALITY, share] if media_type == TYPES[0] else []
+    def _render(stored: StoredInstance, number: int, media_type: str, wanted: Wanted) -> bytes:
+        picture = _shrink(_picture(archive.open(stored), number, wanted.window, spool), wanted.fit)
+        options = [cv2.IMWRITE_JPEG_QUALITY, wanted.quality] if media_type == TYPES[0] else []
         done, content = cv2.imencode(".jpg" if media_type == TYPES[0] else ".png", picture, options)
         if not done:
             raise NotTranscodable("the picture cannot be written")
-        return Response(content.tobytes(), media_type=media_type)
+        return content.tobytes()
+
+    def _draw(request: Request, stored: StoredInstance, number: int, viewport: str, window: str = "", quality: str = "") -> Response:
+        media_type = _choose(request)
+        return Response(_render(stored, number, media_type, _read_wanted(viewport, window, quality)), media_type=media_type)
+
+    def _draw_all(request: Request, found: list[StoredInstance], viewport: str, window: str, quality: str) -> Response:
+        wanted = _read_wanted(viewport, window, quality)
+        pictured = [stored for stored in found if _has_pixels(archive, stored)]
+        if not pictured:
+            raise ProblemError(HTTPStatus.NOT_FOUND, "no-pixel-data", "no object here has pixels")
+        for each in read_accept(request):
+            for media_type in TYPES:
+                if each.takes_parts_of(media_type):
+                    return stream_parts(_parts(pictured, media_type, wanted), media_type)
+                if each.takes(media_type) and len(pictured) == 1:
+                    return Response(_render(pictured[0], 1, media_type, wanted), media_type=media_type)
+        raise not_acceptable(*(f'multipart/related; type="{media_type}"' for media_type in TYPES))
+
+    def _parts(pictured: list[StoredInstance], media_type: str, wanted: Wanted) -> Iterator[OutgoingPart]:
+        for stored in pictured:
+            try:
+                content = _render(stored, 1, media_type, wanted)
+            except (FileUnreadable, NotTranscodable, ProblemError) as error:
+                # The answer has begun: one damaged object must not end it for the others.
+                log.warning("an object is left out of a rendered answer", extra={"cause": str(error)})
+                continue
+            yield OutgoingPart(media_type, iter([content]))
 
     instance = "/series/{series_instance_uid}/instances/{sop_instance_uid}"
 
@@ -97,6 +138,34 @@ def build_router(context: ReceiveContext) -> APIRouter:
         """An object, small."""
         return _draw(request, archive.find(study_instance_uid, series_instance_uid, sop_instance_uid)[0], 1, viewport)
 
+    @_route(f"{instance}/frames/{{number}}/thumbnail")
+    def thumbnail_of_frame(
+        request: Request, study_instance_uid: StudyUid, series_instance_uid: SeriesUid, sop_instance_uid: SopUid, number: Frame,
+        viewport: Viewport = THUMBNAIL,
+    ) -> Response:  # fmt: skip
+        """One frame, small."""
+        return _draw(request, archive.find(study_instance_uid, series_instance_uid, sop_instance_uid)[0], number, viewport)
+
+    @_route("/rendered")
+    def rendered_study(
+        request: Request, study_instance_uid: StudyUid, viewport: Viewport = "", window: WindowWords = "", quality: Quality = ""
+    ) -> Response:
+        """The first frame of every object of a study that has pixels, a part each."""
+        return _draw_all(request, archive.find(study_instance_uid), viewport, window, quality)
+
+    @_route("/series/{series_instance_uid}/rendered")
+    def rendered_series(
+        request: Request, study_instance_uid: StudyUid, series_instance_uid: SeriesUid,
+        viewport: Viewport = "", window: WindowWords = "", quality: Quality = "",
+    ) -> Response:  # fmt: skip
+        """The first frame of every object of a series that has pixels, a part each."""
+        return _draw_all(request, archive.find(study_instance_uid, series_instance_uid), viewport, window, quality)
+
+    @_route("/thumbnail")
+    def study_thumbnail(request: Request, study_instance_uid: StudyUid, viewport: Viewport = THUMBNAIL) -> Response:
+        """The first object of a study that has pixels, small."""
+        return _draw(request, _first_with_pixels(archive, archive.find(study_instance_uid)), 1, viewport)
+
     @_route("/series/{series_instance_uid}/thumbnail")
     def series_thumbnail(
         request: Request, study_instance_uid: StudyUid, series_instance_uid: SeriesUid, viewport: Viewport = THUMBNAIL
@@ -108,13 +177,14 @@ def build_router(context: ReceiveContext) -> APIRouter:
 
 
 def _first_with_pixels(archive: Archive, found: list[StoredInstance]) -> StoredInstance:
-    for stored in found:
-        try:
-            if archive.open(stored).pixel_tag is not None:
-                return stored
-        except FileUnreadable:
-            continue
-    return found[0]
+    return next((stored for stored in found if _has_pixels(archive, stored)), found[0])
+
+
+def _has_pixels(archive: Archive, stored: StoredInstance) -> bool:
+    try:
+        return archive.open(stored).pixel_tag is not None
+    except FileUnreadable:
+        return False
 
 
 def _choose(request: Request) -> str:
@@ -178,6 +248,10 @@ def _shrink(picture: NDArray[np.uint8], fit: tuple[int, int] | None) -> NDArray[
         return picture
     size = max(round(columns * scale), 1), max(round(rows * scale), 1)
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _read_wanted(viewport: str, window: str, quality: str) -> Wanted:
+    return Wanted(_read_viewport(viewport), _read_window(window), _read_quality(quality))
 
 
 def _read_viewport(text: str) -> tuple[int, int] | None:

@@ -6,6 +6,7 @@ import os
 import tempfile
 from dataclasses import dataclass, field
 from email.message import Message
+from email.utils import collapse_rfc2231_value
 from http import HTTPStatus
 from pathlib import Path
 from typing import BinaryIO
@@ -15,6 +16,7 @@ from fastapi.concurrency import run_in_threadpool
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser
 
+from service.api.http.multipart_delimiters import DelimiterReader, PreambleTooLong
 from service.api.http.problems import ProblemError
 
 MAX_PARTS = 4096
@@ -27,6 +29,8 @@ class Part:
     path: Path
     headers: dict[str, str] = field(default_factory=dict)
     size: int = 0
+    """Bytes that were sent; not all of them are on the disk where `is_too_large`."""
+    is_too_large: bool = False
 
     @property
     def content_type(self) -> str:
@@ -44,7 +48,11 @@ def _parameters(header: str) -> dict[str, str]:
     message = Message()
     message["content-type"] = header
     found = message.get_params(failobj=[], header="content-type")
-    return {("" if index == 0 else name.lower()): (name if index == 0 else value) for index, (name, value) in enumerate(found)}
+    # A value may be encoded (RFC 2231).
+    return {
+        ("" if index == 0 else name.lower()): (name if index == 0 else collapse_rfc2231_value(value))
+        for index, (name, value) in enumerate(found)
+    }
 
 
 class _PartWriter:
@@ -78,9 +86,8 @@ class _PartWriter:
         part = self.parts[-1]
         part.size += end - start
         if part.size > self.max_part_bytes:
-            raise ProblemError(
-                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "instance-too-large", f"one file holds at most {self.max_part_bytes} bytes here"
-            )
+            part.is_too_large = True
+            return
         assert self._file is not None
         self._file.write(data[start:end])
 
@@ -111,7 +118,7 @@ async def spool_parts(request: Request, spool: Path, media_type: str, max_part_b
     media_type
         ``multipart/form-data`` or ``multipart/related``.
     max_part_bytes
-        A longer part ends the request with 413.
+        The rest of a longer part is not kept: it is too large, and the other parts are read.
 
     Raises
     ------
@@ -121,13 +128,13 @@ async def spool_parts(request: Request, spool: Path, media_type: str, max_part_b
     parameters = _parameters(request.headers.get("content-type", ""))
     if parameters.get("", "").lower() != media_type:
         raise ProblemError(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", f"send {media_type}")
-    boundary = parameters.get("boundary", "")
+    boundary = parameters.get("boundary", "").encode("latin-1", "replace")
     if not boundary:
         raise ProblemError(HTTPStatus.BAD_REQUEST, "no-boundary", "the Content-Type names no boundary")
     writer = _PartWriter(spool, max_part_bytes)
     try:
         parser = MultipartParser(
-            boundary.encode("latin-1"),
+            boundary,
             {
                 "on_part_begin": writer.on_part_begin,
                 "on_header_field": writer.on_header_field,
@@ -138,13 +145,15 @@ async def spool_parts(request: Request, spool: Path, media_type: str, max_part_b
                 "on_end": writer.on_end,
             },
         )
+        delimiters = DelimiterReader(boundary)
         async for chunk in request.stream():
             # Disk writes stay off the event loop, so that other requests go on.
-            await run_in_threadpool(parser.write, chunk)
+            await run_in_threadpool(parser.write, delimiters.feed(chunk))
+        await run_in_threadpool(parser.write, delimiters.finish())
         parser.finalize()
         if not writer.complete:
             raise ProblemError(HTTPStatus.BAD_REQUEST, "broken-multipart", "the body ends before its closing boundary")
-    except MultipartParseError:
+    except (MultipartParseError, PreambleTooLong):
         writer.discard()
         raise ProblemError(HTTPStatus.BAD_REQUEST, "broken-multipart", "the body is no well-formed multipart message") from None
     except BaseException:

@@ -177,7 +177,9 @@ def describe_services() -> str:
         "over the same association or "
         f"over one that the peer opens to RECEIVE; it is waited for {WAIT_S:g} s after the read-back, and answered "
         "with 0000, or 0110 where it cannot be "
-        "read. A commitment never replaces the read-back of an image that keeps its UID: an archive that kept the old copy commits too.",
+        "read. A peer that proposes the context without the SCP role is a client of the service, which is not provided: the context is "
+        "rejected. A commitment never replaces the read-back of an image that keeps its UID: an archive that kept the old copy commits "
+        "too.",
         "### 5.5 Corrections of images that an archive holds",
         f"Modes, by destination: {', '.join(f'`{mode}`' for mode in get_args(CorrectionMode))}. `archive-api` uses no DICOM "
         "service: Orthanc's REST API, or the "

@@ -31,16 +31,18 @@ def describe_origin_server() -> str:
         "reports, heatmaps, marks, rejection notes and corrected images with a UID of their own. Under a UID that was received, the object "
         "is handed out as it was received.",
         "#### 5.6.1 Store",
-        f'`POST {PREFIX}/studies` (PS3.18 10.5), `multipart/related; type="application/dicom"`, in the transfer syntaxes of table 5.1-1. '
-        "Answers 200 (all stored), 202 (some), 409 (none) with a Store Instances Response Module and Retrieve URLs; 400, 413, 415 for what "
-        "is no such request.",
+        f'`POST {PREFIX}/studies` and `POST {PREFIX}/studies/{{study}}` (PS3.18 10.5), `multipart/related; type="application/dicom"`, '
+        "in the transfer syntaxes of table 5.1-1. Answers 200 (all stored), 202 (some), 409 (none) with a Store Instances Response "
+        "Module and Retrieve URLs; 400, 415 for what is no such request, which includes a body with Content-Encoding. A part that "
+        "cannot be read, is too large, has another media type or belongs to another study than the one in the path fails alone.",
         "Table 5.6-1. Failure Reason (0008,1197)",
         table(
             ("Reason", "Case"),
             _failure_reasons(),
         ),
         "#### 5.6.2 Search",
-        "`GET` (PS3.18 10.6), answers in `application/dicom+json` (200), 204 where nothing is found, 400 for a query that cannot be one.",
+        "`GET` (PS3.18 10.6; `HEAD` wherever `GET`), answers in `application/dicom+json` (200), 204 where nothing is found, 400 for "
+        "a query that cannot be one.",
         "Table 5.6-2. What is searched, and the attributes of an answer",
         table(("Level", "Resource", "Attributes"), [(level, f"`{path}`", ", ".join(names)) for level, path, names in _LEVELS]),
         "Beside these: Instance Availability (ONLINE) and Retrieve URL; of a study Modalities in Study, SOP Classes in Study and the "
@@ -80,7 +82,16 @@ def _resources() -> list[tuple[str, str]]:
         (f"`{instance}/frames/{{list}}`", f"{values}, those of table 5.6-4; one frame also in one part"),
         (f"`{instance}/bulkdata/{{tags}}`", f"{values}, `application/octet-stream`"),
         (f"`{instance}/rendered`, `{instance}/frames/{{frame}}/rendered`", f"{pictures}; `viewport`, `window`, `quality`"),
-        (f"`{instance}/thumbnail`, `/studies/{{study}}/series/{{series}}/thumbnail`", f"{pictures}; `viewport`"),
+        (
+            "`/studies/{study}/rendered`, `/studies/{study}/series/{series}/rendered`",
+            f"`multipart/related` with a part of {pictures} for the first frame of each object that has pixels; one picture also "
+            "in one part",
+        ),
+        (
+            f"`{instance}/thumbnail`, `{instance}/frames/{{frame}}/thumbnail`, `/studies/{{study}}/series/{{series}}/thumbnail`, "
+            "`/studies/{study}/thumbnail`",
+            f"{pictures}; `viewport`",
+        ),
     ]
 
 

@@ -73,7 +73,7 @@ def test_the_page_names_limits_and_problems_that_there_are(place: tuple[Served, 
     met = {
         api.client.get(path, headers={"Accept": accept} if accept else {}).json()["code"]
         for path, accept in (
-            ("/dicom-web/studies?Shoe=1", ""),
+            ("/dicom-web/studies?StudyDate=yesterday", ""),
             ("/dicom-web/studies/1.2", ""),
             (f"{study}/series/1.2", ""),
             (f"{study}/series/1.2/instances/1.2", ""),
@@ -83,4 +83,5 @@ def test_the_page_names_limits_and_problems_that_there_are(place: tuple[Served, 
         )
     }
     assert met <= named
-    assert named - met == {"no-pixel-data", "not-transcodable", "not-readable", "search-too-wide"}, "which have tests of their own"
+    tested_elsewhere = {"no-pixel-data", "not-transcodable", "not-readable", "search-too-wide"}
+    assert named - met == tested_elsewhere | {"unsupported-content-encoding", "unsupported-media-type"}

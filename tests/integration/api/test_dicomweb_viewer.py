@@ -158,6 +158,46 @@ def test_a_picture_is_rendered_for_those_who_only_want_to_look(delivered_study: 
     assert api.client.get(f"{path}/rendered", headers={"Accept": "text/html"}).status_code == 406
 
 
+def test_every_picture_of_a_study_and_of_a_series_is_rendered(
+    delivered_study: tuple[Served, ReceivedStudies, str, SmallPacs],
+) -> None:
+    api, _, study_instance_uid, _ = delivered_study
+    study = f"/dicom-web/studies/{study_instance_uid}"
+    objects = api.client.get(f"{study}/instances").json()
+    pictured = [each for each in objects if "Value" in each["00280010"]]
+    assert 0 < len(pictured) < len(objects), "the study also has reports"
+    for accept, part_type in (
+        ("*/*", "image/jpeg"),
+        ("multipart/related", "image/jpeg"),
+        ('multipart/related; type="image/png"', "image/png"),
+        ("multipart/related; type=image/jpeg", "image/jpeg"),
+        ('image/gif, multipart/related; type="image/png"; q=0.5', "image/png"),
+    ):
+        parts = parts_of(api.client.get(f"{study}/rendered?viewport=32,32", headers={"Accept": accept}))
+        assert [part.content_type for part in parts] == [part_type] * len(pictured)
+        for part in parts:
+            picture = cv2.imdecode(np.frombuffer(part.body, np.uint8), cv2.IMREAD_UNCHANGED)
+            assert picture is not None and max(picture.shape[:2]) == 32
+    refused = api.client.get(f"{study}/rendered", headers={"Accept": "image/png"})
+    assert refused.status_code == 406 and "multipart/related" in refused.json()["detail"], "several pictures are no single picture"
+    first = pictured[0]
+    series = f"{study}/series/{first['0020000E']['Value'][0]}"
+    only = api.client.get(f"{series}/rendered", headers={"Accept": "image/png"})
+    assert (only.status_code, only.headers["content-type"]) == (200, "image/png")
+    assert only.content == api.client.get(first["00081190"]["Value"][0] + "/rendered", headers={"Accept": "image/png"}).content
+    assert (
+        viewer(api).retrieve_series_rendered(study_instance_uid, first["0020000E"]["Value"][0], media_types=("image/png",)) == only.content
+    )
+    frame = api.client.get(first["00081190"]["Value"][0] + "/frames/1/thumbnail")
+    assert (frame.status_code, frame.headers["content-type"]) == (200, "image/jpeg")
+    assert api.client.get(f"{study}/thumbnail").status_code == 200
+    report = next(each for each in objects if "Value" not in each["00280010"])
+    assert api.client.get(f"{study}/series/{report['0020000E']['Value'][0]}/rendered").json()["code"] == "no-pixel-data"
+    for tail, status in (("/rendered?viewport=0,1", 400), ("/thumbnail?viewport=x", 400), ("/rendered?quality=0", 400)):
+        assert api.client.get(study + tail).status_code == status, tail
+    assert api.client.get("/dicom-web/studies/1.2.3/rendered").status_code == 404
+
+
 def test_a_heatmap_is_rendered_in_its_colours_and_a_report_is_no_picture(
     delivered_study: tuple[Served, ReceivedStudies, str, SmallPacs],
 ) -> None:

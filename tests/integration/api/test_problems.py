@@ -77,8 +77,11 @@ def test_malformed_bodies_are_problems_and_leave_nothing_behind(
     assert list(api.store.spool_dir.iterdir()) == []
 
 
-def test_a_file_beyond_the_limit_ends_the_request(api: Served) -> None:
+def test_a_file_beyond_the_limit_is_refused(api: Served) -> None:
     assert_problem(api.post(b"\0" * 300_000), 413, "instance-too-large")
+    beside = api.post(full_field(), b"\0" * 300_000, full_field())
+    assert (beside.status_code, len(beside.json()["received"])) == (202, 2)
+    assert [(each["part"], each["code"]) for each in beside.json()["refused"]] == [(1, "instance-too-large")]
     assert list(api.store.spool_dir.iterdir()) == []
 
 

@@ -14,6 +14,7 @@ from pynetdicom import AE, build_role
 from pynetdicom.sop_class import (  # type: ignore[attr-defined]  # made when the module is loaded
     StorageCommitmentPushModel,
     StorageCommitmentPushModelInstance,
+    Verification,
 )
 
 from service.deliver.retrieve_inbox import ABANDONED_AFTER_S, CommitmentReport, RetrieveInbox
@@ -97,6 +98,34 @@ def test_two_archives_may_be_asked_for_the_same_object_at_once(receiving: Listen
     with inbox.expect_object(image.SOPInstanceUID, "FIRST") as first, inbox.expect_object(image.SOPInstanceUID, "SECOND / 2") as second:
         send(receiving.settings, image, "SECOND / 2")
         assert (len(first.files()), len(second.files())) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("proposed", "accepted"),
+    [
+        (None, False),
+        ({"scu_role": True}, False),
+        ({"scu_role": True, "scp_role": False}, False),
+        ({"scp_role": True}, True),
+        ({"scu_role": False, "scp_role": True}, True),
+        ({"scu_role": True, "scp_role": True}, True),
+    ],
+)
+def test_commitment_is_taken_from_its_provider_only(receiving: ListenerFixture, proposed: dict[str, bool] | None, accepted: bool) -> None:
+    peer = AE("MODALITY")
+    peer.add_requested_context(StorageCommitmentPushModel)
+    peer.add_requested_context(Verification)
+    association = peer.associate(
+        "127.0.0.1",
+        receiving.settings.dicom_port,
+        ext_neg=[build_role(StorageCommitmentPushModel, **proposed)] if proposed else None,
+    )
+    assert association.is_established
+    taken = {context.abstract_syntax: context for context in association.accepted_contexts}
+    association.release()
+    assert (StorageCommitmentPushModel in taken) is accepted and Verification in taken
+    if accepted:
+        assert (taken[StorageCommitmentPushModel].as_scu, taken[StorageCommitmentPushModel].as_scp) == (False, True)
 
 
 def report_commitment(receiving: ListenerFixture, transaction: str, kept: list[str], lost: dict[str, int]) -> int:
