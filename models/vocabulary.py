@@ -121,16 +121,16 @@ DENSITY_CODES: dict[Density, Code] = {
 }
 
 LATERALITY_CODES: dict[Laterality, Code] = {
-    Laterality.R: Code("24028007", "Right"),
-    Laterality.L: Code("7771000", "Left"),
-    Laterality.B: Code("51440002", "Right and left"),
+    Laterality.R: Code("24028007", "Right", ("G-A100",)),
+    Laterality.L: Code("7771000", "Left", ("G-A101",)),
+    Laterality.B: Code("51440002", "Right and left", ("G-A102",)),
 }
 """CID 244: laterality as a modifier of an anatomic region."""
 
 BREAST_CODES: dict[Laterality, Code] = {
-    Laterality.R: Code("73056007", "Right breast"),
-    Laterality.L: Code("80248007", "Left breast"),
-    Laterality.B: Code("63762007", "Both breasts"),
+    Laterality.R: Code("73056007", "Right breast", ("T-04020",)),
+    Laterality.L: Code("80248007", "Left breast", ("T-04030",)),
+    Laterality.B: Code("63762007", "Both breasts", ("T-04080",)),
 }
 """CID 6022: the breast as Image Laterality (111027, DCM) of a report."""
 

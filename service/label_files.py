@@ -10,7 +10,9 @@ from pydantic import BaseModel, Field
 
 from models.vocabulary import ImageKind
 from service.domain.agreement import compare_laterality, compare_view
+from service.domain.evidence import declares_mirrored_layout
 from service.domain.findings import Agreement, ImageFinding, InstanceHeader, InstanceState, Label, ModelIdentity, Reason
+from service.domain.study_image import StudyImage
 
 IMAGE_SUFFIXES = frozenset({".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg"})
 """What a folder is searched for. A file of any other name counts when it begins as DICOM part 10 does (PS3.10 section 7.1)."""
@@ -32,11 +34,42 @@ class Reading(BaseModel):
     probabilities: dict[str, float]
 
 
+class Source(BaseModel):
+    """What one attribute of the header says."""
+
+    label: Literal["view", "laterality"]
+    attribute: str = Field(description="DICOM keyword")
+    value: str = Field(description="a view or a side; NOT_UNDERSTOOD where the attribute says something else")
+    word: str = Field("", description="the code or the word itself; '' where it may not be shown")
+
+
 class Declared(BaseModel):
     """The labels of the DICOM header; UNKNOWN where it has none, as in a PNG or JPEG."""
 
     view: str = "UNKNOWN"
     laterality: str = "UNKNOWN"
+    sources: list[Source] = Field([], description="every attribute that says something of view or side")
+    contradictions: list[str] = Field([], description="where the attributes contradict each other")
+
+
+AgreementWord = Literal["agree", "missing", "contradicts", "unsure"]
+_AGREEMENT_WORDS: dict[Agreement, AgreementWord] = {
+    Agreement.AGREE: "agree",
+    Agreement.MISSING: "missing",
+    Agreement.CONTRADICT: "contradicts",
+    Agreement.UNSURE: "unsure",
+}
+
+
+class Agreements(BaseModel):
+    """How the header and the pixels compare.
+
+    missing: no attribute speaks of the label, or none of those that the standard requires for it. contradicts: an attribute says something
+    else than the pixels or than another attribute. unsure: the header or the pixels are not understood.
+    """
+
+    view: AgreementWord = "unsure"
+    laterality: AgreementWord = "unsure"
 
 
 class Disagreement(BaseModel):
@@ -59,6 +92,7 @@ class FileAnswer(BaseModel):
     density: Reading | None = None
     cancer: Scored | None = None
     declared: Declared = Declared()
+    agreement: Agreements = Agreements()
     disagreements: list[Disagreement] = []
     models: list[ModelIdentity] = []
 
@@ -135,7 +169,8 @@ def describe(path: Path, finding: ImageFinding, header: InstanceHeader | None) -
         laterality=_reading(finding.laterality),
         density=_reading(finding.density),
         cancer=None if finding.cancer_score is None else Scored(score=finding.cancer_score),
-        declared=Declared(view=header.view, laterality=header.laterality) if header else Declared(),
+        declared=_declared(StudyImage(header, finding)) if header else Declared(),
+        agreement=_agreement(StudyImage(header, finding)) if header else _agreement_without_header(finding),
         disagreements=_contradictions(header, finding) if header else [],
         models=list(finding.models),
     )
@@ -143,6 +178,32 @@ def describe(path: Path, finding: ImageFinding, header: InstanceHeader | None) -
 
 def _reading(label: Label | None) -> Reading | None:
     return Reading(**label.model_dump()) if label else None
+
+
+def _declared(image: StudyImage) -> Declared:
+    header = image.header
+    return Declared(
+        view=header.view,
+        laterality=header.laterality,
+        sources=[Source(label=each.label, attribute=each.keyword, value=each.value, word=each.word) for each in header.declared_labels],
+        contradictions=[each.text for each in image.contradictions],
+    )
+
+
+def _agreement(image: StudyImage) -> Agreements:
+    contradicted = {each.label for each in image.contradictions}
+    side = Agreement.AGREE if declares_mirrored_layout(image) else image.laterality_agreement
+    return Agreements(
+        view="contradicts" if "view" in contradicted else _AGREEMENT_WORDS[image.view_agreement],
+        laterality="contradicts" if "laterality" in contradicted else _AGREEMENT_WORDS[side],
+    )
+
+
+def _agreement_without_header(finding: ImageFinding) -> Agreements:
+    return Agreements(
+        view="missing" if finding.view and finding.view.value != "UNKNOWN" else "unsure",
+        laterality="missing" if finding.laterality and finding.laterality.value != "UNKNOWN" else "unsure",
+    )
 
 
 def _contradictions(header: InstanceHeader, finding: ImageFinding) -> list[Disagreement]:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from models.vocabulary import Laterality, View
 from service.domain.findings import Agreement, CorrectionKind, InstanceHeader, Label, LabelCorrection
+from service.domain.header_contradictions import find_contradiction, find_not_understood
 
 NORMATIVE_VIEW_SOURCES = frozenset({"ViewCodeSequence", "ViewPosition"})
 NORMATIVE_LATERALITY_SOURCES = frozenset({"ImageLaterality"})
@@ -15,18 +16,21 @@ NORMATIVE_LATERALITY_SOURCES = frozenset({"ImageLaterality"})
 def compare_view(header: InstanceHeader, label: Label | None) -> Agreement:
     """Compare the declared view with the view in the pixels.
 
-    The networks were trained on CC and MLO only (Yi et al. 2019): they can neither confirm nor contradict any other declared view.
+    The networks were trained on CC and MLO only (Yi et al. 2019): they can neither confirm nor contradict any other declared view. A header
+    that contradicts itself, or that declares what the service does not understand, cannot be compared either.
     """
     pixels = View(label.value) if label else View.UNKNOWN
     if header.view not in {View.CC, View.MLO, View.UNKNOWN} or header.view_modifiers:
+        return Agreement.UNSURE
+    if find_contradiction(header, "view") or find_not_understood(header, "view"):
         return Agreement.UNSURE
     return _compare(header.view, pixels, header.view_source in NORMATIVE_VIEW_SOURCES)
 
 
 def compare_laterality(header: InstanceHeader, label: Label | None) -> Agreement:
-    """Compare the declared side with the side in the pixels."""
+    """Compare the declared side with the side in the pixels; as for the view, what is not understood cannot be compared."""
     pixels = Laterality(label.value) if label else Laterality.UNKNOWN
-    if header.laterality is Laterality.B:
+    if header.laterality is Laterality.B or find_contradiction(header, "laterality", pixels) or find_not_understood(header, "laterality"):
         return Agreement.UNSURE
     return _compare(header.laterality, pixels, header.laterality_source in NORMATIVE_LATERALITY_SOURCES)
 
@@ -47,6 +51,7 @@ _OF_KIND = {
     CorrectionKind.MIRRORED: Agreement.CONTRADICT,
     CorrectionKind.SIDES_SWAPPED: Agreement.CONTRADICT,
     CorrectionKind.VIEW_UNKNOWN: Agreement.UNSURE,
+    CorrectionKind.HEADER_CONTRADICTS_ITSELF: Agreement.CONTRADICT,
 }
 _WORST_FIRST = (Agreement.CONTRADICT, Agreement.MISSING, Agreement.UNSURE, Agreement.AGREE)
 

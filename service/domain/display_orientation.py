@@ -1,7 +1,11 @@
-"""How a stored image must be rotated and flipped for display: chest walls meet in the middle, the axilla or the lateral side is up."""
+"""What Patient Orientation (PS3.3 C.7.6.1.1.1) says: which breast it describes, and how the image must be rotated and flipped for display.
+
+On a display the chest walls meet in the middle, and the axilla or the lateral side is up.
+"""
 
 from __future__ import annotations
 
+import re
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
@@ -47,6 +51,11 @@ _FROM_ABOVE = frozenset({View.CC, View.XCCL, View.XCCM, View.FB})
 """Views along the line from head to feet: they show lateral and medial, and are displayed with lateral up."""
 _FROM_THE_SIDE = frozenset({View.ML, View.LM})
 """Views along the line from lateral to medial, which their images therefore do not show."""
+
+_INFEROLATERAL_PLANES = frozenset({View.SIO, View.ISO})
+"""Oblique views whose plane goes from superior medial to inferior lateral, the other way round than that of MLO and LMO."""
+_OPPOSITE = {Laterality.R: Laterality.L, Laterality.L: Laterality.R}
+_DIRECTION = re.compile("[APLRHF]{1,3}")
 
 _ORIENTATIONS = ((0, False), (0, True), (180, False), (180, True), (90, False), (270, False), (90, True), (270, True))
 """Every rotation with and without a flip, the smallest change first."""
@@ -106,3 +115,39 @@ def _read_orientation(orientation: tuple[str, ...], view: View, side: Laterality
             far, near = (Edge.BOTTOM, Edge.TOP) if chest_along_row else (Edge.RIGHT, Edge.LEFT)
             return chest, near if down in across else far
     return chest, None
+
+
+class OrientationSide(NamedTuple):
+    """A side, and whether anatomy alone gives it."""
+
+    side: Laterality
+    """UNKNOWN where the orientation shows a breast and does not decide which one."""
+    certain: bool
+    """True for an oblique plane: the axilla is above and lateral. False where the side follows only from the usual layout."""
+
+
+def find_orientation_side(orientation: tuple[str, ...], view: View) -> OrientationSide | None:
+    """The breast that an orientation describes; None where it does not describe the layout of a breast.
+
+    In the plane of an MLO image the feet are where the middle of the body is: ``FL`` or ``HR`` along the chest wall is a right breast in
+    any layout. In a CC image ``P\\L`` is a right breast in the usual layout (chest wall at the right, lateral at the top) and a left breast
+    that is rotated by 180 degrees. ``P\\R`` is mirrored and can be either breast.
+    """
+    if len(orientation) != 2 or not all(_DIRECTION.fullmatch(each) for each in orientation):
+        return None
+    row, column = orientation
+    along_row = row[0] in "AP"
+    if along_row == (column[0] in "AP"):
+        return None
+    across = column if along_row else row
+    if view in _FROM_ABOVE:
+        across = across[:1]
+    medial = {"L": Laterality.R, "R": Laterality.L}.get(next(iter(re.findall("[LR]", across)), ""))
+    vertical = next(iter(re.findall("[HF]", across)), "")
+    if medial and vertical:
+        as_usual = (vertical == "F") != (view in _INFEROLATERAL_PLANES)
+        return OrientationSide(medial if as_usual else _OPPOSITE[medial], True)
+    layout = (Laterality.R if row[0] == "P" else Laterality.L) if along_row else None
+    if layout and vertical:
+        return OrientationSide(layout if vertical == "F" else _OPPOSITE[layout], False)
+    return OrientationSide(layout if layout and layout is medial else Laterality.UNKNOWN, False)

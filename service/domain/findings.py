@@ -37,6 +37,15 @@ class Reason(_Frozen):
     text: str
 
 
+class DeclaredLabel(_Frozen):
+    """What one attribute of a header says of the view or of the side: a witness."""
+
+    label: Literal["view", "laterality"]
+    keyword: str = Field(description="DICOM keyword of the attribute")
+    value: str = Field(description="a view or a side; NOT_UNDERSTOOD where the attribute says something that the service does not know")
+    word: str = Field("", description="the code or the word itself, never patient data; '' where it cannot be shown")
+
+
 class InstanceHeader(_Frozen):
     """The attributes of a DICOM header that the rules use, parsed into enums when the instance is received."""
 
@@ -52,6 +61,9 @@ class InstanceHeader(_Frozen):
     laterality: Laterality = Laterality.UNKNOWN
     view_source: str = Field("", description="DICOM keyword that declares the view, '' where none does")
     laterality_source: str = Field("", description="DICOM keyword that declares the laterality, '' where none does")
+    declared_labels: tuple[DeclaredLabel, ...] = Field(
+        (), description="every attribute that says something of view or side; empty in headers that an older version stored"
+    )
     has_pixels: bool = False
     rows: int = 0
     columns: int = 0
@@ -153,7 +165,9 @@ class CorrectionKind(StrEnum):
     SIDES_SWAPPED = "sides-swapped"
     """Both breasts of the study have the label of the other one."""
     VIEW_UNKNOWN = "view-unknown"
-    """The networks were not trained on the declared view: they can neither confirm nor correct it."""
+    """The networks were not trained on the declared view, or the declared view or side is not understood: nothing can be confirmed."""
+    HEADER_CONTRADICTS_ITSELF = "header-contradicts-itself"
+    """Two attributes of the header declare different views or sides."""
 
 
 class CorrectionState(StrEnum):
@@ -197,6 +211,9 @@ class LabelCorrection(_Frozen):
     confidence: float = Field(0.0, description="lowest confidence of the labels that would be written")
     evidence: tuple[Evidence, ...] = ()
     film: bool = Field(False, description="digitised film; a destination must opt in")
+    kept_sources: tuple[str, ...] = Field(
+        (), description="keywords of attributes that keep another label than the new one, because no correction changes them"
+    )
     blocked_reason: str = Field(
         "", description="why this correction is only reported, even if a policy or a person approves it; '' where it can be applied"
     )

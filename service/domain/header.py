@@ -23,7 +23,7 @@ from pydicom.uid import (
 from models.attributes import read_count, read_date, read_number, read_term, read_terms, read_text, read_words
 from models.vocabulary import ImageKind, View
 from service.domain.findings import InstanceHeader
-from service.domain.header_labels import read_laterality, read_view
+from service.domain.header_labels import find_laterality, find_view, gather_labels, read_modifiers
 
 BREAST_PROJECTIONS = frozenset({BreastProjectionXRayImageStorageForPresentation, BreastProjectionXRayImageStorageForProcessing})
 
@@ -53,8 +53,9 @@ def read_header(dataset: Dataset) -> InstanceHeader:
     dataset
         With file meta information, and not read with `stop_before_pixels`: the header says whether there is Pixel Data.
     """
-    view, modifiers, view_source = read_view(dataset)
-    laterality, laterality_source = read_laterality(dataset)
+    declared = gather_labels(dataset)
+    view, view_source = find_view(declared)
+    laterality, laterality_source = find_laterality(declared)
     syntax = read_text(getattr(dataset, "file_meta", None) or Dataset(), "TransferSyntaxUID")
     magnification = read_number(dataset, "EstimatedRadiographicMagnificationFactor")
     return InstanceHeader(
@@ -66,10 +67,11 @@ def read_header(dataset: Dataset) -> InstanceHeader:
         modality=read_term(dataset, "Modality"),
         kind=_read_kind(dataset, view),
         view=view,
-        view_modifiers=modifiers,
+        view_modifiers=read_modifiers(dataset),
         laterality=laterality,
         view_source=view_source,
         laterality_source=laterality_source,
+        declared_labels=declared,
         has_pixels="PixelData" in dataset,
         rows=read_count(dataset, "Rows"),
         columns=read_count(dataset, "Columns"),

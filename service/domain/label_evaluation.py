@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from models.vocabulary import ImageKind, Laterality
+from models.label_words import NOT_UNDERSTOOD
+from models.vocabulary import ImageKind, Laterality, View
 from service.domain.adjudication import DIFFERS, Adjudication, StudyAdjudication, adjudicate
 from service.domain.evidence import Cause, declares_mirrored_layout, image_evidence, opposite
-from service.domain.findings import Agreement, CorrectionKind, LabelCorrection, Reasoning, Verdict
+from service.domain.findings import Agreement, CorrectionKind, Evidence, LabelCorrection, Reasoning, Verdict
+from service.domain.header_contradictions import describe_not_understood
 from service.domain.report_only import has_untrained_view, report_only_reason
 from service.domain.study_image import TRAINED_VIEWS, StudyImage
+
+CORRECTED_KEYWORDS = frozenset({"ViewCodeSequence", "ViewPosition", "ImageLaterality", "Laterality", "PatientOrientation"})
+"""The attributes that a correction changes (`service.report.label_changes`)."""
 
 
 class Doubts(NamedTuple):
@@ -69,9 +74,11 @@ def _correct(image: StudyImage, study: Sequence[StudyImage], adjudicated: StudyA
     kind = _kind(image, laterality, side, adjudicated.sides_swapped)
     blocked = ""
     if kind is not None:
-        blocked = report_only_reason(image.header) or _blocked_by_side(image, study, adjudicated) or _blocked_by_view(image, kind, view)
+        contradicted = "; ".join(each.text for each in image.contradictions)
+        blocked = f"the header contradicts itself: {contradicted}" if contradicted else report_only_reason(image.header)
+        blocked = blocked or _blocked_by_side(image, study, adjudicated) or _blocked_by_view(image, kind, view)
         blocked = blocked or _blocked_by_confidence(image, laterality)
-    return LabelCorrection(
+    correction = LabelCorrection(
         sop_instance_uid=image.uid,
         view=image.view_agreement,
         laterality=laterality,
@@ -81,32 +88,58 @@ def _correct(image: StudyImage, study: Sequence[StudyImage], adjudicated: StudyA
         pixel_laterality=image.pixel_laterality,
         kind=kind,
         confidence=_confidence(image, laterality) if kind else 0.0,
-        evidence=(*(side.evidence if side else ()), *view.evidence) if kind else (),
+        evidence=(*_header_evidence(image), *(side.evidence if side else ()), *view.evidence) if kind else (),
         film=image.header.kind is ImageKind.FILM,
         blocked_reason=blocked,
         reason=blocked or _reason(kind, image, laterality, side, view),
     )
+    return correction.model_copy(update={"kept_sources": _kept_sources(image, correction)}) if kind else correction
+
+
+def _kept_sources(image: StudyImage, correction: LabelCorrection) -> tuple[str, ...]:
+    """Attributes that declare another label than the new one and that a correction of labels does not change."""
+    new = {"view": correction.new_view, "laterality": correction.new_laterality}
+    return tuple(
+        dict.fromkeys(
+            each.keyword
+            for each in image.header.declared_labels
+            if each.keyword not in CORRECTED_KEYWORDS and each.value not in (NOT_UNDERSTOOD, new[each.label])
+        )
+    )
 
 
 def _kind(image: StudyImage, laterality: Agreement, side: Adjudication | None, sides_swapped: bool) -> CorrectionKind | None:
+    if image.contradictions:
+        return CorrectionKind.HEADER_CONTRADICTS_ITSELF
     if side and side.cause is Cause.IMAGE:
         return CorrectionKind.MIRRORED
     if side and sides_swapped:
         return CorrectionKind.SIDES_SWAPPED
     if Agreement.CONTRADICT in (image.view_agreement, laterality):
         return CorrectionKind.CONTRADICTS
+    if describe_not_understood(image.header):
+        return CorrectionKind.VIEW_UNKNOWN
     if Agreement.MISSING in (image.view_agreement, laterality):
         return CorrectionKind.MISSING
     return CorrectionKind.VIEW_UNKNOWN if has_untrained_view(image.header) else None
+
+
+def _header_evidence(image: StudyImage) -> tuple[Evidence, ...]:
+    """Both witnesses of each contradiction inside the header."""
+    return tuple(Evidence(code="header", text=each.text) for each in image.contradictions)
 
 
 def _blocked_by_side(image: StudyImage, study: Sequence[StudyImage], adjudicated: StudyAdjudication) -> str:
     side = adjudicated.sides.get(image.uid)
     if side:
         return "" if side.cause else side.text or "a mirrored left breast looks like a right one, and there is no second evidence"
-    if image.laterality_agreement is not Agreement.MISSING or image.header.laterality is image.pixel_laterality:
+    if image.laterality_agreement is not Agreement.MISSING:
         return ""
-    # The header declares no side at all: the pixels are the only source, so nothing may cast doubt on them.
+    if image.marker and image.marker.laterality not in (Laterality.UNKNOWN, image.pixel_laterality):
+        return f"the burned-in marker says {image.marker.laterality}, and the pixels show the other side"
+    if image.header.laterality is image.pixel_laterality and image.header.laterality_source != "PatientOrientation":
+        return ""
+    # No label names the side, at most the layout does: the pixels are the only source, so nothing may cast doubt on them.
     if any(each.cause is not Cause.LABEL for each in adjudicated.sides.values()):
         return "no side is filled in while pixels of the study contradict their labels"
     found = {each.evidence.code: each.cause for each in image_evidence(image, study)}
@@ -127,6 +160,8 @@ def _blocked_by_view(image: StudyImage, kind: CorrectionKind, view: Adjudication
         return "the image is mirrored and its pixels contradict its view too: more than one thing is wrong"
     if image.view_agreement is Agreement.CONTRADICT and view.cause is not Cause.LABEL:
         return view.text or "an exaggerated view can look like another one, and there is no second evidence"
+    if image.marker and image.marker.view not in (View.UNKNOWN, image.pixel_view) and image.view_agreement is Agreement.MISSING:
+        return f"the burned-in marker says {image.marker.view}, and the pixels show another view"
     declared_elsewhere = image.header.view is image.pixel_view  # in an attribute that is not the normative one
     return view.text if not declared_elsewhere and view.evidence and view.cause is not Cause.LABEL else ""
 
@@ -149,6 +184,7 @@ _KIND_TEXT = {
     CorrectionKind.MIRRORED: "the image is mirrored, its labels are right",
     CorrectionKind.SIDES_SWAPPED: "both breasts of the study have the label of the other one",
     CorrectionKind.VIEW_UNKNOWN: "the networks were not trained on the declared view",
+    CorrectionKind.HEADER_CONTRADICTS_ITSELF: "two attributes of the header declare different labels",
 }
 
 

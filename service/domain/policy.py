@@ -40,15 +40,26 @@ class CorrectionPolicy(BaseModel):
     sides_swapped: Action = Field(
         Action.REPORT, alias="sides-swapped", description="both breasts of the study have the label of the other one"
     )
-    view_unknown: Action = Field(Action.REPORT, alias="view-unknown", description="a declared view that the networks were not trained on")
+    view_unknown: Action = Field(
+        Action.REPORT, alias="view-unknown", description="a declared view that the networks were not trained on, or a label not understood"
+    )
+    header_contradicts_itself: Action = Field(
+        Action.REPORT, alias="header-contradicts-itself", description="two attributes of the header declare different labels"
+    )
     film: bool = Field(False, description="digitised film may be corrected too")
     rejection_note: bool = Field(False, description="with new-series: also a note that rejects the original (IOCM, KOS 113037)")
 
     def action(self, correction: LabelCorrection) -> Action:
-        """What this destination does with a correction; a blocked correction is reported at most."""
+        """What this destination does with a correction; a blocked correction is reported at most.
+
+        Nothing is written without a person where an attribute of the image would go on declaring another label. A copy in a new series
+        gets a description of its own.
+        """
         if correction.kind is None:
             return Action.OFF
         chosen: Action = getattr(self, correction.kind.value.replace("-", "_"))
+        if set(correction.kept_sources) - ({"SeriesDescription"} if self.mode == "new-series" else set()):
+            chosen = weaker(chosen, Action.APPROVE)
         return weaker(chosen, Action.REPORT) if self.blocked_reason(correction) else chosen
 
     def blocked_reason(self, correction: LabelCorrection) -> str:
@@ -57,6 +68,8 @@ class CorrectionPolicy(BaseModel):
             return correction.blocked_reason
         if correction.kind is CorrectionKind.VIEW_UNKNOWN:
             return "the networks were not trained on the declared view"
+        if correction.kind is CorrectionKind.HEADER_CONTRADICTS_ITSELF:
+            return "the header contradicts itself"
         if correction.film and not self.film:
             return "the destination does not opt in for digitised film (corrections.film)"
         return "the destination gets reports only (corrections.mode)" if self.mode == "report" else ""

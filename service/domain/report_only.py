@@ -7,6 +7,7 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 from models.vocabulary import ImageKind, View
 from service.domain.eligibility import BIOPSY_IMAGE_TYPES
 from service.domain.findings import InstanceHeader
+from service.domain.header_contradictions import describe_not_understood
 from service.domain.study_image import TRAINED_VIEWS
 
 
@@ -24,6 +25,7 @@ def report_only_reason(header: InstanceHeader) -> str:
     reasons = (
         (header.view not in TRAINED_VIEWS | {View.UNKNOWN}, f"the networks were not trained on the declared view {header.view}"),
         (bool(header.view_modifiers), "the declared view has a modifier"),
+        (bool(unknown := describe_not_understood(header)), unknown),
         (header.partial_view, "the image is a partial view"),
         (header.implant, "the breast has an implant"),
         (header.quality_control, "the image is a quality control image"),

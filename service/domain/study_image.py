@@ -7,6 +7,7 @@ from typing import NamedTuple
 from models.vocabulary import Laterality, View
 from service.domain.agreement import compare_laterality, compare_view
 from service.domain.findings import Agreement, ImageFinding, InstanceHeader, InstanceState, Marker
+from service.domain.header_contradictions import Contradiction, find_contradictions
 
 TRAINED_VIEWS = frozenset({View.CC, View.MLO})
 """The views that the networks were trained on (Yi et al. 2019)."""
@@ -46,6 +47,11 @@ class StudyImage(NamedTuple):
     def chest_wall_right(self) -> bool | None:
         """The chest wall is at the right edge of the stored pixels; None before the analysis."""
         return self.finding.chest_wall_right if self.finding else None
+
+    @property
+    def contradictions(self) -> tuple[Contradiction, ...]:
+        """Where the attributes of the header contradict each other."""
+        return find_contradictions(self.header, self.pixel_laterality)
 
     @property
     def view_agreement(self) -> Agreement:

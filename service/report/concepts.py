@@ -125,6 +125,7 @@ DIFFERENCE_VALUES = {
     CorrectionKind.MIRRORED: CodedConcept("mirrored", CODING_SCHEME, "Whole image mirrored"),
     CorrectionKind.SIDES_SWAPPED: CodedConcept("exchanged", CODING_SCHEME, "Sides of the study swapped"),
     CorrectionKind.VIEW_UNKNOWN: CodedConcept("view-unknown", CODING_SCHEME, "Declared view not known to the networks"),
+    CorrectionKind.HEADER_CONTRADICTS_ITSELF: CodedConcept("header-conflict", CODING_SCHEME, "Header contradicts itself"),
 }
 STUDY_LABELS = CodedConcept("study-labels", CODING_SCHEME, "Labels of the whole study")
 VERDICT_VALUES = {

@@ -110,7 +110,7 @@ def new_labels(decided: DecidedCorrection, source: Dataset) -> Mapping[str, Attr
     correction = decided.correction
     if correction.blocked_reason:
         raise NothingToCorrect(f"reported only: {correction.blocked_reason}")
-    if correction.kind in (None, CorrectionKind.VIEW_UNKNOWN):
+    if correction.kind in (None, CorrectionKind.VIEW_UNKNOWN, CorrectionKind.HEADER_CONTRADICTS_ITSELF):
         raise NothingToCorrect(f"no labels can be written for {correction.kind or 'labels that agree'}")
     values: dict[str, AttributeValue] = {}
     if correction.kind is not CorrectionKind.MIRRORED:

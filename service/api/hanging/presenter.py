@@ -48,6 +48,7 @@ def _show(hung: HungImage) -> HungOut:
         view_source=hung.view_source,
         laterality_source=hung.laterality_source,
         declared=DeclaredLabels(view=header.view, laterality=header.laterality),
+        header_contradictions=[each.text for each in hung.image.contradictions],
         pixels=PixelLabels(
             view=finding.view.value if finding and finding.view else None,
             laterality=finding.laterality.value if finding and finding.laterality else None,

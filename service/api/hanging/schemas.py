@@ -25,6 +25,7 @@ _HUNG = {
     "view_source": "pixels",
     "laterality_source": "pixels",
     "declared": {"view": "CC", "laterality": "L"},
+    "header_contradictions": [],
     "pixels": {"view": "MLO", "laterality": "L"},
     "view_modifiers": [],
     "image_rotation": 0,
@@ -59,6 +60,9 @@ class HungOut(BaseModel):
     view_source: LabelSource = Field(description="where the view comes from")
     laterality_source: LabelSource = Field(description="where the side comes from")
     declared: DeclaredLabels
+    header_contradictions: list[str] = Field(
+        description="attributes of the header that declare different views or sides: another viewer may hang the image elsewhere"
+    )
     pixels: PixelLabels
     view_modifiers: list[ViewModifier] = Field(description="as declared (PS3.16 CID 4015): magnified, rolled and so on")
     image_rotation: Literal[0, 90, 180, 270] = Field(

@@ -89,6 +89,7 @@ def test_a_destination_needs_no_more_than_an_address(tmp_path: Path) -> None:
         CorrectionKind.MIRRORED: Action.REPORT,
         CorrectionKind.SIDES_SWAPPED: Action.REPORT,
         CorrectionKind.VIEW_UNKNOWN: Action.REPORT,
+        CorrectionKind.HEADER_CONTRADICTS_ITSELF: Action.REPORT,
     }
 
 

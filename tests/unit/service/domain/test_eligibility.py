@@ -132,7 +132,7 @@ def test_the_declared_modifiers(attributes: dict[str, Any], modifiers: set[ViewM
         ({"ImageLaterality": "B"}, Laterality.B, "ImageLaterality"),
         ({"Laterality": "left"}, Laterality.L, "Laterality"),
         ({"Laterality": "?", "ViewPosition": "RCC"}, Laterality.R, "ViewPosition"),
-        ({"PatientOrientation": ["A", "R"]}, Laterality.UNKNOWN, ""),
+        ({"PatientOrientation": ["A", "R"]}, Laterality.L, "PatientOrientation"),
         ({"PatientOrientation": ["L", "F"]}, Laterality.UNKNOWN, ""),
         ({"SeriesDescription": "L CC"}, Laterality.L, "SeriesDescription"),
         ({"SeriesDescription": "R and L"}, Laterality.UNKNOWN, ""),

@@ -6,7 +6,7 @@ import { h } from "../dom.js";
 /** @typedef {{ laterality?: string | null, view?: string | null }} Labels */
 
 /** @type {Record<CorrectionKind, string>} */
-export const KINDS = { missing: "label missing", contradicts: "contradiction", mirrored: "mirrored picture", "sides-swapped": "sides swapped", "view-unknown": "unknown view" };
+export const KINDS = { missing: "label missing", contradicts: "contradiction", mirrored: "mirrored picture", "sides-swapped": "sides swapped", "view-unknown": "unknown label", "header-contradicts-itself": "header contradicts itself" };
 
 /** @type {Record<CorrectionState, [string, string]>} class, text */
 const STATES = {
