@@ -102,6 +102,15 @@ def data_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def reported_cases(data_folder: Path) -> Path:
+    """Inputs that other systems or earlier versions read wrongly, one folder for each kind of fault; a machine without them skips."""
+    folder = data_folder.parent / "cases"
+    if not folder.is_dir():
+        pytest.skip(f"no reported cases beside the real data; set {DATA_VARIABLE}")
+    return folder
+
+
+@pytest.fixture(scope="session")
 def dicom_test_files(data_folder: Path) -> Path:
     return data_folder / "dicom-test-files"
 

@@ -43,9 +43,11 @@ def declares_mirrored_layout(image: StudyImage) -> bool:
 
     Patient Orientation (PS3.3 C.7.6.1.1.1) of a left breast is usually ``A\\R``. ``P\\R`` is a left breast with its chest wall at the
     right: an unusual layout, correctly labelled and described. ``P\\L`` proves nothing: it can be a right breast, or a left breast that
-    is rotated by 180 degrees.
+    is rotated by 180 degrees. Patient Orientation explains the side that another attribute declares, never its own.
     """
     if image.laterality_agreement is not Agreement.CONTRADICT or len(image.header.orientation) != 2:
+        return False
+    if image.header.laterality_source == "PatientOrientation":
         return False
     row, column = image.header.orientation
     chest_wall_of = {"P": Laterality.R, "A": Laterality.L}.get(row[:1])

@@ -16,7 +16,7 @@ import pytest
 
 from models.preprocessing.picture import picture_from_dataset
 
-FIELDS = {"path", "status", "reason", "view", "laterality", "density", "cancer", "declared", "disagreements", "models"}
+FIELDS = {"path", "status", "reason", "view", "laterality", "density", "cancer", "declared", "agreement", "disagreements", "models"}
 
 
 def label(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -56,8 +56,11 @@ def test_dicom_png_and_jpeg_of_one_image_get_the_same_labels(film: Path, tmp_pat
         assert 0 <= answer["cancer"]["score"] <= 1
         assert len(answer["models"]) == 2
     assert {answer["laterality"]["value"] for answer in answers.values()} == {"L"}
-    assert answers["a.dcm"]["declared"] == {"view": "CC", "laterality": "L"}
-    assert answers["b.png"]["declared"] == {"view": "UNKNOWN", "laterality": "UNKNOWN"}
+    declared = answers["a.dcm"]["declared"]
+    assert (declared["view"], declared["laterality"], declared["contradictions"]) == ("CC", "L", [])
+    assert {"label": "view", "attribute": "PatientOrientation", "value": "CC", "word": "CC"} in declared["sources"]
+    assert answers["b.png"]["declared"] == {"view": "UNKNOWN", "laterality": "UNKNOWN", "sources": [], "contradictions": []}
+    assert {tuple(answer["agreement"].values()) for answer in answers.values()} == {("missing", "missing")}
     assert answers["b.png"]["cancer"]["score"] == pytest.approx(answers["a.dcm"]["cancer"]["score"], abs=0.02)
 
 
