@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 from models.label_words import NOT_UNDERSTOOD
@@ -12,6 +11,8 @@ from service.domain.findings import DeclaredLabel, InstanceHeader
 
 LabelName = Literal["view", "laterality"]
 
+NORMATIVE_KEYWORDS = frozenset({"ViewCodeSequence", "ViewPosition", "ImageLaterality"})
+"""Attributes that PS3.3 C.8.11.7 requires for the labels of a mammogram."""
 _CODED_KEYWORDS = frozenset({"ViewCodeSequence", "ViewPosition", "ImageLaterality", "Laterality", "FrameLaterality"})
 """Attributes whose only purpose is the label: a value that is not understood counts even beside others that are."""
 
@@ -54,12 +55,16 @@ def find_contradictions(header: InstanceHeader, shown: Laterality = Laterality.U
 def find_not_understood(header: InstanceHeader, label: LabelName) -> DeclaredLabel | None:
     """An attribute that declares something of a label which the service does not understand.
 
-    Free text, anatomy and Patient Orientation count only where no other attribute is understood: they also say other things.
+    Free text and anatomy also say other things: they count only where no attribute that the standard requires is understood. The layout
+    that Patient Orientation describes counts only where no attribute at all is understood.
     """
     declared = [each for each in header.declared_labels if each.label == label]
-    understood = any(each.value != NOT_UNDERSTOOD for each in declared)
-    unknown: Sequence[DeclaredLabel] = [each for each in declared if each.value == NOT_UNDERSTOOD]
-    return next((each for each in unknown if each.keyword in _CODED_KEYWORDS or not understood), None)
+    understood = {each.keyword for each in declared if each.value != NOT_UNDERSTOOD}
+    for each in declared:
+        explained = understood if each.keyword == "PatientOrientation" else understood & NORMATIVE_KEYWORDS
+        if each.value == NOT_UNDERSTOOD and (each.keyword in _CODED_KEYWORDS or not explained):
+            return each
+    return None
 
 
 def describe_not_understood(header: InstanceHeader) -> str:

@@ -77,7 +77,7 @@ def _correct(image: StudyImage, study: Sequence[StudyImage], adjudicated: StudyA
         contradicted = "; ".join(each.text for each in image.contradictions)
         blocked = f"the header contradicts itself: {contradicted}" if contradicted else report_only_reason(image.header)
         blocked = blocked or _blocked_by_side(image, study, adjudicated) or _blocked_by_view(image, kind, view)
-        blocked = blocked or _blocked_by_confidence(image, laterality)
+        blocked = blocked or _blocked_by_words(image, kind) or _blocked_by_confidence(image, laterality)
     correction = LabelCorrection(
         sop_instance_uid=image.uid,
         view=image.view_agreement,
@@ -164,6 +164,19 @@ def _blocked_by_view(image: StudyImage, kind: CorrectionKind, view: Adjudication
         return f"the burned-in marker says {image.marker.view}, and the pixels show another view"
     declared_elsewhere = image.header.view is image.pixel_view  # in an attribute that is not the normative one
     return view.text if not declared_elsewhere and view.evidence and view.cause is not Cause.LABEL else ""
+
+
+def _blocked_by_words(image: StudyImage, kind: CorrectionKind) -> str:
+    """Nothing is filled in against an attribute, or beside one that says more than the service understands, even if another explains it."""
+    if kind is not CorrectionKind.MISSING:
+        return ""
+    shown: dict[str, str] = {"view": image.pixel_view, "laterality": image.pixel_laterality}
+    for each in image.header.declared_labels:
+        if each.value == NOT_UNDERSTOOD and each.keyword != "PatientOrientation":
+            return f"{each.keyword} says more of the labels than is understood"
+        if each.value not in (NOT_UNDERSTOOD, shown[each.label]):
+            return f"{each.keyword} says {each.value}"
+    return ""
 
 
 def _blocked_by_confidence(image: StudyImage, laterality: Agreement) -> str:

@@ -153,7 +153,7 @@ def contradicts(says: Says, view: str, side: str) -> bool:
 Shown = some.tuples(some.sampled_from("RL"), some.sampled_from(("CC", "MLO")))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(some.lists(some.tuples(headers(), Shown), min_size=1, max_size=4))
 def test_nothing_is_written_without_a_person_against_any_witness(study: list[tuple[Declared, tuple[str, str]]]) -> None:
     for number, (declared, _) in enumerate(study):
@@ -167,7 +167,7 @@ def test_nothing_is_written_without_a_person_against_any_witness(study: list[tup
             assert not contradicts(says, correction.new_view, correction.new_laterality), keyword
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(headers(), some.sampled_from("RL"), some.sampled_from(("CC", "MLO")))
 def test_even_an_eager_policy_waits_where_the_header_disagrees_or_is_not_understood(declared: Declared, side: str, view: str) -> None:
     correction = evaluate_labels([analysed_as(declared.dataset, side, view)]).corrections[0]
@@ -178,7 +178,7 @@ def test_even_an_eager_policy_waits_where_the_header_disagrees_or_is_not_underst
         assert EAGER.action(correction) is not Action.AUTO
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(headers(), some.sampled_from("RL"), some.sampled_from(("CC", "MLO")))
 def test_missing_means_that_no_attribute_speaks_of_it_or_all_agree(declared: Declared, side: str, view: str) -> None:
     correction = evaluate_labels([analysed_as(declared.dataset, side, view)]).corrections[0]
@@ -190,7 +190,7 @@ def test_missing_means_that_no_attribute_speaks_of_it_or_all_agree(declared: Dec
         assert spoken <= {"", side}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(headers(), some.sampled_from("RL"), some.sampled_from(("CC", "MLO")))
 def test_a_correction_that_is_applied_and_undone_restores_the_header(declared: Declared, side: str, view: str) -> None:
     image = analysed_as(declared.dataset, side, view)
