@@ -173,7 +173,7 @@ class DeliveryAttempt:
         if self.delivery.kind in REQUIRED_KINDS:
             return self._finish(DeliveryState.REJECTED, str(error), error.status)
         log.warning(
-            "object not delivered: the destination does not support its SOP class",
+            "worker did not deliver an object: the destination does not support its SOP class",
             extra={"destination": self.name, "kind": self.delivery.kind, "sop_class": error.sop_class_uid, "delivery": self.delivery.id},
         )
         return self._finish(DeliveryState.UNSUPPORTED, str(error), error.status)
@@ -202,5 +202,6 @@ class DeliveryAttempt:
     def _record_failure(self, error: str) -> None:
         if self.ledger.destinations.record_failure(self.name, error, self.destination.breaker_after, self.destination.breaker_seconds):
             log.warning(
-                "destination paused after repeated failures", extra={"destination": self.name, "seconds": self.destination.breaker_seconds}
+                "worker paused a destination after repeated failures",
+                extra={"destination": self.name, "seconds": self.destination.breaker_seconds},
             )

@@ -89,7 +89,7 @@ def request_commitment(reference: InstanceReference, destination: Destination, o
     except NoContextAccepted:
         return NotOffered()
     except (DeliveryError, RuntimeError, ValueError) as error:
-        log.info("storage commitment not requested", extra={"destination": destination.name, "cause": type(error).__name__})
+        log.info("worker could not request storage commitment", extra={"destination": destination.name, "cause": type(error).__name__})
         return None
 
 

@@ -47,7 +47,7 @@ def analyse_instance(context: Context, sop_instance_uid: str) -> None:
             try:
                 context.publisher.conclude(row.study_instance_uid, row.priority)
             except BrokerDown:
-                log.warning("conclusion not queued: the sweeper will queue it", extra={"study_instance_uid": row.study_instance_uid})
+                log.warning("worker could not queue a conclusion: the sweeper will", extra={"study_instance_uid": row.study_instance_uid})
 
 
 def _analyse(context: Context, row: InstanceRow) -> Analysis:

@@ -96,7 +96,7 @@ def reconcile_nightly(context: Context, stop: threading.Event) -> None:
             if is_due(at, context.settings.reconcile_hour, reports_folder(context)):
                 run_nightly_reconciliation(context, at, stop)
         except (SQLAlchemyError, OSError) as error:
-            log.warning("nightly reconciliation postponed", extra={"cause": type(error).__name__})
+            log.warning("sweeper postponed the nightly reconciliation", extra={"cause": type(error).__name__})
 
 
 def deliver_webhooks(context: Context, webhook: Webhook, stop: threading.Event) -> None:
@@ -106,7 +106,7 @@ def deliver_webhooks(context: Context, webhook: Webhook, stop: threading.Event) 
             try:
                 deliver_events(webhook, context.ledger, client, stop)
             except SQLAlchemyError as error:
-                log.warning("webhook events postponed", extra={"webhook": webhook.name, "cause": type(error).__name__})
+                log.warning("sweeper postponed the events of a webhook", extra={"webhook": webhook.name, "cause": type(error).__name__})
             stop.wait(POLL_S)
 
 
@@ -114,4 +114,4 @@ def _log(report: Reconciliation, path: Path) -> None:
     by_result = {result: sum(each.result is result for each in report.discrepancies) for result in Result}
     found = {result.value: by_result[result] for result in (Result.MISSING, Result.CHANGED, Result.UNVERIFIED)}
     level = logging.INFO if report.exit_status == 0 else logging.WARNING
-    log.log(level, "nightly reconciliation finished", extra={"studies": report.studies, **found, "report": path.name})
+    log.log(level, "sweeper finished the nightly reconciliation", extra={"studies": report.studies, **found, "report": path.name})

@@ -64,7 +64,9 @@ def queue_deliveries(context: Context, study_instance_uid: str) -> None:
         try:
             context.publisher.deliver(delivery.id, study.priority if study else Priority.ROUTINE)
         except BrokerDown:
-            log.warning("deliveries not queued: the sweeper will queue them", extra={"study_instance_uid": study_instance_uid})
+            log.warning(
+                "deliveries not queued, the broker is down: the sweeper will queue them", extra={"study_instance_uid": study_instance_uid}
+            )
             return
 
 

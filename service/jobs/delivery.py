@@ -58,7 +58,7 @@ def deliver_object(context: Context, delivery_id: int) -> None:
         context.ledger.deliveries.finish(row.id, DeliveryState.UNSUPPORTED, f"no such object can be made of this study: {error}")
         return
     except BUILD_ERRORS as error:
-        log.exception("object not built", extra={"delivery": row.id, "kind": row.kind})
+        log.exception("worker could not build an object", extra={"delivery": row.id, "kind": row.kind})
         reason = str(error) if isinstance(error, MammotriageError) else type(error).__name__
         context.ledger.deliveries.finish(row.id, DeliveryState.FAILED, f"object cannot be built: {reason}")
         return
@@ -86,12 +86,14 @@ def _keep(context: Context, row: DeliveryRow, built: pydicom.Dataset) -> None:
         pydicom.dcmwrite(content, built, enforce_file_format=True)
         size = content.getbuffer().nbytes
         if context.store.free_bytes() - size < context.settings.disk_free_min_bytes:
-            log.warning("object not kept: disk space is short; it is still sent", extra={"delivery": row.id, "kind": row.kind})
+            log.warning(
+                "worker did not keep an object, which is still sent: disk space is short", extra={"delivery": row.id, "kind": row.kind}
+            )
             return
         context.store.write_produced(uid, content.getvalue())
     except BUILD_ERRORS as error:
         # A delivery does not wait for our own disk.
-        log.warning("object not kept", extra={"delivery": row.id, "kind": row.kind, "cause": type(error).__name__})
+        log.warning("worker did not keep an object", extra={"delivery": row.id, "kind": row.kind, "cause": type(error).__name__})
         return
     context.ledger.dicom_objects.add(
         uid, row.study_instance_uid, str(built.SeriesInstanceUID), str(built.SOPClassUID), str(built.get("Modality", "")), row.kind, size

@@ -46,7 +46,7 @@ class Heartbeat:
         try:
             self._context.ledger.workers.deregister(self.name)
         except SQLAlchemyError as error:
-            log.warning("worker row not removed", extra={"cause": type(error).__name__})
+            log.warning("worker did not remove its row", extra={"cause": type(error).__name__})
 
     def _run(self) -> None:
         registered = False
@@ -54,7 +54,7 @@ class Heartbeat:
             try:
                 registered = (registered and self._context.ledger.workers.heartbeat(self.name)) or self._register()
             except SQLAlchemyError as error:
-                log.warning("heartbeat not written", extra={"cause": type(error).__name__})
+                log.warning("worker did not write its heartbeat", extra={"cause": type(error).__name__})
             self._stop.wait(self._beat_s)
 
     def _register(self) -> bool:

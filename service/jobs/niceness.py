@@ -27,6 +27,6 @@ def lower_priority(niceness: int) -> None:
     try:
         os.nice(niceness)
     except OSError as error:
-        log.warning("priority not lowered", extra={"error": type(error).__name__})
+        log.warning("worker did not lower its priority", extra={"error": type(error).__name__})
     with contextlib.suppress(OSError):  # not Linux, or no autogroups
         AUTOGROUP.write_text(str(niceness))

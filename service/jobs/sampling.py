@@ -33,7 +33,7 @@ def take_samples(context: Context) -> dict[str, float]:
     try:
         values |= {f"queued.{queue}": float(count) for queue, count in context.publisher.waiting().items()}
     except BrokerDown:
-        log.debug("queues not sampled: the broker does not answer")
+        log.debug("sweeper did not sample the queues: the broker does not answer")
     return values
 
 
@@ -43,5 +43,5 @@ def keep_sampling(context: Context, stop: threading.Event) -> None:
         try:
             context.ledger.samples.add(take_samples(context))
         except (SQLAlchemyError, OSError) as error:
-            log.warning("samples not taken", extra={"cause": type(error).__name__})
+            log.warning("sweeper took no samples", extra={"cause": type(error).__name__})
         stop.wait(SAMPLE_S)

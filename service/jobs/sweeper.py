@@ -75,5 +75,5 @@ def _keep_sweeping(context: Context, stop: threading.Event) -> None:
             context.store.sweep_spool(SPOOL_ORPHAN_S)
         except (BrokerDown, SQLAlchemyError, OSError) as error:
             broker_was_down = True
-            log.warning("sweep postponed", extra={"cause": type(error).__name__})
+            log.warning("sweeper postponed a sweep", extra={"cause": type(error).__name__})
         stop.wait(context.settings.sweep_seconds)

@@ -170,7 +170,7 @@ def test_an_unsupported_sop_class_is_not_delivered_and_a_correction_is_rejected(
     known = deliveries.ledger.destinations.health("pacs")
     assert known is not None and known.capabilities is not None and known.capabilities[dataset.SOPClassUID] is False
     logged = [record.message for record in caplog.records if record.name == "service.deliver.attempt"]
-    assert logged == (["object not delivered: the destination does not support its SOP class"] if end is UNSUPPORTED else [])
+    assert logged == (["worker did not deliver an object: the destination does not support its SOP class"] if end is UNSUPPORTED else [])
 
 
 def test_a_full_disk_that_stays_full_ends_failed_with_its_status(deliveries: DeliveryFixture, report: Dataset, tmp_path: Path) -> None:
