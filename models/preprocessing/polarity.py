@@ -21,7 +21,7 @@ def has_white_background(image: NDArray[np.uint8]) -> bool:
     image
         (rows, columns) grey levels.
     """
-    small = cv2.resize(image, (192, 192), interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(image, (192, 192), interpolation=cv2.INTER_AREA), np.uint8)
     blurred = cv2.blur(small, (5, 5)).astype(np.int16)
     spread = np.abs(small.astype(np.int16) - blurred)
     flat = small[cv2.blur(spread.astype(np.float32), (5, 5)) < 1.5]

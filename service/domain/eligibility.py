@@ -6,12 +6,10 @@ import re
 
 from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
+from models.scope import MAGNIFIED
 from models.vocabulary import ImageKind, View, ViewModifier
 from service.domain.findings import InstanceHeader, Reason
 from service.domain.header import BREAST_PROJECTIONS
-
-MAGNIFIED = 1.4
-"""Estimated Radiographic Magnification Factor: contact mammography has about 1.1 at most, magnification views 1.5 and more."""
 
 BIOPSY_IMAGE_TYPES = ("STEREO", "PREFIRE", "POSTFIRE")
 """How value 3 of Image Type begins for images of a stereotactic biopsy (PS3.3 C.8.11.7.1.4)."""
@@ -31,6 +29,12 @@ def ineligible_reason(header: InstanceHeader, film_allowed: bool) -> Reason | No
     return Reason(code=found[0], text=found[1]) if found else None
 
 
+def is_for_processing(header: InstanceHeader) -> bool:
+    """Raw detector data, by SOP class, Presentation Intent Type, Image Type or name."""
+    declared = header.sop_class_uid == DigitalMammographyXRayImageStorageForProcessing or header.presentation_intent == "FOR PROCESSING"
+    return declared or "for-processing" in header.scope
+
+
 def _find_object_reason(header: InstanceHeader) -> tuple[str, str] | None:
     """Reasons in the kind of object."""
     if header.sop_class_uid in BREAST_PROJECTIONS:
@@ -39,7 +43,9 @@ def _find_object_reason(header: InstanceHeader) -> tuple[str, str] | None:
         return "tomosynthesis", "a tomosynthesis image; only 2D mammograms are analysed"
     if header.kind is ImageKind.UNKNOWN:
         return "not-mammography", f"modality {_plain(header.modality)} in this SOP class is not a mammogram"
-    if header.sop_class_uid == DigitalMammographyXRayImageStorageForProcessing or header.presentation_intent == "FOR PROCESSING":
+    if "tomosynthesis" in header.scope and header.kind is not ImageKind.SYNTHESISED:
+        return "tomosynthesis", "an image of a tomosynthesis in the class of a 2D mammogram"
+    if is_for_processing(header):
         return "for-processing", "raw detector data (FOR PROCESSING); the networks read images FOR PRESENTATION"
     if not header.has_pixels:
         return "no-pixel-data", "the object has no pixel data"
@@ -52,17 +58,19 @@ def _find_object_reason(header: InstanceHeader) -> tuple[str, str] | None:
 
 def _find_acquisition_reason(header: InstanceHeader) -> tuple[str, str] | None:
     """Reasons in the acquisition."""
-    if header.quality_control:
+    if header.quality_control or "quality-control" in header.scope:
         return "quality-control", "a quality control image"
-    if any(value.startswith(BIOPSY_IMAGE_TYPES) for value in header.image_type[2:]):
+    if "stereo" in header.scope or any(value.startswith(BIOPSY_IMAGE_TYPES) for value in header.image_type[2:]):
         return "stereo", "an image of a stereotactic procedure"
-    if header.view is View.SPECIMEN:
+    if header.view is View.SPECIMEN or "specimen" in header.scope:
         return "specimen", "a specimen, not a breast"
-    if ViewModifier.M in header.view_modifiers or header.magnification >= MAGNIFIED:
+    if "contrast-enhanced" in header.scope:
+        return "contrast-enhanced", "an image after contrast that is not the low-energy image"
+    if ViewModifier.M in header.view_modifiers or header.magnification >= MAGNIFIED or "magnification" in header.scope:
         return "magnification", "a magnification view"
-    if ViewModifier.S in header.view_modifiers:
+    if ViewModifier.S in header.view_modifiers or "spot" in header.scope:
         return "spot", "a spot compression view"
-    if ViewModifier.ID in header.view_modifiers:
+    if ViewModifier.ID in header.view_modifiers or "implant-displaced" in header.scope:
         return "implant-displaced", "an implant-displaced view"
     return None
 

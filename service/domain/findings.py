@@ -69,7 +69,7 @@ class InstanceHeader(_Frozen):
     columns: int = 0
     frames: int = 1
     samples_per_pixel: int = 1
-    magnification: float = Field(1.0, description="estimated radiographic magnification factor, 1 for contact")
+    magnification: float = Field(1.0, description="radiographic magnification factor, stated or from the distances; 1 for contact")
     presentation_intent: str = ""
     image_type: tuple[str, ...] = ()
     manufacturer: str = ""
@@ -85,6 +85,7 @@ class InstanceHeader(_Frozen):
     lossy: bool = False
     field_of_view_horizontal_flip: Literal["YES", "NO"] | None = Field(None, description="FieldOfViewHorizontalFlip; null where absent")
     orientation: tuple[str, ...] = Field((), description="PatientOrientation: directions of a row and of a column")
+    scope: tuple[str, ...] = Field((), description="codes of the reasons for which some attribute puts the image out of scope")
 
     @property
     def detector_flipped(self) -> bool:

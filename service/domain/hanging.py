@@ -15,7 +15,7 @@ from service.domain.study_image import StudyImage
 SLOTS = ("R-CC", "L-CC", "R-MLO", "L-MLO")
 """In the order in which a screening protocol shows them."""
 
-_HUNG_THOUGH_INELIGIBLE = frozenset({"magnification", "spot", "implant-displaced"})
+_HUNG_THOUGH_INELIGIBLE = frozenset({"magnification", "spot", "implant-displaced", "contrast-enhanced"})
 """Mammograms that the networks do not analyse (`service.domain.eligibility`): they hang beside the four slots, by their headers."""
 
 
@@ -36,7 +36,7 @@ class HungImage(NamedTuple):
     @property
     def is_standard(self) -> bool:
         """False for a special view, such as a magnified or rolled one, which does not belong into the four slots."""
-        return not set(self.image.header.view_modifiers) - {ViewModifier.UNKNOWN}
+        return not set(self.image.header.view_modifiers) - {ViewModifier.UNKNOWN} and not self.image.header.scope
 
     @property
     def preference(self) -> tuple[bool, bool, bool, float]:

@@ -10,8 +10,10 @@ from pydicom.uid import (
     BreastProjectionXRayImageStorageForPresentation,
     BreastProjectionXRayImageStorageForProcessing,
     BreastTomosynthesisImageStorage,
+    CTImageStorage,
     DigitalMammographyXRayImageStorageForPresentation,
     DigitalMammographyXRayImageStorageForProcessing,
+    EnhancedCTImageStorage,
     JPEGBaseline8Bit,
     JPEGExtended12Bit,
     JPEGLSNearLossless,
@@ -20,7 +22,8 @@ from pydicom.uid import (
     SecondaryCaptureImageStorage,
 )
 
-from models.attributes import read_count, read_date, read_number, read_term, read_terms, read_text, read_words
+from models.attributes import read_count, read_date, read_term, read_terms, read_text, read_words
+from models.scope import read_magnification, read_scope
 from models.vocabulary import ImageKind, View
 from service.domain.findings import InstanceHeader
 from service.domain.header_labels import find_laterality, find_view, gather_labels, read_modifiers
@@ -35,6 +38,8 @@ _SECONDARY_CAPTURES = frozenset(
     }
 )
 _DIGITAL_MAMMOGRAPHY = frozenset({DigitalMammographyXRayImageStorageForPresentation, DigitalMammographyXRayImageStorageForProcessing})
+_COMPUTED_TOMOGRAPHY = frozenset({CTImageStorage, EnhancedCTImageStorage})
+"""Early tomosynthesis units stored their slices in these classes."""
 _LOSSY_SYNTAXES = frozenset({JPEGBaseline8Bit, JPEGExtended12Bit, JPEGLSNearLossless})
 _SYNTHESISED_TYPES = frozenset({"GENERATED_2D", "TOMO_2D", "SYNTHESIZED_2D", "SYNTHETIC_2D"})
 """Image Type values of synthesised 2D mammograms."""
@@ -57,7 +62,6 @@ def read_header(dataset: Dataset) -> InstanceHeader:
     view, view_source = find_view(declared)
     laterality, laterality_source = find_laterality(declared)
     syntax = read_text(getattr(dataset, "file_meta", None) or Dataset(), "TransferSyntaxUID")
-    magnification = read_number(dataset, "EstimatedRadiographicMagnificationFactor")
     return InstanceHeader(
         sop_instance_uid=read_text(dataset, "SOPInstanceUID"),
         sop_class_uid=read_text(dataset, "SOPClassUID"),
@@ -77,7 +81,7 @@ def read_header(dataset: Dataset) -> InstanceHeader:
         columns=read_count(dataset, "Columns"),
         frames=max(read_count(dataset, "NumberOfFrames", 1), 1),
         samples_per_pixel=max(read_count(dataset, "SamplesPerPixel", 1), 1),
-        magnification=magnification if magnification and magnification > 0 else 1.0,
+        magnification=read_magnification(dataset),
         presentation_intent=read_term(dataset, "PresentationIntentType"),
         image_type=read_terms(dataset, "ImageType"),
         manufacturer=read_text(dataset, "Manufacturer"),
@@ -93,6 +97,7 @@ def read_header(dataset: Dataset) -> InstanceHeader:
         lossy=read_text(dataset, "LossyImageCompression") == "01" or syntax in _LOSSY_SYNTAXES,
         field_of_view_horizontal_flip=_read_flip(dataset),
         orientation=read_terms(dataset, "PatientOrientation"),
+        scope=read_scope(dataset),
     )
 
 
@@ -111,8 +116,11 @@ def _read_kind(dataset: Dataset, view: View) -> ImageKind:
     image_type = read_terms(dataset, "ImageType")
     if sop_class == BreastTomosynthesisImageStorage or sop_class in BREAST_PROJECTIONS:
         return ImageKind.TOMOSYNTHESIS
+    breast = "BREAST" in read_words(dataset, "BodyPartExamined")
+    if sop_class in _COMPUTED_TOMOGRAPHY:
+        return ImageKind.TOMOSYNTHESIS if modality == "MG" or (breast and view is not View.UNKNOWN) else ImageKind.UNKNOWN
     if sop_class in _SECONDARY_CAPTURES:
-        film = modality == "MG" or (modality == "RG" and view is not View.UNKNOWN and "BREAST" in read_words(dataset, "BodyPartExamined"))
+        film = modality == "MG" or (modality == "RG" and view is not View.UNKNOWN and breast)
         return ImageKind.FILM if film else ImageKind.UNKNOWN
     if sop_class not in _DIGITAL_MAMMOGRAPHY:
         return ImageKind.UNKNOWN

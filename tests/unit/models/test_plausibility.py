@@ -68,9 +68,9 @@ def test_a_drawn_breast_with_texture_passes() -> None:
 def add_implant(breast: Pixels, level: int, centre: float, axes: tuple[float, float], slope: float = 0.0) -> Pixels:
     """A smooth bright ellipse without noise: `centre` from the chest wall, `axes` and `slope` (grey levels) over the width and height."""
     rows, columns = breast.shape
-    mask = np.zeros(breast.shape, np.float32)
+    mask: NDArray[Any] = np.zeros(breast.shape, np.float32)
     cv2.ellipse(mask, (int(centre * columns), rows // 2), (int(axes[0] * columns), int(axes[1] * rows)), 0, 0, 360, 1, -1)
-    mask = cv2.GaussianBlur(mask, (31, 31), 0)
+    mask = np.asarray(cv2.GaussianBlur(mask, (31, 31), 0))
     implant = level - slope * np.mgrid[:rows, :columns][1] / columns
     return np.clip(breast * (1 - mask) + implant * mask, 0, 255).astype(np.uint8)
 
@@ -110,13 +110,12 @@ def test_an_implant_in_a_real_breast_is_no_test_pattern(cbis_cases: dict[str, li
         assert looks_like_mammogram(augmented) is None, path.name
 
 
-DRAWINGS = {
-    "a disc on a smooth breast": add_implant(
-        cv2.GaussianBlur((draw_breast(1024, 800) >> 4).astype(np.uint8), (61, 61), 0), 220, 0.2, (0.3, 0.3)
-    ),
+BREAST: Pixels = (draw_breast(1024, 800) >> 4).astype(np.uint8)
+DRAWINGS: dict[str, Any] = {
+    "a disc on a smooth breast": add_implant(np.asarray(cv2.GaussianBlur(BREAST, (61, 61), 0), np.uint8), 220, 0.2, (0.3, 0.3)),
     "a disc on a ramp": add_implant((COLUMN * 200 // 800).astype(np.uint8), 250, 0.5, (0.3, 0.3)),
     "a disc on patches": add_implant(draw_pattern(), 250, 0.5, (0.3, 0.3)),
-    "a bright block in noise": cv2.rectangle((draw_breast(1024, 800) >> 4).astype(np.uint8), (0, 120), (640, 900), 220, -1),
+    "a bright block in noise": cv2.rectangle(BREAST.copy(), (0, 120), (640, 900), 220, -1),
     "a white page with text": 255 - draw_text(0.6, 1, 12),
 }
 

@@ -8,15 +8,13 @@ from typing import Any
 
 import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     BreastProjectionXRayImageStorageForPresentation,
     BreastTomosynthesisImageStorage,
     ComputedRadiographyImageStorage,
-    DigitalMammographyXRayImageStorageForPresentation,
     DigitalMammographyXRayImageStorageForProcessing,
-    ExplicitVRLittleEndian,
     JPEGBaseline8Bit,
     SecondaryCaptureImageStorage,
 )
@@ -25,41 +23,9 @@ from models.vocabulary import ImageKind, Laterality, View, ViewModifier
 from service.domain.eligibility import ineligible_reason
 from service.domain.findings import InstanceHeader
 from service.domain.header import read_header
+from tests.support.mammogram_header import code, mammogram
 
 SECONDARY = {"SOPClassUID": SecondaryCaptureImageStorage}
-
-
-def code(value: str, scheme: str = "SCT", **more: Any) -> Dataset:
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, "for people"
-    for keyword, each in more.items():
-        setattr(item, keyword, each)
-    return item
-
-
-def mammogram(**attributes: Any) -> Dataset:
-    """A header of a full-field digital mammogram, changed as asked; None takes an attribute away."""
-    dataset = Dataset()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    fields: dict[str, Any] = {
-        "SOPClassUID": DigitalMammographyXRayImageStorageForPresentation,
-        "SOPInstanceUID": "2.25.1",
-        "StudyInstanceUID": "2.25.2",
-        "SeriesInstanceUID": "2.25.3",
-        "Modality": "MG",
-        "PresentationIntentType": "FOR PRESENTATION",
-        "ImageType": ["ORIGINAL", "PRIMARY", ""],
-        "Rows": 8,
-        "Columns": 4,
-        "SamplesPerPixel": 1,
-        "PixelData": bytes(64),
-    }
-    for keyword, value in (fields | attributes).items():
-        if value is not None:
-            tag, mode = pydicom.tag.Tag(keyword), pydicom.config.IGNORE  # odd values are wanted here
-            dataset.add(pydicom.DataElement(tag, pydicom.datadict.dictionary_VR(tag), value, validation_mode=mode))
-    return dataset
 
 
 def reason(film: bool = True, **attributes: Any) -> str | None:
