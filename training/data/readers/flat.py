@@ -39,7 +39,7 @@ def read_inbreast_flat(folder: Path) -> Index:
 
 
 def read_ddsm_small(folder: Path) -> Index:
-    """Thumbnails of DDSM (Heath et al. 2001). What is not called normal has no pathology here: benign and malignant are not distinguished."""
+    """Thumbnails of DDSM (Heath et al. 2001). What is not called normal has no pathology here: benign and malignant are one class."""
 
     def as_row(line: Line, notes: dict[str, str]) -> Row:
         return Row(
