@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal, Protocol
@@ -13,6 +14,7 @@ from service.domain.agreement import compare_laterality, compare_view
 from service.domain.evidence import declares_mirrored_layout
 from service.domain.findings import Agreement, ImageFinding, InstanceHeader, InstanceState, Label, ModelIdentity, Reason
 from service.domain.study_image import StudyImage
+from service.file_names import is_file, is_folder, list_files, write_name
 
 IMAGE_SUFFIXES = frozenset({".dcm", ".dicom", ".ima", ".png", ".jpg", ".jpeg"})
 """What a folder is searched for. A file of any other name counts when it begins as DICOM part 10 does (PS3.10 section 7.1)."""
@@ -113,13 +115,12 @@ class FileAnalyser(Protocol):
 def find_images(paths: Iterable[Path]) -> Iterator[Path]:
     """Every file named, and every image in the folders named and below, in order of name.
 
-    A file that is named is taken whatever it is (and answered with a reason); in folders only what looks like an image.
+    A file that is named is taken whatever it is (and answered with a reason); in folders only what looks like an image. A folder without
+    an image, or that cannot be listed, is answered itself.
     """
     for path in paths:
-        if path.is_dir():
-            yield from (each for each in sorted(path.rglob("*")) if each.is_file() and _looks_like_image(each))
-        else:
-            yield path
+        found = [each for each in list_files(path) if is_folder(each) or _looks_like_image(each)] if is_folder(path) else []
+        yield from found or [path]
 
 
 def _looks_like_image(path: Path) -> bool:
@@ -142,15 +143,27 @@ def label_file(path: Path, analyser: FileAnalyser, film: bool) -> FileAnswer:
     film
         Analyse digitised film too.
     """
-    if not path.is_file():
-        return FileAnswer(path=str(path), status="failed", reason=Reason(code="not-found", text="there is no such file"))
+    if is_folder(path):
+        return _failed(path, *_describe_folder(path))
+    if not is_file(path):
+        return _failed(path, "not-found", "there is no such file")
     try:
         analysis, header = analyser.analyse_file(path, film)
     except Exception as error:  # a hostile file must not end the run for the others
-        return FileAnswer(
-            path=str(path), status="failed", reason=Reason(code="internal-error", text=f"analysis broke ({type(error).__name__})")
-        )
+        return _failed(path, "internal-error", f"analysis broke ({type(error).__name__})")
     return describe(path, analysis.finding, header)
+
+
+def _describe_folder(path: Path) -> tuple[str, str]:
+    try:
+        os.scandir(path).close()
+    except OSError:
+        return "not-readable", "the folder cannot be listed"
+    return "no-images", "there is no image in this folder"
+
+
+def _failed(path: Path, code: str, text: str) -> FileAnswer:
+    return FileAnswer(path=write_name(path), status="failed", reason=Reason(code=code, text=text))
 
 
 def describe(path: Path, finding: ImageFinding, header: InstanceHeader | None) -> FileAnswer:
@@ -161,7 +174,7 @@ def describe(path: Path, finding: ImageFinding, header: InstanceHeader | None) -
     elif finding.state is InstanceState.SKIPPED:
         status = "skipped"
     return FileAnswer(
-        path=str(path),
+        path=write_name(path),
         status=status,
         reason=finding.reason,
         kind=finding.kind,

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from service.cli.console import EXIT_BAD_FILE, err, out, with_progress
+from service.file_names import print_name
 from service.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,32 +59,33 @@ def send(
     ae_title: Annotated[str | None, typer.Option(help="AE title to call [default: MAMMOTRIAGE_AE_TITLE]")] = None,
     calling: Annotated[str, typer.Option(help="AE title to call with")] = "MAMMOSEND",
 ) -> None:
-    """C-STORE a folder of DICOM files to the configured listener."""
+    """C-STORE a folder of DICOM files to the configured listener. Each file that was not stored is named; then the exit status is 1."""
+    from service.file_names import list_files
     from service.logs import configure_logging
-    from service.storage_scu import Peer, find_dicom, send_files
+    from service.storage_scu import Peer, send_files
 
     settings = Settings()
     configure_logging(as_json=False, level=logging.CRITICAL)  # each failure is printed below, in one line
     here = "127.0.0.1" if settings.dicom_host == "0.0.0.0" else settings.dicom_host
     peer = Peer(host or here, port or settings.dicom_port, ae_title or settings.ae_title, calling)
-    files = find_dicom(folder)
+    files = [folder] if folder.is_file() else list_files(folder)
     refused = 0
     for sent in with_progress(send_files(files, peer), "sending", len(files)):
         if sent.error:
             refused += 1
-            err.print(f"{sent.path}: {sent.error}", highlight=False, markup=False)
+            err.print(f"{print_name(sent.path)}: {sent.error}", highlight=False, markup=False, soft_wrap=True)
     out.print(f"{len(files) - refused} of {len(files)} files stored by {peer.ae_title} at {peer.host}:{peer.port}")
     if refused or not files:
         raise typer.Exit(EXIT_BAD_FILE)
 
 
 def _label_table(answers: Iterable[FileAnswer]) -> Table:
-    table = Table("file", "status", "declared", "pixels", "density", "score", "note")
+    table = Table(Column("file", overflow="fold"), "status", "declared", "pixels", "density", "score", "note")
     for answer in answers:
         pixels = f"{answer.laterality.value}-{answer.view.value}" if answer.view and answer.laterality else ""
         against = ", ".join(f"{each.label}: {each.declared} declared, {each.pixels} seen" for each in answer.disagreements)
         table.add_row(
-            answer.path,
+            Text(print_name(Path(answer.path))),
             answer.status,
             f"{answer.declared.laterality}-{answer.declared.view}",
             pixels,

@@ -117,3 +117,46 @@ def test_every_awkward_file_gets_a_line_and_no_traceback(dicom_test_files: Path)
         assert answers[path.name]["cancer"] is None
     assert answers["DICOMSamples__MG_Explicit_Little.dcm"]["status"] == "skipped"
     assert answers["fo-dicom__OutOfBoundsOverlay.dcm"]["reason"]["code"] == "stereo"
+
+
+NAMES = [
+    b"caf\xe9.dcm",
+    b"\xff\xfe.dcm",
+    b"a\nb.dcm",
+    b"[red]x.dcm",
+    "乳房.dcm".encode(),
+    b"\xed\xa0\x80.dcm",
+    b"tab\there.dcm",
+    b"\x1b[31m.dcm",
+]
+
+
+def test_any_file_name_gets_its_answer_and_stops_nothing(tmp_path: Path) -> None:
+    for name in (b"1 first.dcm", *NAMES, b"z last.dcm"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"no image")
+    (tmp_path / "broken link.dcm").symlink_to("nowhere")
+    done = label(tmp_path, "--json")
+    assert done.returncode == 1 and done.stderr == ""
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    wanted = [*(name.decode("utf-8", "backslashreplace") for name in NAMES), "1 first.dcm", "z last.dcm", "broken link.dcm"]
+    assert {each["path"].removeprefix(f"{tmp_path}/") for each in answers} == set(wanted)
+    table = label(tmp_path)
+    assert table.returncode == 1 and "Traceback" not in table.stderr and "\x1b" not in table.stdout
+    # Long paths are wrapped in the table: what is compared is the end of each name.
+    shown = "".join(line.partition("│")[2].partition("│")[0].strip() for line in table.stdout.splitlines())
+    for text in ("caf\\xe9.dcm", "\\xff\\xfe.dcm", "a\\nb.dcm", "[red]x.dcm", "z last.dcm", "tab\\there.dcm", "\\x1b[31m.dcm"):
+        assert text.replace(" ", "") in shown.replace(" ", ""), text
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_folder_without_an_image_says_so(tmp_path: Path, as_json: bool) -> None:
+    (tmp_path / "notes.txt").write_text("no image")
+    done = label(tmp_path, *(["--json"] if as_json else []))
+    assert done.returncode == 1
+    assert ('"code":"no-images"' if as_json else "there is no image") in done.stdout
+
+
+def test_a_name_that_cannot_be_a_file_gets_its_answer(tmp_path: Path) -> None:
+    done = label("x" * 5000, tmp_path / "absent", "--json")
+    assert [json.loads(line)["reason"]["code"] for line in done.stdout.splitlines()] == ["not-found"] * 2
+    assert done.returncode == 1
