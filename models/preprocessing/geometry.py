@@ -128,6 +128,19 @@ def chest_is_left(mask: NDArray[np.bool_]) -> bool:
     return left >= right
 
 
+def chest_edge(mask: NDArray[np.bool_]) -> str:
+    """The edge that the breast touches along most of its length: ``top``, ``right``, ``bottom`` or ``left``; '' for an empty mask."""
+    edge = max(2, min(mask.shape) // 50)
+    touched = {
+        "left": float(mask[:, :edge].mean()),
+        "right": float(mask[:, -edge:].mean()),
+        "top": float(mask[:edge].mean()),
+        "bottom": float(mask[-edge:].mean()),
+    }
+    longest = max(touched, key=lambda name: touched[name])
+    return longest if touched[longest] else ""
+
+
 def breast_box(mask: NDArray[np.bool_], source_shape: tuple[int, int], margin: float = 0.01) -> Box:
     """Bounding box of a mask in source pixels, grown by `margin` (fraction of each side); the whole image for an empty mask."""
     rows, columns = source_shape

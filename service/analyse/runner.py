@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,16 +12,19 @@ from numpy.typing import NDArray
 
 from models.errors import FileUnparsable, ModelsError, NotDicom
 from models.foreign_parsers import read_dicom
+from models.preprocessing.geometry import breast_mask, chest_edge
 from models.preprocessing.picture import Picture, is_picture, picture_from_dataset, picture_from_file
 from models.preprocessing.plausibility import looks_like_mammogram
+from models.preprocessing.turn import UNTURNED, Turn
 from models.registry import Registry
 from models.vocabulary import ImageKind
 from service.analyse.heatmap import encode_array, encode_png, find_outline, find_peak, overlay, preview_shape, shrink, suspicion
 from service.analyse.markers import read_marker
 from service.analyse.network import Network
 from service.analyse.provider import available_providers, choose_provider
+from service.domain.display_orientation import find_declared_turn
 from service.domain.eligibility import ineligible_reason
-from service.domain.findings import ImageFinding, InstanceHeader, InstanceState, Reason
+from service.domain.findings import ImageFinding, InstanceHeader, InstanceState, Peak, Reason
 from service.domain.header import read_header
 
 
@@ -85,7 +88,7 @@ class Analyser:
         except ModelsError as error:
             reason = Reason(code=error.code, text=str(error))
             return _unanalysed(header.sop_instance_uid, InstanceState.FAILED, reason, header.kind)
-        return self.analyse_picture(picture, header.sop_instance_uid, header.kind, started)
+        return self.analyse_picture(picture, header.sop_instance_uid, header.kind, started, _find_turn(header, picture.pixels))
 
     def analyse_file(self, path: Path, film: bool) -> tuple[Analysis, InstanceHeader | None]:
         """Analyse a DICOM, PNG or JPEG file; the header is None for PNG and JPEG."""
@@ -104,8 +107,15 @@ class Analyser:
             return _unanalysed("", InstanceState.FAILED, reason), None
         return self.analyse_dataset(dataset, film, header), header
 
-    def analyse_picture(self, picture: Picture, uid: str, kind: ImageKind, started: float) -> Analysis:
-        """Analyse pixels with a dark background."""
+    def analyse_picture(self, picture: Picture, uid: str, kind: ImageKind, started: float, turn: Turn = UNTURNED) -> Analysis:
+        """Analyse pixels with a dark background.
+
+        Parameters
+        ----------
+        turn
+            Brings the image into the usual layout before the networks see it. Everything in the answer is in the layout of the source.
+        """
+        source, picture = picture.pixels, replace(picture, pixels=turn.apply(picture.pixels))
         doubt = looks_like_mammogram(picture.pixels)
         if doubt:
             return _unanalysed(uid, InstanceState.SKIPPED, Reason(code=doubt[0], text=doubt[1]), kind)
@@ -121,9 +131,10 @@ class Analyser:
             laterality=self.labeler.label("laterality", labels.scores["laterality"]),
             density=self.labeler.label("density", labels.scores["density"]),
             cancer_score=round(self.cancer.manifest.calibration.apply(raw), 6),
-            peak=find_peak(heat, placement),
-            outline=find_outline(heat, placement),
-            chest_wall_right=_chest_wall_right(picture.pixels),
+            peak=_turn_back(find_peak(heat, placement), turn, placement.source_shape),
+            outline=tuple(turn.undo_point(row, column, placement.source_shape) for row, column in find_outline(heat, placement)),
+            chest_wall_right=_chest_wall_right(source),
+            turned=turn != UNTURNED,
             marker=read_marker(picture.pixels),
             inverted=picture.inverted,
             models=(self.labeler.identity, self.cancer.identity),
@@ -132,8 +143,22 @@ class Analyser:
         )
         rows, columns = preview_shape(placement.source_shape)
         spread = np.clip(placement.map_to_source(heat, (rows, columns)), 0, 1)
-        small = shrink(picture.pixels)
-        return Analysis(finding, encode_png(overlay(small, spread)), encode_png(small), encode_array(spread, placement.source_shape))
+        spread, small = turn.undo(spread), shrink(source)
+        shape = (source.shape[0], source.shape[1])
+        return Analysis(finding, encode_png(overlay(small, spread)), encode_png(small), encode_array(spread, shape))
+
+
+def _find_turn(header: InstanceHeader, pixels: NDArray[np.uint8]) -> Turn:
+    """The turn that Patient Orientation declares, where the pixels have the chest wall at the edge that it says."""
+    declared = find_declared_turn(header)
+    if declared is None or chest_edge(breast_mask(pixels)) != declared.chest_edge.name.lower():
+        return UNTURNED
+    return Turn(declared.orientation.image_rotation, declared.orientation.image_horizontal_flip)
+
+
+def _turn_back(peak: Peak, turn: Turn, shape: tuple[int, int]) -> Peak:
+    row, column = turn.undo_point(peak.row, peak.column, shape)
+    return Peak(row=round(row, 1), column=round(column, 1), strength=peak.strength)
 
 
 def _chest_wall_right(pixels: NDArray[np.uint8]) -> bool:

@@ -151,3 +151,43 @@ def find_orientation_side(orientation: tuple[str, ...], view: View) -> Orientati
     if layout and vertical:
         return OrientationSide(layout if vertical == "F" else _OPPOSITE[layout], False)
     return OrientationSide(layout if layout and layout is medial else Laterality.UNKNOWN, False)
+
+
+class DeclaredTurn(NamedTuple):
+    """How an image must be turned so that it is laid out as usual, and the edge at which the header puts its chest wall."""
+
+    orientation: DisplayOrientation
+    chest_edge: Edge
+
+
+def find_declared_turn(header: InstanceHeader) -> DeclaredTurn | None:
+    """The turn that Patient Orientation declares of an image that is not laid out as usual; None where there is nothing to turn.
+
+    A CC image whose rows go along the body is left as it is: ``P\\L`` is a right breast or a rotated left one, and a turn by its declared
+    side would hide a wrong label. So is an image whose orientation contradicts its declared side.
+    """
+    found = find_orientation_side(header.orientation, header.view)
+    if found is None:
+        return None
+    row, column = header.orientation
+    along_row = row[0] in "AP"
+    if along_row and (header.view in _FROM_ABOVE or not set("HF").intersection(column)):
+        return None
+    sides = _sides_to_try(header, found)
+    turns = [find_display_orientation(header, header.view, side, None) for side in sides]
+    if not found.certain:  # anatomy does not prove that the image is mirrored: a plain rotation comes first
+        turns.sort(key=lambda turn: turn.image_horizontal_flip)
+    if not turns or turns[0][:2] == (False, 0):
+        return None
+    chest = _read_orientation(header.orientation, header.view, sides[0])[0]
+    return DeclaredTurn(turns[0], chest) if chest is not None else None
+
+
+def _sides_to_try(header: InstanceHeader, found: OrientationSide) -> tuple[Laterality, ...]:
+    """The side that the orientation proves; otherwise the declared one, and both where none is declared."""
+    declared = header.laterality if header.laterality_source != "PatientOrientation" else Laterality.UNKNOWN
+    if found.certain:
+        return (found.side,) if declared in (Laterality.UNKNOWN, found.side) else ()
+    if found.side is not Laterality.UNKNOWN:
+        return (found.side,)
+    return (declared,) if declared in CHEST_WALL_EDGE else (Laterality.R, Laterality.L)

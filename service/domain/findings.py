@@ -141,6 +141,9 @@ class ImageFinding(_Frozen):
     cancer_score: float | None = Field(None, description="0 to 1")
     peak: Peak | None = None
     chest_wall_right: bool | None = Field(None, description="the chest wall is at the right edge of the pixel matrix")
+    turned: bool = Field(
+        False, description="Patient Orientation declares another layout than usual, and the networks saw the image turned to the usual one"
+    )
     outline: tuple[tuple[float, float], ...] = Field((), description="around the peak: (row, column) of each corner, source pixels")
     marker: Marker | None = None
     inverted: bool = Field(False, description="the pixels have a white background although the header says otherwise")

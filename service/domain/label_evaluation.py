@@ -77,6 +77,8 @@ def _correct(image: StudyImage, study: Sequence[StudyImage], adjudicated: StudyA
         contradicted = "; ".join(each.text for each in image.contradictions)
         blocked = f"the header contradicts itself: {contradicted}" if contradicted else report_only_reason(image.header)
         blocked = blocked or _blocked_by_side(image, study, adjudicated) or _blocked_by_view(image, kind, view)
+        if image.finding and image.finding.turned and kind is not CorrectionKind.MISSING:
+            blocked = blocked or "the image is rotated or mirrored as its Patient Orientation declares"
         blocked = blocked or _blocked_by_words(image, kind) or _blocked_by_confidence(image, laterality)
     correction = LabelCorrection(
         sop_instance_uid=image.uid,

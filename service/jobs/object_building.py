@@ -125,7 +125,7 @@ def _decided(context: Context, row: CorrectionRow) -> DecidedCorrection:
     assert row.decided_at is not None
     finding = _finding(_conclusion(context, row), row.sop_instance_uid)
     decision = Decision(row.decided_by or "", row.decided_reason or "", row.decided_at)
-    return DecidedCorrection(row.correction, decision, finding.models, finding.chest_wall_right)
+    return DecidedCorrection(row.correction, decision, finding.models, finding.chest_wall_right, finding.turned)
 
 
 def _decision_to_revert(context: Context, row: CorrectionRow) -> Decision:

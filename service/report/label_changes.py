@@ -50,6 +50,8 @@ class DecidedCorrection:
     """The networks that read the pixels."""
     chest_wall_right: bool | None
     """The chest wall is at the right edge of the pixel matrix; None if the pixels do not show it."""
+    keeps_orientation: bool = False
+    """The image is rotated or mirrored as its Patient Orientation declares, which therefore stays."""
 
 
 def changes_to_correct(decided: DecidedCorrection, source: Dataset) -> AttributeChanges:
@@ -118,7 +120,8 @@ def new_labels(decided: DecidedCorrection, source: Dataset) -> Mapping[str, Attr
             values |= _view(source, correction.new_view)
         if correction.new_laterality is not Laterality.UNKNOWN and correction.laterality is not Agreement.UNSURE:
             values |= _laterality(source, correction.new_laterality)
-    values |= _orientation(source, correction, decided.chest_wall_right)
+    if not decided.keeps_orientation:
+        values |= _orientation(source, correction, decided.chest_wall_right)
     if not values:
         raise NothingToCorrect("the image already declares what its pixels show")
     return MappingProxyType(values)
