@@ -12,6 +12,7 @@ def test_code_values_stay_as_archives_hold_them() -> None:
         "mirrored": "mirrored",
         "sides-swapped": "exchanged",
         "view-unknown": "view-unknown",
+        "header-contradicts-itself": "header-conflict",
     }
     assert {verdict.value: code.value for verdict, code in VERDICT_VALUES.items()} == {
         "as-declared": "as-declared",
