@@ -81,6 +81,7 @@ class Destination(_Table):
     tls: Tls | None = Field(None, description="keys ca, cert, key, check_host")
     dicomweb: WebService | None = Field(None, description="STOW-RS, QIDO-RS and WADO-RS instead of DIMSE")
     objects: tuple[ObjectKind, ...] = Field(RESULTS, description="results that it gets: cad-sr, sr, sc, gsps")
+    without_mammogram: bool = Field(False, description="it also gets the reports of studies that hold no mammogram")
     corrections: CorrectionPolicy = Field(CorrectionPolicy(), description="how corrections reach it, and the action for each kind")
     archive: ArchiveApi | None = Field(None, description="for corrections.mode = archive-api")
     read_back: Literal["auto", "c-get", "c-move", "dicomweb", "none"] = Field("auto", description="how the arrival is proved")

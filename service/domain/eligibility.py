@@ -8,7 +8,7 @@ from pydicom.uid import DigitalMammographyXRayImageStorageForProcessing
 
 from models.scope import MAGNIFIED
 from models.vocabulary import ImageKind, View, ViewModifier
-from service.domain.findings import InstanceHeader, Reason
+from service.domain.findings import NOT_MAMMOGRAPHY, InstanceHeader, Reason
 from service.domain.header import BREAST_PROJECTIONS
 
 BIOPSY_IMAGE_TYPES = ("STEREO", "PREFIRE", "POSTFIRE")
@@ -42,7 +42,7 @@ def _find_object_reason(header: InstanceHeader) -> tuple[str, str] | None:
     if header.kind is ImageKind.TOMOSYNTHESIS:
         return "tomosynthesis", "a tomosynthesis image; only 2D mammograms are analysed"
     if header.kind is ImageKind.UNKNOWN:
-        return "not-mammography", f"modality {_plain(header.modality)} in this SOP class is not a mammogram"
+        return NOT_MAMMOGRAPHY, f"modality {_plain(header.modality)} in this SOP class is not a mammogram"
     if "tomosynthesis" in header.scope and header.kind is not ImageKind.SYNTHESISED:
         return "tomosynthesis", "an image of a tomosynthesis in the class of a 2D mammogram"
     if is_for_processing(header):

@@ -30,6 +30,10 @@ class Priority(StrEnum):
     BACKGROUND = "background"
 
 
+NOT_MAMMOGRAPHY = "not-mammography"
+"""Code of the reason of an object that is no mammogram."""
+
+
 class Reason(_Frozen):
     """Why something was not done: a stable code for programs, a sentence for people (without patient data)."""
 
@@ -150,6 +154,11 @@ class ImageFinding(_Frozen):
     models: tuple[ModelIdentity, ...] = ()
     provider: str = ""
     seconds: float = 0.0
+
+    @property
+    def is_mammogram(self) -> bool:
+        """Tell whether the object is a mammogram, analysed or not; a report, a note or an image of another modality is none."""
+        return self.reason is None or self.reason.code != NOT_MAMMOGRAPHY
 
 
 class Agreement(StrEnum):
@@ -287,6 +296,10 @@ class Conclusion(_Frozen):
     corrections: tuple[LabelCorrection, ...] = ()
     reasoning: Reasoning = Reasoning()
     models: tuple[ModelIdentity, ...] = ()
+
+    @property
+    def has_mammogram(self) -> bool:
+        return any(image.is_mammogram for image in self.images)
 
 
 class ObjectKind(StrEnum):

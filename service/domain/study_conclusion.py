@@ -41,7 +41,11 @@ def conclude(study: Sequence[StudyImage], threshold: float | None, now: datetime
     """
     ordered = sorted(study, key=lambda image: image.header.sop_instance_uid)
     analysed = [image for image in ordered if image.is_analysed]
-    findings = tuple(image.finding for image in ordered if image.finding)
+    ended = tuple(image.finding for image in ordered if image.finding)
+    # Reports, notes and images of other modalities are stored, but they are no part of the conclusion: one that comes later makes no
+    # new version. A study of nothing else names them, and says why nothing was analysed.
+    mammograms = tuple(finding for finding in ended if finding.is_mammogram)
+    findings = mammograms or ended
     models = {model.name: model for finding in findings for model in finding.models}
     corrections, reasoning, doubts = evaluate_labels(analysed)
     sides = {image.uid: breast_of(image, image.uid in doubts.sides) for image in analysed}
@@ -55,7 +59,7 @@ def conclude(study: Sequence[StudyImage], threshold: float | None, now: datetime
     return Conclusion(
         study_instance_uid=ordered[0].header.study_instance_uid,
         version=0,
-        fingerprint=fingerprint(findings, tuple(models.values())),
+        fingerprint=fingerprint(mammograms, tuple(models.values())),
         concluded_at=now,
         complete=has_full_view_set(findings),
         images=findings,
@@ -71,7 +75,7 @@ def conclude(study: Sequence[StudyImage], threshold: float | None, now: datetime
 
 
 def fingerprint(findings: Sequence[ImageFinding], models: Sequence[ModelIdentity]) -> str:
-    """sha256 over what the conclusion depends on: the state of each image and the models. Times are not part of it."""
+    """sha256 over what the conclusion depends on: the state of each mammogram and the models. Times are not part of it."""
     parts = [f"{finding.sop_instance_uid} {finding.state}" for finding in findings]
     parts += [f"{model.name} {model.version} {model.sha256}" for model in models]
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()

@@ -13,6 +13,7 @@ from service.domain.findings import Conclusion, CorrectionState, ImageFinding, O
 from service.domain.instance_reference import InstanceReference
 from service.errors import NotBuildable
 from service.jobs.context import Context
+from service.jobs.planning import gets_results
 from service.report.cad_report import build_cad_report, cad_reference
 from service.report.corrected_instance import build_corrected, build_reverted
 from service.report.label_changes import DecidedCorrection, Decision, changes_to_correct, changes_to_revert
@@ -41,22 +42,23 @@ def build(context: Context, row: DeliveryRow, destination: Destination) -> Paylo
     NotBuildable
         The conclusion, the correction or the source instance is gone, or the destination's mode changed since the delivery was planned.
     """
-    payload = _build_result(context, row) if row.correction_id is None else _build_change(context, row, destination)
+    payload = _build_result(context, row, destination) if row.correction_id is None else _build_change(context, row, destination)
     built = payload.instance.sop_instance_uid if isinstance(payload, AttributeChanges) else str(payload.SOPInstanceUID)
     if built != row.object_uid:
         raise NotBuildable("the configuration or the software changed since the delivery was planned: it would be another object")
     return payload
 
 
-def _build_result(context: Context, row: DeliveryRow) -> pydicom.Dataset:
+def _build_result(context: Context, row: DeliveryRow, destination: Destination) -> pydicom.Dataset:
     conclusion = _conclusion(context, row)
+    previous = context.ledger.conclusions.get(row.study_instance_uid, row.version - 1)
+    if previous and not gets_results(previous, destination):
+        previous = None  # a version without results is no document that could be replaced
     if row.kind is ObjectKind.REPORT:
         sop_class_uid = _sr_class(row, conclusion)
-        previous = context.ledger.conclusions.get(row.study_instance_uid, row.version - 1)
         predecessor = report_reference(previous, sop_class_uid) if previous else None
         return build_report(conclusion, _sources(context, conclusion), predecessor, sop_class_uid)
     if row.kind is ObjectKind.CAD:
-        previous = context.ledger.conclusions.get(row.study_instance_uid, row.version - 1)
         return build_cad_report(conclusion, _sources(context, conclusion), _cad_predecessor(context, previous))
     assert row.source_sop_instance_uid is not None
     finding, source = _finding(conclusion, row.source_sop_instance_uid), _source(context, row.source_sop_instance_uid, pixels=False)

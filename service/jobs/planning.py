@@ -34,12 +34,20 @@ from service.store.deliveries import PlannedDelivery
 def plan_study(conclusion: Conclusion, destinations: Sequence[Destination]) -> Plan:
     """Plan what a study delivers to the destinations that the rules chose for it.
 
-    A study without any analysed image still gets its reports: they say why no image was analysed.
+    A study whose mammograms could not be analysed still gets its reports: they say why. A study without any mammogram gets none, unless
+    the destination asks for them.
     """
-    deliveries = [planned for destination in destinations for planned in _results(conclusion, destination)]
+    deliveries = [
+        planned for destination in destinations if gets_results(conclusion, destination) for planned in _results(conclusion, destination)
+    ]
     corrections = [PlannedCorrection(each, strongest(each, destinations)) for each in conclusion.corrections if each.changes_something]
     hold = f"both sides are swapped: {conclusion.reasoning.text}" if conclusion.reasoning.verdict is Verdict.SIDES_SWAPPED else ""
     return Plan(tuple(deliveries), tuple(corrections), hold)
+
+
+def gets_results(conclusion: Conclusion, destination: Destination) -> bool:
+    """Tell whether a version of a study's conclusion has results for a destination."""
+    return conclusion.has_mammogram or destination.without_mammogram
 
 
 def plan_correction(row: CorrectionRow, destinations: Sequence[Destination]) -> Iterator[PlannedDelivery]:

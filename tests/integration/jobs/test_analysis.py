@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydicom import Dataset, dcmread
+from pydicom.uid import UID, generate_uid
 
 from service.analyse.runner import Analyser
 from service.destinations import Destination
@@ -17,6 +19,7 @@ from service.jobs.analysis import MAX_ATTEMPTS, analyse_instance
 from service.jobs.conclusion import conclude_study, is_ready
 from service.jobs.context import Context, open_context
 from service.jobs.delivery import deliver_object
+from service.jobs.object_building import build
 from service.jobs.queues import Publisher
 from service.jobs.sweeper import sweep
 from service.receive.accept import Receipt, ReceiveContext, accept
@@ -24,6 +27,7 @@ from service.settings import Settings
 from service.stack import EmbeddedRedis
 from tests.support.databases import prepare_ledger
 from tests.support.ports import free_port
+from tests.support.sample_findings import full_field
 
 PACS = Destination(name="pacs", ae_title="PACS", host="127.0.0.1", port=104, corrections=CorrectionPolicy(film=True))
 
@@ -117,14 +121,89 @@ def test_a_study_waits_for_its_last_image_and_is_concluded_once(context: Context
     assert planned == [ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP, ObjectKind.CORRECTED]
 
 
-def test_a_study_of_which_nothing_can_be_analysed_still_owes_its_reports(context: Context, dicom_test_files: Path) -> None:
-    receipt = receive(context, next(dicom_test_files.rglob("*CT_small.dcm")))
+def test_a_study_of_which_no_mammogram_can_be_analysed_still_gets_its_reports(context: Context) -> None:
+    raw = full_field()
+    raw.PresentationIntentType = "FOR PROCESSING"
+    path = context.store.spool_dir / "raw.dcm"
+    raw.save_as(path, enforce_file_format=True)
+    receipt = accept(path, "TEST", ReceiveContext(context.store, context.ledger, context.settings, context.publisher.analyse))
     analyse_instance(context, receipt.sop_instance_uid)
     conclude_study(context, receipt.study_instance_uid)
     assert [delivery.kind for delivery in context.ledger.deliveries.find(study_instance_uid=receipt.study_instance_uid)] == [
         ObjectKind.CAD,
         ObjectKind.REPORT,
     ]
+
+
+FOREIGN = {
+    "a report of another product": ("1.2.840.10008.5.1.4.1.1.88.33", "SR"),
+    "a CAD report of another product": ("1.2.840.10008.5.1.4.1.1.88.50", "SR"),
+    "a key object selection": ("1.2.840.10008.5.1.4.1.1.88.59", "KO"),
+    "a presentation state": ("1.2.840.10008.5.1.4.1.1.11.1", "PR"),
+    "a PDF": ("1.2.840.10008.5.1.4.1.1.104.1", "DOC"),
+    "a dose report": ("1.2.840.10008.5.1.4.1.1.88.67", "SR"),
+    "an ultrasound image": ("1.2.840.10008.5.1.4.1.1.6.1", "US"),
+    "a CT slice": ("1.2.840.10008.5.1.4.1.1.2", "CT"),
+    "an MR slice": ("1.2.840.10008.5.1.4.1.1.4", "MR"),
+}
+"""SOP class and modality of objects that a study of the breast may hold, and that are no mammogram."""
+
+
+def receive_foreign(context: Context, name: str, study_instance_uid: str) -> Receipt:
+    foreign = full_field(study_instance_uid=study_instance_uid)
+    foreign.SOPClassUID, foreign.Modality = UID(FOREIGN[name][0]), FOREIGN[name][1]
+    foreign.file_meta.MediaStorageSOPClassUID = foreign.SOPClassUID
+    for keyword in ("PositionerType", "OrganExposed", "AnatomicRegionSequence", "BodyPartExamined", "PresentationIntentType"):
+        delattr(foreign, keyword)
+    path = context.store.spool_dir / "foreign.dcm"
+    foreign.save_as(path, enforce_file_format=True)
+    return accept(path, "TEST", ReceiveContext(context.store, context.ledger, context.settings, context.publisher.analyse))
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_study_without_a_mammogram_gets_no_results_unless_a_destination_asks(context: Context, name: str) -> None:
+    asks = PACS.model_copy(update={"name": "research", "without_mammogram": True})
+    context.settings = context.settings.model_copy(update={"destinations": (PACS, asks)})
+    receipt = receive_foreign(context, name, generate_uid())
+    analyse_instance(context, receipt.sop_instance_uid)
+    conclude_study(context, receipt.study_instance_uid)
+    study = context.ledger.studies.get(receipt.study_instance_uid)
+    assert study is not None and study.version == 1 and not study.needs_conclusion
+    planned = context.ledger.deliveries.find(study_instance_uid=receipt.study_instance_uid)
+    assert {(row.destination, row.kind) for row in planned} == {("research", ObjectKind.CAD), ("research", ObjectKind.REPORT)}
+
+
+def test_a_foreign_object_in_a_concluded_study_makes_no_new_version(context: Context, film: Receipt) -> None:
+    analyse_instance(context, film.sop_instance_uid)
+    conclude_study(context, film.study_instance_uid)
+    before = [row.object_uid for row in context.ledger.deliveries.find(study_instance_uid=film.study_instance_uid)]
+    assert before
+    for name in FOREIGN:
+        receipt = receive_foreign(context, name, film.study_instance_uid)
+        analyse_instance(context, receipt.sop_instance_uid)
+        conclude_study(context, film.study_instance_uid)
+        study = context.ledger.studies.get(film.study_instance_uid)
+        assert study is not None and (study.version, study.needs_conclusion) == (1, False), name
+    assert [row.object_uid for row in context.ledger.deliveries.find(study_instance_uid=film.study_instance_uid)] == before
+
+
+def test_a_mammogram_after_foreign_objects_is_reported_alone_and_replaces_nothing(
+    context: Context, cbis_cases: dict[str, list[Path]]
+) -> None:
+    first = dcmread(cbis_cases["sfm-malign-0"][0], stop_before_pixels=True)
+    foreign = receive_foreign(context, "a PDF", str(first.StudyInstanceUID))
+    analyse_instance(context, foreign.sop_instance_uid)
+    conclude_study(context, foreign.study_instance_uid)
+    image = receive(context, cbis_cases["sfm-malign-0"][0])
+    analyse_instance(context, image.sop_instance_uid)
+    conclude_study(context, image.study_instance_uid)
+    concluded = context.ledger.conclusions.get(image.study_instance_uid, 2)
+    assert concluded is not None and [each.sop_instance_uid for each in concluded.images] == [image.sop_instance_uid]
+    for row in context.ledger.deliveries.find(study_instance_uid=image.study_instance_uid):
+        if row.kind in (ObjectKind.CAD, ObjectKind.REPORT):
+            built = build(context, row, PACS)
+            assert isinstance(built, Dataset) and "PredecessorDocumentsSequence" not in built
+            assert foreign.sop_instance_uid not in str(built)
 
 
 def test_a_destination_that_is_no_longer_configured_ends_its_deliveries(context: Context, film: Receipt) -> None:
