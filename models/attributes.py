@@ -10,6 +10,10 @@ from typing import Any
 import pydicom
 from pydicom.dataset import Dataset
 
+from models.character_sets import mend_pydicom
+
+mend_pydicom()
+
 # An odd value is no reason to reject an instance, and pydicom's warnings about values would write them into logs.
 pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
 

@@ -73,7 +73,7 @@ def accept_upload(parts: Sequence[Part], context: ReceiveContext, study_instance
                     raise InstanceTooLarge(f"larger than {context.settings.max_instance_bytes} bytes")
                 if study_instance_uid and identity.study_instance_uid not in ("", study_instance_uid):
                     raise StudyMismatch("the instance belongs to another study than the request")
-                result.receipts.append(accept(part.path, CALLING_AE, context))
+                result.receipts.append(accept(part.path, CALLING_AE, context, announced=False))
             except ServiceError as error:
                 result.refusals.append(Refusal(number, error, identity))
             except Exception as error:  # whatever one file provokes, the others are received and the client learns of it

@@ -45,7 +45,7 @@ class Receipt:
     accepted: Accepted
 
 
-def accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Priority = Priority.ROUTINE) -> Receipt:
+def accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Priority = Priority.ROUTINE, announced: bool = True) -> Receipt:
     """Accept a DICOM file of the spool. When this returns, the instance is on the disk and in the ledger.
 
     Parameters
@@ -54,6 +54,8 @@ def accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prior
         A file of `FileStore.spool_dir` with preamble and file meta. It is deleted in any case.
     calling_ae
         The sender's AE title; empty if it has none.
+    announced
+        The file meta holds what a C-STORE request announced. That of a file counts for nothing: anonymisers leave the former UID there.
 
     Raises
     ------
@@ -63,7 +65,7 @@ def accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prior
     try:
         # Some senders pad their title with NULs, which neither a file meta nor PostgreSQL accepts.
         title = "".join(character for character in calling_ae if character.isprintable()).strip()
-        return _accept(path, title, context, priority)
+        return _accept(path, title, context, priority, announced)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise DiskFull("out of disk space: try again later") from error
@@ -76,12 +78,13 @@ def accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prior
         path.unlink(missing_ok=True)
 
 
-def _accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Priority) -> Receipt:
+def _accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Priority, announced: bool) -> Receipt:
     # 1. Check free disk space and the size of the file.
     _check_size(path, context)
     # 2. Read the header; the pixels stay on the disk.
     part10 = read_part10(path, context.settings.max_instance_bytes)
-    _check_announced(part10)
+    if announced:
+        _check_announced(part10)
     part10.dataset.file_meta = part10.meta
     header = read_header(part10.dataset)
     # 3. An object of our own is no new instance: a worker asked an archive for it, or an archive routed it back.
@@ -130,7 +133,7 @@ def _store(path: Path, part10: Part10, sop_instance_uid: str, calling_ae: str, s
 
 
 def _check_announced(part10: Part10) -> None:
-    """Compare the data set with the file meta, which for a C-STORE holds what the request announced (PS3.7 9.1.1)."""
+    """Compare the data set with the file meta, which holds what the C-STORE request announced (PS3.7 9.1.1)."""
     announced_class = part10.meta.get("MediaStorageSOPClassUID")
     if announced_class and announced_class != part10.dataset.SOPClassUID:
         raise SopClassMismatch("the data set has another SOP class than the announced one")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,7 +15,7 @@ from pydicom.filewriter import write_file_meta_info
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 from pynetdicom.dsutils import split_dataset
 
-from models.foreign_parsers import translate_errors
+from models.foreign_parsers import inflates_within, translate_errors
 from service.errors import InstanceTooLarge, Unparsable
 
 LARGE_VALUE_BYTES = 1 << 16
@@ -54,8 +53,9 @@ def read_part10(path: Path, max_inflated_bytes: int) -> Part10:
         try:
             elements, offset = split_dataset(path)
             meta = FileMetaDataset(elements)
-            if meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian:
-                _check_inflated_size(path, offset, max_inflated_bytes)
+            deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+            if deflated and not inflates_within(path, offset, max_inflated_bytes):
+                raise InstanceTooLarge("the deflated data set inflates to more than is accepted")
             dataset = pydicom.dcmread(path, defer_size=LARGE_VALUE_BYTES)
         except InvalidDicomError:
             raise Unparsable("not a DICOM file: the preamble or the file meta is missing") from None
@@ -93,16 +93,3 @@ def copy_with_meta(source: Path, part10: Part10, target: IO[bytes], calling_ae: 
             digest.update(block)
             target.write(block)
     return digest.hexdigest()
-
-
-def _check_inflated_size(path: Path, offset: int, limit: int) -> None:
-    # pydicom inflates the whole data set in memory, and a megabyte can inflate to a gigabyte.
-    inflater, size = zlib.decompressobj(-zlib.MAX_WBITS), 0
-    with path.open("rb") as file:
-        file.seek(offset)
-        pending = file.read(BLOCK_BYTES)
-        while pending:
-            size += len(inflater.decompress(pending, BLOCK_BYTES))
-            if size > limit:
-                raise InstanceTooLarge(f"the data set inflates to more than {limit} bytes")
-            pending = inflater.unconsumed_tail or file.read(BLOCK_BYTES)

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO
 
+import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_partial
@@ -38,6 +39,9 @@ PIXELS = frozenset({Tag("PixelData"), Tag("FloatPixelData"), Tag("DoubleFloatPix
 UNFIT = frozenset({ImplicitVRLittleEndian, ExplicitVRBigEndian})
 """Transfer syntaxes that never travel over DICOMweb (PS3.18 section 8.7.3.5.2): written anew as Explicit VR Little Endian."""
 NATIVE = frozenset({*UNFIT, ExplicitVRLittleEndian, DeflatedExplicitVRLittleEndian})
+
+WORD_BYTES = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
+"""Bytes of a word in binary values (PS3.5 section 6.2)."""
 
 DECODING = threading.BoundedSemaphore(2)
 """Objects that are in memory as a whole at the same time."""
@@ -137,8 +141,11 @@ def as_explicit(opened: Opened, spool: Path) -> BinaryIO:
             with translate_errors(NotTranscodable, "it cannot be written as Explicit VR Little Endian"), quietly():
                 if opened.syntax not in NATIVE:
                     _decompress(dataset, opened)
+                elif opened.syntax == ExplicitVRBigEndian:
+                    _swap_bytes(dataset)
                 dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-                dataset.save_as(file, implicit_vr=False, little_endian=True, enforce_file_format=True)
+                # Not save_as(), which refuses to change the byte order.
+                pydicom.dcmwrite(file, dataset, implicit_vr=False, little_endian=True, enforce_file_format=True)
         except BaseException:
             file.close()
             raise
@@ -162,6 +169,18 @@ def _decompress(dataset: pydicom.FileDataset, opened: Opened) -> None:
     for keyword in ("ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
         if keyword in dataset:
             del dataset[keyword]
+
+
+def _swap_bytes(dataset: Dataset) -> None:
+    """Bring the words of binary values into little-endian order; pydicom does that only for values that it converts to numbers."""
+    for element in dataset:
+        if element.VR == "SQ":
+            for item in element.value:
+                _swap_bytes(item)
+        elif element.VR in WORD_BYTES and isinstance(element.value, bytes):
+            width = WORD_BYTES[element.VR]
+            whole = len(element.value) // width * width
+            element.value = np.frombuffer(element.value[:whole], f"u{width}").byteswap().tobytes() + element.value[whole:]
 
 
 def frame_bits(header: Dataset) -> int:
