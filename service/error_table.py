@@ -64,6 +64,7 @@ ERROR_TABLE: Mapping[type[MammotriageError], ErrorStatus] = {
     errors.Unparsable: ErrorStatus(CANNOT_UNDERSTAND, CANNOT_UNDERSTAND, HTTPStatus.UNPROCESSABLE_ENTITY, False),
     errors.SopClassMismatch: ErrorStatus(DATA_SET_MISMATCH, DATA_SET_MISMATCH, HTTPStatus.UNPROCESSABLE_ENTITY, False),
     errors.StudyMismatch: ErrorStatus(DATA_SET_MISMATCH, DATA_SET_MISMATCH, HTTPStatus.CONFLICT, False),
+    errors.PatientMismatch: ErrorStatus(CANNOT_UNDERSTAND, PROCESSING_FAILURE, HTTPStatus.CONFLICT, False),
     errors.InstanceTooLarge: ErrorStatus(OUT_OF_RESOURCES, OUT_OF_RESOURCES, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, False),
     errors.DiskFull: ErrorStatus(OUT_OF_RESOURCES, OUT_OF_RESOURCES, HTTPStatus.INSUFFICIENT_STORAGE, True),
     errors.StoreDown: ErrorStatus(OUT_OF_RESOURCES, PROCESSING_FAILURE, HTTPStatus.SERVICE_UNAVAILABLE, True),

@@ -11,6 +11,7 @@ ServiceError
         Unparsable
         SopClassMismatch
         StudyMismatch
+        PatientMismatch
         InstanceTooLarge
         DiskFull
         StoreDown
@@ -115,6 +116,12 @@ class StudyMismatch(NotReceived):
     """The instance belongs to another study than the one that the request stores into (PS3.18 section 10.5)."""
 
     code = "study-mismatch"
+
+
+class PatientMismatch(NotReceived):
+    """The image names another patient or examination than its study, and its source's policy is to refuse that."""
+
+    code = "patient-mismatch"
 
 
 class InstanceTooLarge(NotReceived):
@@ -284,8 +291,7 @@ class DestinationRefused(DeliveryError):
     def __init__(self, message: str, status: int | None = None, permanent: bool = True) -> None:
         super().__init__(message)
         self.status = status
-        self.permanent = permanent
-        self.transient = not permanent
+        self.permanent, self.transient = permanent, not permanent
 
 
 class NoContextAccepted(DestinationRefused):

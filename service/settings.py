@@ -8,7 +8,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from service.destinations import Destination, Rule, Webhook, find_conflicts
+from service.destinations import Destination, Rule, Source, Webhook, find_conflicts
 from service.destinations.file import TABLES, read_destinations
 from service.domain.access import Role
 
@@ -77,10 +77,13 @@ class Settings(BaseSettings):
         60.0, description="seconds without a new image after which a study without all four views is concluded"
     )
     sweep_seconds: PositiveFloat = Field(15.0, description="pause between two runs of the sweeper")
-    destinations_file: Path | None = Field(None, description="TOML file of destinations, rules and webhooks, instead of the next three")
+    destinations_file: Path | None = Field(
+        None, description="TOML file of destinations, rules, webhooks and sources, instead of the next four"
+    )
     destinations: tuple[Destination, ...] = Field((), description="peers that get results")
     rules: tuple[Rule, ...] = Field((), description="routing rules; without rules every study goes to every destination")
     webhooks: tuple[Webhook, ...] = Field((), description="HTTP receivers of events")
+    sources: tuple[Source, ...] = Field((), description="what receiving does with images of a sender that contradict its study")
     delivery_max_attempts: PositiveInt = Field(8, description="attempts before a delivery is failed")
     delivery_backoff_seconds: PositiveFloat = Field(5.0, description="pause after the first failed attempt; it doubles with each attempt")
     delivery_lease_seconds: PositiveFloat = Field(

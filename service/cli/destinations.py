@@ -48,7 +48,7 @@ def check(
     """
     from service.cli.checkup import check_destination
 
-    settings = Settings(destinations_file=file, destinations=(), rules=(), webhooks=()) if file else Settings()
+    settings = Settings(destinations_file=file, destinations=(), rules=(), webhooks=(), sources=()) if file else Settings()
     unknown = set(names or ()) - {each.name for each in settings.destinations}
     if unknown:
         raise NotFound(f"no destination is named {', '.join(sorted(unknown))}")

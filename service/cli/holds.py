@@ -43,6 +43,7 @@ def release(
 _COLUMNS: dict[str, Callable[[HoldOut], object]] = {
     "study": lambda row: row.study_instance_uid,
     "since": lambda row: f"{row.since:%Y-%m-%d %H:%M}",
+    "kind": lambda row: row.kind,
     "reason": lambda row: row.reason,
     "released by": lambda row: row.released_by,
     "release reason": lambda row: row.released_reason,

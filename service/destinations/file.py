@@ -1,4 +1,4 @@
-"""The TOML file of a site's destinations: [[destination]], [[rule]] and [[webhook]]; errors name line and key."""
+"""The TOML file of a site's destinations: [[destination]], [[rule]], [[webhook]] and [[source]]; errors name line and key."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from service.destinations.peers import SECRETS, Destination, Rule, Webhook, find_conflicts
+from service.destinations.peers import SECRETS, Destination, Rule, Source, Webhook, find_conflicts
 from service.destinations.toml_lines import Place, line_of, locate
 from service.errors import DestinationsInvalid
 
-TABLES = {"destination": "destinations", "rule": "rules", "webhook": "webhooks"}
+TABLES = {"destination": "destinations", "rule": "rules", "webhook": "webhooks", "source": "sources"}
 """Name of a table in the file > name of the setting that it fills."""
 
 _PATHS = ("ca", "cert", "key")
@@ -30,10 +30,11 @@ class DestinationsFile:
     destinations: tuple[Destination, ...]
     rules: tuple[Rule, ...]
     webhooks: tuple[Webhook, ...]
+    sources: tuple[Source, ...] = ()
 
 
 def read_destinations(path: Path) -> DestinationsFile:
-    """Read and check a file of destinations, rules and webhooks.
+    """Read and check a file of destinations, rules, webhooks and sources.
 
     Paths in the file, also those of secrets, are relative to its folder.
 
@@ -65,7 +66,10 @@ class _Reader:
         for key in self.document.keys() - TABLES.keys():
             self._report((key,), f"{key}: {_unknown(key, TABLES)}")
         content = DestinationsFile(
-            self._entries("destination", Destination), self._entries("rule", Rule), self._entries("webhook", Webhook)
+            self._entries("destination", Destination),
+            self._entries("rule", Rule),
+            self._entries("webhook", Webhook),
+            self._entries("source", Source),
         )
         if not self.faults:
             of_setting = {setting: table for table, setting in TABLES.items()}

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
 
 from service.domain.findings import ObjectKind, Priority
+from service.domain.patients.identity import MixedPatients
 from service.domain.policy import CorrectionPolicy
 
 RESULTS = (ObjectKind.CAD, ObjectKind.REPORT, ObjectKind.HEATMAP)
@@ -127,6 +128,15 @@ class Rule(_Table):
     modality: str = Field("*", description="Modality (0008,0060)")
     kind: str = Field("*", description="full-field, synthesised-2d, film, tomosynthesis or unknown")
     priority: Priority | None = Field(None, description="the study is treated as at least this urgent")
+
+
+class Source(_Table):
+    """What receiving does with images of one sender; the first table whose pattern matches the sender decides."""
+
+    calling_ae: str = Field("*", description="AE title of the sender, a shell pattern, case ignored; empty for HTTP")
+    mixed_patients: MixedPatients = Field(
+        MixedPatients.HOLD, description="an image names another patient or examination than its study: hold, refuse or accept"
+    )
 
 
 class Webhook(_Table):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-from service.destinations.peers import Destination, Rule
+from service.destinations.peers import Destination, Rule, Source
 from service.domain.findings import InstanceHeader, Priority
 
 _URGENCY = (Priority.URGENT, Priority.ROUTINE, Priority.BACKGROUND)
@@ -41,6 +41,12 @@ def prioritise(rules: Sequence[Rule], headers: Sequence[InstanceHeader], calling
     """The more urgent of the study's own priority and that of the matching rule."""
     rule = _find(rules, headers, calling_ae)
     return min(priority, rule.priority or priority, key=_URGENCY.index) if rule is not None else priority
+
+
+def source_of(sources: Sequence[Source], calling_ae: str) -> Source:
+    """The table of a sender: the first that matches; the defaults where none does."""
+    title = calling_ae.strip().casefold()
+    return next((each for each in sources if fnmatchcase(title, each.calling_ae.strip().casefold())), Source())
 
 
 def _find(rules: Sequence[Rule], headers: Sequence[InstanceHeader], calling_ae: str) -> Rule | None:

@@ -15,9 +15,9 @@ class EventKind(StrEnum):
     STUDY_CONCLUDED = "study.concluded"
     """The study has a new version of its conclusion."""
     STUDY_HELD = "study.held"
-    """The sides of the study are swapped: its corrections wait for a person."""
+    """The study waits for a person: its sides are swapped, its images are of different patients, or one of them came twice."""
     STUDY_RELEASED = "study.released"
-    """A person released the corrections of a held study."""
+    """A person released a held study."""
     LABEL_DISAGREEMENT = "label.disagreement"
     """The pixels contradict declared labels."""
 

@@ -28,7 +28,7 @@ def conclude_study(context: Context, study_instance_uid: str) -> None:
     or one whose deliveries the sweeper finds.
     """
     rows = context.ledger.instances.of_study(study_instance_uid)
-    if not rows or any(row.finding is None for row in rows):
+    if not rows or any(row.finding is None for row in rows) or context.ledger.holds.withholds_results(study_instance_uid):
         return
     destinations = context.route(rows)
     study = [StudyImage(row.header, row.finding) for row in rows]

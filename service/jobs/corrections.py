@@ -44,10 +44,22 @@ def undo_correction(context: Context, correction_id: int, actor: str, reason: st
 
 
 def release_study(context: Context, study_instance_uid: str, actor: str, reason: str) -> HoldRow:
-    """Release a held study, so that workers deliver its approved corrections."""
+    """Release a held study: its corrections, and where its patients differed its conclusion and all that follows."""
     hold = context.ledger.decisions.release(study_instance_uid, *_check_author(actor, reason), _planner(context))
+    queue_conclusion(context, study_instance_uid)
     queue_deliveries(context, study_instance_uid)
     return hold
+
+
+def queue_conclusion(context: Context, study_instance_uid: str) -> None:
+    """Queue a study that waits for a conclusion and whose images have all ended; the sweeper would do it later."""
+    study = context.ledger.studies.get(study_instance_uid)
+    if study is None or not study.needs_conclusion or study.instance_count != study.finished_count:
+        return
+    try:
+        context.publisher.conclude(study_instance_uid, study.priority)
+    except BrokerDown:
+        log.warning("conclusion not queued: the sweeper will queue it", extra={"study_instance_uid": study_instance_uid})
 
 
 def retry_delivery(context: Context, delivery_id: int, actor: str) -> DeliveryRow:

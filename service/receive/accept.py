@@ -12,11 +12,11 @@ from tempfile import NamedTemporaryFile
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.deliver.retrieve_inbox import RetrieveInbox
-from service.destinations.routing import prioritise
+from service.destinations.routing import prioritise, source_of
 from service.domain.findings import Priority
 from service.domain.header import read_header
 from service.domain.patient import read_patient
-from service.errors import DiskFull, InstanceTooLarge, SopClassMismatch, StoreDown
+from service.errors import DiskFull, InstanceTooLarge, PatientMismatch, SopClassMismatch, StoreDown
 from service.receive.part10 import Part10, copy_with_meta, read_part10
 from service.settings import Settings
 from service.store.files import FileStore
@@ -94,7 +94,14 @@ def _accept(path: Path, calling_ae: str, context: ReceiveContext, priority: Prio
     sha256, size, stored = _store(path, part10, header.sop_instance_uid, calling_ae, context.store)
     # 5. Enter the instance in the ledger.
     priority = prioritise(context.settings.rules, [header], calling_ae, priority)
-    accepted = context.ledger.instances.add(header, sha256, stored, size, calling_ae, priority, read_patient(part10.dataset))
+    source = source_of(context.settings.sources, calling_ae)
+    try:
+        accepted = context.ledger.instances.add(
+            header, sha256, stored, size, calling_ae, priority, read_patient(part10.dataset), source.mixed_patients
+        )
+    except PatientMismatch:
+        context.store.path(stored).unlink(missing_ok=True)
+        raise
     # 6. Queue it for the workers.
     if accepted is Accepted.NEW:
         _publish(context, header.sop_instance_uid, priority)

@@ -37,12 +37,8 @@ class Conclusions:
 
     def get(self, study_instance_uid: str, version: int) -> Conclusion | None:
         """Look one version of a study's conclusion up."""
-        wanted = select(conclusions.c.conclusion).where(
-            conclusions.c.study_instance_uid == study_instance_uid, conclusions.c.version == version
-        )
         with self._database.read() as tx:
-            text = tx.execute(wanted).scalar()
-        return Conclusion.model_validate_json(text) if text else None
+            return get_conclusion(tx, study_instance_uid, version)
 
     def versions(self, study_instance_uid: str) -> list[int]:
         """The numbers of all versions, first to current."""
@@ -64,6 +60,15 @@ def covers_results(tx: Transaction, study_instance_uid: str, images: Sequence[In
         instances.c.study_instance_uid == study_instance_uid, instances.c.state != InstanceState.RECEIVED
     )
     return all((row.sop_instance_uid, row.finished_at) in known for row in tx.execute(ended))
+
+
+def get_conclusion(tx: Transaction, study_instance_uid: str, version: int) -> Conclusion | None:
+    """One version of a study's conclusion."""
+    wanted = select(conclusions.c.conclusion).where(
+        conclusions.c.study_instance_uid == study_instance_uid, conclusions.c.version == version
+    )
+    text = tx.execute(wanted).scalar()
+    return Conclusion.model_validate_json(text) if text else None
 
 
 def fingerprint_of(tx: Transaction, study_instance_uid: str, version: int) -> str | None:

@@ -14,6 +14,7 @@ from service.domain.findings import (
     DeliveryState,
     ObjectKind,
 )
+from service.domain.patients.identity import WITHHOLDING
 from service.store.corrections import CorrectionRow, follow_deliveries, lock_correction
 from service.store.database import Database, Transaction
 from service.store.destinations import lock_destination
@@ -21,7 +22,7 @@ from service.store.events import append_event
 from service.store.tables import deliveries, destination_health, study_holds
 
 HELD_BACK = (ObjectKind.CORRECTED, ObjectKind.REJECTION)
-"""The kinds of objects of a held study that wait for a person."""
+"""The kinds of objects that wait for a person where the sides of a study are swapped; other holds let nothing leave."""
 
 
 @dataclass(frozen=True)
@@ -301,8 +302,10 @@ def _plain(error: str | None) -> str | None:
 def _claimable(at: datetime) -> ColumnElement[bool]:
     free = or_(deliveries.c.leased_until.is_(None), deliveries.c.leased_until <= at)
     circuit_open = exists().where(destination_health.c.name == deliveries.c.destination, destination_health.c.open_until > at)
-    held = deliveries.c.kind.in_(HELD_BACK) & exists().where(
-        study_holds.c.study_instance_uid == deliveries.c.study_instance_uid, study_holds.c.released_at.is_(None)
+    held = exists().where(
+        study_holds.c.study_instance_uid == deliveries.c.study_instance_uid,
+        study_holds.c.released_at.is_(None),
+        or_(deliveries.c.kind.in_(HELD_BACK), study_holds.c.kind.in_(WITHHOLDING)),
     )
     return deliveries.c.state.in_(OPEN) & (deliveries.c.next_try_at <= at) & free & ~circuit_open & ~held
 

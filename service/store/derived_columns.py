@@ -5,17 +5,31 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from models.attributes import normalise_moment
 from models.vocabulary import Density, Laterality
 from service.domain.agreement import summarise_study
 from service.domain.findings import Conclusion, ImageFinding, InstanceHeader
 from service.domain.patient import Patient
+from service.domain.patients.identity import PatientIdentity
 
 LONGEST_WORD = 64
 
 
 def study_columns(header: InstanceHeader, patient: Patient) -> dict[str, Any]:
     """Columns of a study, from the header of its first image."""
-    searched = (patient.patient_id, patient.name.replace("^", " "), header.accession_number, header.study_instance_uid)
+    identity = PatientIdentity(patient=patient, accession_number=header.accession_number, study_date=header.study_date)
+    return {
+        **patient_columns(identity),
+        "institution": word(header.institution),
+        "station_name": word(header.station_name),
+        "manufacturer": word(header.manufacturer),
+        "search": search_text(patient, header.accession_number, header.study_instance_uid),
+    }
+
+
+def patient_columns(identity: PatientIdentity) -> dict[str, Any]:
+    """Columns of a study that identify patient and examination."""
+    patient = identity.patient
     return {
         "patient_key": patient.key,
         "patient_id": patient.patient_id,
@@ -23,13 +37,15 @@ def study_columns(header: InstanceHeader, patient: Patient) -> dict[str, Any]:
         "birth_date": patient.birth_date,
         "sex": patient.sex,
         "age_years": patient.age_years,
-        "study_date": word(header.study_date),
-        "accession_number": word(header.accession_number),
-        "institution": word(header.institution),
-        "station_name": word(header.station_name),
-        "manufacturer": word(header.manufacturer),
-        "search": word("\n".join(" ".join(each.split()) for each in searched), longest=500).lower(),
+        "study_date": word(normalise_moment(identity.study_date, "DA")),
+        "accession_number": word(identity.accession_number),
     }
+
+
+def search_text(patient: Patient, accession_number: str, study_instance_uid: str) -> str:
+    """The text that a search of the worklist looks through."""
+    searched = (patient.patient_id, patient.name.replace("^", " "), accession_number, study_instance_uid)
+    return word("\n".join(" ".join(each.split()) for each in searched), longest=500).lower()
 
 
 def instance_columns(header: InstanceHeader) -> dict[str, Any]:

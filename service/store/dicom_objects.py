@@ -9,7 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, literal, null, or_, select, union, union_all
 
 from service.domain.findings import ObjectKind
+from service.domain.patients.identity import WITHHOLDING
 from service.store.database import Database, Transaction
+from service.store.patients.tables import study_patients
+from service.store.studies import held_studies
 from service.store.tables import derived_instances, instances, studies
 
 
@@ -152,6 +155,9 @@ def _rules(wanted: ObjectFilter, table: Table, tx: Transaction) -> list[ColumnEl
     rules = list(_object_rules(wanted, table))
     if wanted.study_instance_uids:
         rules.append(table.c.study_instance_uid.in_(wanted.study_instance_uids))
+    if table is derived_instances:
+        # Nothing leaves a study that is held for its patients, by retrieval neither.
+        rules.append(table.c.study_instance_uid.not_in(held_studies(*WITHHOLDING)))
     if of_study := list(_study_rules(wanted, tx)):
         rules.append(table.c.study_instance_uid.in_(select(studies.c.study_instance_uid).where(*of_study)))
     return rules
@@ -179,16 +185,24 @@ def _study_rules(wanted: ObjectFilter, tx: Transaction) -> Iterator[ColumnElemen
             for table in (instances, derived_instances)
         ]
         yield or_(*holders)
+    if rules := list(_patient_rules(wanted, studies, tx)):
+        # A study whose images are of two patients is found by either; all keys must match the same one.
+        of_others = select(study_patients.c.study_instance_uid).where(*_patient_rules(wanted, study_patients, tx))
+        yield or_(and_(*rules), studies.c.study_instance_uid.in_(of_others))
+
+
+def _patient_rules(wanted: ObjectFilter, table: Table, tx: Transaction) -> Iterator[ColumnElement[bool]]:
+    """What identifies patient and examination, in `studies` or in `study_patients`."""
     for texts, column in (
-        (wanted.patient_ids, studies.c.patient_id),
-        (wanted.sexes, studies.c.sex),
-        (wanted.accession_numbers, studies.c.accession_number),
+        (wanted.patient_ids, table.c.patient_id),
+        (wanted.sexes, table.c.sex),
+        (wanted.accession_numbers, table.c.accession_number),
     ):
         if texts:
             yield or_(*(_like(column, text, tx) if _WILD & set(text) else column == text for text in texts))
     if wanted.patient_names:
-        yield or_(*(rule for text in wanted.patient_names for rule in _name_rules(text)))
-    for ranges, column in ((wanted.birth_dates, studies.c.birth_date), (wanted.study_dates, studies.c.study_date)):
+        yield or_(*(rule for text in wanted.patient_names for rule in _name_rules(text, table.c.patient_name)))
+    for ranges, column in ((wanted.birth_dates, table.c.birth_date), (wanted.study_dates, table.c.study_date)):
         if ranges:
             yield or_(*(_date_rule(column, first, last) for first, last in ranges))
 
@@ -207,15 +221,15 @@ def _like(column: ColumnElement[str], text: str, tx: Transaction) -> ColumnEleme
     return column.like(_pattern(text), escape="\\")
 
 
-def _name_rules(text: str) -> Iterator[ColumnElement[bool]]:
+def _name_rules(text: str, column: ColumnElement[str]) -> Iterator[ColumnElement[bool]]:
     """A name as a whole, or one of its alphabetic, ideographic and phonetic groups (PS3.5 6.2.1), without regard to case.
 
     SQLite ignores the case of ASCII letters only. An empty text finds studies without a name.
     """
     if not text:
-        yield studies.c.patient_name == ""
+        yield column == ""
         return
-    name, pattern = func.lower(studies.c.patient_name), _pattern(text)
+    name, pattern = func.lower(column), _pattern(text)
     for each in (pattern, f"{pattern}=%", f"%={pattern}", f"%={pattern}=%"):
         yield name.like(func.lower(each), escape="\\")
 

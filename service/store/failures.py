@@ -129,7 +129,7 @@ class Failures:
 
     def conflicts(self, before_id: int = 0, limit: int = 50) -> list[KeptConflict]:
         """Other bytes that were received under known UIDs."""
-        wanted = select(conflicts, instances.c.study_instance_uid).join(
+        wanted = select(conflicts, instances.c.study_instance_uid.label("known_study_instance_uid")).join(
             instances, instances.c.sop_instance_uid == conflicts.c.sop_instance_uid
         )
         if before_id:
@@ -137,7 +137,8 @@ class Failures:
         with self._database.read() as tx:
             rows = tx.execute(wanted.order_by(conflicts.c.id.desc()).limit(limit)).all()
         return [
-            KeptConflict(row.id, row.sop_instance_uid, row.study_instance_uid, row.calling_ae, row.size, row.received_at) for row in rows
+            KeptConflict(row.id, row.sop_instance_uid, row.known_study_instance_uid, row.calling_ae, row.size, row.received_at)
+            for row in rows
         ]
 
 

@@ -17,8 +17,10 @@ from service.domain.findings import (
     Priority,
 )
 from service.domain.patient import Patient
+from service.domain.patients.identity import MixedPatients
 from service.store.database import Database, Transaction
 from service.store.derived_columns import finding_columns, instance_columns
+from service.store.patients.identities import identity_of, join_patient
 from service.store.studies import URGENCY, count_received, open_study, touch_study
 from service.store.tables import conflicts, instances, studies
 
@@ -84,6 +86,7 @@ class Instances:
         calling_ae: str,
         priority: Priority = Priority.ROUTINE,
         patient: Patient = _UNKNOWN_PATIENT,
+        mixed_patients: MixedPatients = MixedPatients.HOLD,
     ) -> Accepted:
         """Enter a stored instance; durable when this returns.
 
@@ -98,17 +101,25 @@ class Instances:
         patient
             As the header describes the patient. The study keeps the patient, and what the worklist shows of the header, of its first
             image that has a patient ID.
+        mixed_patients
+            What to do where the study has another patient.
 
         Returns
         -------
         NEW, DUPLICATE (nothing was entered), or CONFLICT (entered beside the first one, which stays in use).
+
+        Raises
+        ------
+        PatientMismatch
+            The study has another patient, and the policy is to refuse; nothing was entered.
         """
         uid = header.sop_instance_uid
         known_sha256 = select(instances.c.sha256).where(instances.c.sop_instance_uid == uid)
         with self._database.write() as tx:
             known = tx.execute(known_sha256).scalar()
             if known is None:
-                open_study(tx, header, patient, priority)
+                if not open_study(tx, header, patient, priority):
+                    join_patient(tx, header, patient, mixed_patients)
                 inserted = tx.insert_once(
                     instances,
                     sop_instance_uid=uid,
@@ -123,6 +134,7 @@ class Instances:
                     tries=0,
                     received_at=tx.now,
                     last_attempt_at=tx.now,
+                    patient=identity_of(header, patient).model_dump_json(),
                     **instance_columns(header),
                 )
                 if inserted:

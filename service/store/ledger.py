@@ -11,7 +11,7 @@ from service.store.accounts.api_keys import ApiKeys
 from service.store.accounts.audit_log import AuditLog
 from service.store.accounts.sessions import Sessions
 from service.store.accounts.users import Users
-from service.store.conclusions import Conclusions, Plan, covers_results, fingerprint_of, insert_conclusion
+from service.store.conclusions import Conclusions, Plan, covers_results, fingerprint_of, get_conclusion, insert_conclusion
 from service.store.corrections import (
     CorrectionRow,
     Corrections,
@@ -29,8 +29,9 @@ from service.store.dicom_objects import DicomObjects
 from service.store.events import Events, append_event
 from service.store.failures import Failures
 from service.store.feedback import Feedback
-from service.store.holds import Holds, hold_study
+from service.store.holds import Holds, hold_kind, hold_study
 from service.store.instances import InstanceRow, Instances
+from service.store.patients.identities import StudyPatients
 from service.store.quality import Quality
 from service.store.samples import Samples
 from service.store.studies import Studies, lock_study, mark_concluded, set_conclusion
@@ -64,6 +65,7 @@ class Ledger:
         self.corrections = Corrections(database)
         self.decisions = Decisions(database)
         self.holds = Holds(database)
+        self.study_patients = StudyPatients(database)
         self.deliveries = Deliveries(database)
         self.destinations = Destinations(database)
         self.dicom_objects = DicomObjects(database)
@@ -109,8 +111,8 @@ class Ledger:
 
         Returns
         -------
-        The conclusion with its number; None where nothing changed: the current version has the same fingerprint, or an instance ended
-        since `images` were read (the conclusion would already be outdated: conclude again).
+        The conclusion with its number; None where nothing changed: the current version has the same fingerprint, an instance ended
+        since `images` were read (the conclusion would already be outdated: conclude again), or the study is held for its patients.
 
         Raises
         ------
@@ -120,10 +122,14 @@ class Ledger:
         uid = conclusion.study_instance_uid
         with self.database.write() as tx:
             current = lock_study(tx, uid)
-            if not covers_results(tx, uid, images):
+            kind = hold_kind(tx, uid)
+            if (kind and kind.withholds_results) or not covers_results(tx, uid, images):
                 return None
             if fingerprint_of(tx, uid, current) == conclusion.fingerprint:
                 mark_concluded(tx, uid)
+                if kept := get_conclusion(tx, uid, current):
+                    # A hold that was released had taken the results off the worklist.
+                    set_conclusion(tx, kept)
                 return None
             lock_corrections(tx, uid)
             numbered = conclusion.model_copy(update={"version": current + 1})

@@ -13,9 +13,11 @@ from service.domain.delivery_lifecycle import OPEN, UNPROVEN
 from service.domain.events import EventKind
 from service.domain.findings import Agreement, Conclusion, DeliveryState, InstanceHeader, ObjectKind, Priority, TriageFlag
 from service.domain.patient import Patient
+from service.domain.patients.identity import WITHHOLDING, HoldKind
 from service.store.database import Database, Transaction
 from service.store.derived_columns import conclusion_columns, study_columns
 from service.store.events import append_event
+from service.store.patients.tables import study_patients
 from service.store.study_order import ORDERS, RANKS, triage_columns
 from service.store.study_rows import StudyDelivery, StudyFilter, StudyRow, StudyState
 from service.store.tables import conclusions, deliveries, studies, study_holds
@@ -97,12 +99,14 @@ class Studies:
                 studies.c.needs_conclusion,
                 studies.c.updated_at <= tx.now - timedelta(seconds=study_idle_seconds),
                 studies.c.finished_count == studies.c.instance_count,
+                studies.c.instance_count > 0,
+                studies.c.study_instance_uid.not_in(held_studies(*WITHHOLDING)),
             )
             return [study for study, _ in _studies(tx, waiting.order_by(studies.c.updated_at).limit(limit))]
 
 
-def open_study(tx: Transaction, header: InstanceHeader, patient: Patient, priority: Priority) -> None:
-    """Enter the study of an instance where it is new, and its patient where no earlier image had a patient ID."""
+def open_study(tx: Transaction, header: InstanceHeader, patient: Patient, priority: Priority) -> bool:
+    """Enter the study of an instance; False where it is known already."""
     opened = tx.insert_once(
         studies,
         study_instance_uid=header.study_instance_uid,
@@ -122,9 +126,7 @@ def open_study(tx: Transaction, header: InstanceHeader, patient: Patient, priori
     )
     if opened:
         append_event(tx, EventKind.STUDY_RECEIVED, header.study_instance_uid)
-    elif patient.key:
-        nameless = update(studies).where(studies.c.study_instance_uid == header.study_instance_uid, studies.c.patient_key == "")
-        tx.execute(nameless.values(**study_columns(header, patient)))
+    return opened
 
 
 def count_received(tx: Transaction, study_instance_uid: str, priority: Priority) -> None:
@@ -152,6 +154,23 @@ def lock_study(tx: Transaction, study_instance_uid: str) -> int:
     if version is None:
         raise LookupError("no such study in the ledger")
     return version
+
+
+def withdraw_results(tx: Transaction, study_instance_uid: str) -> None:
+    """Take score, flag and density of a study off the worklist, until its next conclusion."""
+    touch_study(
+        tx,
+        study_instance_uid,
+        flag=TriageFlag.NOT_SCORED,
+        score=None,
+        density=Density.UNKNOWN,
+        **triage_columns(TriageFlag.NOT_SCORED, None),
+        agreement=None,
+        score_right=None,
+        score_left=None,
+        density_right=Density.UNKNOWN,
+        density_left=Density.UNKNOWN,
+    )
 
 
 def mark_concluded(tx: Transaction, study_instance_uid: str, **values: Any) -> None:
@@ -198,7 +217,7 @@ def _conditions(wanted: StudyFilter, dialect: str) -> Iterator[ColumnElement[boo
     if wanted.study_instance_uids:
         yield studies.c.study_instance_uid.in_(wanted.study_instance_uids)
     if wanted.held is not None:
-        is_held = studies.c.study_instance_uid.in_(select(study_holds.c.study_instance_uid).where(study_holds.c.released_at.is_(None)))
+        is_held = studies.c.study_instance_uid.in_(held_studies(*HoldKind))
         yield is_held if wanted.held else ~is_held
     if wanted.since is not None:
         yield studies.c.first_received_at >= wanted.since
@@ -206,7 +225,10 @@ def _conditions(wanted: StudyFilter, dialect: str) -> Iterator[ColumnElement[boo
         yield studies.c.first_received_at < wanted.until
     if text := " ".join(wanted.text.replace("^", " ").lower().split()):
         # A search for a plain substring: LIKE takes several times as long.
-        yield (func.strpos if dialect == "postgresql" else func.instr)(studies.c.search, text) > 0
+        position = func.strpos if dialect == "postgresql" else func.instr
+        # The further patients of a study too: one of them must not be found only under the name of the other.
+        others = select(study_patients.c.study_instance_uid).where(position(study_patients.c.search, text) > 0)
+        yield or_(position(studies.c.search, text) > 0, studies.c.study_instance_uid.in_(others))
 
 
 def _studies(tx: Transaction, wanted: Select[Any]) -> list[tuple[StudyRow, Row[Any]]]:
@@ -224,9 +246,16 @@ def _studies(tx: Transaction, wanted: Select[Any]) -> list[tuple[StudyRow, Row[A
     )
     for uid, state in tx.execute(owed):
         states.setdefault(uid, []).append(DeliveryState(state))
-    held = select(study_holds.c.study_instance_uid).where(study_holds.c.study_instance_uid.in_(uids), study_holds.c.released_at.is_(None))
-    held_uids = set(tx.execute(held).scalars())
-    return [(_study(row, states.get(row.study_instance_uid, []), row.study_instance_uid in held_uids), row) for row in rows]
+    held = select(study_holds.c.study_instance_uid, study_holds.c.kind, study_holds.c.reason).where(
+        study_holds.c.study_instance_uid.in_(uids), study_holds.c.released_at.is_(None)
+    )
+    holds = {row.study_instance_uid: (HoldKind(row.kind), row.reason) for row in tx.execute(held)}
+    return [(_study(row, states.get(row.study_instance_uid, []), holds.get(row.study_instance_uid)), row) for row in rows]
+
+
+def held_studies(*kinds: HoldKind) -> Select[tuple[str]]:
+    """Studies with a hold of one of these kinds."""
+    return select(study_holds.c.study_instance_uid).where(study_holds.c.released_at.is_(None), study_holds.c.kind.in_(kinds))
 
 
 def _together(states: Sequence[DeliveryState]) -> StudyDelivery | None:
@@ -240,7 +269,21 @@ def _together(states: Sequence[DeliveryState]) -> StudyDelivery | None:
     return StudyDelivery.VERIFIED if owed else None
 
 
-def _study(row: Row[Any], delivery_states: Sequence[DeliveryState], held: bool) -> StudyRow:
+def patient_of(row: Row[Any]) -> Patient:
+    """The patient of a row of `studies`."""
+    return Patient(
+        patient_id=row.patient_id,
+        issuer=row.patient_key.removesuffix(f"|{row.patient_id}"),
+        name=row.patient_name,
+        birth_date=row.birth_date,
+        sex=row.sex,
+        age_years=row.age_years,
+    )
+
+
+def _study(row: Row[Any], delivery_states: Sequence[DeliveryState], hold: tuple[HoldKind, str] | None) -> StudyRow:
+    text = getattr(row, "conclusion", None)
+    withheld = hold is not None and hold[0].withholds_results
     return StudyRow(
         study_instance_uid=row.study_instance_uid,
         state=StudyState(row.state),
@@ -255,14 +298,7 @@ def _study(row: Row[Any], delivery_states: Sequence[DeliveryState], held: bool) 
         density=row.density,
         updated_at=row.updated_at,
         needs_conclusion=row.needs_conclusion,
-        patient=Patient(
-            patient_id=row.patient_id,
-            issuer=row.patient_key.removesuffix(f"|{row.patient_id}"),
-            name=row.patient_name,
-            birth_date=row.birth_date,
-            sex=row.sex,
-            age_years=row.age_years,
-        ),
+        patient=patient_of(row),
         study_date=row.study_date,
         accession_number=row.accession_number,
         institution=row.institution,
@@ -272,7 +308,10 @@ def _study(row: Row[Any], delivery_states: Sequence[DeliveryState], held: bool) 
         scores={"R": row.score_right, "L": row.score_left},
         densities={"R": row.density_right, "L": row.density_left},
         concluded_at=row.concluded_at,
-        conclusion=Conclusion.model_validate_json(text) if (text := getattr(row, "conclusion", None)) else None,
+        # A score of two patients' images, or of one of them under the other's name, is not shown.
+        conclusion=Conclusion.model_validate_json(text) if text and not withheld else None,
         delivery_state=_together(delivery_states),
-        held=held,
+        held=hold is not None,
+        hold_kind=hold[0] if hold else None,
+        hold_reason=hold[1] if hold else "",
     )

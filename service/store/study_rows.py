@@ -13,6 +13,7 @@ from service.domain.findings import (
     TriageFlag,
 )
 from service.domain.patient import Patient
+from service.domain.patients.identity import HoldKind
 
 
 class StudyState(StrEnum):
@@ -71,7 +72,9 @@ class StudyRow:
     delivery_state: StudyDelivery | None
     """Of the deliveries of the current conclusion; None where there are none."""
     held: bool
-    """The sides are swapped: no correction is sent before a named person releases the study."""
+    """The study waits for a named person: `hold_kind` says why, and what waits."""
+    hold_kind: HoldKind | None = None
+    hold_reason: str = ""
 
 
 @dataclass(frozen=True)

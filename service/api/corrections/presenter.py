@@ -59,6 +59,7 @@ def show_hold(row: HoldRow) -> HoldOut:
     """A hold, released or not."""
     return HoldOut(
         study_instance_uid=row.study_instance_uid,
+        kind=row.kind,
         reason=row.reason,
         since=row.since,
         released_at=row.released_at,

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from service.api.deliveries.schemas import DeliveryOut
 from service.api.http.params import SIGNED, SOP_INSTANCE_UID, STUDY_INSTANCE_UID, Name, Why, example
 from service.domain.findings import CorrectionKind, CorrectionState, Evidence
+from service.domain.patients.identity import HoldKind
 
 _CORRECTION = {
     "id": 17,
@@ -35,6 +36,7 @@ _CORRECTION = {
 _STEP = {"at": "2026-11-02T08:14:12Z", "state": "proposed", "actor": "policy", "reason": "header and pixels contradict each other"}
 _HOLD = {
     "study_instance_uid": STUDY_INSTANCE_UID,
+    "kind": "sides-swapped",
     "reason": "both sides are swapped",
     "since": "2026-11-02T08:14:12Z",
     "released_at": None,
@@ -136,11 +138,12 @@ class ExportedCorrection(CorrectionOut):
 
 
 class HoldOut(BaseModel):
-    """A study that nothing corrected may leave."""
+    """A study that waits for a person."""
 
     model_config = example(_HOLD)
 
     study_instance_uid: str
+    kind: HoldKind = Field(description="sides-swapped: only corrections wait; any other: nothing leaves, and no score is shown")
     reason: str
     since: datetime
     released_at: datetime | None

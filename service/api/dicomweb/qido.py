@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request, Response
 from pydicom.dataset import Dataset
+from pydicom.tag import Tag
 
 from service.api.auth import require_scope
 from service.api.dicomweb.files import locate, open_file
@@ -137,7 +138,7 @@ class _Search:
                 held[each.study_instance_uid].append(each)
             return list(held.items())
 
-        page, more = self._page(query, find, lambda found: _speaks_for(found[1]))
+        page, more = self._page(query, find, lambda found: self._speaker(found[0], found[1], query))
         return [describe_study(uid, held, header, query, urls) for (uid, held), header in page], more
 
     def series(self, query: Query, urls: Urls, with_study: bool = False) -> tuple[list[Json], bool]:
@@ -184,6 +185,18 @@ class _Search:
                 raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "search-too-wide", detail)
         page = matched[query.offset : query.offset + query.limit]
         return page, len(matched) > query.offset + query.limit
+
+    def _speaker(self, study_instance_uid: str, held: Sequence[StoredInstance], query: Query) -> StoredInstance:
+        """The object whose header describes a study: one of the patient that was searched for, where the study has several."""
+        keys = {"PatientID": query.wanted.patient_ids, "PatientName": query.wanted.patient_names}
+        asked = {keyword: values for keyword, values in keys.items() if any(values)}
+        if not asked or not self._ledger.study_patients.others([study_instance_uid]):
+            return _speaks_for(held)
+        for each in held:
+            header = self._header(each)
+            if all(any(matches(header, (Tag(keyword),), value) for value in values) for keyword, values in asked.items()):
+                return each
+        return _speaks_for(held)
 
     def _header(self, stored: StoredInstance) -> Dataset:
         """What the file says; the UIDs alone where it cannot be read."""

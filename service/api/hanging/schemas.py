@@ -93,7 +93,7 @@ class HangingOut(BaseModel):
     )
     version: int = Field(description="of the current conclusion; 0 before the first")
     complete: bool = Field(description="the four slots are filled")
-    held: bool = Field(description="the sides of the whole study seem swapped: a person must look before anything is corrected")
+    held: bool = Field(description="the sides of the whole study seem swapped, or its images are of different patients: a person must look")
     slots: dict[str, HungOut | None] = Field(description="R-CC, L-CC, R-MLO, L-MLO")
     missing: list[str] = Field(description="slots that no image fills")
     repeated: dict[str, list[HungOut]] = Field(description="further images for a filled slot, best first")

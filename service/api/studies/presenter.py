@@ -59,6 +59,8 @@ def summarise(row: StudyRow) -> StudySummary:
         version=row.version,
         delivery=row.delivery_state,
         held=row.held,
+        hold_kind=row.hold_kind,
+        hold_reason=row.hold_reason,
         first_received_at=row.first_received_at,
         last_received_at=row.last_received_at,
         links=StudyLinks(self=here, hanging=f"{here}/hanging"),
@@ -82,6 +84,10 @@ def detail(row: StudyRow, ledger: Ledger, store: FileStore) -> StudyDetail:
         reasoning=conclusion.reasoning if conclusion else None,
         corrections=[show_correction(each) for each in corrections],
         deliveries=[show_delivery(each) for each in ledger.deliveries.find(study_instance_uid=row.study_instance_uid)],
+        other_patients=[
+            PatientOut.model_validate(each.patient.model_dump())
+            for each in ledger.study_patients.others([row.study_instance_uid]).get(row.study_instance_uid, [])
+        ],
         versions=ledger.conclusions.versions(row.study_instance_uid),
     )
 

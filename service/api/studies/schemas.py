@@ -23,6 +23,7 @@ from service.domain.findings import (
     Reasoning,
     TriageFlag,
 )
+from service.domain.patients.identity import HoldKind
 from service.store.instances import Accepted
 from service.store.study_rows import StudyDelivery, StudyState
 
@@ -80,6 +81,8 @@ _SUMMARY = {
     "version": 1,
     "delivery": "verified",
     "held": False,
+    "hold_kind": None,
+    "hold_reason": "",
     "first_received_at": "2026-11-02T08:14:03Z",
     "last_received_at": "2026-11-02T08:14:09Z",
     "links": {"self": f"/api/v1/studies/{STUDY_INSTANCE_UID}", "hanging": f"/api/v1/studies/{STUDY_INSTANCE_UID}/hanging"},
@@ -95,6 +98,7 @@ _DETAIL = {
     "reasoning": {"verdict": "one-wrong-label", "text": "one image is declared CC, and its pixels show MLO"},
     "corrections": [],
     "deliveries": [],
+    "other_patients": [],
     "versions": [1],
 }
 
@@ -214,7 +218,11 @@ class StudySummary(BaseModel):
     finished_images: int
     version: int = Field(description="of the current conclusion; 0 before the first")
     delivery: StudyDelivery | None = Field(description="how far what the current conclusion owes has come")
-    held: bool = Field(description="both sides are swapped: nothing corrected leaves before a named person releases the study")
+    held: bool = Field(description="the study waits for a named person")
+    hold_kind: HoldKind | None = Field(
+        description="sides-swapped: corrections wait; any other: nothing leaves, and no score is shown; null where it is not held"
+    )
+    hold_reason: str = Field(description="why it is held; names attributes, never values; empty where it is not held")
     first_received_at: datetime
     last_received_at: datetime
     links: StudyLinks
@@ -247,6 +255,7 @@ class StudyDetail(StudySummary):
     reasoning: Reasoning | None = Field(description="what the images together say of the labels; null before the first conclusion")
     corrections: list[CorrectionOut]
     deliveries: list[DeliveryOut]
+    other_patients: list[PatientOut] = Field(description="patients that some of its images name instead of `patient`")
     versions: list[int] = Field(description="of all conclusions so far; the last one counts")
 
 

@@ -146,6 +146,9 @@ def describe_services() -> str:
         "they came (level 2, full; PS3.4 B.4.1), as are the bytes of the data set. An instance received twice with the "
         "same bytes is answered "
         "with Success and kept once; with other bytes under the same UID both are kept, and the first stays in use.",
+        "Patient ID with its issuer, name, birth date, sex, accession number and study date of an instance are compared with those of its "
+        "study. Where a value differs, the policy of the sender decides: the study is held until a named person releases it, and no "
+        "result leaves (default; Success), the instance is declined (C000, 409), or it is taken as one patient's.",
         "Table 5.1-1. Transfer syntaxes, in the order in which they are preferred",
         table(("Transfer syntax", "UID"), [(UID(uid).name, uid) for uid in TRANSFER_SYNTAXES]),
         f"Verification, and C-FIND, C-MOVE and N-ACTION towards peers: {', '.join(syntax.name for syntax in NATIVE)}. "

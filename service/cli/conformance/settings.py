@@ -23,7 +23,7 @@ def describe_configuration() -> str:
     return join(
         "RECEIVE is configured by environment variables:",
         table(("Variable", "What it is", "Default"), ours),
-        "Destinations, rules and webhooks stand in one TOML file (`MAMMOTRIAGE_DESTINATIONS_FILE`, see "
+        "Destinations, rules, webhooks and the policies of senders are in one TOML file (`MAMMOTRIAGE_DESTINATIONS_FILE`, see "
         "[destinations.example.toml](destinations.example.toml)). "
         "`mammotriage destinations check` proves it against the peers. A destination has:",
         table(("Key", "What it is", "Default"), theirs),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
-from service.destinations import ArchiveApi, Destination, Rule, Tls, Webhook, WebService
+from service.destinations import ArchiveApi, Destination, Rule, Source, Tls, Webhook, WebService
 from service.destinations.file import read_destinations
 from service.destinations.toml_lines import line_of, locate
 from service.domain.findings import CorrectionKind, ObjectKind, Priority
@@ -69,10 +69,11 @@ def test_the_example_says_what_it_is_said_to_say(tmp_path: Path) -> None:
     assert by_name["cloud"].objects == (ObjectKind.CAD, ObjectKind.REPORT)
     assert [rule.to for rule in file.rules] == [(), ("pacs", "cloud"), ("pacs", "archive")]
     assert file.rules[1].priority is Priority.URGENT
+    assert [(each.calling_ae, each.mixed_patients) for each in file.sources] == [("TELERAD*", "refuse"), ("*", "hold")]
     assert file.webhooks[0].secret == "the webhook.secret"
 
 
-@pytest.mark.parametrize("kind", [Destination, Tls, CorrectionPolicy, WebService, ArchiveApi, Rule, Webhook])
+@pytest.mark.parametrize("kind", [Destination, Tls, CorrectionPolicy, WebService, ArchiveApi, Rule, Source, Webhook])
 def test_the_example_names_every_key(kind: type[BaseModel]) -> None:
     text = EXAMPLE.read_text(encoding="utf-8")
     keys = [field.alias or name for name, field in kind.model_fields.items()]

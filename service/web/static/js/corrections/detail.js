@@ -119,7 +119,7 @@ export function showHold(hold, study) {
   const known = study.corrections.map((each) => h("tr", {}, h("td", {}, h("a", { href: `#${each.id}` }, `${labels(each.declared)} → ${labels(each.proposed)}`)),
     h("td", {}, KINDS[each.kind]), h("td", {}, stateBadge(each.state))));
   return [showWhose(study, [hold.released_at ? h("span", { class: "badge good" }, "released") : h("span", { class: "badge bad" }, "held")]),
-    h("section", { class: "panel" }, h("h2", {}, "Why it is held"), h("p", {}, hold.reason), h("p", { class: "faint" }, `Since ${moment(hold.since)}. Nothing corrected leaves before a person releases the study.`),
+    h("section", { class: "panel" }, h("h2", {}, "Why it is held"), h("p", {}, hold.reason), h("p", { class: "faint" }, `Since ${moment(hold.since)}. ${hold.kind === "sides-swapped" ? "Nothing corrected" : "Nothing"} leaves before a person releases the study.`),
       hold.released_at && h("p", {}, `Released ${moment(hold.released_at)} by ${hold.released_by}: ${hold.released_reason}`)),
     showStudy(study, ""),
     h("section", { class: "panel" }, h("h2", {}, "Its corrections"), known.length ? table(["Change", "Kind", "State"], known) : h("p", { class: "faint" }, "None."))];

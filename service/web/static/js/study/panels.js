@@ -40,7 +40,7 @@ export function showWhose(study) {
     h("span", { class: `badge ${study.flag === "suspicious" ? "suspicious" : "faint"}` }, FLAGS[study.flag]),
     h("span", { class: `badge ${state[0]}` }, state[1]),
     study.priority !== "routine" && h("span", { class: "badge warn" }, study.priority),
-    study.held && h("a", { class: "badge bad", href: `/corrections#held=${study.study_instance_uid}` }, "held: a person must look"),
+    study.held && h("a", { class: "badge bad", href: `/corrections#held=${study.study_instance_uid}` }, study.hold_kind === "sides-swapped" ? "held: a person must look" : `held: ${study.hold_reason}`),
     study.agreement && h("span", { class: `badge ${AGREEMENTS[study.agreement][0]}` }, HEADERS[study.agreement]),
     study.delivery && h("span", { class: "badge faint" }, `write-back ${study.delivery}`),
   ];

@@ -32,7 +32,7 @@ const cell = (name, ...children) => h("td", { class: name }, ...children);
 function stateOf(study) {
   const left = study.images - study.finished_images;
   const text = study.state === "receiving" || left ? `${study.finished_images}/${study.images} images` : STATES[study.state];
-  return [text, study.held && h("span", { class: "badge warn", title: "Both sides are swapped: a person must decide" }, "held")];
+  return [text, study.held && h("span", { class: "badge warn", title: `${study.hold_reason}: a person must decide` }, study.hold_kind === "mixed-patients" ? "held: two patients" : "held")];
 }
 
 /** The study's density; both sides' where they differ. @param {StudySummary} study */

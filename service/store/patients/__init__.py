@@ -1,0 +1,1 @@
+"""Who the images of a study are of, and what happens when that differs or changes."""
