@@ -11,9 +11,8 @@ from sqlalchemy import ColumnElement, Row, Select, Table, and_, func, literal, n
 from service.domain.findings import ObjectKind
 from service.domain.patients.identity import WITHHOLDING
 from service.store.database import Database, Transaction
-from service.store.patients.tables import study_patients
 from service.store.studies import held_studies
-from service.store.tables import derived_instances, instances, studies
+from service.store.tables import derived_instances, instances, studies, study_patients
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,9 @@ from service.domain.patients.identity import WITHHOLDING, HoldKind
 from service.store.database import Database, Transaction
 from service.store.derived_columns import conclusion_columns, study_columns
 from service.store.events import append_event
-from service.store.patients.tables import study_patients
 from service.store.study_order import ORDERS, RANKS, triage_columns
 from service.store.study_rows import StudyDelivery, StudyFilter, StudyRow, StudyState
-from service.store.tables import conclusions, deliveries, studies, study_holds
+from service.store.tables import conclusions, deliveries, studies, study_holds, study_patients
 
 _ALL = StudyFilter()
 _MOST = {_ALL, StudyFilter(held=False), *(StudyFilter(flag=flag) for flag in TriageFlag)}

@@ -16,9 +16,8 @@ from service.errors import PatientMismatch
 from service.store.database import Database, Transaction
 from service.store.derived_columns import patient_columns, search_text, study_columns
 from service.store.holds import hold_study
-from service.store.patients.tables import study_patients
 from service.store.studies import patient_of
-from service.store.tables import instances, studies
+from service.store.tables import instances, studies, study_patients
 
 log = logging.getLogger(__name__)
 
