@@ -74,10 +74,10 @@ format: .venv-test/.done $(NODE_TOOLS) ## put Python and JavaScript into form, a
 	$(if $(NODE_TOOLS),npm run --silent lint -- --fix)
 
 test: .venv-test/.done .venv-test/.peers ## all tests but the slow ones; ARGS="tests/integration/web -k worklist" chooses some
-	$(PYTEST) -n $(TEST_PROCESSES) --dist loadscope $(ARGS)
+	$(PYTEST) -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 test-fast: .venv-test/.done ## tests that need no program beside Python (no Orthanc, PostgreSQL, Chromium, dcmtk ...)
-	$(PYTEST) -n $(TEST_PROCESSES) --dist loadscope -m "not peer and not slow and not gpu" $(ARGS)
+	$(PYTEST) -n $(TEST_PROCESSES) --dist loadscope --no-loadscope-reorder -m "not peer and not slow and not gpu" $(ARGS)
 
 test-slow: .venv-test/.done .venv-test/.peers ## proofs that train for minutes: the four systems of the papers end to end, the tutorial
 	$(PYTEST) -m slow $(ARGS)

@@ -143,7 +143,7 @@ def test_an_issuer_that_is_away_is_told_and_passwords_go_on(tmp_path: Path, brow
     with serve_api(tmp_path, oidc_issuer=nobody, oidc_client_id="x", oidc_roles=ROLES) as api:
         answer = browser.get(f"{api.settings.public_api_url}/sign-in/oidc")
         assert answer.status_code == 403
-        assert "The issuer does not answer as it should (ConnectError)" in answer.text
+        assert "ConnectError" in answer.text
         assert 'name="password"' in answer.text
 
 

@@ -156,7 +156,7 @@ def test_storescp_over_tls_accepts_only_known_peers(tmp_path: Path) -> None:
         assert send(report, known, US) == 0x0000
         with pytest.raises(DestinationUnreachable, match="TLS handshake fails"):
             send(report, plain.model_copy(update={"tls": Tls(ca=theirs)}), US)
-        with pytest.raises(DestinationUnreachable, match="its certificate is not trusted: self-signed certificate"):
+        with pytest.raises(DestinationUnreachable, match=r"certificate.*self-signed"):
             send(report, plain.model_copy(update={"tls": Tls(ca=ours, cert=ours, key=our_key)}), US)
         with pytest.raises(DestinationUnreachable):
             send(report, plain, US)
@@ -181,7 +181,7 @@ def test_a_host_name_that_the_certificate_does_not_bear_is_refused_unless_allowe
     theirs, their_key = make_certificate(tmp_path, "theirs", names="DNS:archive.example")
     report = produced(tmp_path)[ObjectKind.REPORT]
     with run_storescp(tmp_path / "received", "+tls", their_key, theirs, "--ignore-peer-cert") as plain:
-        with pytest.raises(DestinationUnreachable, match="its certificate is not trusted: IP address mismatch"):
+        with pytest.raises(DestinationUnreachable, match=r"certificate.*mismatch"):
             send(report, plain.model_copy(update={"tls": Tls(ca=theirs)}), US)
         assert send(report, plain.model_copy(update={"tls": Tls(ca=theirs, check_host=False)}), US) == 0x0000
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from pydicom.dataset import Dataset
 from pydicom.uid import UID, BasicTextSRStorage, generate_uid
 
+from models.vocabulary import DENSITY_CODES, LATERALITY_CODES, VIEW_CODES, Density, Laterality, View
 from service.domain.findings import (
     Agreement,
     Conclusion,
@@ -29,6 +29,7 @@ from service.errors import NotExpressible
 from service.report import concepts
 from service.report.sr_class import SR_CLASSES, preferred_sr_class
 from service.report.structured_report import build_report, report_reference
+from tests.support import sr
 from tests.support.sample_findings import (
     NAMES_IN_CHARACTER_SETS,
     NEVER_CALIBRATED,
@@ -70,37 +71,12 @@ def study() -> Study:
 
 def groups(report: Dataset) -> dict[str, list[Dataset]]:
     """Content items of each measurement group by its name."""
-    measurements = next(item for item in report.ContentSequence if meaning(item) == "Imaging Measurements")
+    measurements = next(item for item in report.ContentSequence if sr.meaning(item) == "Imaging Measurements")
     return {group.ContentSequence[0].TextValue: list(group.ContentSequence) for group in measurements.ContentSequence}
 
 
-def meaning(item: Dataset) -> str:
-    return str(item.ConceptNameCodeSequence[0].CodeMeaning)
-
-
-def codes(items: list[Dataset]) -> dict[str, str]:
-    return {item.ConceptNameCodeSequence[0].CodeValue: item.ConceptCodeSequence[0].CodeValue for item in items if item.ValueType == "CODE"}
-
-
-def numbers(items: list[Dataset]) -> dict[str, float]:
-    found = (item for item in items if item.ValueType == "NUM")
-    return {item.ConceptNameCodeSequence[0].CodeValue: float(item.MeasuredValueSequence[0].NumericValue) for item in found}
-
-
-def texts(items: list[Dataset], name: str = "Comment") -> list[str]:
-    return [str(item.TextValue) for item in items if item.get("ValueType") == "TEXT" and meaning(item) == name]
-
-
-def walk(item: Dataset) -> Iterator[Dataset]:
-    yield item
-    for child in item.get("ContentSequence", ()):
-        yield from walk(child)
-
-
-def encoded(dataset: Dataset) -> bytes:
-    buffer = io.BytesIO()
-    dataset.save_as(buffer, enforce_file_format=True)
-    return buffer.getvalue()
+def comments_of(items: list[Dataset]) -> list[str]:
+    return sr.texts(items, concepts.COMMENT)
 
 
 def test_validators_find_no_fault_and_dcmtk_reads_it(study: Study, tmp_path: Path) -> None:
@@ -111,21 +87,25 @@ def test_validators_find_no_fault_and_dcmtk_reads_it(study: Study, tmp_path: Pat
 
 def test_each_image_states_labels_density_score_and_confidence(study: Study) -> None:
     image = groups(study.report())["Image 1"]
-    found = codes(image)
-    assert (found["111031"], found["111027"], found["129715009"], found["111065"]) == ("399162004", "24028007", "129717001", "111222")
-    assert numbers(image)["111047"] == 30.0
-    assert numbers(image)["conf-view"] == 0.99
+    found = sr.codes(image)
+    assert found[concepts.IMAGE_VIEW] == VIEW_CODES[View.CC].value
+    assert found[concepts.IMAGE_LATERALITY] == LATERALITY_CODES[Laterality.R].value
+    assert found[concepts.BREAST_COMPOSITION] == DENSITY_CODES[Density.B].value
+    assert found[concepts.SUMMARY_OF_ANALYSES] == concepts.SUCCEEDED.value
+    assert sr.numbers(image)[concepts.PROBABILITY_OF_CANCER] == 30.0
+    assert sr.numbers(image)[concepts.CONFIDENCE["view"]] == 0.99
     reference = next(item for item in image if item.ValueType == "IMAGE").ReferencedSOPSequence[0]
     assert reference.ReferencedSOPInstanceUID == study.images[0].SOPInstanceUID
 
 
 def test_a_wrong_label_has_the_code_of_a_wrong_label(study: Study) -> None:
     found = groups(study.report())
-    assert codes(found["Image 3"])["111052"] == "111183"
-    assert (codes(found["Image 3"])["agree-view"], codes(found["Image 3"])["agree-laterality"]) == ("agree", "contradict")
-    assert codes(found["Image 3"])["difference"] == "contradict"
-    assert "Declared L MLO, pixels show R MLO; contradicts: the pixels show other labels" in texts(found["Image 3"])
-    assert "111052" not in codes(found["Image 1"]) and "difference" not in codes(found["Image 1"])
+    assert sr.codes(found["Image 3"])[concepts.QUALITY_FINDING] == concepts.MARKER_INCORRECT.value
+    compared = [sr.codes(found["Image 3"])[concepts.AGREEMENT[each]] for each in ("view", "laterality")]
+    assert compared == ["agree", "contradict"]
+    assert sr.codes(found["Image 3"])[concepts.DIFFERENCE] == "contradict"
+    assert any("L MLO" in text and "R MLO" in text for text in comments_of(found["Image 3"]))
+    assert concepts.QUALITY_FINDING not in sr.codes(found["Image 1"]) and concepts.DIFFERENCE not in sr.codes(found["Image 1"])
 
 
 def with_correction(study: Study, **values: object) -> dict[str, list[Dataset]]:
@@ -137,26 +117,26 @@ def with_correction(study: Study, **values: object) -> dict[str, list[Dataset]]:
 
 def test_a_mirrored_image_has_no_wrong_label_but_another_difference(study: Study) -> None:
     image = with_correction(study, kind=CorrectionKind.MIRRORED)["Image 3"]
-    assert codes(image)["difference"] == "mirrored" and "111052" not in codes(image)
+    assert sr.codes(image)[concepts.DIFFERENCE] == "mirrored" and concepts.QUALITY_FINDING not in sr.codes(image)
 
 
 def test_evidence_blocked_reasons_and_the_marker_are_in_the_report(study: Study) -> None:
     evidence = Evidence(code="contralateral", text="the other breast's image agrees")
     image = with_correction(study, evidence=[evidence], blocked_reason="a view with a modifier")["Image 3"]
-    assert "Evidence, contralateral: the other breast's image agrees" in texts(image)
-    assert "Reported only: a view with a modifier" in texts(image)
+    assert any("contralateral" in text and "the other breast's image agrees" in text for text in comments_of(image))
+    assert "Reported only: a view with a modifier" in comments_of(image)
     marked = study.conclusion.images[2].model_copy(update={"marker": Marker(text="R MLO", confidence=0.9)})
     images = (*study.conclusion.images[:2], marked, *study.conclusion.images[3:])
     report = build_report(study.conclusion.model_copy(update={"images": images}), study.sources)
-    assert "Lead marker read: R MLO, confidence 0.900" in texts(groups(report)["Image 3"])
+    assert "Lead marker read: R MLO, confidence 0.900" in comments_of(groups(report)["Image 3"])
 
 
 def test_the_verdict_on_the_labels_of_the_study_is_reported(study: Study) -> None:
-    assert codes(groups(study.report())["Study"])["study-labels"] == "as-declared"
+    assert sr.codes(groups(study.report())["Study"])[concepts.STUDY_LABELS] == "as-declared"
     reasoning = Reasoning(verdict=Verdict.SIDES_SWAPPED, text="Both sides are swapped.")
     whole = groups(build_report(study.conclusion.model_copy(update={"reasoning": reasoning}), study.sources))["Study"]
-    assert codes(whole)["study-labels"] == concepts.VERDICT_VALUES[Verdict.SIDES_SWAPPED].value == "exchanged"
-    assert "Labels, sides-swapped: Both sides are swapped." in texts(whole)
+    assert sr.codes(whole)[concepts.STUDY_LABELS] == concepts.VERDICT_VALUES[Verdict.SIDES_SWAPPED].value == "exchanged"
+    assert "Labels, sides-swapped: Both sides are swapped." in comments_of(whole)
 
 
 @pytest.mark.parametrize("sop_class", SR_CLASSES, ids=lambda uid: uid.keyword)
@@ -168,9 +148,9 @@ def test_a_peer_gets_the_same_content_in_the_class_that_it_takes(study: Study, s
     assert written.ContentSequence == report.ContentSequence
     assert (written.SOPClassUID, written.file_meta.MediaStorageSOPClassUID) == (sop_class, sop_class)
     assert written.file_meta.MediaStorageSOPInstanceUID == written.SOPInstanceUID
-    content: Any = highdicom.sr.srread(io.BytesIO(encoded(written))).content
+    content: Any = highdicom.sr.srread(io.BytesIO(sr.encoded(written))).content
     assert content.get_image_measurement_groups() != []
-    assert encoded(build_report(study.conclusion, study.sources, sop_class_uid=sop_class)) == encoded(written)
+    assert sr.encoded(build_report(study.conclusion, study.sources, sop_class_uid=sop_class)) == sr.encoded(written)
 
 
 def test_each_class_has_an_instance_of_its_own_and_supersedes_one_of_its_kind(study: Study) -> None:
@@ -203,35 +183,33 @@ def test_a_peer_gets_the_richest_class_that_it_does_not_refuse() -> None:
 
 def test_an_image_that_was_not_analysed_has_its_reason(study: Study) -> None:
     page = groups(study.report())["Image 5"]
-    assert codes(page)["111065"] == "111225"
-    assert texts(page) == ["skipped: the picture is a page of text [text-page]"]
-    assert numbers(page) == {}
+    assert sr.codes(page)[concepts.SUMMARY_OF_ANALYSES] == concepts.NOT_ATTEMPTED.value
+    assert comments_of(page) == ["skipped: the picture is a page of text [text-page]"]
+    assert sr.numbers(page) == {}
 
 
 def test_breasts_and_study_have_score_density_and_flag(study: Study) -> None:
     found = groups(study.report())
     assert {name.split()[0] for name in found} == {"Study", "Breast", "Image"}
-    assert numbers(found["Study"]) == {"111047": 60.0, "threshold": 0.5}
-    assert codes(found["Study"])["triage-flag"] == "suspicious"
-    assert codes(found["Study"])["129715009"] == "129718006"
-    assert numbers(found["Breast R"]) == {"111047": 50.0}
+    assert sr.numbers(found["Study"]) == {concepts.PROBABILITY_OF_CANCER: 60.0, concepts.OPERATING_POINT: 0.5}
+    assert sr.codes(found["Study"])[concepts.TRIAGE] == "suspicious"
+    assert sr.codes(found["Study"])[concepts.BREAST_COMPOSITION] == DENSITY_CODES[Density.C].value
+    assert sr.numbers(found["Breast R"]) == {concepts.PROBABILITY_OF_CANCER: 50.0}
 
 
 def test_it_states_that_it_is_not_a_diagnosis_and_names_its_models(study: Study) -> None:
-    comments = texts(groups(study.report())["Study"])
+    comments = comments_of(groups(study.report())["Study"])
     assert any("Not a diagnosis" in text for text in comments)
     assert f"Model mammotriage-cancer 2.1.0, sha256 {'b' * 64}, calibration platt" in comments
-    parameters = [
-        item.TextValue for item in walk(study.report()) if item.get("ValueType") == "TEXT" and meaning(item) == "Algorithm Parameters"
-    ]
+    parameters = [str(item.TextValue) for item in sr.named(study.report(), concepts.ALGORITHM_PARAMETERS)]
     assert f"sha256={'a' * 64}" in parameters and f"sha256={'b' * 64}" in parameters
 
 
 def test_a_score_that_is_not_calibrated_is_not_called_a_probability() -> None:
     image = full_field()
     conclusion = concluded(image.StudyInstanceUID, [analysed(image.SOPInstanceUID, "R", "CC", 0.25, cancer=NEVER_CALIBRATED)])
-    found = numbers(groups(build_report(conclusion, [image]))["Image 1"])
-    assert found["raw-score"] == 0.25 and "111047" not in found
+    found = sr.numbers(groups(build_report(conclusion, [image]))["Image 1"])
+    assert found[concepts.UNCALIBRATED_SCORE] == 0.25 and concepts.PROBABILITY_OF_CANCER not in found
 
 
 def test_it_stays_in_the_study_complete_but_unverified(study: Study) -> None:
@@ -261,11 +239,11 @@ def test_a_later_version_supersedes_the_former(study: Study, tmp_path: Path) -> 
 
 
 def test_building_again_gives_equal_bytes(study: Study, tmp_path: Path) -> None:
-    first = encoded(study.report())
-    assert encoded(study.report()) == first
+    first = sr.encoded(study.report())
+    assert sr.encoded(study.report()) == first
     received = [as_received(source, tmp_path) for source in study.sources]
     travelled = Conclusion.model_validate_json(study.conclusion.model_dump_json())
-    assert encoded(build_report(travelled, list(reversed(received)))) == first
+    assert sr.encoded(build_report(travelled, list(reversed(received)))) == first
 
 
 def test_a_study_of_which_nothing_was_analysed_has_a_report_too(dicom_test_files: Path, tmp_path: Path) -> None:
@@ -273,7 +251,7 @@ def test_a_study_of_which_nothing_was_analysed_has_a_report_too(dicom_test_files
         source = pydicom.dcmread(path, stop_before_pixels=True)
         finding = skipped(source.SOPInstanceUID, "not-mammography", "not a mammogram", InstanceState.FAILED)
         report = build_report(concluded(source.StudyInstanceUID, [finding], complete=False), [source])
-        assert codes(groups(report)["Image 1"])["111065"] == "111224"
+        assert sr.codes(groups(report)["Image 1"])[concepts.SUMMARY_OF_ANALYSES] == concepts.FAILED.value
         dsrdump(report, tmp_path)
         patient = {"Patient", "GeneralStudy", "PatientStudy"}
         faults = [line for line in dciodvfy_errors(report, tmp_path) if not any(f"Module=<{name}>" in line for name in patient)]
@@ -288,7 +266,7 @@ def test_every_character_set_survives(charset: str | list[str], name: str, tmp_p
     image.SpecificCharacterSet, image.PatientName = charset, name
     source = as_received(image, tmp_path)
     conclusion = concluded(source.StudyInstanceUID, [analysed(source.SOPInstanceUID, "R", "CC")])
-    read_back = pydicom.dcmread(io.BytesIO(encoded(build_report(conclusion, [source]))))
+    read_back = pydicom.dcmread(io.BytesIO(sr.encoded(build_report(conclusion, [source]))))
     assert read_back.get_item("PatientName").value == as_received(image, tmp_path).get_item("PatientName").value
     assert str(read_back.PatientName) == name
     assert dciodvfy_errors(read_back, tmp_path) == []

@@ -67,7 +67,7 @@ def test_a_side_that_no_evidence_decides_is_reported_only(study: list[StudyImage
 def test_a_whole_study_against_its_labels_is_swapped_or_mirrored_and_looks_the_same(change) -> None:  # type: ignore[no-untyped-def]
     found, reasoning = reason(*(change(image) for image in (RCC, LCC, RMLO, LMLO)))
     assert len(found) == 4 and all(each.kind is CONTRADICTS and each.blocked_reason for each in found.values())
-    assert reasoning.verdict is Verdict.INCONCLUSIVE and "either the sides are swapped or every image is mirrored" in reasoning.text
+    assert reasoning.verdict is Verdict.INCONCLUSIVE and "mirrored" in reasoning.text
 
 
 def test_one_readable_marker_tells_swapped_sides_from_mirrored_pictures() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from models.vocabulary import ImageKind, Laterality, View, ViewModifier
@@ -44,7 +44,6 @@ def studies(draw: some.DrawFn) -> list[StudyImage]:
     ]
 
 
-@settings(max_examples=400, deadline=None)
 @given(studies())
 def test_nothing_is_on_offer_without_what_it_takes(study: list[StudyImage]) -> None:
     corrections, reasoning, _ = evaluate_labels(study)
@@ -65,7 +64,6 @@ def test_nothing_is_on_offer_without_what_it_takes(study: list[StudyImage]) -> N
     assert not swapped or reasoning.verdict is Verdict.SIDES_SWAPPED, "a study with swapped sides that nobody would hold"
 
 
-@settings(max_examples=200, deadline=None)
 @given(studies(), some.randoms())
 def test_the_order_in_which_images_came_plays_no_part(study: list[StudyImage], random) -> None:  # type: ignore[no-untyped-def]
     shuffled = study[:]
@@ -76,7 +74,6 @@ def test_the_order_in_which_images_came_plays_no_part(study: list[StudyImage], r
     assert evaluate_labels(study).doubts == evaluate_labels(shuffled).doubts
 
 
-@settings(max_examples=200, deadline=None)
 @given(studies())
 def test_a_doubted_image_has_no_correction_of_that_label_on_offer(study: list[StudyImage]) -> None:
     doubts = evaluate_labels(study).doubts

@@ -62,8 +62,6 @@ WRITABLE = [kind for kind in CorrectionKind if kind not in (CorrectionKind.VIEW_
 
 # Without shrinking: it would take longer than a test may.
 many = settings(
-    max_examples=100,
-    deadline=None,
     database=None,
     derandomize=True,
     phases=(Phase.explicit, Phase.generate),
