@@ -23,11 +23,15 @@ from benchmarks.seeded_studies import (
     Labels,
     Seeded,
     read_exams,
+    seed_description,
     seed_exchange,
     seed_mirror,
     seed_mirrors,
     seed_nothing,
+    seed_position,
+    seed_region,
     seed_side,
+    seed_unknown_code,
     seed_view,
     truths,
 )
@@ -54,6 +58,10 @@ ERRORS = {
     "both sides exchanged, detectors tell": Error(partial(seed_exchange, flip="NO"), CorrectionKind.SIDES_SWAPPED),
     "all pictures mirrored": Error(seed_mirrors, CorrectionKind.MIRRORED),
     "all pictures mirrored, detectors tell": Error(partial(seed_mirrors, flip="YES"), CorrectionKind.MIRRORED),
+    "position against code of one image": Error(seed_position, CorrectionKind.HEADER_CONTRADICTS_ITSELF),
+    "description against side of one image": Error(seed_description, CorrectionKind.HEADER_CONTRADICTS_ITSELF),
+    "unknown view code of one image": Error(seed_unknown_code, CorrectionKind.VIEW_UNKNOWN),
+    "other side, in the anatomic region only, of one image": Error(seed_region, CorrectionKind.CONTRADICTS),
 }
 
 
@@ -143,7 +151,7 @@ def _measure_unsure(exams: Sequence[Exam]) -> dict[str, Any]:
     for error in ERRORS.values():
         for seeded in _seed_all(error, exams):
             for correction in evaluate_labels(seeded.study).corrections:
-                if Agreement.UNSURE in (correction.view, correction.laterality):
+                if "UNKNOWN" in (correction.pixel_view, correction.pixel_laterality):
                     unsure += 1
                     offered += correction.kind is not None and not correction.blocked_reason
     return {"answers with a label below confidence": unsure, "of these with a correction on offer": offered}

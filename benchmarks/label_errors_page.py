@@ -18,7 +18,8 @@ _INTRODUCTION = """\
 * **unsure**: not noticed because a label is below confidence. **missed**: the networks agreed with the wrong label.
 * **harm**: a study in which some image has a correction on offer that would write a wrong label, or an orientation that is wrong.
 * "of one image": every image of every study had the error in turn. The rows of whole studies count studies of both breasts.
-  "detectors tell": every header says with FieldOfViewHorizontalFlip whether its image was flipped.
+  "detectors tell": every header says with FieldOfViewHorizontalFlip whether its image was flipped. A header that contradicts itself and
+  a view code that is not understood are **open** by design: they are reported and never corrected.
 """
 _ABOUT_49 = """\
 On machine 49, all images of 27 of 62 studies contradict their labels in the data set itself before anything is seeded, and several images

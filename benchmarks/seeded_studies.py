@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ import service.analyse.markers
 from models.preprocessing.picture import picture_from_dataset, picture_from_file
 from models.preprocessing.plausibility import looks_like_mammogram
 from models.registry import Registry
-from models.vocabulary import VIEW_CODES, ImageKind, Laterality, View
+from models.vocabulary import BREAST_CODES, VIEW_CODES, ImageKind, Laterality, View
 from service.analyse.markers import read_marker
 from service.analyse.network import Network
 from service.domain.findings import ImageFinding, InstanceState, Reason
@@ -215,6 +215,49 @@ def seed_mirrors(exam: Exam, flip: str = "") -> Iterator[Seeded]:
     """Every picture of both breasts mirrored."""
     if exam.sides == 2:
         yield Seeded(exam, tuple(_show(exam, shot, shot.truth, True, flip) for shot in exam.shots), None)
+
+
+def seed_position(exam: Exam) -> Iterator[Seeded]:
+    """View Position says the other view than View Code Sequence on one image, each in turn."""
+    return _seed_header(exam, lambda image, truth: setattr(image, "ViewPosition", OTHER_VIEW[truth.view].value))
+
+
+def seed_description(exam: Exam) -> Iterator[Seeded]:
+    """Series Description says the other side than Image Laterality on one image, each in turn."""
+    return _seed_header(exam, lambda image, truth: setattr(image, "SeriesDescription", f"{OTHER_SIDE[truth.side]} {truth.view}"))
+
+
+def seed_unknown_code(exam: Exam) -> Iterator[Seeded]:
+    """View Code Sequence has a retired code (exaggerated cranio-caudal) and View Position is absent on one image, each in turn."""
+
+    def write(image: Dataset, _: Labels) -> None:
+        image.ViewCodeSequence[0].CodeValue = "399265009"
+        del image.ViewPosition
+
+    return _seed_header(exam, write)
+
+
+def seed_region(exam: Exam) -> Iterator[Seeded]:
+    """Only Anatomic Region Sequence names the side, and names the other one, on one image, each in turn."""
+
+    def write(image: Dataset, truth: Labels) -> None:
+        del image.ImageLaterality, image.PatientOrientation
+        code, item = BREAST_CODES[OTHER_SIDE[truth.side]], Dataset()
+        item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = code.value, code.scheme, code.meaning
+        image.AnatomicRegionSequence = [item]
+
+    return _seed_header(exam, write)
+
+
+def _seed_header(exam: Exam, write: Callable[[Dataset, Labels], None]) -> Iterator[Seeded]:
+    for wrong in exam.shots:
+        study = []
+        for shot in exam.shots:
+            image = as_dicom(shot.uid, exam.uid, shot.truth)
+            if shot is wrong:
+                write(image, shot.truth)
+            study.append(StudyImage(read_header(image), shot.plain))
+        yield Seeded(exam, tuple(study), wrong.uid)
 
 
 def truths(exams: Iterable[Exam]) -> dict[str, Labels]:
