@@ -34,9 +34,13 @@ _BREASTS = frozenset(
     "BREAST BREASTS MAMMA MAMMAE MAMA MAMAS BRUST SEIN SEINS SENO SENI MAMMELLA BORST PIERS PIERSI MEME".split()  # noqa: SIM905
 )
 _IDEOGRAMS: tuple[tuple[str, str, str], ...] = (
-    # label, written as, meaning; Japanese and Chinese
+    # label, written as, meaning; Japanese, Chinese, Korean and Russian
     ("laterality", "右", "R"),
     ("laterality", "左", "L"),
+    ("laterality", "우측", "R"),
+    ("laterality", "좌측", "L"),
+    ("laterality", "ПРАВ", "R"),
+    ("laterality", "ЛЕВ", "L"),
     ("view", "内外斜位", "MLO"),
     ("view", "內外斜位", "MLO"),
     ("view", "頭尾", "CC"),
@@ -145,7 +149,7 @@ def read_text_labels(text: str, prose: bool, modifiers_allowed: bool = True) -> 
         elif _UNKNOWN_VIEWS.fullmatch(word) or (not prose and word not in _BREASTS and not word.isdigit()):
             views.setdefault(NOT_UNDERSTOOD, word)
     for label_name, written, meaning in _IDEOGRAMS:
-        if written in text:
+        if written in text.upper():
             (sides if label_name == "laterality" else views).setdefault(meaning, written)
     for view in (View.ML, View.LM):
         if prose and not sides and views.get(view) == view.value:  # millilitres

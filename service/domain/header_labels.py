@@ -117,13 +117,14 @@ def _read_frames(dataset: Dataset) -> Iterator[DeclaredLabel]:
 
 
 def _read_anatomy(dataset: Dataset) -> Iterator[DeclaredLabel]:
-    """Anatomic Region Sequence and its modifiers (PS3.16 CID 4031, CID 244). Most codes say nothing of the side."""
-    for region in read_items(dataset, "AnatomicRegionSequence"):
-        for keyword, items in (
-            ("AnatomicRegionSequence", (region,)),
-            ("AnatomicRegionModifierSequence", read_items(region, "AnatomicRegionModifierSequence")),
-        ):
-            for item in items:
+    """Anatomic Region Sequence, Primary Anatomic Structure Sequence and their modifiers (PS3.16 CID 4031, CID 244).
+
+    Most codes say nothing of the side.
+    """
+    for name in ("AnatomicRegion", "PrimaryAnatomicStructure"):
+        for region in read_items(dataset, f"{name}Sequence"):
+            modifiers = read_items(region, f"{name}ModifierSequence")
+            for keyword, item in ((f"{name}Sequence", region), *((f"{name}ModifierSequence", each) for each in modifiers)):
                 side = _CODED_SIDES.get(_code(item))
                 if side:
                     yield DeclaredLabel(label="laterality", keyword=keyword, value=side, word=_show_code(item))

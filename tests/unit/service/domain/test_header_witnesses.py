@@ -98,6 +98,7 @@ RIGHT: dict[str, dict[str, Any]] = {
     "a modifier": {"AnatomicRegionSequence": [coded("76752008", AnatomicRegionModifierSequence=[coded("24028007")])]},
     "a modifier in SRT": {"AnatomicRegionSequence": [coded("T-04000", "SRT", AnatomicRegionModifierSequence=[coded("G-A100", "SRT")])]},
     "a local code with a meaning": {"AnatomicRegionSequence": [coded("B-R", "99LOCAL", "Mama derecha")]},
+    "primary structure": {"PrimaryAnatomicStructureSequence": [coded("73056007")]},
     "body part": {"BodyPartExamined": "RIGHT BREAST"},
     "body part in one word": {"BodyPartExamined": "RBREAST"},
     "orientation": {"PatientOrientation": ["P", "L"]},
