@@ -133,7 +133,9 @@ def test_a_ledger_of_an_older_version_keeps_every_row_in_the_words_of_today(data
     assert [row.correction_id for row in ledger.deliveries.find()] == [None] * 4 + [3] * 3
     assert [row.error for row in ledger.deliveries.find()].count("reverted") == 1
     corrections = ledger.corrections.find()
-    assert [row.state for row in corrections] == list(CorrectionState) and {row.kind for row in corrections} == set(CorrectionKind)
+    assert [row.state for row in corrections] == list(CorrectionState) and {row.kind for row in corrections} == set(CorrectionKind) - {
+        CorrectionKind.HEADER_CONTRADICTS_ITSELF
+    }
     assert all(row.kind is row.correction.kind for row in corrections)
     assert [ledger.corrections.history(row.id)[0].state for row in corrections] == list(CorrectionState)
     assert ledger.corrections.history(10)[0].actor == "Dr. A" and ledger.corrections.history(10)[0].reason == "because undone", (
@@ -260,8 +262,11 @@ def count_rows(database_url: str) -> dict[str, int]:
 
 
 def assert_written_by_today(model: type[BaseModel], written: dict[str, Any]) -> None:
-    """Today's class reads the JSON without loss: it would pass over a field that it does not know, in an inner object too."""
-    assert model.model_validate(written).model_dump(mode="json") == written
+    """Today's class reads the JSON without loss: it would pass over a field that it does not know, in an inner object too.
+
+    Fields that were added since have their defaults.
+    """
+    assert model.model_validate(written).model_dump(mode="json", exclude_unset=True) == written
 
 
 def changes(ledger: Ledger) -> list[SimpleNamespace]:
