@@ -20,12 +20,15 @@ from models.registry import Registry
 from models.vocabulary import ImageKind
 from service.analyse.heatmap import encode_array, encode_png, find_outline, find_peak, overlay, preview_shape, shrink, suspicion
 from service.analyse.markers import read_marker
-from service.analyse.network import Network
+from service.analyse.network import ModelOutput, Network
 from service.analyse.provider import available_providers, choose_provider
 from service.domain.display_orientation import find_declared_turn
 from service.domain.eligibility import ineligible_reason
 from service.domain.findings import ImageFinding, InstanceHeader, InstanceState, Peak, Reason
 from service.domain.header import read_header
+
+MAMMOGRAM = "mammogram"
+"""The labeler's head that says whether the picture is a mammogram, and its class for pictures that are one."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,11 @@ class Analyser:
         doubt = looks_like_mammogram(picture.pixels)
         if doubt:
             return _unanalysed(uid, InstanceState.SKIPPED, Reason(code=doubt[0], text=doubt[1]), kind)
-        labels, cancer = self.labeler.run(picture), self.cancer.run(picture)
+        labels = self.labeler.run(picture)
+        if self._shows_something_else(labels):
+            reason = Reason(code="no-mammogram", text="the labeler takes the picture for something other than a mammogram")
+            return _unanalysed(uid, InstanceState.SKIPPED, reason, kind)
+        cancer = self.cancer.run(picture)
         raw = float(cancer.scores["cancer"][0])
         heat = suspicion(cancer.maps[0])
         placement = cancer.prepared.placement
@@ -146,6 +153,14 @@ class Analyser:
         spread, small = turn.undo(spread), shrink(source)
         shape = (source.shape[0], source.shape[1])
         return Analysis(finding, encode_png(overlay(small, spread)), encode_png(small), encode_array(spread, shape))
+
+    def _shows_something_else(self, labels: ModelOutput) -> bool:
+        """Whether the labeler refuses the picture; a labeler without the head ``mammogram`` refuses none."""
+        if MAMMOGRAM not in self.labeler.manifest.outputs:
+            return False
+        classes = self.labeler.manifest.outputs[MAMMOGRAM].classes
+        score = float(labels.scores[MAMMOGRAM][classes.index(MAMMOGRAM)])
+        return score < self.labeler.manifest.thresholds.get(MAMMOGRAM, 0.5)
 
 
 def _find_turn(header: InstanceHeader, pixels: NDArray[np.uint8]) -> Turn:

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from training.data.index import locate
 from training.errors import ExperimentUnknown
-from training.experiments import cancer, dib_mg, labeler_all_sets, labels, masses, patches, two_step, whole_image, zoo
+from training.experiments import cancer, dib_mg, labeler_all_sets, labeler_heads, labels, masses, patches, two_step, whole_image, zoo
 from training.stages.experiment import Experiment
 
 EXPERIMENTS: dict[str, Experiment] = {
     name: experiment
-    for module in (zoo, cancer, labeler_all_sets, labels, masses, dib_mg, patches, whole_image, two_step)
+    for module in (zoo, cancer, labeler_all_sets, labeler_heads, labels, masses, dib_mg, patches, whole_image, two_step)
     for name, experiment in module.EXPERIMENTS.items()
 }
 """In the order of the papers, behind the ones that ship."""

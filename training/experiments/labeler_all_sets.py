@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from training.data.augment import Augmentation
 from training.experiments.zoo import SPLIT
@@ -35,13 +35,13 @@ AUGMENTATION = Augmentation(rotation_degrees=12.0, zoom=0.15, shrink=0.9, invert
 """No flips: the side is a label (Yi et al. 2019, Results)."""
 
 
-def build(initialisation: Initialisation) -> nn.Module:
-    """ResNet-18 with four heads; from a published labeler where the weights name its ``.onnx``, which lacks the new head."""
+def build(initialisation: Initialisation) -> Labeler:
+    """ResNet-18 with four heads; from a published labeler where the weights name its ``.onnx``; 1.0.0 has three of the heads."""
     place = Path(initialisation.weights)
     from_graph = place.suffix == ".onnx"
     network = Labeler(initialisation.backbone or "resnet18", RANDOM if from_graph else initialisation.weights, ALL_HEADS, dropout=0.3)
     if from_graph:
-        fill_from_graph(network, place, but=(f"heads.{MAMMOGRAM}.",))
+        fill_from_graph(network, place, may_lack=(f"heads.{MAMMOGRAM}.",))
     return network
 
 
@@ -86,7 +86,7 @@ LABELER_ALL_SETS = Experiment(
     name="labeler-all-sets",
     task="labeler",
     paper="served; after Yi et al. 2019",
-    needs="rsna-bcd-640, INbreast, mini-MIAS, DDSM thumbnails, other pictures; weights: the model.onnx of mammotriage-labeler 1.0.0",
+    needs="rsna-bcd-640, INbreast, mini-MIAS, DDSM thumbnails, other pictures; weights: the model.onnx of a published labeler",
     datasets=tuple(SET_WEIGHTS),
     split=SPLIT,
     shape=(256, 160),

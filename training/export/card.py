@@ -112,6 +112,8 @@ def write_card(path: Path, manifest: Manifest, run: Run, text: CardText, command
             for grouping in ("machine", "density", "age"):
                 lines += [_line(name, f"{grouping} {group}", part) for group, part in figure.get(f"by_{grouping}", {}).items()]
             lines += [_line(name, f"({label}, no pixels)", part) for label, part in figure.get("baselines", {}).items()]
+    for dataset, heads in metrics.get("sets", {}).items():
+        lines += [_line(head, f"set {dataset}", figure) for head, figure in heads.items()]
     if costs := metrics.get("storage_costs"):
         lines += ["", "## What smaller storage costs", "", "| storage | MB | largest difference from torch | figure | against fp32 |"]
         lines += ["|---|---|---|---|---|"]

@@ -24,7 +24,7 @@ from training.export.calibrating import fit_calibration
 from training.export.card import CardText, check_card, read_card_text, write_card
 from training.export.contract import check_contract, check_probabilities
 from training.export.exporting import Exported, export_run, served_samples, spread
-from training.export.figures import graph_predictions, model_metrics, thresholds
+from training.export.figures import HELD, first_set, model_metrics, predict_graph, thresholds
 from training.export.onnx_graph import OPSET
 from training.export.storage_costs import measure_costs
 from training.stages.run import Run
@@ -110,10 +110,11 @@ def publish(run: Run, options: PublishOptions) -> Path:
         folder = zoo / name / options.version
         plain, stored = _export(run, options, samples, zoo / "plain.onnx", folder / "model.onnx")
         _check_parity(stored)
-        table = _predict(run, samples, stored)
+        held = _predict(run, samples, stored)
+        table = first_set(run, held)
         calibration = fit_calibration(table, options.calibration) if run.experiment.task == "cancer" else Calibration()
         costs = measure_costs(run, samples, plain, stored, table, options.costs, options.average, options.flips)
-        manifest = _make_manifest(run, options, samples, stored, table, calibration, card, costs)
+        manifest = _make_manifest(run, options, samples, stored, held, calibration, card, costs)
         check_card(manifest, card)
         _write_documents(folder, run, options, manifest, card)
         check_contract(zoo, name, options.version, _pictures(samples))
@@ -156,8 +157,8 @@ def _check_parity(stored: Exported) -> None:
 
 
 def _predict(run: Run, samples: Samples, stored: Exported) -> Predictions:
-    """The stored graph's answers, checked to be probabilities."""
-    table = graph_predictions(run, samples, stored.path)
+    """The stored graph's answers for the held-out samples of all data sets, checked to be probabilities."""
+    table = predict_graph(run, samples, stored.path, np.flatnonzero(np.isin(samples.parts, HELD)))
     for head, scores in table.scores.items():
         check_probabilities(head, scores)
     return table
@@ -184,7 +185,7 @@ def _make_manifest(
         rows=rows,
         columns=columns,
         outputs={head: Output(output=head, classes=classes) for head, classes in run.experiment.heads.items()},
-        thresholds=thresholds(run.experiment, table, calibration),
+        thresholds=thresholds(run, table, calibration),
         calibration=calibration,
         metrics={**metrics, "averaged": averaged, "flips": options.flips, "storage_costs": costs},
         licence=card.licence,

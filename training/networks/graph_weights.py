@@ -17,7 +17,7 @@ SCOPE = "network."
 """What `training.networks.served.Served` puts before each name."""
 
 
-def fill_from_graph(network: nn.Module, path: Path, but: tuple[str, ...] = ()) -> None:
+def fill_from_graph(network: nn.Module, path: Path, may_lack: tuple[str, ...] = ()) -> None:
     """Load the weights of a graph that `training.export.onnx_graph` wrote from the same architecture.
 
     The exporter folds each batch norm into the convolution before it. Here the folded kernel goes into the convolution and the folded
@@ -25,8 +25,8 @@ def fill_from_graph(network: nn.Module, path: Path, but: tuple[str, ...] = ()) -
 
     Parameters
     ----------
-    but
-        Prefixes of the parts that the graph does not have, such as a new head: they stay as they are.
+    may_lack
+        Prefixes of the parts that the graph may lack, such as a new head: they stay as they are then.
 
     Raises
     ------
@@ -45,7 +45,9 @@ def fill_from_graph(network: nn.Module, path: Path, but: tuple[str, ...] = ()) -
         state[f"{name}.running_mean"], state[f"{name}.running_var"] = torch.zeros_like(bias), torch.ones_like(bias)
     own = network.state_dict()
     for name, value in own.items():
-        if name in state or name.endswith("num_batches_tracked") or name.startswith(but):
+        if name in state or name.endswith("num_batches_tracked"):
+            continue
+        if name not in stored and name.startswith(may_lack):
             continue
         # Buffers that never change (the mean of ImageNet) are constants of the graph under other names.
         if name not in stored and name in dict(network.named_buffers()):

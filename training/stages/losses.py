@@ -48,7 +48,12 @@ def masked_cross_entropy(
 
 
 def ordinal(values: Tensor, truth: Tensor) -> Tensor:
-    """Mean squared distance of cumulated probabilities from the true class's (Hou et al. 2016, Eq. 4): two classes off costs more than one.
+    """The mean of `ordinal_distances`."""
+    return ordinal_distances(values, truth).mean()
+
+
+def ordinal_distances(values: Tensor, truth: Tensor) -> Tensor:
+    """Squared distance of cumulated probabilities from the true class's (Hou et al. 2016, Eq. 4): two classes off costs more than one.
 
     Parameters
     ----------
@@ -56,10 +61,14 @@ def ordinal(values: Tensor, truth: Tensor) -> Tensor:
         (n, classes) logits of ordered classes.
     truth
         (n,) class indices.
+
+    Returns
+    -------
+    (n,) distances, 0 to classes - 1.
     """
     found = torch.softmax(values, dim=1).cumsum(dim=1)
     wanted = nn.functional.one_hot(truth, values.shape[1]).to(values.dtype).cumsum(dim=1)
-    return ((found - wanted) ** 2).sum(dim=1).mean()
+    return ((found - wanted) ** 2).sum(dim=1)
 
 
 def among(values: Tensor, allowed: Tensor) -> Tensor:

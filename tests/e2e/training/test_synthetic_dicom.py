@@ -28,14 +28,20 @@ def test_dciodvfy_finds_no_error(rows: tuple[Row, ...], tmp_path: Path) -> None:
         assert dciodvfy_errors(pydicom.dcmread(row.file), tmp_path) == []
 
 
-def test_the_models_that_ship_analyse_every_one_and_mostly_agree_with_the_header(rows: tuple[Row, ...]) -> None:
+def test_the_models_that_ship_agree_with_most_headers_and_refuse_some_drawings(rows: tuple[Row, ...]) -> None:
+    """A drawing is no mammogram, and the labeler may say so; what it takes for one gets its labels."""
     analyser = Analyser(provider="cpu")
     agreed: Counter[str] = Counter()
     for row in rows:
         finding = analyser.analyse_dataset(pydicom.dcmread(row.file), film=False).finding
+        if finding.state is InstanceState.SKIPPED:
+            assert finding.reason and finding.reason.code == "no-mammogram", finding.reason
+            continue
         assert finding.state is InstanceState.ANALYSED, finding.reason
         assert finding.view and finding.laterality
+        agreed["analysed"] += 1
         for head, label in (("view", finding.view), ("laterality", finding.laterality)):
             agreed[head] += max(label.probabilities, key=label.probabilities.__getitem__) == getattr(row, head)
-    assert agreed["laterality"] >= 0.9 * len(rows)
-    assert agreed["view"] >= 0.8 * len(rows)
+    assert agreed["analysed"] >= 0.5 * len(rows)
+    assert agreed["laterality"] >= 0.9 * agreed["analysed"]
+    assert agreed["view"] >= 0.8 * agreed["analysed"]

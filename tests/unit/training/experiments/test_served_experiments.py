@@ -9,15 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from models.registry import ZOO
+from models.preprocessing.recipe import find_recipe
+from models.registry import Registry
 from training.data.synthetic import write_synthetic
 from training.data.table import Row
 from training.errors import WeightsUnavailable
-from training.experiments import cancer, labeler_all_sets
+from training.experiments import cancer, labeler_all_sets, labeler_heads
+from training.stages.linear_heads import pool_features
 from training.stages.options import Initialisation, RunOptions
 from training.stages.run import Run
+from training.stages.samples import Samples
 from training.stages.train import train
 
+GRAPH = Registry().find("labeler").path
 ROW = Row("rsna-bcd-640", "p", "e", "i", Path("i"), "CC", "L", "L", None, "negative", "49", None)
 
 
@@ -52,8 +56,6 @@ def test_a_cancer_run_trains_on_auxiliary_heads_and_serves_one(tmp_path: Path) -
 
 
 def test_pictures_with_implants_do_not_train(monkeypatch: pytest.MonkeyPatch) -> None:
-    from training.stages.samples import Samples
-
     rows = [replace(ROW, implant=implant) for implant in (None, False, True, True)]
     found = Samples(rows, np.zeros((4, 2, 2), np.uint8), np.array(["train", "train", "train", "test"]), {"cancer": np.zeros(4, np.int64)})
     monkeypatch.setattr(cancer, "gather_images", lambda request: found)
@@ -61,12 +63,11 @@ def test_pictures_with_implants_do_not_train(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_the_labeler_begins_as_the_published_one_with_a_head_more() -> None:
-    graph = ZOO / "mammotriage-labeler" / "1.0.0" / "model.onnx"
-    network = labeler_all_sets.build(Initialisation(str(graph)))
+    network = labeler_all_sets.build(Initialisation(str(GRAPH)))
     logits, _ = network.eval()(torch.rand(1, 1, 256, 160))
     assert {name: values.shape[1] for name, values in logits.items()} == {"view": 2, "laterality": 2, "density": 4, "mammogram": 2}
     with pytest.raises(WeightsUnavailable):
-        labeler_all_sets.build(Initialisation(str(graph.with_name("none.onnx"))))
+        labeler_all_sets.build(Initialisation(str(GRAPH.with_name("none.onnx"))))
 
 
 def test_films_teach_which_densities_are_possible() -> None:
@@ -75,3 +76,35 @@ def test_films_teach_which_densities_are_possible() -> None:
     targets = {"density": torch.tensor([-1]), "mammogram": torch.tensor([1])}
     costs = [float(loss(logits, {**targets, "tissue": torch.tensor([tissue])})) for tissue in (-1, 0, 1, 2)]
     assert costs[:3] == pytest.approx([0, 0, 0], abs=1e-4) and costs[3] > 20, "B is fatty or fatty-glandular, never dense"
+
+
+def test_heads_are_fitted_and_view_and_side_stay() -> None:
+    """Mammograms are bright on the left, other pictures all over; dense breasts are brighter than fatty ones."""
+    network = labeler_all_sets.build(Initialisation(str(GRAPH)))
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    chance = np.random.default_rng(0)
+    crops = chance.integers(0, 30, (24, 256, 160)).astype(np.uint8)
+    density = np.arange(24) % 4
+    mammogram = np.arange(24) % 3 > 0
+    for index in range(24):
+        crops[index, 40:200, : 90 if mammogram[index] else 160] += np.uint8(50 * (1 + density[index]))
+    targets = {
+        "mammogram": mammogram.astype(np.int64),
+        "density": np.where(mammogram, density, -1),
+        "tissue": np.full(24, -1),
+        "set": np.zeros(24, np.int64),
+    }
+    samples = Samples([ROW] * 24, crops, np.array(["train"] * 24), targets)
+    labeler_heads.fit_heads(network, samples, "breast-stretch@1", seed=0)
+    changed = {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {f"heads.{head}.{kind}" for head in ("density", "mammogram") for kind in ("weight", "bias")}
+    features = pool_features(network, crops, find_recipe("breast-stretch@1").normalise)
+    assert ((network.heads["mammogram"](features).argmax(dim=1) == 1).numpy() == mammogram).all()
+
+
+def test_a_varied_crop_keeps_its_shape_and_the_seed_decides() -> None:
+    crop = np.arange(64 * 40, dtype=np.uint8).reshape(64, 40)
+    first = [labeler_heads.vary(crop, np.random.default_rng(seed)) for seed in range(20)]
+    again = [labeler_heads.vary(crop, np.random.default_rng(seed)) for seed in range(20)]
+    assert all(each.shape == crop.shape and np.array_equal(each, other) for each, other in zip(first, again, strict=True))
+    assert sum(not np.array_equal(each, crop) for each in first) > 12
