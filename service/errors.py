@@ -107,7 +107,7 @@ class Unparsable(NotReceived):
 
 
 class SopClassMismatch(NotReceived):
-    """The data set is of another SOP class, or another instance, than was announced (request or file meta)."""
+    """The data set is of another SOP class, or another instance, than the C-STORE request announced."""
 
     code = "sop-class-mismatch"
 

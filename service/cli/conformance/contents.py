@@ -126,7 +126,8 @@ def describe_character_sets() -> str:
     """What can be read, and what is written."""
     terms = sorted(term for term in python_encoding if term)
     return join(
-        f"Read: {', '.join(f'`{term}`' for term in terms)}, and the default repertoire (ISO_IR 6); those of ISO 2022 with code extensions.",
+        f"Read: {', '.join(f'`{term}`' for term in terms)}, and the default repertoire (ISO_IR 6); those of ISO 2022 with code extensions. "
+        "A name falls back to the first character set at `^` and `=`. A value with a NUL inside counts as the default repertoire.",
         "Written: objects take over Specific Character Set (0008,0005) of the image that they speak of, and every text that comes from "
         "it, undecoded where nothing changes. Text of our own is of the default repertoire, so it fits each of them. An item of "
         "Contributing Equipment Sequence whose text does not fit (the name of a person who decided) declares `ISO_IR 192` for itself.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
+from models.foreign_parsers import MAX_INFLATED_BYTES
 from service.api.dicomweb import results as dicomweb_answers
 from service.api.dicomweb.files import MOST_DECODED_BYTES, UNFIT
 from service.api.dicomweb.json_model import INLINE_BYTES
@@ -32,7 +33,9 @@ def describe_origin_server() -> str:
         "is handed out as it was received.",
         "#### 5.6.1 Store",
         f'`POST {PREFIX}/studies` and `POST {PREFIX}/studies/{{study}}` (PS3.18 10.5), `multipart/related; type="application/dicom"`, '
-        "in the transfer syntaxes of table 5.1-1. Answers 200 (all stored), 202 (some), 409 (none) with a Store Instances Response "
+        "in the transfer syntaxes of table 5.1-1 and Explicit VR Big Endian. The UIDs of the data set count where the file meta has "
+        f"others; a deflated data set may inflate to {MAX_INFLATED_BYTES // 2**20} MiB. "
+        "Answers 200 (all stored), 202 (some), 409 (none) with a Store Instances Response "
         "Module and Retrieve URLs; 400, 415 for what is no such request, which includes a body with Content-Encoding. A part that "
         "cannot be read, is too large, has another media type or belongs to another study than the one in the path fails alone.",
         "Table 5.6-1. Failure Reason (0008,1197)",

@@ -21,6 +21,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
@@ -50,6 +51,12 @@ class TestBitsStored:
     @pytest.mark.parametrize("declared", [8, 10, 12, 13])
     def test_the_precision_of_the_codestream_counts_where_the_header_declares_less(self, syntax: UID, declared: int) -> None:
         assert np.array_equal(decode(set_bits(make_dataset(WIDE, syntax), declared)), WIDE)
+
+    @pytest.mark.parametrize("declared", [8, 10, 11, 12, 16])
+    def test_the_precision_of_a_12_bit_jpeg_counts_too(self, declared: int) -> None:
+        frame = encapsulate([bytes(imagecodecs.jpeg_encode(BREAST, level=98, bitspersample=12))])
+        decoded = decode(set_bits(make_dataset(BREAST, JPEGExtended12Bit, PixelData=frame), declared))
+        assert np.abs(decoded.astype(int) - BREAST).max() <= 8
 
     @pytest.mark.parametrize("syntax", LOSSLESS_ENCODERS, ids=lambda syntax: syntax.name)
     def test_a_header_that_declares_more_changes_nothing(self, syntax: UID) -> None:
