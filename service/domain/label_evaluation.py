@@ -139,9 +139,9 @@ def _blocked_by_side(image: StudyImage, study: Sequence[StudyImage], adjudicated
         return ""
     if image.marker and image.marker.laterality not in (Laterality.UNKNOWN, image.pixel_laterality):
         return f"the burned-in marker says {image.marker.laterality}, and the pixels show the other side"
-    if image.header.laterality is image.pixel_laterality and image.header.laterality_source != "PatientOrientation":
+    if image.header.laterality is image.pixel_laterality and image.header.laterality_source == "Laterality":
         return ""
-    # No label names the side, at most the layout does: the pixels are the only source, so nothing may cast doubt on them.
+    # No attribute for the side has it, at most a text, a region or the layout: nothing may cast doubt on the pixels.
     if any(each.cause is not Cause.LABEL for each in adjudicated.sides.values()):
         return "no side is filled in while pixels of the study contradict their labels"
     found = {each.evidence.code: each.cause for each in image_evidence(image, study)}
