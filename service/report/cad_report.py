@@ -24,6 +24,7 @@ from service.report.common_modules import file_meta
 from service.report.content import CONTAINS, HAS_CONCEPT_MOD, HAS_PROPERTIES, make_code, make_container
 from service.report.document import begin_document, order_sources
 from service.report.identity import NOT_A_DIAGNOSIS
+from service.report.image_names import name_images
 from service.report.marks import is_marked
 from service.report.uids import cad_uid, derive_series_uid
 
@@ -74,12 +75,12 @@ def build_cad_report(conclusion: Conclusion, sources: Sequence[Dataset], predece
     report.SeriesInstanceUID = reference.series_instance_uid
     report.SeriesNumber = SERIES_NUMBER
     report.SeriesDescription = "mammotriage CAD"
-    report.update(_content(conclusion, images))
+    report.update(_content(conclusion, images, name_images(conclusion.images, ordered)))
     report.file_meta = file_meta(report, ExplicitVRLittleEndian)
     return report
 
 
-def _content(conclusion: Conclusion, images: Sequence[Dataset]) -> Dataset:
+def _content(conclusion: Conclusion, images: Sequence[Dataset], names: Mapping[str, str]) -> Dataset:
     """The root of the content tree (TID 4000 rows 1 to 9)."""
     library = {str(image.SOPInstanceUID): (*LIBRARY, number) for number, image in enumerate(images, 1)}
     work = list_work(conclusion, library)
@@ -89,7 +90,7 @@ def _content(conclusion: Conclusion, images: Sequence[Dataset]) -> Dataset:
         [
             make_code(HAS_CONCEPT_MOD, concepts.LANGUAGE, concepts.ENGLISH),
             build_library(images),
-            _overall_impression(conclusion, work, library),
+            _overall_impression(conclusion, work, library, names),
             summarise_detections(conclusion, work, library),
             summarise_analyses(conclusion, work, library),
         ],
@@ -101,9 +102,8 @@ def _content(conclusion: Conclusion, images: Sequence[Dataset]) -> Dataset:
     return root
 
 
-def _overall_impression(conclusion: Conclusion, work: Work, library: Mapping[str, Sequence[int]]) -> Dataset:
+def _overall_impression(conclusion: Conclusion, work: Work, library: Mapping[str, Sequence[int]], names: Mapping[str, str]) -> Dataset:
     """TID 4001."""
-    names = {image.sop_instance_uid: f"Image {number}" for number, image in enumerate(conclusion.images, 1)}
     built = [
         build_impression(conclusion, image, names[image.sop_instance_uid], library[image.sop_instance_uid])
         for image in conclusion.images

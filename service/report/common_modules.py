@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
+from service.domain.findings import ModelIdentity
 from service.report.identity import IMPLEMENTATION_CLASS_UID, MANUFACTURER, SYSTEM, software_version
+from service.report.original_attributes import PROCESSING, equipment
 
 REQUIRED = (
     "PatientName",
@@ -34,12 +37,20 @@ OPTIONAL = (
 )
 
 
-def begin_object(source: Dataset, moment: datetime) -> Dataset:
-    """A new object of the patient and study of `source`, made by our equipment at `moment`."""
+PROCESSED = "Labels, scores and heatmaps of mammograms by neural networks; the versions include the sha256 of each network"
+"""Contribution Description of the objects that are no copy of an image."""
+
+
+def begin_object(source: Dataset, moment: datetime, models: Iterable[ModelIdentity]) -> Dataset:
+    """A new object of the patient and study of `source`, made by our equipment with these models at `moment`."""
     target = Dataset()
     copy_patient_and_study(source, target)
     stamp_equipment(target)
     stamp_creation(target, moment)
+    item = equipment(moment, models, PROCESSED, PROCESSING)
+    # Instance Creation Date and Time say when; dcmtk's dcmpschk takes no DT value with a zone.
+    del item.ContributionDateTime
+    target.ContributingEquipmentSequence = [item]
     return target
 
 

@@ -35,7 +35,7 @@ def begin_document(conclusion: Conclusion, ordered: Sequence[Dataset], predecess
         Complete but unverified: no person has reviewed it (PS3.3 C.17.2). An incomplete view set makes it partial and preliminary.
     """
     moment = local_time(ordered[0], conclusion.concluded_at)
-    report = begin_object(ordered[0], moment)
+    report = begin_object(ordered[0], moment, conclusion.models)
     report.Modality = "SR"
     report.ReferencedPerformedProcedureStepSequence = []
     report.InstanceNumber = conclusion.version

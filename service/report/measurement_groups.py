@@ -27,6 +27,7 @@ from service.report.algorithm import describe_model, find_model, is_calibrated, 
 from service.report.concepts import concept
 from service.report.content import plain_text
 from service.report.identity import NOT_A_DIAGNOSIS
+from service.report.image_names import name_image
 from service.report.marks import has_wrong_label
 from service.report.uids import derive_uid
 
@@ -91,8 +92,9 @@ def image_group(conclusion: Conclusion, image: ImageFinding, source: Dataset) ->
     if correction:
         evaluations += _agreement(correction)
         comments += _describe_correction(correction)
-    number = 1 + [each.sop_instance_uid for each in conclusion.images].index(uid)
-    group = _group(f"Image {number}", concepts.IMAGE_ANALYSIS, conclusion, uid, side, measurements, evaluations, comments, image.models)
+    group = _group(
+        name_image(image, source), concepts.IMAGE_ANALYSIS, conclusion, uid, side, measurements, evaluations, comments, image.models
+    )
     group[0].ContentSequence.append(_reference(source))
     return group
 
@@ -109,7 +111,9 @@ def _group(
     models: Sequence[ModelIdentity] = (),
 ) -> MeasurementsAndQualitativeEvaluations:
     site = FindingSite(concepts.BREAST, concept(LATERALITY_CODES[side]) if side in LATERALITY_CODES else None)
-    tracking_uid = derive_uid(conclusion.study_instance_uid, 0, (), f"tracking:{name.split()[0]}", subject)
+    # The name of an image may change with its labels, and a Tracking Identifier must not change under its UID: so the UID has the name.
+    kind = name if subject and what is concepts.IMAGE_ANALYSIS else name.split()[0]
+    tracking_uid = derive_uid(conclusion.study_instance_uid, 0, (), f"tracking:{kind}", subject)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=TrackingIdentifier(uid=tracking_uid, identifier=name),
         finding_type=what,

@@ -74,8 +74,13 @@ def record_former(before: Dataset, keywords: Iterable[str], moment: datetime) ->
     return record
 
 
-def equipment(moment: datetime, models: Iterable[ModelIdentity], description: str) -> Dataset:
-    """The Contributing Equipment item of this software, with the hashes of its models as versions.
+MODIFYING = ("109103", "Modifying Equipment")
+PROCESSING = ("109102", "Processing Equipment")
+"""Purposes of CID 7005."""
+
+
+def equipment(moment: datetime, models: Iterable[ModelIdentity], description: str, purpose: tuple[str, str] = MODIFYING) -> Dataset:
+    """The Contributing Equipment item of this software (PS3.3 C.12.1), with the hashes of its models as versions.
 
     The description may contain a person's name and text in any script, which the character set of the image need not include.
     """
@@ -84,7 +89,7 @@ def equipment(moment: datetime, models: Iterable[ModelIdentity], description: st
     if not text.isascii():
         # An item may have a character set of its own (PS3.3 C.12.1.1.2).
         item.SpecificCharacterSet = "ISO_IR 192"
-    item.PurposeOfReferenceCodeSequence = [code_item("109103", "DCM", "Modifying Equipment")]
+    item.PurposeOfReferenceCodeSequence = [code_item(purpose[0], "DCM", purpose[1])]
     item.Manufacturer = MANUFACTURER
     item.ManufacturerModelName = MANUFACTURER
     item.SoftwareVersions = [software_version(), *(model.sha256 for model in models)]

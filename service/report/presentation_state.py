@@ -18,7 +18,8 @@ from service.report.common_modules import begin_object, dicom_date_time, file_me
 from service.report.marks import is_marked
 from service.report.uids import derive_series_uid, marks_uid
 
-SERIES_NUMBER = 9004
+SERIES_NUMBERS = {"R": 9004, "L": 9005, "": 9006}
+"""By breast."""
 LAYER = "MARKS"
 RADIUS = 0.03
 """Radius of the circle that replaces a missing outline, as a fraction of the shorter side of the image."""
@@ -53,14 +54,14 @@ def build_marks(conclusion: Conclusion, finding: ImageFinding, source: Dataset) 
     if read_term(source, "PhotometricInterpretation") not in GRAYSCALE:
         raise NothingToMark("the image is not grayscale")
     moment = local_time(source, conclusion.concluded_at)
-    state = begin_object(source, moment)
+    state = begin_object(source, moment, finding.models)
     state.SOPClassUID = GrayscaleSoftcopyPresentationStateStorage
     state.SOPInstanceUID = marks_uid(conclusion, finding)
     state.Modality = "PR"
     # The module has the laterality of a series and not of an image (PS3.3 C.7.3.1), so each breast has a series of its own.
     side = finding.laterality.value if finding.laterality and finding.laterality.value in ("R", "L") else ""
     state.SeriesInstanceUID = derive_series_uid(conclusion.study_instance_uid, f"gsps:{side}")
-    state.SeriesNumber = SERIES_NUMBER
+    state.SeriesNumber = SERIES_NUMBERS[side]
     state.SeriesDescription = "mammotriage marks"
     state.Laterality = side
     state.InstanceNumber = 1 + [image.sop_instance_uid for image in conclusion.images].index(finding.sop_instance_uid)

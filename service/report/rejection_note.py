@@ -28,7 +28,7 @@ RETENTION_EXPIRED = Code("113039", "Data Retention Policy Expired", scheme="DCM"
 TITLES = (BAD_QUALITY, INCORRECT_LABEL, WRONG_WORKLIST_ENTRY, RETENTION_EXPIRED)
 """Document titles that reject (PS3.16 CID 7031)."""
 
-SERIES_NUMBER = 9004
+SERIES_NUMBER = 9007
 
 
 def build_rejection_note(decided: DecidedCorrection, source: Dataset, title: Code = INCORRECT_LABEL) -> Dataset:
@@ -52,7 +52,7 @@ def build_rejection_note(decided: DecidedCorrection, source: Dataset, title: Cod
         raise ValueError(f"{title.value} is not a title of a rejection note")
     study_instance_uid = str(source.StudyInstanceUID)
     moment = local_time(source, decided.decision.at)
-    note = begin_object(source, moment)
+    note = begin_object(source, moment, decided.models)
     note.SOPClassUID = KeyObjectSelectionDocumentStorage
     note.SOPInstanceUID = rejection_uid(study_instance_uid, str(source.SOPInstanceUID), title.value)
     note.Modality = "KO"

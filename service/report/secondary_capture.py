@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from models.vocabulary import Laterality
+from models.vocabulary import VIEW_CODES, Laterality, View
 from service.domain.findings import Conclusion, ImageFinding
 from service.report.algorithm import is_calibrated
 from service.report.coding import code_item
@@ -56,7 +56,7 @@ def build_heatmap(
     images = overlay_rgb if preview_rgb is None else _join(preview_rgb, overlay_rgb)
     picture = np.concatenate([images, _legend(conclusion, finding, images.shape[1])])
     moment = local_time(source, conclusion.concluded_at)
-    capture = begin_object(source, moment)
+    capture = begin_object(source, moment, finding.models)
     capture.SOPClassUID = SecondaryCaptureImageStorage
     capture.SOPInstanceUID = heatmap_uid(conclusion, finding)
     capture.SeriesInstanceUID = derive_series_uid(conclusion.study_instance_uid, "sc")
@@ -73,6 +73,9 @@ def build_heatmap(
         capture.ImageLaterality = finding.laterality.value
     else:
         capture.Laterality = None
+    if finding.view and (view := VIEW_CODES.get(View(finding.view.value))):
+        # Hanging rules of viewers match by view; viewers fail where an image of the study has none.
+        capture.ViewCodeSequence = [code_item(view.value, view.scheme, view.meaning)]
     capture.DerivationDescription = "The image, and next to it the image blended with the heatmap of a cancer score. Not for diagnosis."
     capture.SourceImageSequence = [_reference(source)]
 

@@ -64,3 +64,25 @@ def test_the_samples_differ_in_whatever_an_object_could_take_over() -> None:
 
 def test_every_end_of_a_delivery_is_stated() -> None:
     assert set(network.OUTCOMES) == set(DeliveryState)
+
+
+def test_every_object_names_this_software_as_contributing_equipment() -> None:
+    for sample in build_samples():
+        for kind, built in sample.objects.items():
+            assert "mammotriage" in str(built.ContributingEquipmentSequence[-1].Manufacturer), kind
+            purpose = built.ContributingEquipmentSequence[-1].PurposeOfReferenceCodeSequence[0].CodeValue
+            assert purpose == ("109103" if kind in (ObjectKind.CORRECTED, ObjectKind.REVERTED) else "109102"), kind
+
+
+def test_series_of_our_own_have_distinct_numbers() -> None:
+    numbers: dict[str, str] = {}
+    for sample in build_samples():
+        for kind, built in sample.objects.items():
+            if kind not in (ObjectKind.CORRECTED, ObjectKind.REVERTED):
+                assert numbers.setdefault(str(built.SeriesNumber), kind.value) == kind.value
+    assert len(numbers) >= 5
+
+
+def test_a_heatmap_has_the_view_of_its_image() -> None:
+    views = [sample.objects[ObjectKind.HEATMAP].ViewCodeSequence[0] for sample in build_samples()]
+    assert {(view.CodeValue, view.CodingSchemeDesignator) for view in views} <= {("399162004", "SCT"), ("399368009", "SCT")}

@@ -28,6 +28,7 @@ from service.error_table import CANNOT_UNDERSTAND, ERROR_TABLE
 from service.errors import NotReceived
 from service.receive.dimse_status import SUCCESS
 from service.receive.listener import TRANSFER_SYNTAXES
+from service.report import concepts
 from service.settings import Settings
 
 STATUSES = {
@@ -167,7 +168,9 @@ def describe_services() -> str:
         "presentation context of its own, and the two native ones; a peer that takes only those gets the pixels "
         "decompressed without loss of "
         "what was decoded.",
-        "#### 5.2.3 What a status means",
+        "#### 5.2.3 Mammography CAD SR (PS3.4 O.4.1)",
+        _describe_cad(),
+        "#### 5.2.4 What a status means",
         "Table 5.2-1. C-STORE response",
         table(("Status", "Name", "What is done"), [(f"{code:04X}", name, _consequence(code)) for code, name in STATUSES.items()]),
         "### 5.3 DELIVER: Query/Retrieve SCU",
@@ -203,6 +206,24 @@ def _store_statuses() -> list[tuple[str, str, str]]:
     for kind in kinds:
         rows.append((f"{ERROR_TABLE[kind].dimse:04X}", " ".join((kind.__doc__ or "").split("\n\n")[0].split()).rstrip("."), kind.code))
     return [*rows, (f"{CANNOT_UNDERSTAND:04X}", "anything else that goes wrong in receiving", "")]
+
+
+def _describe_cad() -> str:
+    """What PS3.4 O.4.1.1 asks a Storage SCU of CAD SR to state, and when it makes a new SOP Instance (O.4.1)."""
+    return join(
+        f"* Detections (CID 6014): {concepts.SELECTED_REGION.meaning} ({concepts.SELECTED_REGION.value}, DCM), the only kind: the network "
+        "does not tell a mass from calcifications. Attempted where an operating point is set.",
+        f"* Analyses (CID 6043): {concepts.COMPOSITION_ANALYSIS.meaning} ({concepts.COMPOSITION_ANALYSIS.value}, SCT), "
+        f"{concepts.QUALITY_ANALYSIS.meaning} ({concepts.QUALITY_ANALYSIS.value}, SCT), which is the comparison of labels with pixels.",
+        f"* {concepts.PRESENTATION_REQUIRED.meaning}: an impression of an image with a marked region or a wrong label. "
+        f"{concepts.PRESENTATION_OPTIONAL.meaning}: an impression that has breast composition only.",
+        "* CAD Operating Point (111071, DCM) is not encoded: there is one operating point, and the text of the impressions names it. The "
+        "measurement report has it as a number.",
+        "* A new SOP Instance UID is made with each version of a study's conclusion: a mammogram arrived later or was analysed again, or a "
+        "model changed. The new document names the former one in Predecessor Documents Sequence. A document that is sent again keeps its "
+        "UID and its content. An object that is no mammogram makes no new version, and a study without any mammogram gets no CAD SR "
+        "unless the destination has `without_mammogram`.",
+    )
 
 
 def _consequence(status: int) -> str:

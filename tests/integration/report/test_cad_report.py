@@ -118,7 +118,7 @@ def test_a_region_that_reaches_the_operating_point_has_centre_outline_and_certai
     assert number(named(region, concepts.CERTAINTY)[0]) == 80
     assert code_value(named(region, concepts.RENDERING_INTENT)[0]) == concepts.PRESENTATION_REQUIRED.value
     assert status(report) == (concepts.ALL_WITH_FINDINGS.value, concepts.SUCCEEDED.value, concepts.SUCCEEDED.value)
-    assert "A region is marked in: Image 4." in impressions(report)
+    assert f"A region is marked in: L MLO (SOP ...{study.uids[3][-8:]})." in impressions(report)
 
 
 def test_a_region_needs_both_a_score_and_a_peak() -> None:
@@ -227,7 +227,7 @@ def test_a_partial_study_is_preliminary_and_names_what_was_not_attempted(tmp_pat
     check(report, study.images, tmp_path)
     assert (report.CompletionFlag, report.PreliminaryFlag) == ("PARTIAL", "PRELIMINARY")
     assert status(report) == (concepts.ALL_WITH_FINDINGS.value, concepts.SUCCEEDED.value, concepts.SUCCEEDED.value)
-    assert "a spot compression view [spot]" in impressions(report)
+    assert f"(SOP ...{study.uids[1][-8:]}), not attempted: a spot compression view [spot]." in impressions(report)
     performed = named(report, concepts.DETECTION_PERFORMED)[0]
     positions = [
         list(item.ReferencedContentItemIdentifier) for item in performed.ContentSequence if "ReferencedContentItemIdentifier" in item
@@ -431,4 +431,4 @@ def test_labels_of_low_confidence_are_shown_as_unknown() -> None:
     study = Study()
     study.findings[0] = study.findings[0].model_copy(update={"view": label("UNKNOWN", 0.6)})
     described = [str(item.TextValue) for item in named(study.report(), concepts.IMPRESSION_DESCRIPTION)]
-    assert any(text.startswith("Image 1: pixels show R UNKNOWN") for text in described)
+    assert any(text.startswith(f"R CC (SOP ...{study.uids[0][-8:]}): pixels show R UNKNOWN") for text in described)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -70,9 +71,11 @@ def study() -> Study:
 
 
 def groups(report: Dataset) -> dict[str, list[Dataset]]:
-    """Content items of each measurement group by its name."""
+    """Content items of each measurement group by its name; of images by their number."""
     measurements = next(item for item in report.ContentSequence if sr.meaning(item) == "Imaging Measurements")
-    return {group.ContentSequence[0].TextValue: list(group.ContentSequence) for group in measurements.ContentSequence}
+    found = [(str(group.ContentSequence[0].TextValue), list(group.ContentSequence)) for group in measurements.ContentSequence]
+    images = [items for name, items in found if "(SOP ..." in name]
+    return {name: items for name, items in found if "(SOP ..." not in name} | {f"Image {n}": items for n, items in enumerate(images, 1)}
 
 
 def comments_of(items: list[Dataset]) -> list[str]:
@@ -270,3 +273,56 @@ def test_every_character_set_survives(charset: str | list[str], name: str, tmp_p
     assert read_back.get_item("PatientName").value == as_received(image, tmp_path).get_item("PatientName").value
     assert str(read_back.PatientName) == name
     assert dciodvfy_errors(read_back, tmp_path) == []
+
+
+def tracking(report: Dataset) -> dict[str, str]:
+    """Tracking Unique Identifier to Tracking Identifier."""
+    measurements = next(item for item in report.ContentSequence if sr.meaning(item) == "Imaging Measurements")
+    found = {}
+    for group in measurements.ContentSequence:
+        identifier, uid = (next(item for item in group.ContentSequence if sr.meaning(item) == name) for name in TRACKING)
+        found[str(uid.UID)] = str(identifier.TextValue)
+    return found
+
+
+TRACKING = ("Tracking Identifier", "Tracking Unique Identifier")
+
+
+def test_an_image_is_named_by_view_side_and_the_end_of_its_uid(study: Study) -> None:
+    names = [name for name in tracking(study.report()).values() if "SOP" in name]
+    assert len(names) == len(study.sources) and len(set(names)) == len(names)
+    for name, source in zip(names, (study.images[0], study.images[1]), strict=False):
+        assert name.endswith(f" (SOP ...{source.SOPInstanceUID[-8:]})") and name[:2] in ("R ", "L ")
+
+
+def without_first(study: Study) -> Dataset:
+    return build_report(study.conclusion.model_copy(update={"version": 2, "images": study.conclusion.images[1:]}), study.sources)
+
+
+def reversed_order(study: Study) -> Dataset:
+    return build_report(study.conclusion.model_copy(update={"version": 2, "images": study.conclusion.images[::-1]}), study.sources)
+
+
+def other_labels(study: Study) -> Dataset:
+    first = study.conclusion.images[0]
+    assert first.view is not None
+    changed = first.model_copy(update={"view": first.view.model_copy(update={"value": "MLO"})})
+    return build_report(
+        study.conclusion.model_copy(update={"version": 2, "images": (changed, *study.conclusion.images[1:])}), study.sources
+    )
+
+
+def no_labels(study: Study) -> Dataset:
+    first = study.conclusion.images[0].model_copy(update={"view": None, "laterality": None})
+    return build_report(study.conclusion.model_copy(update={"version": 2, "images": (first, *study.conclusion.images[1:])}), study.sources)
+
+
+def only_last(study: Study) -> Dataset:
+    return build_report(study.conclusion.model_copy(update={"version": 2, "images": study.conclusion.images[-1:]}), study.sources)
+
+
+@pytest.mark.parametrize("changed", [without_first, reversed_order, other_labels, no_labels, only_last])
+def test_a_tracking_identifier_never_changes_under_its_uid(study: Study, changed: Callable[[Study], Dataset]) -> None:
+    before, after = tracking(study.report()), tracking(changed(study))
+    assert before.keys() & after.keys()
+    assert all(before[uid] == after[uid] for uid in before.keys() & after.keys())
