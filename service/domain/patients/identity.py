@@ -61,7 +61,7 @@ def differences(one: PatientIdentity, other: PatientIdentity) -> tuple[str, ...]
     a, b = one.patient, other.patient
     pairs = (
         ("PatientID", _text(a.patient_id), _text(b.patient_id)),
-        ("IssuerOfPatientID", _text(a.issuer), _text(b.issuer)),
+        ("IssuerOfPatientID", _issuer(a), _issuer(b)),
         ("PatientBirthDate", _date(a.birth_date), _date(b.birth_date)),
         ("PatientSex", _text(a.sex).upper(), _text(b.sex).upper()),
         ("AccessionNumber", _text(one.accession_number), _text(other.accession_number)),
@@ -77,6 +77,8 @@ def merge(known: PatientIdentity, added: PatientIdentity) -> PatientIdentity:
     """Fill the empty fields of a study's identity from an image that agrees with it."""
     ours, theirs = known.patient, added.patient
     filled = {name: value for name, value in theirs.model_dump().items() if not getattr(ours, name) and value}
+    if not theirs.patient_id:
+        filled.pop("issuer", None)
     return PatientIdentity(
         patient=ours.model_copy(update=filled),
         accession_number=known.accession_number or added.accession_number,
@@ -92,6 +94,11 @@ def is_known(wanted: PatientIdentity, among: Iterable[PatientIdentity]) -> bool:
 def explain(keywords: Iterable[str]) -> str:
     """The reason of a hold; it names attributes, never values."""
     return f"images of different patients or examinations: {', '.join(keywords)} differ"
+
+
+def _issuer(patient: Patient) -> str:
+    """The issuer of the patient's ID; without an ID it says nothing."""
+    return _text(patient.issuer) if patient.patient_id.strip() else ""
 
 
 def _date(text: str) -> str:
