@@ -149,8 +149,14 @@ FOREIGN = {
 """SOP class and modality of objects that a study of the breast may hold, and that are no mammogram."""
 
 
-def receive_foreign(context: Context, name: str, study_instance_uid: str) -> Receipt:
+PATIENT = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "AccessionNumber")
+
+
+def receive_foreign(context: Context, name: str, study_instance_uid: str, image: Dataset | None = None) -> Receipt:
+    """Receive an object that is no mammogram, of the patient of `image`."""
     foreign = full_field(study_instance_uid=study_instance_uid)
+    for keyword in PATIENT if image is not None else ():
+        setattr(foreign, keyword, image.get(keyword) if image is not None else None)
     foreign.SOPClassUID, foreign.Modality = UID(FOREIGN[name][0]), FOREIGN[name][1]
     foreign.file_meta.MediaStorageSOPClassUID = foreign.SOPClassUID
     for keyword in ("PositionerType", "OrganExposed", "AnatomicRegionSequence", "BodyPartExamined", "PresentationIntentType"):
@@ -176,10 +182,13 @@ def test_a_study_without_a_mammogram_gets_no_results_unless_a_destination_asks(c
 def test_a_foreign_object_in_a_concluded_study_makes_no_new_version(context: Context, film: Receipt) -> None:
     analyse_instance(context, film.sop_instance_uid)
     conclude_study(context, film.study_instance_uid)
+    row = context.ledger.instances.get(film.sop_instance_uid)
+    assert row is not None
+    image = dcmread(context.store.path(row.path), stop_before_pixels=True)
     before = [row.object_uid for row in context.ledger.deliveries.find(study_instance_uid=film.study_instance_uid)]
     assert before
     for name in FOREIGN:
-        receipt = receive_foreign(context, name, film.study_instance_uid)
+        receipt = receive_foreign(context, name, film.study_instance_uid, image)
         analyse_instance(context, receipt.sop_instance_uid)
         conclude_study(context, film.study_instance_uid)
         study = context.ledger.studies.get(film.study_instance_uid)
@@ -191,7 +200,7 @@ def test_a_mammogram_after_foreign_objects_is_reported_alone_and_replaces_nothin
     context: Context, cbis_cases: dict[str, list[Path]]
 ) -> None:
     first = dcmread(cbis_cases["sfm-malign-0"][0], stop_before_pixels=True)
-    foreign = receive_foreign(context, "a PDF", str(first.StudyInstanceUID))
+    foreign = receive_foreign(context, "a PDF", str(first.StudyInstanceUID), first)
     analyse_instance(context, foreign.sop_instance_uid)
     conclude_study(context, foreign.study_instance_uid)
     image = receive(context, cbis_cases["sfm-malign-0"][0])
