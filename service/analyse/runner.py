@@ -91,7 +91,8 @@ class Analyser:
         except ModelsError as error:
             reason = Reason(code=error.code, text=str(error))
             return _unanalysed(header.sop_instance_uid, InstanceState.FAILED, reason, header.kind)
-        return self.analyse_picture(picture, header.sop_instance_uid, header.kind, started, _find_turn(header, picture.pixels))
+        turn = _find_turn(header, picture.pixels)
+        return self.analyse_picture(picture, header.sop_instance_uid, header.kind, started, turn, header.implant)
 
     def analyse_file(self, path: Path, film: bool) -> tuple[Analysis, InstanceHeader | None]:
         """Analyse a DICOM, PNG or JPEG file; the header is None for PNG and JPEG."""
@@ -110,20 +111,24 @@ class Analyser:
             return _unanalysed("", InstanceState.FAILED, reason), None
         return self.analyse_dataset(dataset, film, header), header
 
-    def analyse_picture(self, picture: Picture, uid: str, kind: ImageKind, started: float, turn: Turn = UNTURNED) -> Analysis:
+    def analyse_picture(
+        self, picture: Picture, uid: str, kind: ImageKind, started: float, turn: Turn = UNTURNED, implant: bool = False
+    ) -> Analysis:
         """Analyse pixels with a dark background.
 
         Parameters
         ----------
         turn
             Brings the image into the usual layout before the networks see it. Everything in the answer is in the layout of the source.
+        implant
+            The header declares an implant. The labeler was trained without implants and must not refuse one as another picture.
         """
         source, picture = picture.pixels, replace(picture, pixels=turn.apply(picture.pixels))
         doubt = looks_like_mammogram(picture.pixels)
         if doubt:
             return _unanalysed(uid, InstanceState.SKIPPED, Reason(code=doubt[0], text=doubt[1]), kind)
         labels = self.labeler.run(picture)
-        if self._shows_something_else(labels):
+        if not implant and self._shows_something_else(labels):
             reason = Reason(code="no-mammogram", text="the labeler takes the picture for something other than a mammogram")
             return _unanalysed(uid, InstanceState.SKIPPED, reason, kind)
         cancer = self.cancer.run(picture)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import pydicom
 import pytest
 
+from models.preprocessing.geometry import breast_mask, chest_is_left
+from models.preprocessing.picture import picture_from_dataset
+from models.vocabulary import ImageKind
 from service.analyse.runner import Analyser, Analysis
 from service.domain.findings import InstanceState
 
@@ -65,6 +70,17 @@ def test_a_narrow_table_gets_the_score_of_a_right_descriptor(analyser: Analyser,
     dataset.VOILUTSequence[0].LUTDescriptor[2] = 12
     right = analyser.analyse_dataset(dataset, film=True).finding
     assert wrong.cancer_score == right.cancer_score is not None
+
+
+def test_the_labeler_refuses_no_declared_implant(analyser: Analyser, cbis_cases: dict[str, list[Path]]) -> None:
+    path = next(path for paths in cbis_cases.values() for path in paths if path.name == "1-133.dcm")
+    picture = picture_from_dataset(pydicom.dcmread(path))
+    rows, columns = picture.pixels.shape
+    side = 0.2 if chest_is_left(breast_mask(picture.pixels)) else 0.8
+    pixels = picture.pixels.copy()
+    cv2.ellipse(pixels, (int(side * columns), rows // 2), (columns // 4, rows // 5), 0, 0, 360, 240, -1)
+    finding = analyser.analyse_picture(replace(picture, pixels=pixels), "2.25.1", ImageKind.FILM, 0.0, implant=True).finding
+    assert finding.state is InstanceState.ANALYSED, finding.reason
 
 
 @pytest.mark.parametrize(
