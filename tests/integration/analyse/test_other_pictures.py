@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from models.preprocessing.picture import picture_from_file
+from models.vocabulary import ImageKind
 from service.analyse.runner import Analyser
 from service.domain.findings import InstanceState
 from training.data.index import read_index
@@ -49,3 +51,19 @@ def test_other_pictures_are_refused(analyser: Analyser, data_folder: Path, name:
 @pytest.mark.parametrize("name", ["rsna-bcd-640", "mini-mias", "inbreast"])
 def test_mammograms_are_analysed(analyser: Analyser, data_folder: Path, name: str) -> None:
     assert outcomes(analyser, unseen(data_folder, name)[:12]) == {"analysed": 12}
+
+
+def test_a_declared_implant_is_never_refused_by_the_labeler(analyser: Analyser, data_folder: Path) -> None:
+    taken = 0
+    for row in unseen(data_folder, "not-mammograms"):
+        picture = picture_from_file(row.file)
+        plain = analyser.analyse_picture(picture, "1.2", ImageKind.FULL_FIELD, 0.0).finding
+        declared = analyser.analyse_picture(picture, "1.2", ImageKind.FULL_FIELD, 0.0, implant=True).finding
+        if plain.reason and plain.reason.code == "no-mammogram":
+            taken += 1
+            assert declared.state is InstanceState.ANALYSED
+        else:
+            assert (declared.state, declared.reason) == (plain.state, plain.reason)
+        if taken == 3:
+            break
+    assert taken == 3, "the labeler refuses some of these pictures, so the exception is exercised"
