@@ -64,6 +64,8 @@ class Orthanc:
             "RemoteAccessAllowed": False,
             "AuthenticationEnabled": False,
             "OverwriteInstances": overwrite,
+            "DicomScuTimeout": int(TIMEOUT_S),
+            "DicomScpTimeout": int(TIMEOUT_S),
             "DicomModalities": {name: {"AET": ae, "Host": host, "Port": port, **ALLOWED} for name, (ae, host, port) in known.items()},
             **(options or {}),
         }
