@@ -35,7 +35,7 @@ FRAMEWORK_NAMES = {
     "logging, requests, uvicorn": {"stack_info", "trust_env", "should_exit"},
     "onnxruntime": {"get_next", "intra_op_num_threads", "log_severity_level"},
     "pydantic": {"model_config", "settings_customise_sources", "settings_cls", "env_settings", "dotenv_settings", "file_secret_settings"},
-    "pydicom": {"is_undefined_length", "reading_validation_mode"},
+    "pydicom": {"handled_encodings", "is_undefined_length", "reading_validation_mode"},
     "pynetdicom": {"connection_timeout", "maximum_associations", "maximum_pdu_size", "require_called_aet", "require_calling_aet"},
     "sqlalchemy": {"cache_ok", "impl", "isolation_level", "process_bind_param", "process_result_value"},
     "starlette's request.state, read as a mapping": {"audit_detail", "audit_subject"},

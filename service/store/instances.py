@@ -20,7 +20,7 @@ from service.domain.patient import Patient
 from service.domain.patients.identity import MixedPatients
 from service.store.database import Database, Transaction
 from service.store.derived_columns import finding_columns, instance_columns
-from service.store.patients.identities import identity_of, join_patient
+from service.store.patients.identities import join_patient
 from service.store.studies import URGENCY, count_received, open_study, touch_study
 from service.store.tables import conflicts, instances, studies
 
@@ -134,7 +134,6 @@ class Instances:
                     tries=0,
                     received_at=tx.now,
                     last_attempt_at=tx.now,
-                    patient=identity_of(header, patient).model_dump_json(),
                     **instance_columns(header),
                 )
                 if inserted:

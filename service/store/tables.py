@@ -48,8 +48,6 @@ studies = Table(
     Column("density_right", WORD, nullable=False, server_default="UNKNOWN"),
     Column("density_left", WORD, nullable=False, server_default="UNKNOWN"),
     Column("concluded_at", UtcDateTime),
-    # Patient values that a person entered, as JSON: reports have them instead of those of the images. NULL where nobody did.
-    Column("patient_update", Text),
     Index("ix_studies_triage_order", "triage_rank", "triage_position", "first_received_at", "study_instance_uid"),
     Index(None, "first_received_at", "study_instance_uid"),
     Index(None, "needs_conclusion", "updated_at"),
@@ -89,8 +87,6 @@ instances = Table(
     Column("agreement", WORD),
     Column("cancer_score", Float),
     Column("density", WORD, nullable=False, server_default=""),
-    # Patient, accession number and study date of its header, as JSON; NULL for an instance that an older version received.
-    Column("patient", Text),
     Index(None, "state", "last_attempt_at"),
     Index(None, "received_at"),
     # Has all columns that quality figures read, so that a query reads the index and no row.
@@ -119,18 +115,7 @@ conflicts = Table(
     Column("size", BigInteger, nullable=False),
     Column("calling_ae", WORD, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
-    Column("state", WORD, nullable=False, server_default="kept-both"),
-    # How the two data sets differ.
-    Column("kind", WORD, nullable=False, server_default="unknown"),
-    # Of the data set that is not in use: it may be another study than that of the instance.
-    Column("study_instance_uid", UID, nullable=False, server_default="", index=True),
-    Column("header", Text),
-    Column("patient", Text),
-    Column("decided_at", UtcDateTime),
-    Column("decided_by", WORD),
-    Column("decided_reason", Text),
     UniqueConstraint("sop_instance_uid", "sha256"),
-    Index(None, "state"),
 )
 
 conclusions = Table(

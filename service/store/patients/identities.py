@@ -7,7 +7,7 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, select, update
 
 from service.domain.findings import InstanceHeader
 from service.domain.patient import Patient
@@ -17,7 +17,7 @@ from service.store.database import Database, Transaction
 from service.store.derived_columns import patient_columns, search_text, study_columns
 from service.store.holds import hold_study
 from service.store.studies import patient_of
-from service.store.tables import instances, studies, study_patients
+from service.store.tables import studies, study_patients
 
 log = logging.getLogger(__name__)
 
@@ -84,22 +84,10 @@ def add_identity(tx: Transaction, study_instance_uid: str, identity: PatientIden
     )
 
 
-def drop_identities(tx: Transaction, study_instance_uid: str) -> None:
-    """Forget the further patients of a study."""
-    tx.execute(delete(study_patients).where(study_patients.c.study_instance_uid == study_instance_uid))
-
-
 def other_identities(tx: Transaction, study_instance_uid: str) -> list[PatientIdentity]:
     """Further patients of a study, first received first."""
     wanted = select(study_patients.c.identity).where(study_patients.c.study_instance_uid == study_instance_uid)
     return [PatientIdentity.model_validate_json(text) for text in tx.execute(wanted.order_by(study_patients.c.id)).scalars()]
-
-
-def image_identities(tx: Transaction, study_instance_uid: str) -> list[PatientIdentity]:
-    """Patient and examination of each image of a study, oldest first; images that an older version received are left out."""
-    wanted = select(instances.c.patient).where(instances.c.study_instance_uid == study_instance_uid, instances.c.patient.is_not(None))
-    ordered = wanted.order_by(instances.c.received_at, instances.c.sop_instance_uid)
-    return [PatientIdentity.model_validate_json(text) for text in tx.execute(ordered).scalars() if text]
 
 
 def row_identity(row: Row[Any]) -> PatientIdentity:

@@ -1,4 +1,4 @@
-"""Who a study's images are of: patients that differ, holds with a kind, conflicts with a state, patient values that a person corrected."""
+"""Further patients of a study, and the kind of a hold."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -43,22 +43,5 @@ STUDY_PATIENTS = sa.Table(
 
 def upgrade() -> None:
     STUDY_PATIENTS.create(op.get_bind())
-    op.add_column("studies", Column("patient_update", Text))
-    op.add_column("instances", Column("patient", Text))
     # Until now only swapped sides held a study.
     op.add_column("study_holds", Column("kind", WORD, nullable=False, server_default="sides-swapped"))
-    # Until now the first data set stayed in use, and the other was kept beside it.
-    op.add_column("conflicts", Column("state", WORD, nullable=False, server_default="kept-both"))
-    op.add_column("conflicts", Column("kind", WORD, nullable=False, server_default="unknown"))
-    op.add_column("conflicts", Column("study_instance_uid", UID, nullable=False, server_default=""))
-    op.add_column("conflicts", Column("header", Text))
-    op.add_column("conflicts", Column("patient", Text))
-    op.add_column("conflicts", Column("decided_at", TIME))
-    op.add_column("conflicts", Column("decided_by", WORD))
-    op.add_column("conflicts", Column("decided_reason", Text))
-    op.execute(
-        "UPDATE conflicts SET study_instance_uid = (SELECT i.study_instance_uid FROM instances AS i"
-        " WHERE i.sop_instance_uid = conflicts.sop_instance_uid)"
-    )
-    op.create_index("ix_conflicts_study_instance_uid", "conflicts", ["study_instance_uid"])
-    op.create_index("ix_conflicts_state", "conflicts", ["state"])
