@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,6 +96,18 @@ def flush_where_marked(request: pytest.FixtureRequest, no_flush_to_disk: None) -
     with pytest.MonkeyPatch.context() as restored:
         restored.setattr(os, "fsync", FSYNC)
         yield
+
+
+@pytest.fixture(autouse=True)
+def restored_logging() -> Iterator[None]:
+    """A command that a test runs in this process configures logging for good; the next test finds it as it was."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    for handler in list(root.handlers):
+        if handler not in handlers and type(handler) is logging.StreamHandler:
+            root.removeHandler(handler)
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def join_patient(tx: Transaction, header: InstanceHeader, patient: Patient, poli
         return
     if is_known(added, other_identities(tx, uid)):
         return
-    extra = {"study_instance_uid": uid, "sop_instance_uid": header.sop_instance_uid, "attributes": list(differing), "policy": policy}
+    extra = {"study_instance_uid": uid, "sop_instance_uid": header.sop_instance_uid, "attributes": ", ".join(differing), "policy": policy}
     if policy is MixedPatients.REFUSE:
         log.warning("an image names another patient or examination than its study: refused", extra=extra)
         raise PatientMismatch(f"not the patient of its study: {', '.join(differing)}")

@@ -228,7 +228,8 @@ def test_a_receiver_that_is_down_while_a_real_study_is_worked_on_gets_all_of_its
     with run_in_background(received.context, stop):
         for path in cbis_cases["sfm-malign-0"][:2]:
             image = pydicom.dcmread(path)
-            image.StudyInstanceUID = study_instance_uid
+            # The package gives each image a study and a patient of its own.
+            image.StudyInstanceUID, image.PatientID, image.PatientName = study_instance_uid, "P_00820", "P_00820"
             analyse_instance(received.context, received.receive(image))
         conclude_study(received.context, study_instance_uid)
         assert {row.state for row in received.deliver_all()} <= {DeliveryState.VERIFIED, DeliveryState.UNSUPPORTED}

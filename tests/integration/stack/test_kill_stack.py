@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -51,9 +52,11 @@ def ledger(full_stack: FullStack) -> Iterator[Ledger]:
 
 def kill_part(full_stack: FullStack, name: str) -> None:
     """The watcher of the stack starts it again."""
-    process = psutil.Process(full_stack.stack.parts[name].process.pid)
-    for each in (*process.children(recursive=True), process):
-        os.kill(each.pid, signal.SIGKILL)
+    with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):  # the former kill has taken it already
+        process = psutil.Process(full_stack.stack.parts[name].process.pid)
+        for each in (*process.children(recursive=True), process):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each.pid, signal.SIGKILL)
 
 
 def kill_broker(full_stack: FullStack) -> None:

@@ -97,7 +97,7 @@ def test_serve_tells_where_it_is_takes_a_folder_and_ends_on_ctrl_c(tmp_path: Pat
     said = log.read_text()
     assert f"MAMMOTRIAGE listens for C-STORE on 127.0.0.1:{settings.dicom_port}" in said
     assert f"{settings.public_api_url}/docs" in said
-    assert "nobody can sign in yet: mammotriage users add NAME --role admin" in said
+    assert "no user exists yet: mammotriage users add NAME --role admin" in said
     images = tmp_path / "images"
     images.mkdir()
     study = full_field()
@@ -106,8 +106,8 @@ def test_serve_tells_where_it_is_takes_a_folder_and_ends_on_ctrl_c(tmp_path: Pat
     send = subprocess.run(
         [sys.executable, "-m", "service.cli", "send", str(images)], capture_output=True, text=True, env=environment, check=False
     )
-    assert send.returncode == 0, send.stderr
-    assert "1 of 1 files stored" in send.stdout
+    assert send.returncode == 1 and "notes.txt: not a DICOM object" in send.stderr, "what was not sent is named"
+    assert "1 of 2 files stored" in send.stdout
     with open_client(settings) as client:
         shown = client.get("/api/v1/studies").json()["studies"]
     assert [each["study_instance_uid"] for each in shown] == [study.StudyInstanceUID]

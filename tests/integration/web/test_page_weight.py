@@ -49,7 +49,11 @@ def test_no_page_weighs_more_than_300_kilobytes_without_its_pictures(browser: Br
     for path in pages(site):
         page = context.new_page()
         got: list[Response] = []
-        page.on("response", got.append)
+
+        def keep(response: Response, got: list[Response] = got) -> None:
+            got.append(response)
+
+        page.on("response", keep)
         page.goto(path)
         page.wait_for_timeout(500)
         kinds = {"document", "stylesheet", "script", "fetch", "xhr"}
